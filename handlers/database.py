@@ -1,0 +1,117 @@
+"""Postgres for the workloads: a sync pool and an async pool side by side, opened and closed by the mount.
+
+`DATABASE_URL` says where, `HARNESS_POOL_SIZE` how many connections each pool holds (10 by default). A workload asks for
+a connection and does not know whether a pool stands behind it: where an event loop lives for one request only, a pool
+cannot be shared across loops (26 of 40 requests ended in PoolTimeout when tried), and a connection is opened instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, Connection
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+SCHEMA = "harness_shop"
+DEFAULT_POOL_SIZE = 10
+OPEN_SECONDS = 15.0
+
+SyncPool = ConnectionPool[Connection[tuple[Any, ...]]]
+AsyncPool = AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]
+
+_sync_pool: SyncPool | None = None
+_async_pools: dict[asyncio.AbstractEventLoop, AsyncPool] = {}
+
+
+def query(name: str) -> str:
+    """The text of `sql/queries/<name>.sql`."""
+    folder = os.environ.get("HARNESS_SQL")
+    root = Path(folder) if folder else Path(__file__).resolve().parent.parent / "sql"
+    return (root / "queries" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _url() -> str:
+    url = os.environ.get("DATABASE_URL")
+    if not url:
+        raise RuntimeError("DATABASE_URL is not set: select and simulation need a Postgres that holds the shop")
+    return url
+
+
+def _options() -> dict[str, Any]:
+    # Autocommit: one round trip per query, not a transaction around each SELECT.
+    return {"autocommit": True, "options": f"-c search_path={SCHEMA}", "application_name": "harness"}
+
+
+def _pool_arguments() -> dict[str, Any]:
+    size = int(os.environ.get("HARNESS_POOL_SIZE") or DEFAULT_POOL_SIZE)
+    return {"conninfo": _url(), "kwargs": _options(), "min_size": size, "max_size": size, "open": False}
+
+
+def open_sync_pool() -> SyncPool:
+    """Open this process' sync pool and fill it; OPEN_SECONDS at most."""
+    global _sync_pool
+    pool: SyncPool = ConnectionPool(**_pool_arguments())
+    pool.open(wait=True, timeout=OPEN_SECONDS)
+    _sync_pool = pool
+    return pool
+
+
+def close_sync_pool() -> None:
+    """Close this process' sync pool, if it is open."""
+    global _sync_pool
+    if _sync_pool is not None:
+        _sync_pool.close()
+        _sync_pool = None
+
+
+@contextmanager
+def sync_pool() -> Iterator[SyncPool]:
+    """A sync pool that is open inside the block."""
+    pool = open_sync_pool()
+    try:
+        yield pool
+    finally:
+        close_sync_pool()
+
+
+@asynccontextmanager
+async def async_pool() -> AsyncIterator[AsyncPool]:
+    """An async pool of the running loop that is open inside the block."""
+    loop = asyncio.get_running_loop()
+    pool: AsyncPool = AsyncConnectionPool(**_pool_arguments())
+    await pool.open(wait=True, timeout=OPEN_SECONDS)
+    _async_pools[loop] = pool
+    try:
+        yield pool
+    finally:
+        del _async_pools[loop]
+        await pool.close()
+
+
+@contextmanager
+def sync_connection() -> Iterator[Connection[tuple[Any, ...]]]:
+    """A connection of the sync pool, or one of its own where no pool is open."""
+    if _sync_pool is not None:
+        with _sync_pool.connection() as connection:
+            yield connection
+    else:
+        with psycopg.connect(_url(), **_options()) as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def async_connection() -> AsyncIterator[AsyncConnection[tuple[Any, ...]]]:
+    """A connection of the running loop's pool, or one of its own where that loop has no pool."""
+    pool = _async_pools.get(asyncio.get_running_loop())
+    if pool is not None:
+        async with pool.connection() as connection:
+            yield connection
+    else:
+        async with await AsyncConnection.connect(_url(), **_options()) as connection:
+            yield connection

@@ -1,0 +1,127 @@
+"""What a workload is: two twins of one function, their parameters, what they wait for, and how to check an answer.
+
+The signature of the sync twin is the only place where a parameter's type, bounds and default are written.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from annotated_types import Interval
+
+Answer = dict[str, Any]
+Value = int | str | None
+Params = Mapping[str, Value]
+
+Milliseconds = Annotated[int, Interval(ge=0, le=60_000)]
+FibonacciIndex = Annotated[int, Interval(ge=0, le=35)]
+UserId = Annotated[int, Interval(ge=1, le=2**63 - 1)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parameter:
+    """One parameter of a workload, read off its sync twin's signature."""
+
+    name: str
+    default: Value
+    minimum: int | None = None
+    maximum: int | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def domain(self) -> str:
+        """What may be given, in words."""
+        if self.choices:
+            return " or ".join(self.choices)
+        return f"a whole number from {self.minimum} to {self.maximum}"
+
+    def parse(self, text: str) -> Value:
+        """The value that `text` stands for; ValueError says what is accepted instead."""
+        refusal = ValueError(f"{self.name}={text}: {self.name} takes {self.domain}")
+        if self.choices:
+            if text not in self.choices:
+                raise refusal
+            return text
+        try:
+            number = int(text)
+        except ValueError:
+            raise refusal from None
+        if (self.minimum is not None and number < self.minimum) or (self.maximum is not None and number > self.maximum):
+            raise refusal
+        return number
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """How long one request waits, in seconds. `None`: not known from the parameters (a query, a computation)."""
+
+    awaited_seconds: float | None
+    """Waits that the async twin awaits: the event loop serves others meanwhile."""
+    blocked_seconds: float | None
+    """Waits during which the thread that runs the twin can do nothing else, in the async twin too."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workload:
+    """One workload: its twins share parameters and answer, and differ only in `await`."""
+
+    name: str
+    summary: str
+    sync_twin: Callable[..., Answer]
+    async_twin: Callable[..., Awaitable[Answer]]
+    work: Callable[..., Work]
+    """Parameters → what one request waits for. Pure."""
+    check: Callable[[Any, Params], str | None]
+    """Parsed answer and parameters → None when it is right, else a sentence that says what is wrong. Pure."""
+    connections: int = 0
+    """Database connections that one request uses at the same time."""
+    distributions: tuple[str, ...] = ()
+    """Distributions that the server's environment needs besides the framework."""
+    refused_styles: Mapping[str, str] = field(default_factory=dict)
+    """Style → why the workload cannot hang on a route that way."""
+    refuse: Callable[[str, Params], str | None] = lambda twin, params: None
+    """Twin (`sync` or `async`) and parameters → why that combination cannot exist, or None. Pure."""
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The parameters in the order of the signature."""
+        hints = get_type_hints(self.sync_twin, include_extras=True)
+        signature = inspect.signature(self.sync_twin)
+        return tuple(_parameter(name, item.default, hints[name]) for name, item in signature.parameters.items())
+
+    def defaults(self) -> dict[str, Value]:
+        """Every parameter with its default."""
+        return {parameter.name: parameter.default for parameter in self.parameters}
+
+    def parse(self, texts: Mapping[str, str]) -> dict[str, Value]:
+        """All parameters, those in `texts` parsed and the rest at their defaults; ValueError on bad input."""
+        known = {parameter.name: parameter for parameter in self.parameters}
+        for name in texts:
+            if name not in known:
+                takes = f"takes {', '.join(known)}" if known else "takes no parameters"
+                raise ValueError(f"{name}: {self.name} has no such parameter; it {takes}")
+        return self.defaults() | {name: known[name].parse(text) for name, text in texts.items()}
+
+
+def _parameter(name: str, default: Value, hint: Any) -> Parameter:
+    interval, choices = _constraints(hint)
+    if choices:
+        return Parameter(name=name, default=default, choices=choices)
+    if interval is None:
+        raise TypeError(f"parameter {name} has neither bounds nor choices")
+    return Parameter(name=name, default=default, minimum=interval.ge, maximum=interval.le)
+
+
+def _constraints(hint: Any) -> tuple[Any, tuple[str, ...]]:
+    """The bounds or the choices somewhere inside a type hint such as `Annotated[int, Interval(…)] | None`."""
+    if get_origin(hint) is Literal:
+        return None, get_args(hint)
+    if get_origin(hint) is Annotated:
+        return next((item for item in get_args(hint)[1:] if isinstance(item, Interval)), None), ()
+    if get_origin(hint) in (Union, types.UnionType):
+        return _constraints(next(item for item in get_args(hint) if item is not type(None)))
+    return None, ()

@@ -1,0 +1,1 @@
+"""One file per workload. `handlers.catalogue` finds them by their file names."""

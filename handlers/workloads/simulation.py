@@ -1,0 +1,131 @@
+"""simulation: a production-like request, two queries at once, data frames, and some computation."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
+
+import anyio.to_thread
+import polars as pl
+
+from handlers import database, fibonacci
+from handlers.workload import Answer, FibonacciIndex, Params, UserId, Work, Workload
+
+PRODUCTS = database.query("products_bought")
+ORDERS = database.query("user_orders")
+PRODUCT_COLUMNS = {"product_id": pl.Int64, "title": pl.String, "unit_price": pl.Float64}
+ORDER_COLUMNS = {
+    "order_id": pl.Int64,
+    "status": pl.String,
+    "created_at": pl.Float64,
+    "item_id": pl.Int64,
+    "product_id": pl.Int64,
+    "quantity": pl.Int64,
+    "unit_price": pl.Float64,
+}
+LARGEST_INDEX = 35
+
+Rows = list[tuple[Any, ...]]
+
+
+def sync_twin(
+    user_id: UserId = 1, fib: FibonacciIndex | None = None, cpu: Literal["inline", "thread"] = "inline"
+) -> Answer:
+    """Both queries on a two-thread executor made for the request, then the computation."""
+    with ThreadPoolExecutor(max_workers=2) as executor:
+        products = executor.submit(_fetch, PRODUCTS, user_id)
+        orders = executor.submit(_fetch, ORDERS, user_id)
+        frames = _frames(products.result(), orders.result())
+    total, index = _totals(frames, fib)
+    return _answer(frames, total, fibonacci.naive(index))
+
+
+async def async_twin(
+    user_id: UserId = 1, fib: FibonacciIndex | None = None, cpu: Literal["inline", "thread"] = "inline"
+) -> Answer:
+    """Both queries gathered, then the computation on the loop or in a thread of AnyIO's limiter."""
+    products, orders = await asyncio.gather(_fetch_async(PRODUCTS, user_id), _fetch_async(ORDERS, user_id))
+    frames = _frames(products, orders)
+    total, index = _totals(frames, fib)
+    if cpu == "thread":
+        number = await anyio.to_thread.run_sync(fibonacci.naive, index)
+    else:
+        number = fibonacci.naive(index)
+    return _answer(frames, total, number)
+
+
+def _fetch(query: str, user_id: int) -> Rows:
+    with database.sync_connection() as connection:
+        return connection.execute(query, {"user_id": user_id}).fetchall()
+
+
+async def _fetch_async(query: str, user_id: int) -> Rows:
+    async with database.async_connection() as connection:
+        cursor = await connection.execute(query, {"user_id": user_id})
+        return await cursor.fetchall()
+
+
+def _frames(products: Rows, orders: Rows) -> tuple[pl.DataFrame, pl.DataFrame]:
+    return (
+        pl.DataFrame(products, schema=PRODUCT_COLUMNS, orient="row"),
+        pl.DataFrame(orders, schema=ORDER_COLUMNS, orient="row"),
+    )
+
+
+def _totals(frames: tuple[pl.DataFrame, pl.DataFrame], fib: int | None) -> tuple[int, int]:
+    """The summed quantities, and the index of the Fibonacci number to compute."""
+    total = int(frames[1]["quantity"].sum())
+    return total, min(total, LARGEST_INDEX) if fib is None else fib
+
+
+def _answer(frames: tuple[pl.DataFrame, pl.DataFrame], total: int, number: int) -> Answer:
+    products, orders = frames
+    return {
+        "total_qtd": total,
+        "fib": number,
+        "products": products.to_dict(as_series=False),
+        "all_user_orders": orders.to_dict(as_series=False),
+    }
+
+
+def work(user_id: int, fib: int | None, cpu: str) -> Work:
+    """It waits for Postgres and computes; for how long depends on the machine."""
+    return Work(awaited_seconds=None, blocked_seconds=None)
+
+
+def check(answer: Any, params: Params) -> str | None:
+    """Right when both frames hold rows, and the sum and the Fibonacci number follow from them."""
+    try:
+        quantities = answer["all_user_orders"]["quantity"]
+        products, total, number = answer["products"], answer["total_qtd"], answer["fib"]
+    except (KeyError, TypeError):
+        return "expected total_qtd, fib, products and all_user_orders"
+    if not quantities or not products.get("product_id"):
+        return f"user {params['user_id']} has no orders with items; choose a user that has"
+    if set(answer["all_user_orders"]) != set(ORDER_COLUMNS) or set(products) != set(PRODUCT_COLUMNS):
+        return "the data frames have not the expected columns"
+    if total != sum(quantities):
+        return f"total_qtd is {total}, the quantities sum to {sum(quantities)}"
+    fib = params.get("fib")
+    index = min(total, LARGEST_INDEX) if fib is None else int(fib)
+    expected = fibonacci.quick(index)
+    return None if number == expected else f"fib is {number}, the Fibonacci number of {index} is {expected}"
+
+
+def refuse(twin: str, params: Params) -> str | None:
+    """The sync twin runs in a thread as a whole: there is no computation to move out of it."""
+    if twin == "sync" and params.get("cpu") == "thread":
+        return "cpu=thread moves the computation off the event loop, and the sync twin is not on it"
+    return None
+
+
+WORKLOAD = Workload(
+    name="simulation",
+    summary="two queries at once, two data frames, a Fibonacci number: a production-like request",
+    sync_twin=sync_twin,
+    async_twin=async_twin,
+    work=work,
+    check=check,
+    connections=2,
+    distributions=("psycopg", "psycopg-pool", "polars"),
+    refuse=refuse,
+)

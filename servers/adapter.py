@@ -1,0 +1,103 @@
+"""What an adapter is: how to launch one server, what it can be set to, and what it cannot.
+
+An adapter never imports its server. It turns a `Target` and options into a `Launch`; everything else is the harness'.
+The same settings hold for every server unless an option changes them: uvloop, a backlog of 2,048, no access log,
+warnings only, keep-alive without limit, no websockets, `Target.threads` threads per worker for sync code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+Interface = Literal["asgi", "wsgi"]
+
+BACKLOG = 2048
+KEEP_ALIVE_SECONDS = 3600
+LOOP_CLASSES = {"uvloop": "uvloop.Loop", "asyncio": "asyncio.unix_events._UnixSelectorEventLoop"}
+"""Event loops that every ASGI server offers → the class that a worker reports when the loop runs."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Option:
+    """A setting of the server that a cell may choose: `NAME:key=value`."""
+
+    choices: tuple[str, ...]
+    """Accepted values; the first is the default."""
+    help: str
+    interface: Interface | None = None
+    """Only for this interface; None for both."""
+
+    @property
+    def default(self) -> str:
+        """The value when none is given."""
+        return self.choices[0]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """What a server is to serve, and with what."""
+
+    python: str
+    """The environment's interpreter."""
+    module: str
+    attribute: str
+    """`module:attribute` is the application: a WSGI callable under `wsgi`, else an ASGI one."""
+    interface: Interface
+    host: str
+    port: int
+    workers: int
+    threads: int
+    """Threads that one worker may use for sync code."""
+    connections: int
+    """The most connections that the load will open; a server that limits them must allow that many on one worker."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Launch:
+    """How to start the server: run `argv` in a folder that holds `files`, with `env` added."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    """File name → text."""
+
+
+class Adapter:
+    """The shape of all adapters. A file in this folder subclasses it and names one instance ADAPTER."""
+
+    name: ClassVar[str]
+    distribution: ClassVar[str]
+    """What pip installs."""
+    interfaces: ClassVar[tuple[Interface, ...]]
+    options: ClassVar[Mapping[str, Option]] = {}
+    environment_prefix: ClassVar[str | None] = None
+    """Variables by which the server would take settings from the surroundings; they are kept from it."""
+    wraps_wsgi: ClassVar[bool] = False
+    """True: under `wsgi` the server is given an ASGI application that wraps the WSGI one (a2wsgi)."""
+    parsers: ClassVar[Mapping[str, str]] = {}
+    """Imported module → the HTTP parser in effect, as the entry sees it in the worker. First hit counts."""
+    built_in_parser: ClassVar[str | None] = None
+    """The HTTP parser when none of `parsers` is imported."""
+
+    def launch(self, target: Target, options: Mapping[str, str]) -> Launch:
+        """The command that starts the server. `options` holds every option, given or default."""
+        raise NotImplementedError
+
+    def requires(self, interface: Interface, options: Mapping[str, str]) -> tuple[str, ...]:
+        """Distributions that this choice needs besides the server's own."""
+        return ()
+
+    def expects(self, target: Target, options: Mapping[str, str]) -> Mapping[str, Any]:
+        """Facts that each worker must report for the settings to count as in effect."""
+        return {}
+
+    def threads(self, target: Target, options: Mapping[str, str], facts: Mapping[str, Any]) -> int | None:
+        """Threads that one worker really has for sync code, from what its entry reported. None: not known."""
+        reported = facts.get("anyio_threads")
+        return int(reported) if reported is not None else target.threads
+
+    def declared_limits(self, target: Target, options: Mapping[str, str]) -> Mapping[str, str]:
+        """What the server cannot be set to: setting → what it does instead, and why."""
+        return {}

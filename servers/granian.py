@@ -1,0 +1,50 @@
+"""granian: ASGI and WSGI, its HTTP side in Rust."""
+
+from collections.abc import Mapping
+
+from servers.adapter import BACKLOG, LOOP_CLASSES, Adapter, Interface, Launch, Option, Target
+
+
+class Granian(Adapter):
+    """granian behind its ASGI or WSGI interface."""
+
+    name = "granian"
+    distribution = "granian"
+    interfaces = ("asgi", "wsgi")
+    environment_prefix = "GRANIAN_"
+    options = {
+        "loop": Option(choices=tuple(LOOP_CLASSES), help="event loop", interface="asgi"),
+        "runtime_mode": Option(choices=("st", "mt"), help="Rust runtime: single- or multi-threaded"),
+        "runtime_threads": Option(choices=("1", "2", "4"), help="Rust runtime threads per worker"),
+        "task_impl": Option(choices=("asyncio", "rust"), help="task implementation", interface="asgi"),
+    }
+    built_in_parser = "hyper"
+
+    def launch(self, target: Target, options: Mapping[str, str]) -> Launch:
+        asgi = target.interface == "asgi"
+        return Launch(
+            argv=(
+                *(target.python, "-m", "granian", f"{target.module}:{target.attribute}"),
+                *("--interface", target.interface),
+                *("--host", target.host, "--port", str(target.port)),
+                *("--workers", str(target.workers)),
+                *("--http", "1", "--no-ws"),
+                *(("--loop", options["loop"], "--task-impl", options["task_impl"]) if asgi else ()),
+                *("--runtime-mode", options["runtime_mode"], "--runtime-threads", options["runtime_threads"]),
+                # Under ASGI sync code runs in AnyIO's threads, which the entry limits; granian itself insists on 1.
+                *("--blocking-threads", "1" if asgi else str(target.threads)),
+                # Backpressure counts connections; the default, backlog ÷ workers, would queue large loads.
+                *("--backlog", str(BACKLOG), "--backpressure", str(max(BACKLOG, target.connections))),
+                *("--http1-keep-alive", "--log-level", "warning", "--no-access-log"),
+                *("--workers-kill-timeout", "2"),
+            )
+        )
+
+    def requires(self, interface: Interface, options: Mapping[str, str]) -> tuple[str, ...]:
+        return ("uvloop",) if interface == "asgi" and options["loop"] == "uvloop" else ()
+
+    def expects(self, target: Target, options: Mapping[str, str]) -> Mapping[str, str]:
+        return {"loop": LOOP_CLASSES[options["loop"]]} if target.interface == "asgi" else {}
+
+
+ADAPTER = Granian()

@@ -1,0 +1,85 @@
+"""gunicorn: WSGI by gthread; ASGI by its own asgi worker or, as an option, by the uvicorn worker.
+
+Its `sync` worker is not offered: it has no keep-alive and so measures connection rate.
+"""
+
+from collections.abc import Mapping
+
+from servers.adapter import BACKLOG, KEEP_ALIVE_SECONDS, LOOP_CLASSES, Adapter, Interface, Launch, Option, Target
+
+# The uvicorn worker takes its loop and parser from class attributes only.
+UVICORN_WORKER = """\
+from uvicorn_worker import UvicornWorker
+
+
+class Worker(UvicornWorker):
+    CONFIG_KWARGS = {{"loop": {loop!r}, "http": "httptools", "ws": "none", "lifespan": "on", "access_log": False}}
+"""
+
+
+class Gunicorn(Adapter):
+    """gunicorn with the worker class that the interface and the options ask for."""
+
+    name = "gunicorn"
+    distribution = "gunicorn"
+    interfaces = ("asgi", "wsgi")
+    environment_prefix = "GUNICORN_"
+    options = {
+        "worker": Option(choices=("asgi", "uvicorn"), help="worker class", interface="asgi"),
+        "loop": Option(choices=tuple(LOOP_CLASSES), help="event loop", interface="asgi"),
+        "parser": Option(choices=("python", "fast"), help="HTTP parser of the asgi worker", interface="asgi"),
+    }
+    parsers = {
+        "uvicorn.protocols.http.httptools_impl": "httptools",
+        "gunicorn_h1c": "fast",
+    }
+    built_in_parser = "python"
+
+    def launch(self, target: Target, options: Mapping[str, str]) -> Launch:
+        return Launch(
+            argv=(
+                *(target.python, "-m", "gunicorn", f"{target.module}:{target.attribute}"),
+                *("--bind", f"{target.host}:{target.port}"),
+                *("--workers", str(target.workers)),
+                *self._worker(target, options),
+                *("--backlog", str(BACKLOG), "--keep-alive", str(KEEP_ALIVE_SECONDS)),
+                # gthread holds that many connections per worker, those that are idle included.
+                *("--worker-connections", str(max(BACKLOG, target.connections + target.threads))),
+                # No watchdog, as with the other servers: it kills workers whose event loop is blocked for long.
+                *("--timeout", "0", "--graceful-timeout", "2"),
+                *("--log-level", "warning", "--no-control-socket"),
+            ),
+            files={"harness_worker.py": UVICORN_WORKER.format(loop=options["loop"])} if self._uvicorn(options) else {},
+        )
+
+    def _worker(self, target: Target, options: Mapping[str, str]) -> tuple[str, ...]:
+        if target.interface == "wsgi":
+            return ("--worker-class", "gthread", "--threads", str(target.threads))
+        if self._uvicorn(options):
+            return ("--worker-class", "harness_worker.Worker")
+        return (
+            *("--worker-class", "asgi", "--asgi-loop", options["loop"]),
+            *("--asgi-lifespan", "on", "--http-parser", options["parser"]),
+        )
+
+    def _uvicorn(self, options: Mapping[str, str]) -> bool:
+        return options.get("worker") == "uvicorn"
+
+    def requires(self, interface: Interface, options: Mapping[str, str]) -> tuple[str, ...]:
+        if interface == "wsgi":
+            return ()
+        loop = ("uvloop",) if options["loop"] == "uvloop" else ()
+        if self._uvicorn(options):
+            return (*loop, "uvicorn-worker", "uvicorn", "httptools")
+        return (*loop, "gunicorn_h1c") if options["parser"] == "fast" else loop
+
+    def expects(self, target: Target, options: Mapping[str, str]) -> Mapping[str, str]:
+        if target.interface == "wsgi":
+            return {}
+        return {
+            "loop": LOOP_CLASSES[options["loop"]],
+            "http": "httptools" if self._uvicorn(options) else options["parser"],
+        }
+
+
+ADAPTER = Gunicorn()

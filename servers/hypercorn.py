@@ -1,0 +1,60 @@
+"""hypercorn: ASGI and WSGI, most of its settings by configuration file only."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from servers.adapter import BACKLOG, KEEP_ALIVE_SECONDS, LOOP_CLASSES, Adapter, Interface, Launch, Option, Target
+
+
+class Hypercorn(Adapter):
+    """hypercorn, configured by a TOML file."""
+
+    name = "hypercorn"
+    distribution = "hypercorn"
+    interfaces = ("asgi", "wsgi")
+    options = {"loop": Option(choices=tuple(LOOP_CLASSES), help="event loop")}
+    parsers = {"h11": "h11"}
+
+    def launch(self, target: Target, options: Mapping[str, str]) -> Launch:
+        settings = {
+            "bind": [f"{target.host}:{target.port}"],
+            "workers": target.workers,
+            "worker_class": options["loop"],
+            "backlog": BACKLOG,
+            "keep_alive_timeout": KEEP_ALIVE_SECONDS,
+            "keep_alive_max_requests": 2**31,  # 1,000 by default, after which it closes the connection
+            "loglevel": "WARNING",
+            "graceful_timeout": 2,
+            "shutdown_timeout": 5,
+        }
+        application = f"{target.module}:{target.attribute}"
+        return Launch(
+            argv=(
+                *(target.python, "-m", "hypercorn", "--config", "hypercorn.toml"),
+                f"wsgi:{application}" if target.interface == "wsgi" else application,
+            ),
+            files={"hypercorn.toml": "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())},
+        )
+
+    def requires(self, interface: Interface, options: Mapping[str, str]) -> tuple[str, ...]:
+        return ("uvloop",) if options["loop"] == "uvloop" else ()
+
+    def expects(self, target: Target, options: Mapping[str, str]) -> Mapping[str, str]:
+        # Under WSGI the application never sees the event loop.
+        return {"http": "h11", **({"loop": LOOP_CLASSES[options["loop"]]} if target.interface == "asgi" else {})}
+
+    def threads(self, target: Target, options: Mapping[str, str], facts: Mapping[str, Any]) -> int | None:
+        if target.interface == "wsgi":
+            return facts.get("default_executor_threads")
+        return super().threads(target, options, facts)
+
+    def declared_limits(self, target: Target, options: Mapping[str, str]) -> Mapping[str, str]:
+        if target.interface == "asgi":
+            return {}
+        return {
+            "threads": "WSGI runs in asyncio's default executor, cores + 4 threads; hypercorn has no setting for it"
+        }
+
+
+ADAPTER = Hypercorn()
