@@ -1,0 +1,269 @@
+"""The command line: parse, call, print, exit code; nothing else."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+import servers
+from handlers import catalogue
+from handlers.styles import STYLES
+from harness.errors import HarnessError
+from harness.system import signals
+
+app = typer.Typer(
+    name="harness",
+    help="Which Python server, which handler style and how many workers? Measured on this machine.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+list_app = typer.Typer(help="List what there is to choose from.", no_args_is_help=True)
+db_app = typer.Typer(help="The embedded Postgres.", no_args_is_help=True)
+app.add_typer(list_app, name="list")
+app.add_typer(db_app, name="db")
+
+Server = Annotated[
+    str,
+    typer.Option(
+        "--server",
+        "-s",
+        metavar="NAME[:key=value,…]",
+        help=f"Server to measure: {', '.join(servers.names())}. Options: harness list servers.",
+    ),
+]
+Framework = Annotated[str, typer.Option(help=f"Framework: {', '.join(catalogue.FRAMEWORKS)}.")]
+Style = Annotated[str, typer.Option(help=f"Handler style: {', '.join(STYLES)}.")]
+Workload = Annotated[str, typer.Option(help=f"What a request does: {', '.join(catalogue.workload_names())}.")]
+Params = Annotated[
+    list[str] | None,
+    typer.Option("--param", "-p", metavar="NAME=VALUE", help="Parameter of the workload; may be repeated."),
+]
+Workers = Annotated[int, typer.Option("--workers", "-w", help="Worker processes.")]
+Threads = Annotated[int, typer.Option(help="Threads that a worker may use for sync code.")]
+PoolSize = Annotated[int | None, typer.Option(help="Database connections per worker.  [default: 10]")]
+Vus = Annotated[
+    int | None, typer.Option(help="Closed load: virtual users, each waiting for its answer.  [default: 100]")
+]
+Rate = Annotated[float | None, typer.Option(help="Open load: requests per second, whether answered or not.")]
+Warmup = Annotated[str, typer.Option(metavar="TIME", help="Warm-up that does not count.")]
+Duration = Annotated[str, typer.Option(metavar="TIME", help="The window that counts.")]
+Python = Annotated[
+    str | None, typer.Option(metavar="PATH", help="Interpreter that runs the server.  [default: the harness' own]")
+]
+Pin = Annotated[str, typer.Option(help="Cores of server and generator: auto, split or none.")]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="Postgres to use.  [default: $DATABASE_URL, else the embedded one]"),
+]
+K6 = Annotated[
+    str | None, typer.Option("--k6", metavar="PATH", help="k6 to use.  [default: the one on PATH, else ours]")
+]
+Out = Annotated[Path, typer.Option(metavar="FOLDER", help="Where results go.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+BootDeadline = Annotated[str, typer.Option(metavar="TIME", help="How long the server may take to come up.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from harness import __version__
+
+        print(f"harness {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Which Python server, which handler style and how many workers? Measured on this machine."""
+
+
+@app.command()
+def run(
+    server: Server = "uvicorn",
+    framework: Framework = "fastapi",
+    style: Style = "async",
+    workload: Workload = "sleep",
+    param: Params = None,
+    workers: Workers = 1,
+    threads: Threads = 40,
+    pool_size: PoolSize = None,
+    vus: Vus = None,
+    rate: Rate = None,
+    warmup: Warmup = "3s",
+    duration: Duration = "10s",
+    python: Python = None,
+    pin: Pin = "auto",
+    database_url: DatabaseUrl = None,
+    k6: K6 = None,
+    boot_deadline: BootDeadline = "30s",
+    out: Out = Path("results"),
+    as_json: Json = False,
+) -> None:
+    """Measure one cell: one server, one style, one workload, one load."""
+    from harness import plan, runner
+    from harness.report.progress import reporter
+    from harness.system.placement import PINS
+
+    choice = plan.choose(
+        plan.Request(
+            server=server,
+            framework=framework,
+            style=style,
+            workload=workload,
+            params=tuple(param or ()),
+            workers=workers,
+            threads=threads,
+            pool_size=pool_size,
+            vus=vus,
+            rate=rate,
+        )
+    )
+    settings = runner.Settings(
+        timing=plan.timing(warmup, duration),
+        python=python,
+        k6=k6,
+        database_url=database_url,
+        pin=plan.known("pin", pin, PINS),
+        out=out,
+        boot_seconds=plan.seconds("--boot-deadline", boot_deadline),
+    )
+    with reporter(choice.cell.id, settings.timing) as shown:
+        outcome = runner.run(choice, settings, shown.observe, shown.tell)
+    if as_json:
+        print(json.dumps(outcome.document, ensure_ascii=False))
+    else:
+        from harness.report import console
+
+        console.show(outcome.facts, outcome.judgement, outcome.folder, outcome.log_tail)
+    raise typer.Exit({"valid": 0, "invalid": 3, "failed": 4}[outcome.judgement.verdict])
+
+
+@app.command()
+def serve(
+    server: Server = "uvicorn",
+    framework: Framework = "fastapi",
+    style: Style = "async",
+    workload: Workload = "sleep",
+    workers: Workers = 1,
+    threads: Threads = 40,
+    pool_size: PoolSize = None,
+    port: Annotated[int, typer.Option(help="Port on loopback.")] = 8000,
+    python: Python = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Run the server of a cell in the foreground, to look at by hand; Ctrl-C ends it."""
+    from harness import plan, runner
+
+    request = plan.Request(
+        server=server,
+        framework=framework,
+        style=style,
+        workload=workload,
+        workers=workers,
+        threads=threads,
+        pool_size=pool_size,
+    )
+    runner.serve(
+        plan.choose(request),
+        python=python,
+        database_url=database_url,
+        port=plan.bounded("--port", port, 1, 65535),
+        tell=_tell,
+    )
+
+
+@list_app.command("servers")
+def list_servers() -> None:
+    """Servers, their options, and whether they are installed here."""
+    from harness.report import lists
+
+    lists.servers()
+
+
+@list_app.command("styles")
+def list_styles() -> None:
+    """Handler styles, and which framework carries them."""
+    from harness.report import lists
+
+    lists.styles()
+
+
+@list_app.command("workloads")
+def list_workloads() -> None:
+    """Workloads and their parameters."""
+    from harness.report import lists
+
+    lists.workloads()
+
+
+@db_app.command("start")
+def db_start(database_url: DatabaseUrl = None) -> None:
+    """Start the embedded Postgres and fill its shop, if it does not run or is empty."""
+    from harness.database import connection
+
+    database = connection.prepare(database_url, _tell)
+    rows = ", ".join(f"{count:,} {table}" for table, count in database.rows.items())
+    print(f"{database.kind} PostgreSQL {database.version} ({database.server}): {rows}")
+
+
+@db_app.command("status")
+def db_status() -> None:
+    """Say whether the embedded Postgres runs, and where its data is."""
+    from harness.database import embedded
+
+    server = embedded.running()
+    state = "does not run" if server is None else f"runs as process {server.pid}"
+    print(f"the embedded Postgres {state}; its data folder is {embedded.data_folder()}")
+
+
+@db_app.command("url")
+def db_url() -> None:
+    """Print a URL of the embedded Postgres, for psql and the like; starts it if need be."""
+    from harness.database import embedded
+
+    print(embedded.start(_tell).url)
+
+
+@db_app.command("stop")
+def db_stop() -> None:
+    """Stop the embedded Postgres; its data stays."""
+    from harness.database import embedded
+
+    print("stopped" if embedded.stop() else "it was not running")
+
+
+def _tell(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def main() -> NoReturn:
+    """Run the command line; every error becomes one message and an exit code."""
+    signals.install()
+    sys.exit(_guarded(app))
+
+
+def _guarded(call: Callable[[], object]) -> int:
+    try:
+        call()
+    except HarnessError as error:
+        if error.detail:
+            print(error.detail, file=sys.stderr)
+        print(f"error: {error.what}\n  {error.cure}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted: everything that was started has been stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 0
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 1
+    return 0

@@ -1,0 +1,1 @@
+"""Postgres for the workloads: embedded or external, filled with the shop where it is missing."""

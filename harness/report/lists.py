@@ -1,0 +1,60 @@
+"""What there is to choose from, as tables for a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+import servers as adapters
+from handlers import catalogue
+from handlers.styles import STYLES
+from harness.system import interpreters
+
+
+def _print(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False, width=None if sys.stdout.isatty() else 100).print(table)
+
+
+def servers() -> None:
+    """Servers, their options, and their versions in the harness' own environment."""
+    installed = interpreters.inspect(None).packages
+    rows = []
+    for name in adapters.names():
+        adapter = adapters.adapter(name)
+        options = [
+            f"{key}={'|'.join(option.choices)}" + (f" ({option.interface})" if option.interface else "")
+            for key, option in adapter.options.items()
+        ]
+        version = installed.get(interpreters.normal(adapter.distribution), "not installed")
+        rows.append((name, version, ", ".join(adapter.interfaces), "\n".join(options)))
+    _print(("server", "version", "interfaces", "options (default first)"), rows)
+
+
+def styles() -> None:
+    """Handler styles, and which frameworks carry them."""
+    rows = []
+    for name, style in STYLES.items():
+        carried = [framework.name for framework in catalogue.FRAMEWORKS.values() if name in framework.styles]
+        rows.append((name, style.route, style.summary, ", ".join(carried)))
+    _print(("style", "route", "what it does", "carried by"), rows)
+
+
+def workloads() -> None:
+    """Workloads and their parameters."""
+    rows = []
+    for name in catalogue.workload_names():
+        work = catalogue.workload(name)
+        params = [
+            f"{item.name}: {item.domain}" + ("" if item.default is None else f" (default {item.default})")
+            for item in work.parameters
+        ]
+        rows.append((name, work.summary, "\n".join(params)))
+    _print(("workload", "what a request does", "parameters"), rows)

@@ -1,0 +1,193 @@
+"""Carries a request out: checks what it needs, holds the machine's lock, measures, judges, stores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from handlers import catalogue
+from harness import __version__, store
+from harness.errors import LackError, TargetError, UsageError
+from harness.judge import gates
+from harness.load import k6
+from harness.measure import Job, Observer, Service, launch, measure
+from harness.model.cell import Environment, Timing
+from harness.model.database import Database
+from harness.model.measurement import Facts, Judgement
+from harness.plan import Choice
+from harness.system import host, interpreters, limits, lock, placement, signals
+from harness.system.processes import Supervisor
+
+BOOT_SECONDS = 30.0
+SERVED_CONNECTIONS = 10_000
+"""Connections that a server run by hand is made ready for."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """Everything about a run that is not the cell."""
+
+    timing: Timing
+    python: str | None = None
+    k6: str | None = None
+    database_url: str | None = None
+    pin: str = "auto"
+    out: Path = Path("results")
+    boot_seconds: float = BOOT_SECONDS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """One measurement: as values, as the stored document, and where it is."""
+
+    facts: Facts
+    judgement: Judgement
+    document: store.Document
+    folder: Path
+    log_tail: str
+
+
+def run(choice: Choice, settings: Settings, observer: Observer, tell: Callable[[str], None]) -> Outcome:
+    """Measure one cell and store the result."""
+    started = datetime.now(UTC)
+    environment = prepare_environment(choice, settings.python)
+    generator = k6.find(settings.k6)
+    users = users_of(choice)
+    limits.check_capacity(users)
+    name = "-".join((choice.cell.server, choice.cell.application.style, choice.cell.application.workload))
+    with store.RunFolder.create(settings.out, name, started) as folder, lock.machine(tell):
+        database = prepare_database(choice, settings.database_url, tell)
+        folder.write_run(run_document(choice, settings, environment, started))
+        job = Job(
+            cell=choice.cell,
+            adapter=choice.adapter,
+            workload=choice.workload,
+            options=choice.options,
+            environment=environment,
+            placement=placement.place(
+                settings.pin,
+                choice.cell.workers,
+                uses_embedded_database=database is not None and database.postmaster is not None,
+            ),
+            timing=settings.timing,
+            k6=generator,
+            users=users,
+            database=database,
+            boot_deadline_seconds=settings.boot_seconds,
+        )
+        try:
+            facts, log_tail = measure(job, observer)
+            return conclude(facts, log_tail, folder)
+        finally:
+            signals.deliver()
+
+
+def serve(
+    choice: Choice, *, python: str | None, database_url: str | None, port: int, tell: Callable[[str], None]
+) -> None:
+    """Run the server of a cell until it ends or is interrupted, its output on standard error."""
+    environment = prepare_environment(choice, python)
+    limits.raise_descriptor_limit()
+    service = Service(
+        cell=choice.cell,
+        adapter=choice.adapter,
+        workload=choice.workload,
+        options=choice.options,
+        environment=environment,
+        placement=placement.place("none", choice.cell.workers, uses_embedded_database=False),
+        users=SERVED_CONNECTIONS,
+        database=prepare_database(choice, database_url, tell),
+        boot_deadline_seconds=BOOT_SECONDS,
+    )
+    with Supervisor() as supervisor:
+        server = launch.start_server(service, supervisor, port=port)
+        tell(
+            f"{choice.cell.server} answers at http://{launch.HOST}:{port}{choice.cell.application.path}; Ctrl-C ends it"
+        )
+        try:
+            code = server.child.process.wait()
+        except KeyboardInterrupt:
+            server.child.stop()
+            raise
+        raise TargetError(
+            f"{choice.cell.server} ended by itself with exit code {code}",
+            cure="see its log below",
+            detail=server.child.log_tail(),
+        )
+
+
+def prepare_environment(choice: Choice, python: str | None) -> Environment:
+    """The interpreter that runs the server, with everything installed that the cell needs."""
+    environment = interpreters.inspect(python)
+    cell, adapter = choice.cell, choice.adapter
+    server = (adapter.distribution, *adapter.requires(cell.interface, choice.options))
+    interpreters.require(environment, server, f"{cell.server} ({cell.interface})")
+    application = catalogue.FRAMEWORKS[cell.application.framework].distributions + choice.workload.distributions
+    interpreters.require(environment, application, f"{cell.application.framework}/{choice.workload.name}")
+    return environment
+
+
+def users_of(choice: Choice) -> int:
+    """Virtual users that the generator runs."""
+    cell = choice.cell
+    if cell.vus is not None:
+        return cell.vus
+    assert cell.rate is not None
+    work = choice.workload.work(**cell.application.params)
+    known = [part for part in (work.awaited_seconds, work.blocked_seconds) if part is not None]
+    return k6.users_for_rate(cell.rate, sum(known))
+
+
+def prepare_database(choice: Choice, url: str | None, tell: Callable[[str], None]) -> Database | None:
+    """The workload's Postgres, with room for the connections of all workers; None where it needs none."""
+    if not choice.workload.connections:
+        return None
+    from harness.database import connection
+
+    database = connection.prepare(url or connection.url_from_environment(), tell)
+    cell = choice.cell
+    pooled = cell.application.style not in catalogue.FRAMEWORKS[cell.application.framework].request_loops
+    assert cell.pool_size is not None
+    each = cell.pool_size if pooled else cell.threads * choice.workload.connections
+    if cell.workers * each > database.connections_free:
+        kind = f"{cell.pool_size} pooled" if pooled else f"{cell.threads} threads × {choice.workload.connections}"
+        raise UsageError(
+            f"{cell.workers} workers × {kind} connections are {cell.workers * each}, and Postgres has "
+            f"{database.connections_free} free",
+            cure="lower --workers, --pool-size or --threads, or raise max_connections of the database server",
+        )
+    return database
+
+
+def run_document(choice: Choice, settings: Settings, environment: Environment, started: datetime) -> dict[str, object]:
+    """What was asked for, on which host, with which packages."""
+    return {
+        "harness": __version__,
+        "started_at": started.isoformat(timespec="milliseconds"),
+        "cells": [choice.cell.id],
+        "warmup_seconds": settings.timing.warmup_seconds,
+        "window_seconds": settings.timing.window_seconds,
+        "pin": settings.pin,
+        "host": host.facts(),
+        "environment": environment.model_dump(mode="json"),
+    }
+
+
+def conclude(facts: Facts, log_tail: str, folder: store.RunFolder) -> Outcome:
+    """Judge and store. Where the disk refuses, the measurement goes to the temporary folder, or into the error."""
+    judgement = gates.judge(facts)
+    document = store.as_document(facts, judgement, folder.final)
+    try:
+        folder.write_measurement(document)
+        if judgement.verdict != "valid" and log_tail:
+            folder.write_log("server.log", log_tail + "\n")
+        return Outcome(facts=facts, judgement=judgement, document=document, folder=folder.publish(), log_tail=log_tail)
+    except LackError as error:
+        rescued = store.rescue(document)
+        raise LackError(
+            f"{error.what}; the measurement is kept in {rescued}" if rescued else error.what,
+            cure=error.cure,
+            detail="" if rescued else f"nowhere to keep the measurement but here:\n{store.as_text(document)}",
+        ) from error

@@ -1,0 +1,49 @@
+"""Facts about this machine, stored with each run."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+
+def facts() -> dict[str, object]:
+    """Processor, cores, memory, kernel and what else numbers depend on. No name or address of the machine."""
+    return {
+        "system": platform.system(),
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "cpu_model": _field("/proc/cpuinfo", "model name"),
+        "cpus_available": len(os.sched_getaffinity(0)),
+        "cpus_total": os.cpu_count(),
+        "memory_bytes": _kilobytes("MemTotal"),
+        "distribution": platform.freedesktop_os_release().get("PRETTY_NAME") if _has_os_release() else None,
+        "hypervisor": "hypervisor" in (_field("/proc/cpuinfo", "flags") or "").split(),
+        "cpu_governor": _text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "somaxconn": _text("/proc/sys/net/core/somaxconn"),
+        "load_average": list(os.getloadavg()),
+    }
+
+
+def _has_os_release() -> bool:
+    return Path("/etc/os-release").exists() or Path("/usr/lib/os-release").exists()
+
+
+def _text(path: str) -> str | None:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+
+
+def _field(path: str, name: str) -> str | None:
+    for line in (_text(path) or "").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return None
+
+
+def _kilobytes(name: str) -> int | None:
+    value = _field("/proc/meminfo", name)
+    return int(value.split()[0]) * 1024 if value else None

@@ -1,0 +1,101 @@
+"""Readings of processes from outside: CPU clocks, memory, cores, connections. Linux only."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+def cpu_seconds(pid: int) -> float | None:
+    """CPU time of a process so far, threads that have ended included; None if it is gone.
+
+    Its own clock has nanoseconds and costs 2 µs to read, where /proc/PID/stat ticks in 10 ms and summing
+    /proc/PID/task/*/schedstat loses ended threads (measured: 0.29 s instead of 0.93 s).
+    """
+    try:
+        return time.clock_gettime((~pid << 3) | 2)  # CPUCLOCK_SCHED of another process, see clock_getcpuclockid(3)
+    except OSError:
+        return None
+
+
+def rss_bytes(pid: int) -> int:
+    """Resident memory of a process; 0 if it is gone."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            return int(file.read().split()[1]) * PAGE_BYTES
+    except (OSError, IndexError):
+        return 0
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs and is no zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except (OSError, IndexError):
+        return False
+
+
+def children(pid: int) -> list[int]:
+    """Direct children of a process, of all its threads."""
+    found: list[int] = []
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children", "rb") as file:
+                found.extend(int(word) for word in file.read().split())
+    except OSError:
+        pass
+    return found
+
+
+class CpuMeter:
+    """CPU time of a changing set of processes since the meter was made; what a vanished one used stays counted."""
+
+    def __init__(self, pids: Iterable[int]) -> None:
+        self._first = {pid: seconds for pid in pids if (seconds := cpu_seconds(pid)) is not None}
+        self._last = dict(self._first)
+
+    def read(self, pids: Iterable[int]) -> float:
+        """CPU seconds since the start; processes that are new count from their birth."""
+        for pid in pids:
+            if (seconds := cpu_seconds(pid)) is not None:
+                self._last[pid] = seconds
+        return sum(seconds - self._first.get(pid, 0.0) for pid, seconds in self._last.items())
+
+
+def connections(pids: Iterable[int], port: int) -> list[int] | None:
+    """Established connections to `port` on loopback that each process holds; None where the kernel hides them."""
+    try:
+        inodes = _established(port)
+        return [sum(inode in inodes for inode in _sockets(pid)) for pid in pids]
+    except OSError:
+        return None
+
+
+def _established(port: int) -> set[str]:
+    found: set[str] = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            with open(table) as file:
+                rows = file.readlines()[1:]
+        except FileNotFoundError:
+            continue
+        for row in rows:
+            fields = row.split()
+            if fields[3] == "01" and int(fields[1].rpartition(":")[2], 16) == port:
+                found.add(fields[9])
+    return found
+
+
+def _sockets(pid: int) -> Iterable[str]:
+    folder = f"/proc/{pid}/fd"
+    for name in os.listdir(folder):
+        try:
+            link = os.readlink(f"{folder}/{name}")
+        except OSError:
+            continue
+        if link.startswith("socket:["):
+            yield link[8:-1]

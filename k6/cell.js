@@ -1,0 +1,132 @@
+// Loads one path of one server for the harness: warm-up and window in one scenario.
+//
+// HARNESS_LOAD, a JSON text, says what to do:
+//   url             what to request
+//   users           virtual users
+//   rate            open load: requests per second; null: closed load, each user sends one request after another
+//   warmup_ms       from the start of the scenario; users begin at random moments of it
+//   window_ms       a request counts when it completes inside the window
+//   expected        the body that was verified before the load
+//   sample_every    each user looks at the body of every Nth request
+//   percentiles     which percentiles the summary holds
+//   summary         file to write the summary to
+//
+// One scenario, because a second one would begin with nothing in flight. The log (standard error) carries one line
+// {"scenario_started": <epoch ms>} and, for each unexpected body, {"unexpected": "<body>"}.
+import exec from 'k6/execution';
+import http from 'k6/http';
+import { sleep } from 'k6';
+import { Counter, Trend } from 'k6/metrics';
+
+const load = JSON.parse(__ENV.HARNESS_LOAD);
+const endMs = load.warmup_ms + load.window_ms;
+const KEPT_BODIES = 3; // per user; what differs beyond them is counted as unchecked
+
+// k6 requires scenarios of at least a second; the last 0.3 s keep the connections while the harness counts them.
+export const options = {
+  scenarios: {
+    cell: {
+      executor: 'constant-vus',
+      vus: load.users,
+      duration: `${Math.max(1000, endMs + 300)}ms`,
+      gracefulStop: '0s',
+    },
+  },
+  discardResponseBodies: true,
+  systemTags: ['status', 'scenario'],
+  summaryTrendStats: ['min', 'avg', 'max', 'count', ...load.percentiles.map((p) => `p(${p})`)],
+};
+
+const latency = new Trend('cell_latency', true);
+const blocked = new Trend('cell_blocked', true);
+const lateness = new Trend('cell_lateness', true);
+const succeeded = new Counter('cell_succeeded');
+const timeouts = new Counter('cell_timeouts');
+const connectionFailures = new Counter('cell_connection_failures');
+const statusFailures = new Counter('cell_status_failures');
+const sent = new Counter('cell_sent');
+const matched = new Counter('cell_matched');
+const unexpected = new Counter('cell_unexpected');
+
+const plain = { timeout: '60s' };
+const sampling = { timeout: '60s', responseType: 'text' };
+
+let startMs = null;
+let requests = 0;
+let kept = 0;
+
+export default function () {
+  if (startMs === null) {
+    startMs = exec.scenario.startTime;
+    if (exec.vu.idInTest === 1) {
+      console.log(JSON.stringify({ scenario_started: startMs }));
+    }
+    requests = Math.floor(Math.random() * load.sample_every);
+    if (load.rate === null) {
+      sleep((Math.random() * load.warmup_ms) / 1000);
+    }
+  }
+
+  let late = 0;
+  if (load.rate !== null) {
+    const due = startMs + (exec.scenario.iterationInTest * 1000) / load.rate;
+    const wait = due - Date.now();
+    if (wait > 0) {
+      sleep(wait / 1000);
+    }
+    late = Math.max(0, Date.now() - due);
+    if (Date.now() - startMs < endMs) {
+      sent.add(1);
+    }
+  }
+
+  requests += 1;
+  const sample = requests % load.sample_every === 0;
+  const answer = http.get(load.url, sample ? sampling : plain);
+  const finished = Date.now() - startMs;
+
+  if (sample && answer.status === 200) {
+    look(answer.body);
+  }
+  if (finished >= load.warmup_ms && finished < endMs) {
+    if (answer.status === 200) {
+      succeeded.add(1);
+      latency.add(late + answer.timings.duration);
+      blocked.add(answer.timings.blocked);
+      if (load.rate !== null) {
+        lateness.add(late);
+      }
+    } else if (answer.status !== 0) {
+      statusFailures.add(1);
+    } else if (answer.error_code === 1050) {
+      timeouts.add(1);
+    } else {
+      connectionFailures.add(1);
+    }
+  }
+  if (answer.status === 0 && answer.error_code !== 1050) {
+    sleep(0.1); // a server that is gone refuses 100,000 times a second
+  }
+}
+
+function look(body) {
+  if (body === load.expected) {
+    matched.add(1);
+  } else {
+    unexpected.add(1);
+    if (kept < KEPT_BODIES) {
+      kept += 1;
+      console.log(JSON.stringify({ unexpected: body }));
+    }
+  }
+}
+
+export function handleSummary(data) {
+  const own = {};
+  for (const [name, metric] of Object.entries(data.metrics)) {
+    if (name.startsWith('cell_')) {
+      own[name] = metric.values;
+    }
+  }
+  return { [load.summary]: JSON.stringify(own) };
+}
