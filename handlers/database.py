@@ -43,9 +43,14 @@ def _url() -> str:
     return url
 
 
+def application_name() -> str:
+    """What Postgres shows for connections of this measurement."""
+    return "harness-" + os.environ.get("HARNESS_MEASUREMENT", "by-hand")[:12]
+
+
 def _options() -> dict[str, Any]:
     # Autocommit: one round trip per query, not a transaction around each SELECT.
-    return {"autocommit": True, "options": f"-c search_path={SCHEMA}", "application_name": "harness"}
+    return {"autocommit": True, "options": f"-c search_path={SCHEMA}", "application_name": application_name()}
 
 
 def _pool_arguments() -> dict[str, Any]:

@@ -65,6 +65,11 @@ def choose(request: Request) -> Choice:
             f"{name} cannot serve {framework.name}: it has no {framework.interface} interface",
             cure="choose another server: " + ", ".join(servers.names()),
         )
+    if adapter.maximum_workers is not None and request.workers > adapter.maximum_workers:
+        raise UsageError(
+            f"--workers {request.workers}: {name} runs {adapter.maximum_workers} at most",
+            cure=f"use --workers {adapter.maximum_workers}, or another server: " + ", ".join(servers.names()),
+        )
     options = choose_options(adapter, framework.interface, given)
     vus, rate = choose_load(request.vus, request.rate)
     cell = Cell(

@@ -72,6 +72,8 @@ class Adapter:
     """What pip installs."""
     interfaces: ClassVar[tuple[Interface, ...]]
     options: ClassVar[Mapping[str, Option]] = {}
+    maximum_workers: ClassVar[int | None] = None
+    """The most worker processes that it can run; None: no limit."""
     environment_prefix: ClassVar[str | None] = None
     """Variables by which the server would take settings from the surroundings; they are kept from it."""
     wraps_wsgi: ClassVar[bool] = False

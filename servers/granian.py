@@ -16,7 +16,6 @@ class Granian(Adapter):
         "loop": Option(choices=tuple(LOOP_CLASSES), help="event loop", interface="asgi"),
         "runtime_mode": Option(choices=("st", "mt"), help="Rust runtime: single- or multi-threaded"),
         "runtime_threads": Option(choices=("1", "2", "4"), help="Rust runtime threads per worker"),
-        "task_impl": Option(choices=("asyncio", "rust"), help="task implementation", interface="asgi"),
     }
     built_in_parser = "hyper"
 
@@ -29,7 +28,7 @@ class Granian(Adapter):
                 *("--host", target.host, "--port", str(target.port)),
                 *("--workers", str(target.workers)),
                 *("--http", "1", "--no-ws"),
-                *(("--loop", options["loop"], "--task-impl", options["task_impl"]) if asgi else ()),
+                *(("--loop", options["loop"]) if asgi else ()),
                 *("--runtime-mode", options["runtime_mode"], "--runtime-threads", options["runtime_threads"]),
                 # Under ASGI sync code runs in AnyIO's threads, which the entry limits; granian itself insists on 1.
                 *("--blocking-threads", "1" if asgi else str(target.threads)),

@@ -89,6 +89,9 @@ VALIDITY: tuple[Gate, ...] = (workers, answers, settings, generator)
 """Not passing one: the measurement is invalid."""
 
 
+STOLEN_SHARE = 0.05
+
+
 def notes(facts: Facts) -> list[str]:
     """What a reader should know although no gate failed."""
     found = []
@@ -104,6 +107,12 @@ def notes(facts: Facts) -> list[str]:
         )
     if facts.database and not facts.database.pooled:
         found.append("every request opened database connections of its own: its event loop lives for one request only")
+    stolen = facts.machine.stolen_cores / facts.machine.cpus
+    if stolen > STOLEN_SHARE:
+        found.append(
+            f"other guests of this machine's host took {stolen:.0%} of its CPU time during the window: "
+            "figures of CPU-bound cells are too low, measure again at a quieter time"
+        )
     if facts.generator.overdue:
         found.append(f"{facts.generator.overdue:,} requests were due but not sent by the end of the window")
     if facts.server.stopped == "killed":

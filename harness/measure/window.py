@@ -28,6 +28,7 @@ class Window:
     database_cpu_cores: float | None
     processes: int
     workers_lost: int
+    stolen_cores: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +40,7 @@ class Reading:
     server_cpu: float
     generator_cpu: float
     database_cpu: float
+    stolen: float
     rss_bytes: int
     processes: int
 
@@ -61,6 +63,7 @@ class Meters:
             server_cpu=self._server_cpu.read(pids),
             generator_cpu=self._generator_cpu.read([self._generator.child.pid]),
             database_cpu=self._database_cpu.read(self._job.postgres()),
+            stolen=procfs.stolen_seconds(),
             rss_bytes=sum(map(procfs.rss_bytes, pids)),
             processes=len(pids),
         )
@@ -129,6 +132,7 @@ def _window(job: Job, server: Server, readings: list[Reading]) -> Window:
         database_cpu_cores=last.database_cpu / seconds if ours else None,
         processes=last.processes,
         workers_lost=_lost(server),
+        stolen_cores=(last.stolen - first.stolen) / seconds,
     )
 
 

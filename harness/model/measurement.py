@@ -123,6 +123,15 @@ class GeneratorFacts(Value):
     lateness_ms_p99: float | None
 
 
+class MachineFacts(Value):
+    """The machine during the window."""
+
+    cpus: int
+    """Cores of the machine."""
+    stolen_cores: float
+    """Cores that other guests of the same host took away (steal time)."""
+
+
 class DatabaseFacts(Value):
     """Postgres during the window."""
 
@@ -178,6 +187,7 @@ class Facts(Value):
     sampled: Sampled
     server: ServerFacts
     generator: GeneratorFacts
+    machine: MachineFacts
     database: DatabaseFacts | None
     routes: list[Route]
     argv: Argv

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(pid: int) -> float | None:
@@ -49,6 +50,12 @@ def children(pid: int) -> list[int]:
     except OSError:
         pass
     return found
+
+
+def stolen_seconds() -> float:
+    """CPU time that other guests of this machine's host took from it since boot, all cores together."""
+    with open("/proc/stat", "rb") as file:
+        return int(file.readline().split()[8]) / TICKS_PER_SECOND
 
 
 class CpuMeter:

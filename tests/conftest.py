@@ -1,0 +1,186 @@
+"""Shared by all tests: a complete set of facts to change one at a time, and the harness as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.model.cell import Application, Cell, Environment
+from harness.model.measurement import (
+    Argv,
+    Facts,
+    Failures,
+    GeneratorFacts,
+    Latency,
+    MachineFacts,
+    Placement,
+    Route,
+    Sampled,
+    ServerFacts,
+    Slice,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def cell() -> Cell:
+    application = Application(framework="fastapi", style="async", workload="sleep", params={"ms": 100})
+    return Cell(
+        server="granian",
+        options={},
+        interface="asgi",
+        application=application,
+        workers=2,
+        threads=40,
+        pool_size=None,
+        vus=100,
+        rate=None,
+    )
+
+
+@pytest.fixture
+def facts(cell: Cell) -> Facts:
+    """A measurement without a flaw."""
+    return Facts(
+        started_at="2026-01-01T00:00:00.000+00:00",
+        cell=cell,
+        environment=Environment(
+            python="3.11.7", implementation="CPython", executable="/opt/python", packages={"granian": "2.8.7"}
+        ),
+        placement=Placement(pin="split", server_cpus=[0, 1], generator_cpus=[2], database_cpus=None, note=None),
+        warmup_seconds=1.0,
+        window_seconds=10.0,
+        requests=9876,
+        failures=Failures(timeout=0, connection=0, status=0),
+        latency_ms=Latency(min=99.9, mean=101.0, p50=100.9, p90=102.0, p95=103.0, p99=110.0, max=130.0),
+        grid=[(0.0, 99.9), (50.0, 100.9), (100.0, 130.0)],
+        slices=[Slice(t=1.0, seconds=1.0, requests=988, cpu_seconds=0.3, lag_ms=None, rss_bytes=100_000_000)],
+        sampled=Sampled(checked=490, wrong=0, unchecked=0, example=None),
+        server=ServerFacts(
+            version="2.8.7",
+            boot_seconds=0.5,
+            stop_seconds=0.1,
+            stopped="orderly",
+            cpu_us_per_request=303.0,
+            cpu_cores=0.3,
+            rss_peak_bytes=100_000_000,
+            requests_by_worker=[4938, 4938],
+            connections_by_worker=[50, 50],
+            processes=3,
+            effective={"loop": "uvloop.Loop", "http": "hyper", "threads": 40, "tcp_nodelay": True},
+            declared_limits={},
+            unmet={},
+            workers_lost=0,
+        ),
+        generator=GeneratorFacts(
+            name="k6",
+            version="1.1.0",
+            users=100,
+            cpu_cores=0.1,
+            cpu_allotted=1.0,
+            blocked_ms_p99=0.01,
+            offered_rps=None,
+            overdue=None,
+            lateness_ms_p99=None,
+        ),
+        machine=MachineFacts(cpus=4, stolen_cores=0.01),
+        database=None,
+        routes=[Route(path="/async/sleep?ms=100", requests=9876)],
+        argv=Argv(server=["python", "-m", "granian"], generator=["k6", "run"]),
+    )
+
+
+@pytest.fixture
+def change(facts: Facts) -> Callable[..., Facts]:
+    """The flawless measurement with one part changed: `change(server={"workers_lost": 1})`."""
+
+    def changed(**parts: dict[str, Any]) -> Facts:
+        updates = {name: getattr(facts, name).model_copy(update=values) for name, values in parts.items()}
+        return facts.model_copy(update=updates)
+
+    return changed
+
+
+class Harness:
+    """The command line, run as a user does, in an empty folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "PYTHONDONTWRITEBYTECODE")
+        }
+
+    def argv(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "harness", *arguments]
+
+    def run(self, *arguments: str, timeout: float = 90, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.argv(*arguments),
+            cwd=self.folder,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.argv(*arguments),
+            cwd=self.folder,
+            env=self.environment | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def measure(self, *arguments: str, timeout: float = 90) -> dict[str, Any]:
+        """A short measurement, as its JSON document."""
+        done = self.run(
+            *("run", "--warmup", "500ms", "--duration", "1s", "--vus", "10", "--json", *arguments), timeout=timeout
+        )
+        assert done.stdout, done.stderr
+        document: dict[str, Any] = json.loads(done.stdout)
+        return document
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> Harness:
+    return Harness(tmp_path)
+
+
+def processes_mentioning(text: str) -> list[str]:
+    """Command lines of living processes whose arguments, environment or working folder mention `text`."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit() or int(folder.name) == os.getpid():
+            continue
+        try:
+            state = (folder / "stat").read_bytes().rpartition(b")")[2].split()[0]
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
+            everything = command + (folder / "environ").read_bytes()
+            cwd = os.readlink(folder / "cwd")
+        except OSError:
+            continue
+        if state != b"Z" and (text.encode() in everything or cwd.startswith(text)):
+            found.append(command.decode(errors="replace"))
+    return found
+
+
+@pytest.fixture
+def private_tmp(tmp_path: Path) -> Iterator[Path]:
+    """A folder for TMPDIR: whatever a harness starts works below it, and so can be told from other processes."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    yield folder
+    assert processes_mentioning(str(folder)) == []

@@ -1,0 +1,131 @@
+"""Every workload × style × mount answers rightly, and all answer the same: real servers, a real Postgres."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from handlers import catalogue
+from harness import assets
+from harness.database import connection
+from harness.measure.launch import free_port
+from harness.model.database import Database
+
+SERVED_BY = {
+    "fastapi": ("uvicorn", "--factory", "handlers.mounts.fastapi:create", "--log-level", "warning", "--port"),
+    "flask": (
+        "gunicorn",
+        "handlers.mounts.flask:create()",
+        "-k",
+        "gthread",
+        "--threads",
+        "8",
+        "--no-control-socket",
+        "-b",
+    ),
+}
+QUICK = {"sleep": "ms=1", "mixed": "ms=1", "cpu": "n=10", "simulation": "fib=10"}
+ENDPOINTS = [
+    (framework, *endpoint) for framework in catalogue.FRAMEWORKS for endpoint in catalogue.endpoints(framework)
+]
+
+
+@pytest.fixture(scope="module")
+def database() -> Database:
+    return connection.prepare(None, print)
+
+
+@pytest.fixture(scope="module")
+def ports(database: Database) -> Iterator[dict[str, int]]:
+    """One server per framework with every endpoint mounted."""
+    environment = os.environ | {"DATABASE_URL": database.url, "HARNESS_POOL_SIZE": "2"}
+    found: dict[str, int] = {}
+    started = []
+    for framework, (server, *arguments) in SERVED_BY.items():
+        found[framework] = free_port()
+        where = str(found[framework]) if server == "uvicorn" else f"127.0.0.1:{found[framework]}"
+        argv = [sys.executable, "-m", server, *arguments, where]
+        started.append(subprocess.Popen(argv, env=environment, cwd=assets.handlers().parent))
+    try:
+        for port in found.values():
+            _wait(port)
+        yield found
+    finally:
+        for process in started:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+def _wait(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            get(port, "/sync/noop")
+            return
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def get(port: int, path: str) -> tuple[int, Any]:
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        client.request("GET", path)
+        answer = client.getresponse()
+        text = answer.read().decode()
+        return answer.status, json.loads(text) if text.startswith(("{", "[")) else text
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize(("framework", "style", "name"), ENDPOINTS)
+def test_every_endpoint_answers_as_its_workload_does(
+    ports: dict[str, int], framework: str, style: str, name: str
+) -> None:
+    work = catalogue.workload(name)
+    query = QUICK.get(name, "")
+    status, answer = get(ports[framework], f"/{style}/{name}?{query}")
+    assert status == 200
+    params = work.parse(dict([query.split("=")]) if query else {})
+    assert work.check(answer, params) is None
+    assert answer == get(ports["fastapi"], f"/async/{name}?{query}")[1]
+
+
+def test_the_simulation_computes_in_a_thread_too(ports: dict[str, int]) -> None:
+    for framework in SERVED_BY:
+        inline = get(ports[framework], "/async/simulation?fib=12")
+        assert get(ports[framework], "/async/simulation?fib=12&cpu=thread") == inline
+
+
+@pytest.mark.parametrize("framework", SERVED_BY)
+@pytest.mark.parametrize("query", ["ms=-1", "ms=60001", "ms=soon"])
+def test_bad_parameters_are_refused(ports: dict[str, int], framework: str, query: str) -> None:
+    for style in ("async", "sync"):
+        status, answer = get(ports[framework], f"/{style}/sleep?{query}")
+        assert (status, list(answer)) == (422, ["detail"])
+
+
+def test_a_user_without_orders_is_no_right_answer(ports: dict[str, int]) -> None:
+    work = catalogue.workload("select")
+    status, answer = get(ports["fastapi"], "/sync/select?user_id=999999999")
+    assert (status, answer) == (200, {"rows": []})
+    assert "no orders" in (work.check(answer, {"user_id": 999999999}) or "")
+
+
+@pytest.mark.parametrize("framework", SERVED_BY)
+def test_only_the_named_endpoint_is_mounted(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = f"from handlers.mounts.{framework} import create; app = create(); print(" + (
+        "[r.path for r in app.routes])" if framework == "fastapi" else "sorted(map(str, app.url_map.iter_rules())))"
+    )
+    environment = os.environ | {"HARNESS_ENDPOINT": "sync/noop"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert "/sync/noop" in done.stdout
+    assert "sleep" not in done.stdout

@@ -1,0 +1,170 @@
+"""Every server × interface: comes up with all workers, tells what is in effect, counts, stops, closes its pools."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+import servers
+from harness import plan
+from harness.database import connection
+from harness.errors import TargetError
+from harness.measure.facts import reported, unmet
+from harness.measure.job import Service
+from harness.measure.launch import get, start_server
+from harness.model.database import Database
+from harness.runner import prepare_environment
+from harness.system import guard, placement
+from harness.system.processes import Supervisor
+from harness.system.workers import Worker
+from servers.adapter import Adapter, Target
+
+VARIANTS = [(name, interface) for name in servers.names() for interface in servers.adapter(name).interfaces]
+OPTIONS = [
+    (f"{name}:{key}={value}", option.interface or "asgi")
+    for name in servers.names()
+    for key, option in servers.adapter(name).options.items()
+    for value in option.choices[1:]
+    if (name, key, value) != ("gunicorn", "parser", "fast")  # needs a package that is not installed with the harness
+]
+
+
+@pytest.fixture(scope="module")
+def database() -> Database:
+    return connection.prepare(None, print)
+
+
+def service(server: str, interface: str, *, workload: str = "noop", style: str = "sync", **asked: object) -> Service:
+    framework = "fastapi" if interface == "asgi" else "flask"
+    request = plan.Request(server=server, framework=framework, style=style, workload=workload, vus=10)
+    choice = plan.choose(replace(request, **asked))  # type: ignore[arg-type]
+    return Service(
+        cell=choice.cell,
+        adapter=choice.adapter,
+        workload=choice.workload,
+        options=choice.options,
+        environment=prepare_environment(choice, None),
+        placement=placement.place("none", 1, uses_embedded_database=False),
+        users=10,
+        database=None,
+        boot_deadline_seconds=30.0,
+    )
+
+
+@pytest.fixture
+def supervisor() -> Iterator[Supervisor]:
+    with Supervisor() as running:
+        yield running
+    assert guard.members(set(), running.token) == []
+    assert not running.folder.exists()
+
+
+@pytest.mark.parametrize(("server", "interface"), VARIANTS)
+def test_all_workers_come_up_count_and_stop(supervisor: Supervisor, server: str, interface: str) -> None:
+    wanted = service(server, interface, workers=2, threads=7)
+    up = start_server(wanted, supervisor)
+    assert len({worker.pid for worker in up.workers}) == 2
+    assert settled(up.workers) == 1  # the answer that was verified
+    for _ in range(20):
+        assert get(up.target.port, "/sync/noop")[0] == 200
+    assert settled(up.workers) == 21
+    facts = reported(wanted, up)
+    assert unmet(wanted, up, facts) == {}
+    assert facts["tcp_nodelay"] is True
+    declared = wanted.adapter.declared_limits(up.target, wanted.options)
+    assert ("threads" in declared) == (facts["threads"] != 7)
+    assert up.child.stop() == "orderly"
+
+
+def settled(workers: list[Worker]) -> int:
+    """Requests served, once none is being served: a worker counts after its answer has left."""
+    deadline = time.monotonic() + 5
+    while True:
+        counts = [worker.read() for worker in workers]
+        finished = sum(count.finished for count in counts)
+        if finished and all(count.started == count.finished for count in counts):
+            return finished
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("server", "interface"), OPTIONS)
+def test_every_option_takes_effect(supervisor: Supervisor, server: str, interface: str) -> None:
+    wanted = service(server, interface)
+    up = start_server(wanted, supervisor)
+    assert unmet(wanted, up, reported(wanted, up)) == {}
+    assert up.child.stop() == "orderly"
+
+
+@pytest.mark.parametrize(("server", "interface"), VARIANTS)
+def test_pools_open_in_every_worker_and_close_with_the_server(
+    supervisor: Supervisor, database: Database, server: str, interface: str
+) -> None:
+    style = "async" if interface == "asgi" else "sync"
+    wanted = replace(
+        service(server, interface, workload="select", style=style, workers=2, pool_size=3), database=database
+    )
+    assert connections(database, supervisor) == 0
+    up = start_server(wanted, supervisor)
+    assert connections(database, supervisor) == 2 * 3
+    assert up.child.stop() == "orderly"
+    log = up.child.log_tail()
+    assert "Traceback" not in log
+    assert "couldn't stop" not in log  # what psycopg says of a pool that was not closed
+    deadline = time.monotonic() + 5
+    while connections(database, supervisor) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert connections(database, supervisor) == 0
+
+
+def connections(database: Database, supervisor: Supervisor) -> int:
+    """Connections that the servers of this supervisor hold."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
+    with psycopg.connect(database.url) as client:
+        row = client.execute(query, (f"harness-{supervisor.token[:12]}",)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@pytest.mark.parametrize(("server", "interface"), VARIANTS)
+def test_a_launch_binds_to_loopback_and_is_quiet(server: str, interface: str) -> None:
+    wanted = service(server, interface)
+    target = Target(
+        python="python",
+        module="m",
+        attribute="a",
+        interface=wanted.cell.interface,
+        host="127.0.0.1",
+        port=12345,
+        workers=3,
+        threads=40,
+        connections=20_000,
+    )
+    launch = wanted.adapter.launch(target, wanted.options)
+    text = " ".join((*launch.argv, *launch.files.values()))
+    assert launch.argv[:2] == ("python", "-m")
+    assert "127.0.0.1" in text
+    assert "12345" in text
+    assert "0.0.0.0" not in text
+    assert "warning" in text.lower()
+
+
+def test_adapters_share_one_shape() -> None:
+    for name in servers.names():
+        adapter = servers.adapter(name)
+        public = {item for item in vars(type(adapter)) if not item.startswith("_")}
+        assert public <= set(vars(Adapter)) | set(Adapter.__annotations__), f"servers/{name}.py adds to the shape"
+
+
+def test_an_application_that_cannot_start_is_told_with_its_log(supervisor: Supervisor, database: Database) -> None:
+    broken = replace(
+        service("uvicorn", "asgi", workload="select", style="async"),
+        database=replace(database, url="postgresql://nobody@127.0.0.1:1/nothing"),
+    )
+    with pytest.raises(TargetError, match=r"uvicorn (ended with exit code|did not come up)|0 of 1 workers") as caught:
+        start_server(replace(broken, boot_deadline_seconds=60.0), supervisor)
+    assert "Pool" in caught.value.detail

@@ -1,0 +1,89 @@
+"""From text to cells: what can be is chosen, what cannot is refused with what can."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness import plan
+from harness.errors import UsageError
+
+
+def choose(**asked: Any) -> plan.Choice:
+    return plan.choose(plan.Request(**({"server": "uvicorn"} | asked)))
+
+
+def test_the_default_cell() -> None:
+    assert choose().cell.id == "uvicorn/fastapi/async/sleep?ms=100/w1/c100"
+
+
+@pytest.mark.parametrize(
+    ("asked", "written"),
+    [
+        ({"server": "uvicorn:loop=asyncio"}, "uvicorn:loop=asyncio/fastapi/async/sleep?ms=100/w1/c100"),
+        ({"server": "uvicorn:loop=uvloop"}, "uvicorn/fastapi/async/sleep?ms=100/w1/c100"),
+        ({"workers": 4, "params": ("ms=5",)}, "uvicorn/fastapi/async/sleep?ms=5/w4/c100"),
+        ({"rate": 12.5}, "uvicorn/fastapi/async/sleep?ms=100/w1/r12.5"),
+        ({"workload": "noop"}, "uvicorn/fastapi/async/noop/w1/c100"),
+        ({"threads": 10, "vus": 3}, "uvicorn/fastapi/async/sleep?ms=100/w1/t10/c3"),
+        ({"workload": "select", "pool_size": 4}, "uvicorn/fastapi/async/select?user_id=1/w1/p4/c100"),
+        (
+            {"workload": "simulation", "framework": "flask", "style": "sync"},
+            "uvicorn/flask/sync/simulation?user_id=1&cpu=inline/w1/c100",
+        ),
+    ],
+)
+def test_the_written_form(asked: dict[str, Any], written: str) -> None:
+    assert choose(**asked).cell.id == written
+
+
+@pytest.mark.parametrize(
+    ("asked", "what", "cure"),
+    [
+        ({"server": "nginx"}, "unknown server 'nginx'", "granian, gunicorn, hypercorn, uvicorn"),
+        ({"server": "uvicorn:color=red"}, "no option 'color'", "loop=uvloop|asyncio, http=httptools|h11"),
+        ({"server": "uvicorn:loop=trio"}, "no such value", "uvloop, asyncio"),
+        ({"server": "uvicorn:loop"}, "not key=value", "NAME:key=value"),
+        ({"server": "gunicorn:worker=asgi", "framework": "flask", "style": "sync"}, "under asgi only", "none"),
+        ({"framework": "django"}, "unknown framework 'django'", "fastapi, flask"),
+        ({"style": "threads"}, "unknown style 'threads'", "async, sync, blocking, offloaded, wrapped"),
+        ({"workload": "sleepy"}, "unknown workload 'sleepy'", "noop"),
+        ({"style": "blocking", "workload": "mixed"}, "cannot exist", "harness list"),
+        ({"framework": "flask", "style": "wrapped"}, "cannot exist", "harness list"),
+        ({"params": ("ms=-1",)}, "from 0 to 60000", "harness list workloads"),
+        ({"params": ("ms",)}, "not name=value", "--param ms=100"),
+        ({"workers": 0}, "--workers 0: out of bounds", "from 1 to 1024"),
+        ({"threads": 0}, "--threads 0", "from 1"),
+        ({"vus": 0}, "--vus 0", "from 1"),
+        ({"vus": 1, "rate": 1.0}, "closed or open", "--vus N"),
+        ({"rate": 0.0}, "--rate 0", "above 0"),
+        ({"rate": float("nan")}, "--rate nan", "above 0"),
+        ({"pool_size": 3}, "uses no database", "leave --pool-size away"),
+        ({"workload": "select", "pool_size": 0}, "--pool-size 0", "from 1"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_what_can(asked: dict[str, Any], what: str, cure: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        choose(**asked)
+    assert what in caught.value.what
+    assert cure in caught.value.cure
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("10s", 10.0), ("500ms", 0.5), ("2m", 120.0), ("7", 7.0), ("1.5s", 1.5), ("0s", 0.0)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert plan.seconds("--warmup", text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "s", "-1s", "10 parsecs", "1e3s", "48h"])
+def test_bad_durations(text: str) -> None:
+    with pytest.raises(UsageError, match="--warmup"):
+        plan.seconds("--warmup", text)
+
+
+def test_a_window_too_short_is_refused() -> None:
+    with pytest.raises(UsageError, match="too short"):
+        plan.timing("1s", "900ms")

@@ -1,0 +1,105 @@
+"""Placement, environments, limits, clocks."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import pytest
+
+from harness.errors import LackError, UsageError
+from harness.model.cell import Environment
+from harness.system import interpreters, limits, placement, procfs, workers
+
+
+@pytest.mark.parametrize(
+    ("cores", "wanted", "server", "generator"),
+    [(2, 1, 1, 1), (2, 4, 1, 1), (4, 1, 2, 2), (4, 4, 3, 1), (8, 4, 4, 4), (8, 16, 6, 2), (16, 2, 8, 8)],
+)
+def test_cores_are_split(cores: int, wanted: int, server: int, generator: int) -> None:
+    placed = placement.place("auto", wanted, uses_embedded_database=True, cpus=list(range(cores)))
+    assert placed.pin == "split"
+    assert placed.server_cpus == list(range(server))
+    assert placed.generator_cpus == list(range(server, server + generator))
+    assert placed.database_cpus == placed.server_cpus
+    assert (placed.note is not None) == (wanted > server)
+
+
+@pytest.mark.parametrize(("pin", "cores"), [("none", 8), ("auto", 1), ("split", 1)])
+def test_cores_are_shared(pin: str, cores: int) -> None:
+    placed = placement.place(pin, 1, uses_embedded_database=True, cpus=list(range(cores)))
+    assert (placed.pin, placed.server_cpus, placed.database_cpus) == ("none", None, None)
+    assert (placed.note is not None) == (pin != "none")
+
+
+def test_an_environment_is_inspected() -> None:
+    found = interpreters.inspect(sys.executable)
+    assert found.python == ".".join(map(str, sys.version_info[:3]))
+    assert found.executable == sys.executable
+    assert found.packages["pydantic"]
+
+
+@pytest.mark.parametrize("python", ["/nowhere/python", "/bin/true", "/bin/cat"])
+def test_what_is_no_interpreter_is_refused(python: str) -> None:
+    with pytest.raises(UsageError, match=python):
+        interpreters.inspect(python)
+
+
+def test_what_is_missing_is_named_with_how_to_install_it() -> None:
+    environment = Environment(python="3.11.7", implementation="CPython", executable="/x/python", packages={"a-b": "1"})
+    interpreters.require(environment, ["A_b"], "x")
+    with pytest.raises(LackError, match="granian needs granian and uvloop, which are not installed") as caught:
+        interpreters.require(environment, ["granian", "uvloop", "a.b"], "granian")
+    assert caught.value.cure == "install with: /x/python -m pip install granian uvloop"
+    assert caught.value.exit_code == 5
+
+
+def test_what_changes_a_server_is_kept_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PYTHONDONTWRITEBYTECODE", "K6_VUS", "WEB_CONCURRENCY", "UVICORN_WORKERS", "DATABASE_URL", "OTHER"):
+        monkeypatch.setenv(name, "1")
+    kept = interpreters.clean(("UVICORN_",))
+    assert kept["OTHER"] == "1"
+    assert kept["PATH"]
+    assert not {"PYTHONDONTWRITEBYTECODE", "K6_VUS", "WEB_CONCURRENCY", "UVICORN_WORKERS", "DATABASE_URL"} & set(kept)
+
+
+def test_too_many_users_are_refused_with_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "raise_descriptor_limit", lambda: 1000)
+    limits.check_capacity(800)
+    with pytest.raises(LackError, match="801 users need 1001 open files, the hard limit here is 1000"):
+        limits.check_capacity(801)
+
+
+def test_ports_and_memory_limit_users_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "raise_descriptor_limit", lambda: 10**9)
+    with pytest.raises(LackError, match="local ports"):
+        limits.check_capacity(70_000)
+    monkeypatch.setattr(limits, "_ephemeral_ports", lambda: 10**9)
+    monkeypatch.setattr(limits, "_available_bytes", lambda: 10**9)
+    with pytest.raises(LackError, match="GB of memory"):
+        limits.check_capacity(70_000)
+
+
+def test_the_cpu_clock_counts_ended_threads() -> None:
+    import threading
+
+    meter = procfs.CpuMeter([os.getpid()])
+    before = time.process_time()
+    for _ in range(3):
+        thread = threading.Thread(target=lambda: sum(range(2_000_000)))
+        thread.start()
+        thread.join()
+    assert meter.read([os.getpid()]) == pytest.approx(time.process_time() - before, abs=0.02)
+    assert procfs.cpu_seconds(2**22 + 1) is None
+
+
+def test_the_counters_are_laid_out_alike_on_both_sides(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    from harness import entry
+
+    text = entry.SOURCE.read_text()
+    assert 'COUNTERS = ("started", "finished", "nodelay")' in text
+    assert f"SLOTS = {workers.SLOTS}" in text
+    assert (workers.STARTED, workers.FINISHED, workers.NODELAY) == (0, 1, 2)
+    assert "UNKNOWN, OFF, ON = range(3)" in text
+    assert workers.NODELAY_VALUES == (None, False, True)
