@@ -19,7 +19,8 @@ Params = Mapping[str, Value]
 
 Milliseconds = Annotated[int, Interval(ge=0, le=60_000)]
 FibonacciIndex = Annotated[int, Interval(ge=0, le=35)]
-UserId = Annotated[int, Interval(ge=1, le=2**63 - 1)]
+LARGEST_ID = 2**63 - 1
+UserId = Annotated[int, Interval(ge=1, le=LARGEST_ID)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +38,8 @@ class Parameter:
         """What may be given, in words."""
         if self.choices:
             return " or ".join(self.choices)
+        if self.maximum == LARGEST_ID:
+            return f"a whole number from {self.minimum}"
         return f"a whole number from {self.minimum} to {self.maximum}"
 
     def parse(self, text: str) -> Value:

@@ -21,6 +21,7 @@ app = typer.Typer(
     help="Which Python server, which handler style and how many workers? Measured on this machine.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # drawing boxes around the help doubles the time that it takes
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 list_app = typer.Typer(help="List what there is to choose from.", no_args_is_help=True)
@@ -37,26 +38,29 @@ Server = Annotated[
         help=f"Server to measure: {', '.join(servers.names())}. Options: harness list servers.",
     ),
 ]
-Framework = Annotated[str, typer.Option(help=f"Framework: {', '.join(catalogue.FRAMEWORKS)}.")]
-Style = Annotated[str, typer.Option(help=f"Handler style: {', '.join(STYLES)}.")]
-Workload = Annotated[str, typer.Option(help=f"What a request does: {', '.join(catalogue.workload_names())}.")]
+Framework = Annotated[str, typer.Option(metavar="NAME", help=f"Framework: {', '.join(catalogue.FRAMEWORKS)}.")]
+Style = Annotated[str, typer.Option(metavar="NAME", help=f"Handler style: {', '.join(STYLES)}.")]
+Workload = Annotated[
+    str, typer.Option(metavar="NAME", help=f"What a request does: {', '.join(catalogue.workload_names())}.")
+]
 Params = Annotated[
     list[str] | None,
     typer.Option("--param", "-p", metavar="NAME=VALUE", help="Parameter of the workload; may be repeated."),
 ]
-Workers = Annotated[int, typer.Option("--workers", "-w", help="Worker processes.")]
-Threads = Annotated[int, typer.Option(help="Threads that a worker may use for sync code.")]
-PoolSize = Annotated[int | None, typer.Option(help="Database connections per worker.  [default: 10]")]
+Workers = Annotated[int, typer.Option("--workers", "-w", metavar="N", help="Worker processes.")]
+Threads = Annotated[int, typer.Option(metavar="N", help="Threads that a worker may use for sync code.")]
+PoolSize = Annotated[int | None, typer.Option(metavar="N", help="Database connections per worker.  [default: 10]")]
 Vus = Annotated[
-    int | None, typer.Option(help="Closed load: virtual users, each waiting for its answer.  [default: 100]")
+    int | None,
+    typer.Option(metavar="N", help="Closed load: users, each waiting for its answer.  [default: 100]"),
 ]
-Rate = Annotated[float | None, typer.Option(help="Open load: requests per second, whether answered or not.")]
+Rate = Annotated[float | None, typer.Option(metavar="N", help="Open load: requests per second, answered or not.")]
 Warmup = Annotated[str, typer.Option(metavar="TIME", help="Warm-up that does not count.")]
 Duration = Annotated[str, typer.Option(metavar="TIME", help="The window that counts.")]
 Python = Annotated[
     str | None, typer.Option(metavar="PATH", help="Interpreter that runs the server.  [default: the harness' own]")
 ]
-Pin = Annotated[str, typer.Option(help="Cores of server and generator: auto, split or none.")]
+Pin = Annotated[str, typer.Option(metavar="HOW", help="Cores of server and generator: auto, split or none.")]
 DatabaseUrl = Annotated[
     str | None,
     typer.Option(metavar="URL", help="Postgres to use.  [default: $DATABASE_URL, else the embedded one]"),
@@ -259,7 +263,7 @@ def _guarded(call: Callable[[], object]) -> int:
             print(error.detail, file=sys.stderr)
         print(f"error: {error.what}\n  {error.cure}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
+    except (signals.Ended, KeyboardInterrupt):
         print("interrupted: everything that was started has been stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:

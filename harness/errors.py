@@ -33,9 +33,3 @@ class LackError(HarnessError):
     """The machine lacks something: a program, a package, a permission, room."""
 
     exit_code = 5
-
-
-class Interrupted(HarnessError):
-    """The user, or the system on the user's behalf, ended the command."""
-
-    exit_code = 130

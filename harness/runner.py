@@ -108,7 +108,7 @@ def serve(
         )
         try:
             code = server.child.process.wait()
-        except KeyboardInterrupt:
+        except signals.Ended:
             server.child.stop()
             raise
         raise TargetError(
@@ -122,10 +122,13 @@ def prepare_environment(choice: Choice, python: str | None) -> Environment:
     """The interpreter that runs the server, with everything installed that the cell needs."""
     environment = interpreters.inspect(python)
     cell, adapter = choice.cell, choice.adapter
-    server = (adapter.distribution, *adapter.requires(cell.interface, choice.options))
-    interpreters.require(environment, server, f"{cell.server} ({cell.interface})")
-    application = catalogue.FRAMEWORKS[cell.application.framework].distributions + choice.workload.distributions
-    interpreters.require(environment, application, f"{cell.application.framework}/{choice.workload.name}")
+    needed = (
+        adapter.distribution,
+        *adapter.requires(cell.interface, choice.options),
+        *catalogue.FRAMEWORKS[cell.application.framework].distributions,
+        *choice.workload.distributions,
+    )
+    interpreters.require(environment, needed, f"{cell.server} with {cell.application.framework}/{choice.workload.name}")
     return environment
 
 

@@ -55,7 +55,7 @@ def start_server(service: Service, supervisor: Supervisor, *, port: int | None =
         cpus=service.placement.server_cpus,
     )
     deadline = began + service.boot_deadline_seconds
-    workers = wait_for_workers(service.cell, child, telling, deadline)
+    workers = wait_for_workers(service.cell, child, telling, service.boot_deadline_seconds)
     body = verified_answer(service, child, target, deadline)
     return Server(
         child=child,
@@ -129,11 +129,12 @@ def server_environment(service: Service, target: Target, telling: Path, folder: 
     }
 
 
-def wait_for_workers(cell: Cell, child: Child, telling: Path, deadline: float) -> list[Worker]:
+def wait_for_workers(cell: Cell, child: Child, telling: Path, boot_seconds: float) -> list[Worker]:
     """Wait until as many distinct workers as were asked for have told that they are up.
 
     The first answer is not readiness: loaded at it, all keep-alive connections stay on the one worker that was up.
     """
+    deadline = time.monotonic() + boot_seconds
     while True:
         workers = [worker for worker in told(telling) if procfs.alive(worker.pid)]
         if len(workers) >= cell.workers:
@@ -141,7 +142,9 @@ def wait_for_workers(cell: Cell, child: Child, telling: Path, deadline: float) -
         if child.returncode() is not None:
             raise _failed(f"{cell.server} ended with exit code {child.returncode()} while starting", child)
         if time.monotonic() > deadline:
-            raise _failed(f"{len(workers)} of {cell.workers} workers of {cell.server} came up in time", child)
+            raise _failed(
+                f"{len(workers)} of {cell.workers} workers of {cell.server} came up within {boot_seconds:g} s", child
+            )
         time.sleep(0.01)
 
 

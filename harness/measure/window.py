@@ -76,6 +76,7 @@ def watch(job: Job, server: Server, generator: k6.Run, observer: Observer) -> Wi
     start = started + job.timing.warmup_seconds
     end = start + job.timing.window_seconds
     _warm_up(job, server, start, observer)
+    connected = _connections(server)
     meters = Meters(job, server, generator)
     readings = [meters.read()]
     while (left := end - readings[-1].at) > 0:
@@ -90,11 +91,12 @@ def watch(job: Job, server: Server, generator: k6.Run, observer: Observer) -> Wi
                 rps=piece.requests / piece.seconds,
             )
         )
-    return _window(job, server, readings)
+    return _window(job, server, readings, max(connected, _connections(server), key=lambda each: sum(each or [])))
 
 
 def _warm_up(job: Job, server: Server, until: float, observer: Observer) -> None:
     before, served = time.monotonic(), 0
+    observer(Progress(phase="warm-up", fraction=0.0))
     while (left := until - time.monotonic()) > 0:
         time.sleep(min(left, SLICE_SECONDS))
         now, total = time.monotonic(), sum(worker.read().finished for worker in server.workers)
@@ -119,14 +121,14 @@ def _slice(before: Reading, after: Reading, start: float) -> Slice:
     )
 
 
-def _window(job: Job, server: Server, readings: list[Reading]) -> Window:
+def _window(job: Job, server: Server, readings: list[Reading], connected: list[int] | None) -> Window:
     first, last = readings[0], readings[-1]
     seconds = last.at - first.at
     ours = job.database is not None and job.database.postmaster is not None
     return Window(
         slices=[_slice(before, after, first.at) for before, after in itertools.pairwise(readings)],
         requests_by_worker=[new - old for old, new in zip(first.finished, last.finished, strict=True)],
-        connections_by_worker=procfs.connections([worker.pid for worker in server.workers], server.target.port),
+        connections_by_worker=connected,
         server_cpu_cores=last.server_cpu / seconds,
         generator_cpu_cores=last.generator_cpu / seconds,
         database_cpu_cores=last.database_cpu / seconds if ours else None,
@@ -134,6 +136,12 @@ def _window(job: Job, server: Server, readings: list[Reading]) -> Window:
         workers_lost=_lost(server),
         stolen_cores=(last.stolen - first.stolen) / seconds,
     )
+
+
+def _connections(server: Server) -> list[int] | None:
+    """Connections of each worker. Taken before and after the window, since it costs milliseconds; the fuller counts:
+    before it a few users may not have begun, after it the generator may have left."""
+    return procfs.connections([worker.pid for worker in server.workers], server.target.port)
 
 
 def _lost(server: Server) -> int:

@@ -57,7 +57,7 @@ def require(environment: Environment, distributions: Iterable[str], what: str) -
     """LackError, with the command that installs it, unless the environment has all of these."""
     missing = sorted({name for name in distributions if normal(name) not in environment.packages})
     if missing:
-        names = " and ".join(missing)
+        names = " and ".join(filter(None, (", ".join(missing[:-1]), missing[-1])))
         raise LackError(
             f"{what} needs {names}, which {'is' if len(missing) == 1 else 'are'} not installed for "
             f"{environment.executable}",

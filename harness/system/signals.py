@@ -8,6 +8,10 @@ from types import FrameType
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+class Ended(BaseException):
+    """The command was told to end. No KeyboardInterrupt, which the command line's library would answer itself."""
+
+
 class _State:
     deferring = False
     pending = False
@@ -17,7 +21,7 @@ _state = _State()
 
 
 def install() -> None:
-    """From now on each of them raises KeyboardInterrupt, once: what follows is cleaning up, which is bounded."""
+    """From now on each of them raises Ended, once: what follows is cleaning up, which is bounded."""
     for number in ENDING:
         signal.signal(number, _end)
 
@@ -28,7 +32,7 @@ def _end(number: int, frame: FrameType | None) -> None:
         return
     for each in ENDING:
         signal.signal(each, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    raise Ended
 
 
 def defer() -> None:

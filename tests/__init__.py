@@ -1,0 +1,1 @@
+"""Unit, contract and process tests; what they share is in conftest.py."""

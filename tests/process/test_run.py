@@ -1,0 +1,141 @@
+"""`harness run` as a user runs it: real servers, real k6, real Postgres."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import servers
+from tests.conftest import Harness
+
+VARIANTS = [
+    (name, "fastapi" if interface == "asgi" else "flask")
+    for name in servers.names()
+    for interface in servers.adapter(name).interfaces
+]
+
+
+@pytest.mark.parametrize(("server", "framework"), VARIANTS)
+def test_every_server_is_measured(harness: Harness, private_tmp: Path, server: str, framework: str) -> None:
+    done = harness.run(
+        *("run", "--server", server, "--framework", framework, "--style", "sync", "--workers", "2"),
+        *("--param", "ms=10", "--vus", "10", "--warmup", "500ms", "--duration", "1s", "--json"),
+        TMPDIR=str(private_tmp),
+    )
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["verdict"] == "valid"
+    assert document["cell"]["id"] == f"{server}/{framework}/sync/sleep?ms=10/w2/c10"
+    assert document["requests"] > 0
+    assert document["failures"] == 0
+    assert len(document["grid"]) == 281
+    # The workers' own counters and the generator see the same requests, but for those at the window's edges.
+    counted = sum(document["server"]["requests_by_worker"])
+    assert abs(counted - document["requests"]) <= 20 + 0.1 * document["requests"]
+    assert sum(document["server"]["connections_by_worker"]) == 10
+    assert document["server"]["cpu_us_per_request"] > 0
+    assert document["server"]["rss_peak_bytes"] > 10_000_000
+    assert document["server"]["effective"]["tcp_nodelay"] is True
+    assert document["sampled"]["wrong"] == 0
+    assert document["latency_ms"]["min"] >= 10
+    assert document["database"] is None
+    assert document["ceiling"] is None  # not known is null, never 0
+    stored = Path(harness.folder, document["path"])
+    assert json.loads((stored / "measurements" / "0001.json").read_text()) == document
+    run = json.loads((stored / "run.json").read_text())
+    assert run["environment"]["packages"][server]
+    assert run["host"]["cpus_total"] == os.cpu_count()
+
+
+@pytest.mark.parametrize("workload", ["select", "simulation"])
+@pytest.mark.parametrize("style", ["async", "sync", "wrapped"])
+def test_the_database_needs_no_set_up(harness: Harness, workload: str, style: str) -> None:
+    params = ("--param", "fib=10") if workload == "simulation" else ()
+    document = harness.measure("--workload", workload, "--style", style, *params)
+    assert document["verdict"] == "valid"
+    assert document["requests"] > 0
+    assert document["sampled"]["wrong"] == 0
+    database = document["database"]
+    assert (database["kind"], database["rows"]["users"]) == ("embedded", 10_000)
+    assert database["cpu_cores"] > 0
+    assert database["pooled"] == (style != "wrapped")
+    assert any("connections of its own" in note for note in document["notes"]) == (style == "wrapped")
+
+
+def test_an_open_load_is_offered_at_its_rate(harness: Harness) -> None:
+    done = harness.run(*("run", "--rate", "50", "--param", "ms=20", "--warmup", "500ms", "--duration", "2s", "--json"))
+    document = json.loads(done.stdout)
+    assert document["generator"]["offered_rps"] == 50
+    assert document["cell"]["vus"] is None
+    assert 50 <= document["requests"] <= 102
+    assert document["generator"]["overdue"] is not None
+    assert document["latency_ms"]["min"] >= 20
+
+
+def test_above_capacity_lateness_is_part_of_the_latency(harness: Harness) -> None:
+    """One event loop blocked 50 ms a request serves 20 a second; at 60 a second the queue must grow."""
+    document = json.loads(
+        harness.run(
+            *("run", "--style", "blocking", "--param", "ms=50", "--rate", "60"),
+            *("--warmup", "1s", "--duration", "2s", "--json"),
+        ).stdout
+    )
+    assert document["throughput_rps"] < 25
+    assert document["generator"]["overdue"] > 0
+    assert document["latency_ms"]["p50"] > 500
+
+
+def test_without_json_there_is_text_and_progress_in_plain_lines(harness: Harness) -> None:
+    done = harness.run("run", "--vus", "10", "--warmup", "500ms", "--duration", "1s")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"throughput\s+[\d.,]+ req/s\s+valid", done.stdout)
+    assert re.search(r"latency\s+p50 [\d.]+", done.stdout)
+    assert "stored in results/" in done.stdout
+    assert "warm-up, 0.5 s" in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_a_script_for_k6_by_hand(harness: Harness, private_tmp: Path) -> None:
+    """The load test of the documentation, against `harness serve`, cut short."""
+    from harness.load import k6
+    from harness.measure.launch import free_port
+    from tests.conftest import ROOT
+
+    port = free_port()
+    serving = harness.start("serve", "--workload", "noop", "--port", str(port), TMPDIR=str(private_tmp))
+    assert serving.stderr is not None
+    line = serving.stderr.readline()
+    assert f"http://127.0.0.1:{port}/async/noop" in line
+    done = subprocess.run(
+        [k6.find(None).path, "run", "--no-usage-report", "--stage", "1s:5,1s:5", str(ROOT / "k6" / "load_test.js")],
+        env=os.environ | {"TARGET_VUS": "5", "URL": f"http://127.0.0.1:{port}/async/noop"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    serving.terminate()
+    assert serving.wait(timeout=20) == 130
+    serving.communicate()
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"checks_succeeded\D+100", done.stdout) or "100.00%" in done.stdout
+
+
+def test_another_environment_runs_the_server(harness: Harness, tmp_path: Path) -> None:
+    """A virtual environment that sees the packages of ours: another interpreter path, the same packages."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "other")], check=True)
+    site = next((tmp_path / "other" / "lib").glob("python*/site-packages"))
+    import fastapi
+
+    (site / "ours.pth").write_text(str(Path(fastapi.__file__).parent.parent) + "\n")
+    python = str(tmp_path / "other" / "bin" / "python")
+    document = harness.measure("--python", python)
+    assert document["verdict"] == "valid"
+    assert document["cell"]["environment"]["executable"] == python
+    assert document["argv"]["server"][0] == python
