@@ -30,10 +30,11 @@ _async_pools: dict[asyncio.AbstractEventLoop, AsyncPool] = {}
 
 
 def query(name: str) -> str:
-    """The text of `sql/queries/<name>.sql`."""
-    folder = os.environ.get("HARNESS_SQL")
-    root = Path(folder) if folder else Path(__file__).resolve().parent.parent / "sql"
-    return (root / "queries" / f"{name}.sql").read_text(encoding="utf-8")
+    """The text of `sql/queries/<name>.sql`, in the checkout or in an installed wheel."""
+    root = Path(__file__).resolve().parent.parent
+    installed = root / "harness" / "assets" / "sql"
+    folder = installed if installed.is_dir() else root / "sql"
+    return (folder / "queries" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def _url() -> str:

@@ -58,7 +58,7 @@ class RunFolder:
 
     def write_run(self, document: Mapping[str, Any]) -> None:
         """Store what was asked for and on which host, before the first measurement."""
-        _write(self.path / "run.json", as_text({"schema": SCHEMA, **document}))
+        _write(self.path / "run.json", as_text({"schema": SCHEMA, **without_home(document)}))
 
     def write_measurement(self, document: Document) -> None:
         """Store one measurement the moment it ends."""
@@ -129,6 +129,18 @@ def as_text(document: Mapping[str, Any]) -> str:
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
+def without_home(value: Any, home: str | None = None) -> Any:
+    """The same value with the user's home folder written as `~` in every text: results are made to be shared."""
+    home = os.path.expanduser("~") if home is None else home
+    if isinstance(value, str):
+        return value.replace(home + "/", "~/") if len(home) > 1 else value
+    if isinstance(value, Mapping):
+        return {key: without_home(item, home) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_home(item, home) for item in value]
+    return value
+
+
 def as_document(facts: Facts, judgement: Judgement, path: Path) -> Document:
     """One measurement with its judgement in the stored and printed format; see docs/results.md."""
     data = facts.model_dump(mode="json")
@@ -155,4 +167,5 @@ def as_document(facts: Facts, judgement: Judgement, path: Path) -> Document:
         "failures_by_kind": failures,
         "throughput_rps": round(facts.throughput_rps, 3),
     }
-    return head | data | {"ceiling": None, "ceiling_fraction": None, "diagnosis": None, "path": str(path)}
+    document = head | data | {"ceiling": None, "ceiling_fraction": None, "diagnosis": None}
+    return {**without_home(document), "path": str(path)}

@@ -123,7 +123,6 @@ def server_environment(service: Service, target: Target, telling: Path, folder: 
         "PYTHONUNBUFFERED": "1",
         "HARNESS_ENTRY": json.dumps(settings),
         "HARNESS_ENDPOINT": service.cell.application.route.lstrip("/"),
-        "HARNESS_SQL": str(assets.folder("sql")),
         # The size of the environment moves the stack, and with it how fast a program runs (Mytkowicz et al. 2009).
         "HARNESS_PADDING": "x" * random.randrange(PADDING_BYTES),
     }

@@ -17,25 +17,21 @@ COLOURS = {"valid": "green", "invalid": "yellow", "failed": "red"}
 
 def show(facts: Facts, judgement: Judgement, path: Path, log_tail: str) -> None:
     """Print the measurement to standard output, and why it is not valid, if so, with it."""
-    wide = None if sys.stdout.isatty() else 100
-    console = Console(highlight=False, soft_wrap=False, width=wide)
-    console.print()
-    console.print(Text(facts.cell.id, style="bold"))
-    console.print()
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, text in _rows(facts, judgement):
         table.add_row("  " + name, text)
-    console.print(table)
-    for reason in judgement.reasons:
-        console.print(Text(f"\n  {judgement.verdict}: {reason.message}", style=COLOURS[judgement.verdict]))
-    for note in judgement.notes:
-        console.print(Text(f"\n  note: {note}"))
-    if judgement.verdict == "failed" and log_tail:
-        console.print(Text("\n  the server's log ends with:", style="dim"))
-        console.print(Text(log_tail))
-    console.print(Text(f"\n  stored in {path}", style="dim"))
+    table.add_row("  stored in", str(path))
+    with console.capture() as captured:
+        console.print(Text(facts.cell.id, style="bold"))
+        console.print()
+        console.print(table)
+        if judgement.verdict == "failed" and log_tail:
+            console.print(Text("\n  the server's log ends with:", style="dim"))
+            console.print(Text(log_tail))
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def _rows(facts: Facts, judgement: Judgement) -> Iterator[tuple[str, Text | str]]:
@@ -51,10 +47,13 @@ def _rows(facts: Facts, judgement: Judgement) -> Iterator[tuple[str, Text | str]
     )
     cpu = "–" if server.cpu_us_per_request is None else f"{server.cpu_us_per_request:,.0f} µs CPU per request"
     yield (
+        "cost",
+        f"{cpu}, {server.cpu_cores:.2f} cores, {server.rss_peak_bytes / 1e6:,.0f} MB in {server.processes} "
+        f"{'process' if server.processes == 1 else 'processes'}",
+    )
+    yield (
         "server",
-        f"{facts.cell.server} {server.version} on Python {facts.environment.python}: {cpu}, "
-        f"{server.cpu_cores:.2f} cores, {server.rss_peak_bytes / 1e6:,.0f} MB in {server.processes} "
-        f"{'process' if server.processes == 1 else 'processes'}; up in {server.boot_seconds:.2f} s",
+        f"{facts.cell.server} {server.version} on Python {facts.environment.python}, up in {server.boot_seconds:.2f} s",
     )
     yield "in effect", ", ".join(f"{_name(key)} {_value(value)}" for key, value in _effective(facts))
     if facts.cell.workers > 1:
@@ -68,6 +67,10 @@ def _rows(facts: Facts, judgement: Judgement) -> Iterator[tuple[str, Text | str]
         f"{_cores(facts.placement.generator_cpus)}",
     )
     yield "placement", _placement(facts)
+    for reason in judgement.reasons:
+        yield judgement.verdict, Text(reason.message, style=COLOURS[judgement.verdict])
+    for note in judgement.notes:
+        yield "note", note
 
 
 def _number(value: float) -> str:

@@ -105,3 +105,9 @@ def test_the_document_is_what_the_facts_and_the_judgement_say(facts: Facts) -> N
     assert list(document)[:7] == ["schema", "protocol", "started_at", "block", "position", "cell", "placement"]
     assert (document["verdict"], document["failures"], document["ceiling"]) == ("valid", 0, None)
     assert "packages" not in json.dumps(document)
+
+
+def test_the_home_folder_is_not_told() -> None:
+    value = {"a": ["/somewhere/me/x", "=/somewhere/me/y", 1, None], "b": "/somewhere/meagre"}
+    assert store.without_home(value, "/somewhere/me") == {"a": ["~/x", "=~/y", 1, None], "b": "/somewhere/meagre"}
+    assert store.without_home(value, "/") == value

@@ -1,0 +1,87 @@
+"""Text for a terminal: everything that matters, within 100 columns, nothing invented."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.judge.gates import judge
+from harness.measure import Progress
+from harness.model.cell import Timing
+from harness.model.measurement import DatabaseFacts, Facts, Latency
+from harness.report import console, progress
+
+
+def shown(facts: Facts, capsys: pytest.CaptureFixture[str], log: str = "") -> str:
+    console.show(facts, judge(facts), Path("results/x"), log)
+    return capsys.readouterr().out
+
+
+def test_a_valid_measurement(facts: Facts, capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(facts, capsys)
+    for part in (
+        "granian/fastapi/async/sleep?ms=100/w2/c100",
+        "987.6 req/s   valid",
+        "p50 100.9   p90 102.0   p99 110.0   max 130.0 ms",
+        "9,876 in 10 s, 0 failed; 490 answers checked, 0 wrong",
+        "w2/c100\n\n",
+        "303 µs CPU per request, 0.30 cores, 100 MB in 3 processes",
+        "granian 2.8.7 on Python 3.11.7, up in 0.50 s",
+        "loop uvloop.Loop, parser hyper, threads 40, TCP_NODELAY on",
+        "requests 4,938 / 4,938; connections 50 / 50",
+        "k6 1.1.0, 100 users, 10% of core 2",
+        "server on cores 0, 1, generator on core 2",
+        "stored in   results/x",
+    ):
+        assert part in text
+    assert "note" not in text
+    assert max(map(len, text.splitlines())) <= 100
+    assert text == "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def test_a_failed_one_shows_reasons_and_the_log(
+    change: Callable[..., Facts], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = shown(change(failures={"timeout": 5000}), capsys, log="Segmentation fault")
+    assert "failed      33.6% of the requests failed: 5,000 timed out" in text
+    assert "Segmentation fault" in text
+
+
+def test_what_is_not_known_is_not_shown_as_a_number(facts: Facts, capsys: pytest.CaptureFixture[str]) -> None:
+    latency = Latency(min=1, mean=1, p50=1, p90=None, p95=None, p99=None, max=2)
+    assert "p50 1.0   max 2.0 ms   (p90, p99: too few requests)" in shown(
+        facts.model_copy(update={"latency_ms": latency}), capsys
+    )
+    nothing = Latency(min=None, mean=None, p50=None, p90=None, p95=None, p99=None, max=None)
+    assert "latency     –" in shown(facts.model_copy(update={"latency_ms": nothing}), capsys)
+
+
+def test_the_database_is_shown(facts: Facts, capsys: pytest.CaptureFixture[str]) -> None:
+    database = DatabaseFacts(
+        kind="embedded", version="18.4", server="x", cpu_cores=0.25, pooled=False, rows={"users": 10_000}
+    )
+    text = shown(facts.model_copy(update={"database": database}), capsys)
+    assert "embedded PostgreSQL 18.4, a connection per query, 10,000 users, 0.25 cores" in text
+    assert "connections of its own" in text
+
+
+def test_progress_in_a_pipe_is_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.reporter("the-cell", Timing(warmup_seconds=3, window_seconds=10)) as shown:
+        shown.tell("something")
+        for step in (
+            Progress(phase="boot"),
+            Progress(phase="warm-up", fraction=0.0),
+            Progress(phase="warm-up", fraction=0.9, rps=10.0),
+            Progress(phase="window", fraction=0.1, rps=10.0),
+            Progress(phase="stop"),
+        ):
+            shown.observe(step)
+    assert capsys.readouterr().err.splitlines() == [
+        "something",
+        "the-cell: starting the server",
+        "  warm-up, 3 s",
+        "  window, 10 s",
+        "  stopping the server",
+    ]
