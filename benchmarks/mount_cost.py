@@ -1,6 +1,6 @@
 """What do the mounts, and the entry, cost? CPU per request of an endpoint written by hand ÷ that of ours.
 
-    .venv/bin/python benchmarks/mount_cost.py [--rounds 8] [--seconds 5] [--out FILE]
+    .venv/bin/python benchmarks/mount_cost.py [--rounds 8] [--seconds 5] [--only TEXT] [--out FILE]
 
 Two servers run on the same core and are loaded at the same time by one k6 on another core, since the speed of a shared
 machine wanders and then wanders for both. Each round starts both anew, in the other order. The ratio is the geometric
@@ -203,10 +203,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=8, choices=[degrees + 1 for degrees in T_975])
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--only", default="", help="cases whose name contains this, such as flask")
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
     rows = []
     for case in CASES:
+        if chosen.only not in "/".join(case):
+            continue
         with TemporaryDirectory() as name:
             folder = Path(name)
             for framework, text in BY_HAND.items():

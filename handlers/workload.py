@@ -44,18 +44,18 @@ class Parameter:
 
     def parse(self, text: str) -> Value:
         """The value that `text` stands for; ValueError says what is accepted instead."""
-        refusal = ValueError(f"{self.name}={text}: {self.name} takes {self.domain}")
         if self.choices:
-            if text not in self.choices:
-                raise refusal
-            return text
-        try:
-            number = int(text)
-        except ValueError:
-            raise refusal from None
-        if (self.minimum is not None and number < self.minimum) or (self.maximum is not None and number > self.maximum):
-            raise refusal
-        return number
+            if text in self.choices:
+                return text
+        else:
+            try:
+                number = int(text)
+            except ValueError:
+                pass
+            else:
+                if self.minimum is not None and self.maximum is not None and self.minimum <= number <= self.maximum:
+                    return number
+        raise ValueError(f"{self.name}={text}: {self.name} takes {self.domain}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from multiprocessing.util import Finalize
 from typing import Any
 
@@ -12,7 +11,7 @@ from flask import Flask, Response, jsonify, make_response, request
 
 from handlers.mounts import chosen, pools
 from handlers.styles import STYLES, Endpoint
-from handlers.workload import Parameter, Value, Workload
+from handlers.workload import Value, Workload
 
 
 def create(endpoints: Iterable[tuple[str, str]] | None = None) -> Flask:
@@ -36,13 +35,26 @@ def create(endpoints: Iterable[tuple[str, str]] | None = None) -> Flask:
 
 
 def _view(endpoint: Endpoint, work: Workload) -> Callable[[], Any]:
-    """A view that reads the workload's parameters from the query string."""
-    read = functools.partial(_read, {parameter.name: parameter for parameter in work.parameters}, work.defaults())
+    """A view that reads the workload's parameters from the query string, as FastAPI does: unknown ones are ignored."""
+    if not work.parameters:
+        return endpoint
+    defaults = work.defaults()
+    parsers = tuple((parameter.name, parameter.parse) for parameter in work.parameters)
+
+    def read() -> dict[str, Value]:
+        args = request.args
+        params = defaults.copy()
+        for name, parse in parsers:
+            text = args.get(name)
+            if text is not None:
+                params[name] = parse(text)
+        return params
+
     if inspect.iscoroutinefunction(endpoint):
 
         async def async_view() -> Any:
             try:
-                params = read(request.args)
+                params = read()
             except ValueError as error:
                 return _refused(error)
             return await endpoint(**params)
@@ -51,21 +63,12 @@ def _view(endpoint: Endpoint, work: Workload) -> Callable[[], Any]:
 
     def view() -> Any:
         try:
-            params = read(request.args)
+            params = read()
         except ValueError as error:
             return _refused(error)
         return endpoint(**params)
 
     return view
-
-
-def _read(
-    known: Mapping[str, Parameter], defaults: Mapping[str, Value], texts: Mapping[str, str]
-) -> Mapping[str, Value]:
-    """As FastAPI does it: unknown names are ignored, known ones parsed and checked."""
-    if not texts:
-        return defaults
-    return {**defaults, **{name: known[name].parse(text) for name, text in texts.items() if name in known}}
 
 
 def _refused(error: ValueError) -> Response:
