@@ -32,26 +32,26 @@ T_975 = {5: 2.571, 7: 2.365, 9: 2.262, 11: 2.201, 15: 2.131}  # 97.5 % quantiles
 BY_HAND = {
     "fastapi": """
 import asyncio, time
-from typing import Annotated, Any
+from typing import Annotated
 from fastapi import FastAPI, Query
 
 app = FastAPI(openapi_url=None)
 
 @app.get("/async/noop")
-async def async_noop() -> dict[str, Any]:
+async def async_noop():
     return {"ok": True}
 
 @app.get("/sync/noop")
-def sync_noop() -> dict[str, Any]:
+def sync_noop():
     return {"ok": True}
 
 @app.get("/async/sleep")
-async def async_sleep(ms: Annotated[int, Query(ge=0, le=60000)] = 100) -> dict[str, Any]:
+async def async_sleep(ms: Annotated[int, Query(ge=0, le=60000)] = 100):
     await asyncio.sleep(ms / 1000)
     return {"wait_ms": ms}
 
 @app.get("/sync/sleep")
-def sync_sleep(ms: Annotated[int, Query(ge=0, le=60000)] = 100) -> dict[str, Any]:
+def sync_sleep(ms: Annotated[int, Query(ge=0, le=60000)] = 100):
     time.sleep(ms / 1000)
     return {"wait_ms": ms}
 """,

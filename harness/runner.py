@@ -51,6 +51,7 @@ class Outcome:
 
 def run(choice: Choice, settings: Settings, observer: Observer, tell: Callable[[str], None]) -> Outcome:
     """Measure one cell and store the result."""
+    host.require_linux()
     started = datetime.now(UTC)
     environment = prepare_environment(choice, settings.python)
     generator = k6.find(settings.k6)
@@ -88,6 +89,7 @@ def serve(
     choice: Choice, *, python: str | None, database_url: str | None, port: int, tell: Callable[[str], None]
 ) -> None:
     """Run the server of a cell until it ends or is interrupted, its output on standard error."""
+    host.require_linux()
     environment = prepare_environment(choice, python)
     limits.raise_descriptor_limit()
     service = Service(

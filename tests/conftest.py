@@ -87,6 +87,7 @@ def facts(cell: Cell) -> Facts:
             cpu_cores=0.1,
             cpu_allotted=1.0,
             blocked_ms_p99=0.01,
+            users_accounted=99.8,
             offered_rps=None,
             overdue=None,
             lateness_ms_p99=None,

@@ -90,6 +90,7 @@ VALIDITY: tuple[Gate, ...] = (workers, answers, settings, generator)
 
 
 STOLEN_SHARE = 0.05
+ACCOUNTED_SHARE = 0.80
 
 
 def notes(facts: Facts) -> list[str]:
@@ -104,6 +105,12 @@ def notes(facts: Facts) -> list[str]:
         found.append(
             f"the window holds {times:.0f} service times of {service:,.0f} ms: the throughput may be off by "
             f"{1 / times:.0%}; a longer --duration narrows that"
+        )
+    accounted = facts.generator.users_accounted
+    if facts.requests and accounted is not None and accounted < ACCOUNTED_SHARE * facts.generator.users:
+        found.append(
+            f"finished requests account for the time of {accounted:,.0f} of {facts.generator.users:,} users; the "
+            "others were waiting, to be connected or for an answer that did not come inside the window"
         )
     if facts.database and not facts.database.pooled:
         found.append("every request opened database connections of its own: its event loop lives for one request only")

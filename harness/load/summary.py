@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from harness.model.measurement import Failures, Latency
 
@@ -67,5 +66,8 @@ class K6Summary:
 
     def p99(self, name: str) -> float | None:
         """The 99th percentile of another trend, in milliseconds."""
-        values: Mapping[str, Any] = self._metrics.get(name, {})
-        return values.get("p(99)")
+        return self._metrics.get(name, {}).get("p(99)")
+
+    def mean(self, name: str) -> float | None:
+        """The mean of another trend, in milliseconds."""
+        return self._metrics.get(name, {}).get("avg")

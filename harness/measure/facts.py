@@ -144,10 +144,17 @@ def generator_facts(job: Job, window: Window, summary: K6Summary) -> GeneratorFa
         cpu_cores=round(window.generator_cpu_cores, 4),
         cpu_allotted=float(len(cpus) if cpus else len(os.sched_getaffinity(0))),
         blocked_ms_p99=summary.p99("cell_blocked"),
+        users_accounted=_users_accounted(job, summary) if rate is None else None,
         offered_rps=rate,
         overdue=None if due is None else max(0, due - summary.sent),
         lateness_ms_p99=summary.p99("cell_lateness"),
     )
+
+
+def _users_accounted(job: Job, summary: K6Summary) -> float:
+    """Little's law on finished requests: requests per second × mean time in the system."""
+    milliseconds = (summary.latency.mean or 0.0) + (summary.mean("cell_blocked") or 0.0)
+    return round(summary.requests * milliseconds / 1000 / job.timing.window_seconds, 2)
 
 
 def database_facts(job: Job, window: Window) -> DatabaseFacts | None:

@@ -117,6 +117,9 @@ class GeneratorFacts(Value):
     cpu_allotted: float
     blocked_ms_p99: float | None
     """Time that a request waited for a connection, and so was late, 99th percentile."""
+    users_accounted: float | None
+    """Closed load: users whose time in the window finished requests account for, waits for a connection included. Far
+    fewer than `users`: the others were still waiting, to be connected or for their answer."""
     offered_rps: float | None
     overdue: int | None
     """Open load: requests that were due by the end of the window but had not been sent."""

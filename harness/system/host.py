@@ -6,6 +6,17 @@ import os
 import platform
 from pathlib import Path
 
+from harness.errors import LackError
+
+
+def require_linux() -> None:
+    """Refuse other systems, where the clocks and counters that everything rests on are not to be had."""
+    if platform.system() != "Linux":
+        raise LackError(
+            f"harness measures on Linux only, this is {platform.system()}",
+            cure="run it in a Linux virtual machine, or in a container with two cores or more",
+        )
+
 
 def facts() -> dict[str, object]:
     """Processor, cores, memory, kernel and what else numbers depend on. No name or address of the machine."""

@@ -61,3 +61,7 @@ def test_a_window_of_few_service_times_is_noted(facts: Facts) -> None:
 
 def test_time_taken_by_others_is_noted(change: Callable[..., Facts]) -> None:
     assert "took 50%" in judge(change(machine={"stolen_cores": 2.0})).notes[0]
+
+
+def test_users_that_wait_unseen_are_noted(change: Callable[..., Facts]) -> None:
+    assert "the time of 26 of 100 users" in judge(change(generator={"users_accounted": 26.0})).notes[0]
