@@ -67,6 +67,11 @@ class Work:
     blocked_seconds: float | None
     """Waits during which the thread that runs the twin can do nothing else, in the async twin too."""
 
+    @property
+    def known_seconds(self) -> float:
+        """What is known of the whole wait; 0 where nothing is."""
+        return (self.awaited_seconds or 0.0) + (self.blocked_seconds or 0.0)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Workload:

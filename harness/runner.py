@@ -88,7 +88,7 @@ def run(choice: Choice, settings: Settings, observer: Observer, tell: Callable[[
 def serve(
     choice: Choice, *, python: str | None, database_url: str | None, port: int, tell: Callable[[str], None]
 ) -> None:
-    """Run the server of a cell until it ends or is interrupted, its output on standard error."""
+    """Run the server of a cell until it ends or is interrupted."""
     host.require_linux()
     environment = prepare_environment(choice, python)
     limits.raise_descriptor_limit()
@@ -140,9 +140,7 @@ def users_of(choice: Choice) -> int:
     if cell.vus is not None:
         return cell.vus
     assert cell.rate is not None
-    work = choice.workload.work(**cell.application.params)
-    known = [part for part in (work.awaited_seconds, work.blocked_seconds) if part is not None]
-    return k6.users_for_rate(cell.rate, sum(known))
+    return k6.users_for_rate(cell.rate, choice.workload.work(**cell.application.params).known_seconds)
 
 
 def prepare_database(choice: Choice, url: str | None, tell: Callable[[str], None]) -> Database | None:

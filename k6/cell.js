@@ -7,6 +7,7 @@
 //   warmup_ms       from the start of the scenario; users begin at random moments of it
 //   window_ms       a request counts when it completes inside the window
 //   expected        the body that was verified before the load
+//   timeout_ms      a request that takes longer has failed
 //   sample_every    each user looks at the body of every Nth request
 //   percentiles     which percentiles the summary holds
 //   summary         file to write the summary to
@@ -48,8 +49,8 @@ const sent = new Counter('cell_sent');
 const matched = new Counter('cell_matched');
 const unexpected = new Counter('cell_unexpected');
 
-const plain = { timeout: '60s' };
-const sampling = { timeout: '60s', responseType: 'text' };
+const plain = { timeout: load.timeout_ms };
+const sampling = { timeout: load.timeout_ms, responseType: 'text' };
 
 let startMs = null;
 let requests = 0;

@@ -45,6 +45,7 @@ class Load:
     window_seconds: float
     expected: str
     """The answer's body as it was verified before."""
+    timeout_seconds: float
 
 
 def find(path: str | None) -> K6:
@@ -72,9 +73,9 @@ def find(path: str | None) -> K6:
     return K6(path=os.path.abspath(found), version=version)
 
 
-def users_for_rate(rate: float, total_seconds: float | None) -> int:
+def users_for_rate(rate: float, total_seconds: float) -> int:
     """Users that an open load needs: rate × how long a request takes, with room for half a second of waiting."""
-    return max(10, min(10_000, int(rate * ((total_seconds or 0.0) + 0.5)) + 1))
+    return max(10, min(10_000, int(rate * (total_seconds + 0.5)) + 1))
 
 
 class Run:
@@ -89,6 +90,7 @@ class Run:
             "warmup_ms": round(load.warmup_seconds * 1000),
             "window_ms": round(load.window_seconds * 1000),
             "expected": load.expected,
+            "timeout_ms": round(load.timeout_seconds * 1000),
             "sample_every": SAMPLE_EVERY,
             "percentiles": percentiles(),
             "summary": str(self._summary),

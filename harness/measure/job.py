@@ -30,6 +30,10 @@ class Service:
     database: Database | None
     boot_deadline_seconds: float
 
+    def known_seconds(self) -> float:
+        """How long one request waits at least, as far as its parameters tell."""
+        return self.workload.work(**self.cell.application.params).known_seconds
+
     def postgres(self) -> list[int]:
         """Processes of the embedded Postgres; none where there is none or it is not ours to look at."""
         if self.database is None or self.database.postmaster is None:

@@ -24,6 +24,8 @@ from servers.adapter import Target
 
 HOST = "127.0.0.1"
 ANSWER_SECONDS = 30.0
+REQUEST_SECONDS = 60.0
+"""A request under load that takes longer, besides what it waits by itself, counts as timed out."""
 PADDING_BYTES = 4096
 
 
@@ -152,7 +154,7 @@ def verified_answer(service: Service, child: Child, target: Target, deadline: fl
     path = service.cell.application.path
     while True:
         try:
-            status, body = get(target.port, path)
+            status, body = get(target.port, path, ANSWER_SECONDS + service.known_seconds())
             break
         except ConnectionRefusedError:
             if child.returncode() is not None or time.monotonic() > deadline:
@@ -170,9 +172,9 @@ def verified_answer(service: Service, child: Child, target: Target, deadline: fl
     return body
 
 
-def get(port: int, path: str) -> tuple[int, str]:
+def get(port: int, path: str, seconds: float = ANSWER_SECONDS) -> tuple[int, str]:
     """Status and body of one GET on loopback."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=ANSWER_SECONDS)
+    connection = http.client.HTTPConnection(HOST, port, timeout=seconds)
     try:
         connection.request("GET", path)
         response = connection.getresponse()
@@ -208,4 +210,5 @@ def load_of(job: Job, server: Server) -> k6.Load:
         warmup_seconds=job.timing.warmup_seconds,
         window_seconds=job.timing.window_seconds,
         expected=server.body,
+        timeout_seconds=REQUEST_SECONDS + job.known_seconds(),
     )
