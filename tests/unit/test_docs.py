@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -111,3 +112,23 @@ def test_nothing_is_pinned_by_address() -> None:
 def test_scripts_are_executable() -> None:
     for name in ("check", ".ci/run"):
         assert Path(ROOT, name).stat().st_mode & 0o111
+
+
+def test_the_readme_shows_a_committed_result() -> None:
+    document = json.loads(text("results/reference/first-run/measurements/0001.json"))
+    server, latency = document["server"], document["latency_ms"]
+    shown = re.search(r"^```text\n(.*?)^```$", text("README.md"), re.DOTALL | re.MULTILINE)
+    assert shown is not None
+    for part in (
+        document["cell"]["id"],
+        f"{document['throughput_rps']:.1f} req/s   {document['verdict']}",
+        f"p50 {latency['p50']:.1f}   p90 {latency['p90']:.1f}   p99 {latency['p99']:.1f}   max {latency['max']:.1f} ms",
+        f"{document['requests']:,} in 10 s, {document['failures']} failed",
+        f"{server['cpu_us_per_request']:.0f} µs CPU per request, {server['cpu_cores']:.2f} cores, "
+        f"{server['rss_peak_bytes'] / 1e6:.0f} MB",
+        f"{document['cell']['server']} {server['version']}",
+        " / ".join(f"{count:,}" for count in server["requests_by_worker"]),
+        f"stored in   {document['path']}",
+        *document["notes"],
+    ):
+        assert part in shown[1], part
