@@ -96,7 +96,7 @@ def test_without_json_there_is_text_and_progress_in_plain_lines(harness: Harness
     assert done.returncode == 0, done.stderr
     assert re.search(r"throughput\s+[\d.,]+ req/s\s+valid", done.stdout)
     assert re.search(r"latency\s+p50 [\d.]+", done.stdout)
-    assert "stored in results/" in done.stdout
+    assert re.search(r"stored in\s+results/", done.stdout)
     assert "warm-up, 0.5 s" in done.stderr
     assert "\x1b" not in done.stdout + done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 100
