@@ -60,7 +60,7 @@ Duration = Annotated[str, typer.Option(metavar="TIME", help="The window that cou
 Python = Annotated[
     str | None, typer.Option(metavar="PATH", help="Interpreter that runs the server.  [default: the harness' own]")
 ]
-Pin = Annotated[str, typer.Option(metavar="HOW", help="Cores of server and generator: auto, split or none.")]
+Pin = Annotated[str, typer.Option(metavar="HOW", help="Own cores for server and generator: auto, split or none.")]
 DatabaseUrl = Annotated[
     str | None,
     typer.Option(metavar="URL", help="Postgres to use.  [default: $DATABASE_URL, else the embedded one]"),
@@ -210,11 +210,11 @@ def list_workloads() -> None:
 
 
 @db_app.command("start")
-def db_start(database_url: DatabaseUrl = None) -> None:
+def db_start() -> None:
     """Start the embedded Postgres and fill its shop, if it does not run or is empty."""
     from harness.database import connection
 
-    database = connection.prepare(database_url, _tell)
+    database = connection.prepare(None, _tell)
     rows = ", ".join(f"{count:,} {table}" for table, count in database.rows.items())
     print(f"{database.kind} PostgreSQL {database.version} ({database.server}): {rows}")
 
@@ -257,7 +257,10 @@ def main() -> NoReturn:
 
 def _guarded(call: Callable[[], object]) -> int:
     try:
-        call()
+        try:
+            call()
+        finally:
+            sys.stdout.flush()
     except HarnessError as error:
         if error.detail:
             print(error.detail, file=sys.stderr)
@@ -266,8 +269,9 @@ def _guarded(call: Callable[[], object]) -> int:
     except (signals.Ended, KeyboardInterrupt):
         print("interrupted: everything that was started has been stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        return 0
+    except OSError as error:
+        print(f"error: {error}\n  check where the output goes, and that there is room", file=sys.stderr)
+        return 5
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 1
     return 0

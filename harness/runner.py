@@ -58,7 +58,7 @@ def run(choice: Choice, settings: Settings, observer: Observer, tell: Callable[[
     users = users_of(choice)
     limits.check_capacity(users)
     name = "-".join((choice.cell.server, choice.cell.application.style, choice.cell.application.workload))
-    with store.RunFolder.create(settings.out, name, started) as folder, lock.machine(tell):
+    with lock.machine(tell), store.RunFolder.create(settings.out, name, started) as folder:
         database = prepare_database(choice, settings.database_url, tell)
         folder.write_run(run_document(choice, settings, environment, started))
         job = Job(
@@ -78,11 +78,10 @@ def run(choice: Choice, settings: Settings, observer: Observer, tell: Callable[[
             database=database,
             boot_deadline_seconds=settings.boot_seconds,
         )
-        try:
-            facts, log_tail = measure(job, observer)
-            return conclude(facts, log_tail, folder)
-        finally:
-            signals.deliver()
+        facts, log_tail = measure(job, observer)
+        outcome = conclude(facts, log_tail, folder)
+        signals.deliver()
+        return outcome
 
 
 def serve(
@@ -185,7 +184,7 @@ def conclude(facts: Facts, log_tail: str, folder: store.RunFolder) -> Outcome:
     try:
         folder.write_measurement(document)
         if judgement.verdict != "valid" and log_tail:
-            folder.write_log("server.log", log_tail + "\n")
+            folder.write_log("server.log", store.without_home(log_tail) + "\n")
         return Outcome(facts=facts, judgement=judgement, document=document, folder=folder.publish(), log_tail=log_tail)
     except LackError as error:
         rescued = store.rescue(document)

@@ -133,7 +133,7 @@ def without_home(value: Any, home: str | None = None) -> Any:
     """The same value with the user's home folder written as `~` in every text: results are made to be shared."""
     home = os.path.expanduser("~") if home is None else home
     if isinstance(value, str):
-        return value.replace(home + "/", "~/") if len(home) > 1 else value
+        return re.sub(rf"(?<![\w.~/-]){re.escape(home)}/", "~/", value) if len(home) > 1 else value
     if isinstance(value, Mapping):
         return {key: without_home(item, home) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,6 +1,6 @@
 // Loads one path of one server for the harness: warm-up and window in one scenario.
 //
-// HARNESS_LOAD, a JSON text, says what to do:
+// HARNESS_LOAD names a JSON file that says what to do:
 //   url             what to request
 //   users           virtual users
 //   rate            open load: requests per second; null: closed load, each user sends one request after another
@@ -19,7 +19,7 @@ import http from 'k6/http';
 import { sleep } from 'k6';
 import { Counter, Trend } from 'k6/metrics';
 
-const load = JSON.parse(__ENV.HARNESS_LOAD);
+const load = JSON.parse(open(__ENV.HARNESS_LOAD));
 const endMs = load.warmup_ms + load.window_ms;
 const KEPT_BODIES = 3; // per user; what differs beyond them is counted as unchecked
 
@@ -92,7 +92,9 @@ export default function () {
   if (finished >= load.warmup_ms && finished < endMs) {
     if (answer.status === 200) {
       succeeded.add(1);
-      latency.add(late + answer.timings.duration);
+      // From when it was due; k6's duration leaves out the wait for a connection.
+      const waited = load.rate === null ? 0 : late + answer.timings.blocked;
+      latency.add(waited + answer.timings.duration);
       blocked.add(answer.timings.blocked);
       if (load.rate !== null) {
         lateness.add(late);

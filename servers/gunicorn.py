@@ -27,7 +27,7 @@ class Gunicorn(Adapter):
     options = {
         "worker": Option(choices=("asgi", "uvicorn"), help="worker class", interface="asgi"),
         "loop": Option(choices=tuple(LOOP_CLASSES), help="event loop", interface="asgi"),
-        "parser": Option(choices=("python", "fast"), help="HTTP parser of the asgi worker", interface="asgi"),
+        "parser": Option(choices=("python", "fast"), help="HTTP parser of gunicorn's own workers"),
     }
     parsers = {
         "uvicorn.protocols.http.httptools_impl": "httptools",
@@ -54,7 +54,11 @@ class Gunicorn(Adapter):
 
     def _worker(self, target: Target, options: Mapping[str, str]) -> tuple[str, ...]:
         if target.interface == "wsgi":
-            return ("--worker-class", "gthread", "--threads", str(target.threads))
+            return (
+                *("--worker-class", "gthread", "--threads", str(target.threads)),
+                "--http-parser",
+                options["parser"],
+            )
         if self._uvicorn(options):
             return ("--worker-class", "harness_worker.Worker")
         return (
@@ -66,16 +70,17 @@ class Gunicorn(Adapter):
         return options.get("worker") == "uvicorn"
 
     def requires(self, interface: Interface, options: Mapping[str, str]) -> tuple[str, ...]:
+        fast = ("gunicorn_h1c",) if options["parser"] == "fast" else ()
         if interface == "wsgi":
-            return ()
+            return fast
         loop = ("uvloop",) if options["loop"] == "uvloop" else ()
         if self._uvicorn(options):
             return (*loop, "uvicorn-worker", "uvicorn", "httptools")
-        return (*loop, "gunicorn_h1c") if options["parser"] == "fast" else loop
+        return (*loop, *fast)
 
     def expects(self, target: Target, options: Mapping[str, str]) -> Mapping[str, str]:
         if target.interface == "wsgi":
-            return {}
+            return {"http": options["parser"]}
         return {
             "loop": LOOP_CLASSES[options["loop"]],
             "http": "httptools" if self._uvicorn(options) else options["parser"],

@@ -41,6 +41,8 @@ def prepare(url: str | None, tell: Callable[[str], None]) -> Database:
             server=describe(url),
             connections_free=settings["free"],
             rows=found.rows,
+            scale=found.scale,
+            seed=found.seed,
             postmaster=postmaster,
         )
 

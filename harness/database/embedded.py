@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import tempfile
@@ -55,13 +56,23 @@ def running() -> Server | None:
         pid, port, socket_folder, state = int(lines[0]), lines[3], lines[4], lines[7].strip()
     except (OSError, IndexError, ValueError):
         return None
-    if state != "ready" or not _is_postgres(pid):
+    if state != "ready" or not _is_postgres(pid, folder):
         return None
     return Server(pid=pid, folder=folder, url=f"postgresql://postgres@/postgres?host={socket_folder}&port={port}")
 
 
 def start(tell: Callable[[str], None]) -> Server:
     """The embedded Postgres, started (and made, the first time) if it does not run."""
+    found = running()
+    if found is not None and not _orphaned(found):
+        return found
+    _own(home())
+    with open(home() / "starting.lock", "a", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of two first starts, the second finds a server
+        return _start(tell)
+
+
+def _start(tell: Callable[[str], None]) -> Server:
     found = running()
     if found is not None and not _orphaned(found):
         return found
@@ -80,7 +91,6 @@ def start(tell: Callable[[str], None]) -> Server:
     folder = data_folder()
     tell(f"starting the embedded Postgres in {folder}")
     try:
-        _own(home())
         _forget_stale(folder)
         server = get_server(folder, cleanup_mode=None, start=False)
         server.ensure_pgdata_inited()
@@ -138,14 +148,16 @@ def _forget_stale(folder: Path) -> None:
         pid = int(path.read_text(encoding="utf-8").splitlines()[0])
     except (OSError, ValueError, IndexError):
         return
-    if not _is_postgres(pid):
+    if not _is_postgres(pid, folder):
         path.unlink(missing_ok=True)
         (folder / ".handle_pids.json").unlink(missing_ok=True)
 
 
-def _is_postgres(pid: int) -> bool:
+def _is_postgres(pid: int, folder: Path) -> bool:
+    """Whether the process is the server of this data folder, and not another one that got its number since."""
     try:
-        return procfs.alive(pid) and Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip() == "postgres"
+        name = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
+        return procfs.alive(pid) and name == "postgres" and Path(f"/proc/{pid}/cwd").samefile(folder)
     except OSError:
         return False
 

@@ -5,7 +5,7 @@ same target, `harness_entry:application`. Standard library only: it may run in a
 
 `HARNESS_ENTRY` holds its settings as JSON: `folder` (where to tell), `target` (`module:factory` of the application),
 `interface` (`asgi` or `wsgi`: what the application speaks), `wraps_wsgi` (give the server an ASGI application all the
-same), `threads` (limit per worker), `port`, `parsers` (imported module → name of the HTTP parser that it stands for).
+same), `threads` (limit per worker), `port`, `parsers` (modules of which each stands for an HTTP parser).
 
 A worker tells in two files: `<pid>.json`, its facts, renamed into place when it is up; and `<pid>.counters`, eight
 unsigned 64-bit numbers that it keeps in mapped memory, for the harness to read at any instant (`COUNTERS`).
@@ -20,14 +20,16 @@ import mmap
 import os
 import platform
 import socket
+import stat
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-COUNTERS = ("started", "finished", "nodelay")
-STARTED, FINISHED, NODELAY = range(len(COUNTERS))
-UNKNOWN, OFF, ON = range(3)  # values of `nodelay`: TCP_NODELAY on the first connection that brought a request
+COUNTERS = ("started", "finished", "nodelay", "parser")
+STARTED, FINISHED, NODELAY, PARSER = range(len(COUNTERS))
+# Of the first request: TCP_NODELAY on its connection; and which of `parsers` had been imported, counted from 1.
+NOT_LOOKED, OFF, ON, UNKNOWN = range(4)
 SLOTS = 8
 
 Counters = memoryview  # of unsigned 64-bit numbers, indexed by the names above
@@ -47,13 +49,10 @@ def _tell(loop: asyncio.AbstractEventLoop | None) -> None:
     facts = {
         "pid": os.getpid(),
         "python": platform.python_version(),
-        "implementation": platform.python_implementation(),
         "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
         "loop": None if loop is None else f"{type(loop).__module__}.{type(loop).__qualname__}",
-        "http": next((name for module, name in settings["parsers"].items() if module in sys.modules), None),
         "anyio_threads": _limit_threads(loop),
         "default_executor_threads": _executor_threads(loop),
-        "cpus": sorted(os.sched_getaffinity(0)),
     }
     path = os.path.join(settings["folder"], f"{os.getpid()}.json")
     with open(path + ".new", "w") as file:
@@ -83,6 +82,8 @@ def _nodelay() -> int:
     """Whether TCP_NODELAY is set on this process' connections to the served port, from the first one found."""
     for name in os.listdir("/proc/self/fd"):
         try:
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue
             with socket.socket(fileno=os.dup(int(name))) as candidate:
                 candidate.getpeername()
                 if candidate.getsockname()[1] == settings["port"]:
@@ -90,6 +91,13 @@ def _nodelay() -> int:
         except (OSError, IndexError):
             continue
     return UNKNOWN
+
+
+def _look(counters: Counters) -> None:
+    """Find out what only a request shows: some servers choose their HTTP parser at the first connection."""
+    counters[NODELAY] = _nodelay()
+    imported = [place for place, module in enumerate(settings["parsers"], 1) if module in sys.modules]
+    counters[PARSER] = imported[0] if imported else 0
 
 
 def _load() -> Any:
@@ -105,7 +113,7 @@ def _asgi(inner: Any) -> Any:
         if scope["type"] == "http":
             counters[STARTED] += 1
             if not counters[NODELAY]:
-                counters[NODELAY] = _nodelay()
+                _look(counters)
             try:
                 await inner(scope, receive, send)
             finally:
@@ -133,7 +141,7 @@ def _wsgi(inner: Any) -> Any:
         with lock:
             counters[STARTED] += 1
         if not counters[NODELAY]:
-            counters[NODELAY] = _nodelay()
+            _look(counters)
         try:
             return inner(environ, start_response)
         finally:

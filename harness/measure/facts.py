@@ -100,15 +100,15 @@ def reported(job: Job, server: Server) -> dict[str, str | int | bool | None]:
     """What is in effect, as the workers report it; a setting in which they differ is named by all its values."""
     each: list[dict[str, Any]] = []
     for worker in server.workers:
-        facts = worker.facts
+        facts, count = worker.facts, worker.read()
         each.append(
             {
                 "python": facts["python"],
                 "gil": facts["gil"],
                 "loop": facts["loop"],
-                "http": facts["http"] or job.adapter.built_in_parser,
+                "http": (None, *job.adapter.parsers.values())[count.parser] or job.adapter.built_in_parser,
                 "threads": job.adapter.threads(server.target, job.options, facts),
-                "tcp_nodelay": worker.read().nodelay,
+                "tcp_nodelay": count.nodelay,
             }
         )
     return {key: _joined([facts[key] for facts in each]) for key in each[0]}
@@ -125,6 +125,8 @@ def unmet(job: Job, server: Server, facts: Mapping[str, Any]) -> dict[str, str]:
     """Settings that are not in effect although the adapter asked for them and declares no limit."""
     declared = job.adapter.declared_limits(server.target, job.options)
     wanted: dict[str, Any] = {"threads": job.cell.threads, **job.adapter.expects(server.target, job.options)}
+    if facts["tcp_nodelay"] is not None:
+        wanted["tcp_nodelay"] = True
     return {
         key: f"asked for {value}, in effect is {facts.get(key)}"
         for key, value in wanted.items()
@@ -169,6 +171,8 @@ def database_facts(job: Job, window: Window) -> DatabaseFacts | None:
         cpu_cores=None if window.database_cpu_cores is None else round(window.database_cpu_cores, 4),
         pooled=job.cell.application.style not in framework.request_loops,
         rows=job.database.rows,
+        scale=job.database.scale,
+        seed=job.database.seed,
     )
 
 

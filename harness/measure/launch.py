@@ -112,7 +112,7 @@ def server_environment(service: Service, target: Target, telling: Path, folder: 
         "wraps_wsgi": service.adapter.wraps_wsgi,
         "threads": service.cell.threads,
         "port": target.port,
-        "parsers": dict(service.adapter.parsers),
+        "parsers": list(service.adapter.parsers),
     }
     database = {}
     if service.database is not None:

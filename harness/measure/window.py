@@ -49,10 +49,11 @@ class Meters:
     """Reads the workers' counters and the CPU clocks of server, generator and database together."""
 
     def __init__(self, job: Job, server: Server, generator: k6.Run) -> None:
-        self._job, self._server, self._generator = job, server, generator
+        self._server, self._generator = server, generator
         self._server_cpu = procfs.CpuMeter(server.child.members())
         self._generator_cpu = procfs.CpuMeter([generator.child.pid])
-        self._database_cpu = procfs.CpuMeter(job.postgres())
+        self._postmaster = job.database.postmaster if job.database else None
+        self._database_cpu = self._database()
 
     def read(self) -> Reading:
         """All of them now. Processes are listed first, since that takes milliseconds."""
@@ -62,11 +63,14 @@ class Meters:
             finished=[worker.read().finished for worker in self._server.workers],
             server_cpu=self._server_cpu.read(pids),
             generator_cpu=self._generator_cpu.read([self._generator.child.pid]),
-            database_cpu=self._database_cpu.read(self._job.postgres()),
+            database_cpu=self._database() - self._database_cpu,
             stolen=procfs.stolen_seconds(),
             rss_bytes=sum(map(procfs.rss_bytes, pids)),
             processes=len(pids),
         )
+
+    def _database(self) -> float:
+        return 0.0 if self._postmaster is None else procfs.family_cpu_seconds(self._postmaster)
 
 
 def watch(job: Job, server: Server, generator: k6.Run, observer: Observer) -> Window:
@@ -79,9 +83,11 @@ def watch(job: Job, server: Server, generator: k6.Run, observer: Observer) -> Wi
     connected = _connections(server)
     meters = Meters(job, server, generator)
     readings = [meters.read()]
-    while (left := end - readings[-1].at) > 0:
-        # A last slice of less than half a second is joined to the one before it.
-        _sleep_until(readings[-1].at + SLICE_SECONDS if left >= 1.5 * SLICE_SECONDS else end)
+    while (left := end - readings[-1].at) > 0 or len(readings) == 1:
+        # A last slice of less than half a second is joined to the one before it. If the machine stalled through the
+        # whole window there is still one slice, of what came after.
+        whole = left >= 1.5 * SLICE_SECONDS or left <= 0
+        _sleep_until(readings[-1].at + SLICE_SECONDS if whole else end)
         readings.append(meters.read())
         piece = _slice(readings[-2], readings[-1], readings[0].at)
         observer(

@@ -19,5 +19,8 @@ class Database:
     connections_free: int
     """Connections that the workers may open: `max_connections` less the reserved ones and those in use."""
     rows: dict[str, int]
+    scale: float
+    """Of the shop; 1 is the published study's size."""
+    seed: int
     postmaster: int | None
     """Process id of the embedded server; None where it is not ours to look at."""

@@ -146,6 +146,9 @@ class DatabaseFacts(Value):
     pooled: bool
     """False: every request opened connections of its own."""
     rows: dict[str, int]
+    scale: float
+    """Of the shop; 1 is the published study's size."""
+    seed: int
 
 
 class Route(Value):

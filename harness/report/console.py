@@ -22,8 +22,8 @@ def show(facts: Facts, judgement: Judgement, path: Path, log_tail: str) -> None:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, text in _rows(facts, judgement):
-        table.add_row("  " + name, text)
-    table.add_row("  stored in", str(path))
+        table.add_row("  " + name, Text(text) if isinstance(text, str) else text)
+    table.add_row("  stored in", Text(str(path)))
     with console.capture() as captured:
         console.print(Text(facts.cell.id, style="bold"))
         console.print()

@@ -30,7 +30,7 @@ def servers() -> None:
     for name in adapters.names():
         adapter = adapters.adapter(name)
         options = [
-            f"{key}={'|'.join(option.choices)}" + (f" ({option.interface})" if option.interface else "")
+            f"{key}={'|'.join(option.choices)}  {option.help}" + (f", {option.interface}" if option.interface else "")
             for key, option in adapter.options.items()
         ]
         version = installed.get(interpreters.normal(adapter.distribution), "not installed")

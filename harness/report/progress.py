@@ -34,16 +34,6 @@ class Reporter(Protocol):
         """A step of the measurement."""
 
 
-class Quiet:
-    """Shows nothing."""
-
-    def tell(self, message: str) -> None:
-        """Nothing."""
-
-    def observe(self, step: Step) -> None:
-        """Nothing."""
-
-
 class Lines:
     """One line per phase, and one every few seconds within it."""
 
@@ -86,7 +76,8 @@ def terminal(cell: str, timing: Timing) -> Iterator[Reporter]:
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=30), TextColumn("{task.fields[rate]}"))
     whole = timing.warmup_seconds + timing.window_seconds
 
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
+    # No refreshing thread: it would stay on the server's cores.
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True, auto_refresh=False) as bar:
         task = bar.add_task(f"{cell}  boot", total=whole, rate="")
 
         class Bar:
@@ -100,17 +91,15 @@ def terminal(cell: str, timing: Timing) -> Iterator[Reporter]:
                     "stop": whole,
                 }.get(step.phase, 0.0)
                 rate = "" if step.rps is None else f"{step.rps:,.0f} req/s"
-                bar.update(task, description=f"{cell}  {step.phase}", completed=done, rate=rate)
+                bar.update(task, description=f"{cell}  {step.phase}", completed=done, rate=rate, refresh=True)
 
         yield Bar()
 
 
 @contextmanager
-def reporter(cell: str, timing: Timing, *, quiet: bool = False) -> Iterator[Reporter]:
+def reporter(cell: str, timing: Timing) -> Iterator[Reporter]:
     """The reporter that fits standard error."""
-    if quiet:
-        yield Quiet()
-    elif sys.stderr.isatty():
+    if sys.stderr.isatty():
         with terminal(cell, timing) as shown:
             yield shown
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -17,10 +16,14 @@ MINIMUM = (3, 11)
 PROBE = """
 import json, platform, re, sys
 from importlib.metadata import distributions
+packages = {}
+for found in distributions():
+    name = found.metadata["Name"]
+    if name:  # a broken installation may have none; of two of one name, the first is imported
+        packages.setdefault(re.sub(r"[-_.]+", "-", name).lower(), found.version)
 print(json.dumps({
     "python": platform.python_version(), "implementation": platform.python_implementation(),
-    "executable": sys.executable,
-    "packages": {re.sub(r"[-_.]+", "-", d.metadata["Name"]).lower(): d.version for d in distributions()},
+    "executable": sys.executable, "packages": packages,
 }))
 """
 
@@ -32,6 +35,8 @@ def inspect(python: str | None) -> Environment:
         raise UsageError(
             f"--python {python}: no such interpreter", cure="give the path of a python, such as .venv/bin/python"
         )
+    # Absolute, since the interpreter starts elsewhere; not resolved, since a virtual environment's is a link.
+    found = os.path.abspath(found)
     try:
         # Not -I: the server will not run isolated either. cwd: no module of this folder gets in the way.
         done = subprocess.run([found, "-c", PROBE], capture_output=True, text=True, timeout=60, env=clean(), cwd="/")
@@ -81,8 +86,3 @@ def clean(prefixes: Iterable[str] = ()) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(unwanted) and name not in ("WEB_CONCURRENCY", "PORT", "DATABASE_URL")
     }
-
-
-def literal(value: object) -> str:
-    """A value as compact JSON, for an environment variable."""
-    return json.dumps(value, separators=(",", ":"))

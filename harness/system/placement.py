@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from harness.errors import LackError
 from harness.model.measurement import Placement
 
 PINS = ("auto", "split", "none")
@@ -16,8 +17,10 @@ def place(pin: str, workers: int, *, uses_embedded_database: bool, cpus: list[in
     left for the generator, and at least half of them.
     """
     available = cpus if cpus is not None else sorted(os.sched_getaffinity(0))
+    if pin == "split" and len(available) < 2:
+        raise LackError("--pin split needs two cores, and there is one", cure="leave --pin away")
     if pin == "none" or len(available) < 2:
-        alone = "one core only: server and generator share it" if len(available) < 2 and pin != "none" else None
+        alone = "one core only: server and generator share it" if pin != "none" else None
         return Placement(pin="none", server_cpus=None, generator_cpus=None, database_cpus=None, note=alone)
     for_generator = max(1, len(available) // 4)
     for_server = min(max(workers, len(available) // 2), len(available) - for_generator)

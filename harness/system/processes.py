@@ -139,7 +139,13 @@ class Supervisor:
                 os.sched_setaffinity(0, own)
         child = Child(process, log)
         self._children.append(child)
-        print("session", child.pid, file=self._pipe)
+        try:
+            print("session", child.pid, file=self._pipe)
+        except BrokenPipeError:
+            raise LackError(
+                "the guard process has ended: nothing would end the server if the harness vanished",
+                cure="try again; something on this machine ends processes",
+            ) from None
         return child
 
     def __exit__(

@@ -23,7 +23,8 @@ _state = _State()
 def install() -> None:
     """From now on each of them raises Ended, once: what follows is cleaning up, which is bounded."""
     for number in ENDING:
-        signal.signal(number, _end)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP, and means it
+            signal.signal(number, _end)
 
 
 def _end(number: int, frame: FrameType | None) -> None:

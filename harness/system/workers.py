@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 SLOTS = 8
-STARTED, FINISHED, NODELAY = range(3)  # as in harness/entry/harness_entry.py; a test keeps the two alike
-NODELAY_VALUES = (None, False, True)
+STARTED, FINISHED, NODELAY, PARSER = range(4)  # as in harness/entry/harness_entry.py; a test keeps the two alike
+NODELAY_VALUES = (None, False, True, None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,6 +20,9 @@ class Count:
     started: int
     finished: int
     nodelay: bool | None
+    """TCP_NODELAY on the connection of its first request."""
+    parser: int
+    """Which of the adapter's parsers was imported at its first request, counted from 1; 0: none."""
 
 
 class Worker:
@@ -38,6 +40,7 @@ class Worker:
             started=self._memory[STARTED],
             finished=self._memory[FINISHED],
             nodelay=NODELAY_VALUES[self._memory[NODELAY]],
+            parser=self._memory[PARSER],
         )
 
 
@@ -48,8 +51,3 @@ def told(folder: Path) -> list[Worker]:
         facts = json.loads(path.read_text(encoding="utf-8"))
         found.append(Worker(facts, path.with_suffix(".counters")))
     return sorted(found, key=lambda worker: worker.pid)
-
-
-def finished(workers: Sequence[Worker]) -> list[int]:
-    """Requests that each worker has finished so far."""
-    return [worker.read().finished for worker in workers]

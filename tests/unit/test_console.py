@@ -60,7 +60,14 @@ def test_what_is_not_known_is_not_shown_as_a_number(facts: Facts, capsys: pytest
 
 def test_the_database_is_shown(facts: Facts, capsys: pytest.CaptureFixture[str]) -> None:
     database = DatabaseFacts(
-        kind="embedded", version="18.4", server="x", cpu_cores=0.25, pooled=False, rows={"users": 10_000}
+        kind="embedded",
+        version="18.4",
+        server="x",
+        cpu_cores=0.25,
+        pooled=False,
+        rows={"users": 10_000},
+        scale=0.01,
+        seed=1,
     )
     text = shown(facts.model_copy(update={"database": database}), capsys)
     assert "embedded PostgreSQL 18.4, a connection per query, 10,000 users, 0.25 cores" in text

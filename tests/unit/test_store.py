@@ -108,6 +108,10 @@ def test_the_document_is_what_the_facts_and_the_judgement_say(facts: Facts) -> N
 
 
 def test_the_home_folder_is_not_told() -> None:
-    value = {"a": ["/somewhere/me/x", "=/somewhere/me/y", 1, None], "b": "/somewhere/meagre"}
-    assert store.without_home(value, "/somewhere/me") == {"a": ["~/x", "=~/y", 1, None], "b": "/somewhere/meagre"}
+    value = {"a": ["/somewhere/me/x", "=/somewhere/me/y", 1, None], "b": "/somewhere/meagre", "c": "/x/somewhere/me/y"}
+    assert store.without_home(value, "/somewhere/me") == {
+        "a": ["~/x", "=~/y", 1, None],
+        "b": "/somewhere/meagre",
+        "c": "/x/somewhere/me/y",
+    }
     assert store.without_home(value, "/") == value

@@ -26,11 +26,16 @@ def test_cores_are_split(cores: int, wanted: int, server: int, generator: int) -
     assert (placed.note is not None) == (wanted > server)
 
 
-@pytest.mark.parametrize(("pin", "cores"), [("none", 8), ("auto", 1), ("split", 1)])
+@pytest.mark.parametrize(("pin", "cores"), [("none", 8), ("auto", 1), ("none", 1)])
 def test_cores_are_shared(pin: str, cores: int) -> None:
     placed = placement.place(pin, 1, uses_embedded_database=True, cpus=list(range(cores)))
     assert (placed.pin, placed.server_cpus, placed.database_cpus) == ("none", None, None)
     assert (placed.note is not None) == (pin != "none")
+
+
+def test_a_split_needs_two_cores() -> None:
+    with pytest.raises(LackError, match="two cores"):
+        placement.place("split", 1, uses_embedded_database=False, cpus=[0])
 
 
 def test_an_environment_is_inspected() -> None:
@@ -98,8 +103,8 @@ def test_the_counters_are_laid_out_alike_on_both_sides(monkeypatch: pytest.Monke
     from harness import entry
 
     text = entry.SOURCE.read_text()
-    assert 'COUNTERS = ("started", "finished", "nodelay")' in text
+    assert 'COUNTERS = ("started", "finished", "nodelay", "parser")' in text
     assert f"SLOTS = {workers.SLOTS}" in text
-    assert (workers.STARTED, workers.FINISHED, workers.NODELAY) == (0, 1, 2)
-    assert "UNKNOWN, OFF, ON = range(3)" in text
-    assert workers.NODELAY_VALUES == (None, False, True)
+    assert (workers.STARTED, workers.FINISHED, workers.NODELAY, workers.PARSER) == (0, 1, 2, 3)
+    assert "NOT_LOOKED, OFF, ON, UNKNOWN = range(4)" in text
+    assert workers.NODELAY_VALUES == (None, False, True, None)
