@@ -45,7 +45,11 @@ def test_the_written_form(asked: dict[str, Any], written: str) -> None:
         ({"server": "uvicorn:color=red"}, "no option 'color'", "loop=uvloop|asyncio, http=httptools|h11"),
         ({"server": "uvicorn:loop=trio"}, "no such value", "uvloop, asyncio"),
         ({"server": "uvicorn:loop"}, "not key=value", "NAME:key=value"),
-        ({"server": "gunicorn:worker=asgi", "framework": "flask", "style": "sync"}, "under asgi only", "parser=python|fast"),
+        (
+            {"server": "gunicorn:worker=asgi", "framework": "flask", "style": "sync"},
+            "under asgi only",
+            "parser=python|fast",
+        ),
         ({"framework": "django"}, "unknown framework 'django'", "fastapi, flask"),
         ({"style": "threads"}, "unknown style 'threads'", "async, sync, blocking, offloaded, wrapped"),
         ({"workload": "sleepy"}, "unknown workload 'sleepy'", "noop"),
