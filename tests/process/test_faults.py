@@ -149,6 +149,23 @@ def test_an_interruption_ends_everything(harness: Harness, private_tmp: Path, nu
     assert list((harness.folder / "results").iterdir()) == []
 
 
+def test_nohup_is_respected(harness: Harness, private_tmp: Path) -> None:
+    argv = ["nohup", *harness.argv("run", "--duration", "2s", "--warmup", "0s", "--json")]
+    running = subprocess.Popen(
+        argv,
+        cwd=harness.folder,
+        env=harness.environment | {"TMPDIR": str(private_tmp)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
+    )
+    wait_for_workers(private_tmp, 1)
+    running.send_signal(signal.SIGHUP)
+    out, _ = running.communicate(timeout=30)
+    assert running.returncode == 0
+    assert json.loads(out)["verdict"] == "valid"
+
+
 @pytest.mark.parametrize("server", ["uvicorn", "granian", "gunicorn:worker=uvicorn", "hypercorn"])
 def test_a_killed_harness_leaves_no_process(harness: Harness, private_tmp: Path, server: str) -> None:
     running = harness.start("run", "--server", server, "--workers", "2", "--duration", "20s", TMPDIR=str(private_tmp))
