@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 
@@ -43,6 +44,10 @@ def test_an_environment_is_inspected() -> None:
     assert found.python == ".".join(map(str, sys.version_info[:3]))
     assert found.executable == sys.executable
     assert found.packages["pydantic"]
+
+
+def test_a_relative_path_of_an_interpreter_is_taken() -> None:
+    assert interpreters.inspect(os.path.relpath(sys.executable)).executable == sys.executable
 
 
 @pytest.mark.parametrize("python", ["/nowhere/python", "/bin/true", "/bin/cat"])
@@ -97,6 +102,15 @@ def test_the_cpu_clock_counts_ended_threads() -> None:
         thread.join()
     assert meter.read([os.getpid()]) == pytest.approx(time.process_time() - before, abs=0.02)
     assert procfs.cpu_seconds(2**22 + 1) is None
+
+
+def test_children_that_have_ended_count_for_the_family() -> None:
+    before = procfs.family_cpu_seconds(os.getpid())
+    spent = os.times().children_user
+    subprocess.run([sys.executable, "-c", "sum(range(20_000_000))"], check=True)
+    used = os.times().children_user - spent
+    assert used > 0.05
+    assert procfs.family_cpu_seconds(os.getpid()) - before >= used
 
 
 def test_the_counters_are_laid_out_alike_on_both_sides(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
