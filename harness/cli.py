@@ -157,6 +157,7 @@ def serve(
     framework: Framework = "fastapi",
     style: Style = "async",
     workload: Workload = "sleep",
+    param: Params = None,
     workers: Workers = 1,
     threads: Threads = 40,
     pool_size: PoolSize = None,
@@ -172,6 +173,7 @@ def serve(
         framework=framework,
         style=style,
         workload=workload,
+        params=tuple(param or ()),
         workers=workers,
         threads=threads,
         pool_size=pool_size,
@@ -262,9 +264,9 @@ def _guarded(call: Callable[[], object]) -> int:
         finally:
             sys.stdout.flush()
     except HarnessError as error:
-        if error.detail:
-            print(error.detail, file=sys.stderr)
         print(f"error: {error.what}\n  {error.cure}", file=sys.stderr)
+        if error.detail:
+            print(f"\n{error.detail}", file=sys.stderr)
         return error.exit_code
     except (signals.Ended, KeyboardInterrupt):
         print("interrupted: everything that was started has been stopped", file=sys.stderr)

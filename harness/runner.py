@@ -57,9 +57,10 @@ def run(choice: Choice, settings: Settings, observer: Observer, tell: Callable[[
     generator = k6.find(settings.k6)
     users = users_of(choice)
     limits.check_capacity(users)
+    database_url = database_url_of(choice, settings.database_url)
     name = "-".join((choice.cell.server, choice.cell.application.style, choice.cell.application.workload))
     with lock.machine(tell), store.RunFolder.create(settings.out, name, started) as folder:
-        database = prepare_database(choice, settings.database_url, tell)
+        database = prepare_database(choice, database_url, tell)
         folder.write_run(run_document(choice, settings, environment, started))
         job = Job(
             cell=choice.cell,
@@ -89,6 +90,7 @@ def serve(
 ) -> None:
     """Run the server of a cell until it ends or is interrupted."""
     host.require_linux()
+    launch.check_port(port)
     environment = prepare_environment(choice, python)
     limits.raise_descriptor_limit()
     service = Service(
@@ -99,14 +101,13 @@ def serve(
         environment=environment,
         placement=placement.place("none", choice.cell.workers, uses_embedded_database=False),
         users=SERVED_CONNECTIONS,
-        database=prepare_database(choice, database_url, tell),
+        database=prepare_database(choice, database_url_of(choice, database_url), tell),
         boot_deadline_seconds=BOOT_SECONDS,
     )
     with Supervisor() as supervisor:
         server = launch.start_server(service, supervisor, port=port)
-        tell(
-            f"{choice.cell.server} answers at http://{launch.HOST}:{port}{choice.cell.application.path}; Ctrl-C ends it"
-        )
+        url = f"http://{launch.HOST}:{port}{choice.cell.application.path}"
+        tell(f"{choice.cell.server} answers at {url} (Ctrl-C ends it)")
         try:
             code = server.child.process.wait()
         except signals.Ended:
@@ -142,13 +143,25 @@ def users_of(choice: Choice) -> int:
     return k6.users_for_rate(cell.rate, choice.workload.work(**cell.application.params).known_seconds)
 
 
+def database_url_of(choice: Choice, given: str | None) -> str | None:
+    """The URL of the Postgres to use, checked for its form; None: the embedded one, or none is needed."""
+    if not choice.workload.connections:
+        return None
+    from harness.database import connection
+
+    url = given or connection.url_from_environment()
+    if url is not None:
+        connection.describe(url)
+    return url
+
+
 def prepare_database(choice: Choice, url: str | None, tell: Callable[[str], None]) -> Database | None:
     """The workload's Postgres, with room for the connections of all workers; None where it needs none."""
     if not choice.workload.connections:
         return None
     from harness.database import connection
 
-    database = connection.prepare(url or connection.url_from_environment(), tell)
+    database = connection.prepare(url, tell)
     cell = choice.cell
     pooled = cell.application.style not in catalogue.FRAMEWORKS[cell.application.framework].request_loops
     assert cell.pool_size is not None

@@ -107,7 +107,7 @@ def _write(path: Path, text: str) -> None:
 def _unwritable(path: Path, error: OSError) -> LackError:
     return LackError(
         f"cannot write {path}: {error.strerror or error}",
-        cure="free room or permissions there, or choose another folder with --out",
+        cure="make room or mend permissions there, or choose another folder with --out",
     )
 
 

@@ -120,7 +120,7 @@ def refuse(twin: str, params: Params) -> str | None:
 
 WORKLOAD = Workload(
     name="simulation",
-    summary="two queries at once, two data frames, a Fibonacci number: a production-like request",
+    summary="production-like: two queries at once, two data frames, the Fibonacci number of the quantities (or of fib)",
     sync_twin=sync_twin,
     async_twin=async_twin,
     work=work,

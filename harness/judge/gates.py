@@ -8,6 +8,7 @@ from harness.model.measurement import Facts, Judgement, Reason, Verdict
 
 GENERATOR_SHARE = 0.80
 FAILURE_SHARE = 0.001
+SENT_SHARE = 0.99
 SERVICE_TIMES = 20
 
 Gate = Callable[[Facts], Reason | None]
@@ -83,9 +84,27 @@ def generator(facts: Facts) -> Reason | None:
     )
 
 
+def offered(facts: Facts) -> Reason | None:
+    """An open load of which a part was never sent was another load than the one asked for."""
+    rate, overdue = facts.generator.offered_rps, facts.generator.overdue
+    if rate is None or overdue is None:
+        return None
+    due = rate * (facts.warmup_seconds + facts.window_seconds)
+    share = 1 - overdue / due
+    if share >= SENT_SHARE:
+        return None
+    return Reason(
+        gate="offered",
+        message=f"only {share:.0%} of the requests that were due could be sent, since all {facts.generator.users:,} "
+        "users were waiting for answers: the server does not keep up with this rate",
+        value=round(share, 4),
+        limit=SENT_SHARE,
+    )
+
+
 OUTCOMES: tuple[Gate, ...] = (failures, nothing_measured)
 """Not passing one: the system under test failed."""
-VALIDITY: tuple[Gate, ...] = (workers, answers, settings, generator)
+VALIDITY: tuple[Gate, ...] = (workers, answers, settings, generator, offered)
 """Not passing one: the measurement is invalid."""
 
 
@@ -118,10 +137,8 @@ def notes(facts: Facts) -> list[str]:
     if stolen > STOLEN_SHARE:
         found.append(
             f"other guests of this machine's host took {stolen:.0%} of its CPU time during the window: "
-            "figures of CPU-bound cells are too low, measure again at a quieter time"
+            "throughput may be too low and latency too high; measure again at a quieter time"
         )
-    if facts.generator.overdue:
-        found.append(f"{facts.generator.overdue:,} requests were due but not sent by the end of the window")
     if facts.server.stopped == "killed":
         found.append("the server did not stop when asked and was killed")
     return found

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from handlers import catalogue
 from harness import assets, entry
-from harness.errors import TargetError
+from harness.errors import TargetError, UsageError
 from harness.load import k6
 from harness.measure.job import Job, Service
 from harness.model.cell import Cell, Environment
@@ -83,6 +83,18 @@ def target_of(cell: Cell, environment: Environment, port: int, connections: int)
         threads=cell.threads,
         connections=connections,
     )
+
+
+def check_port(port: int) -> None:
+    """Refuse a port on which somebody listens: their answers would pass for the server's."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise UsageError(
+                f"cannot listen on port {port} of {HOST}: {error.strerror}", cure="choose another one with --port"
+            ) from error
 
 
 def free_port() -> int:

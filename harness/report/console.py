@@ -105,7 +105,9 @@ def _value(value: str | int | bool) -> str:
 def _spread(facts: Facts) -> str:
     requests = " / ".join(f"{count:,}" for count in facts.server.requests_by_worker)
     connections = facts.server.connections_by_worker
-    return f"requests {requests}" + (f"; connections {' / '.join(map(str, connections))}" if connections else "")
+    return f"requests {requests} by their own count" + (
+        f"; connections {' / '.join(map(str, connections))}" if connections else ""
+    )
 
 
 def _database(facts: Facts) -> str:

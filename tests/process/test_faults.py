@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -71,6 +72,15 @@ def broken_environment(folder: Path, package: str, text: str) -> str:
     (site / f"{package}.py").write_text(text)
     (site / "zz.pth").write_text(str(Path(fastapi.__file__).parent.parent) + "\n")
     return str(folder / "bin" / "python")
+
+
+def test_serve_refuses_a_port_that_is_taken(harness: Harness) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = harness.run("serve", "--port", port)
+    assert done.returncode == 2
+    assert f"cannot listen on port {port} of 127.0.0.1" in done.stderr
+    assert "--port" in done.stderr
 
 
 def test_a_server_that_dies_at_start_shows_its_log(harness: Harness, private_tmp: Path, tmp_path: Path) -> None:

@@ -88,6 +88,8 @@ def test_above_capacity_lateness_is_part_of_the_latency(harness: Harness) -> Non
     )
     assert document["throughput_rps"] < 25
     assert document["generator"]["overdue"] > 0
+    assert document["verdict"] == "invalid"
+    assert [reason["gate"] for reason in document["reasons"]] == ["offered"]
     assert document["latency_ms"]["p50"] > 500
 
 

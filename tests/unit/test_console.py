@@ -30,7 +30,7 @@ def test_a_valid_measurement(facts: Facts, capsys: pytest.CaptureFixture[str]) -
         "303 µs CPU per request, 0.30 cores, 100 MB in 3 processes",
         "granian 2.8.7 on Python 3.11.7, up in 0.50 s",
         "loop uvloop.Loop, parser hyper, threads 40, TCP_NODELAY on",
-        "requests 4,938 / 4,938; connections 50 / 50",
+        "requests 4,938 / 4,938 by their own count; connections 50 / 50",
         "k6 1.1.0, 100 users, 10% of core 2",
         "server on cores 0, 1, generator on core 2",
         "stored in   results/x",

@@ -26,6 +26,7 @@ def test_a_flawless_measurement_is_valid(facts: Facts) -> None:
         ("sampled", {"wrong": 1, "example": "it is not JSON"}, "invalid", "answers", "it is not JSON"),
         ("server", {"unmet": {"loop": "asked for a, in effect is b"}}, "invalid", "settings", "asked for a"),
         ("generator", {"cpu_cores": 0.81}, "invalid", "generator", "81%"),
+        ("generator", {"offered_rps": 100.0, "overdue": 12}, "invalid", "offered", "only 99% of the requests"),
     ],
 )
 def test_each_flaw_is_caught(
@@ -35,6 +36,10 @@ def test_each_flaw_is_caught(
     assert judgement.verdict == verdict
     assert [reason.gate for reason in judgement.reasons] == [gate]
     assert says in judgement.reasons[0].message
+
+
+def test_an_open_load_that_was_sent_is_valid(change: Callable[..., Facts]) -> None:
+    assert judge(change(generator={"offered_rps": 100.0, "overdue": 10})).verdict == "valid"
 
 
 def test_a_few_failures_are_within_the_limit(change: Callable[..., Facts]) -> None:
