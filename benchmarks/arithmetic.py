@@ -55,9 +55,9 @@ CASES = (
     case(workload="sleep", style="sync", ms=1000, vus=100, workers=1, bounds=(39.2, 40.8)),
     case(workload="sleep", style="sync", ms=1000, vus=200, workers=2, bounds=(78.4, 81.6)),
     case(workload="sleep", style="sync", ms=100, vus=200, workers=2, bounds=(740, 808)),
-    # The loop is blocked 0.2 s per request: 5 a second. Once all 20 users are answered in one batch, the loop idles for
-    # the 0.2 s that their next requests await: 20 ÷ 4.2 s = 4.76, of which a window of 10 s catches 47 or 48.
-    case(workload="mixed", style="async", ms=200, vus=20, workers=1, bounds=(4.7, 5.1), seconds=10),
+    # The loop is blocked 0.2 s per request: 5 a second. gunicorn and hypercorn were seen at 4.7, below the bound; a
+    # likely reason, not traced: with all 20 users in one batch the loop idles while they await, 20 ÷ 4.2 s = 4.76.
+    case(workload="mixed", style="async", ms=200, vus=20, workers=1, bounds=(4.8, 5.1), seconds=10),
 )
 FLASK = (
     Case(
