@@ -20,7 +20,18 @@ Params = Mapping[str, Value]
 Milliseconds = Annotated[int, Interval(ge=0, le=60_000)]
 FibonacciIndex = Annotated[int, Interval(ge=0, le=35)]
 LARGEST_ID = 2**63 - 1
-UserId = Annotated[int, Interval(ge=1, le=LARGEST_ID)]
+RANDOM = "random"
+"""Value of a parameter that the load generator draws anew for each request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Marks a parameter that may be `random`: drawn from the ids of a table of the shop, which start at 1."""
+
+    table: str
+
+
+UserId = Annotated[int, Interval(ge=1, le=LARGEST_ID), Drawn("users")]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +43,8 @@ class Parameter:
     minimum: int | None = None
     maximum: int | None = None
     choices: tuple[str, ...] = ()
+    drawn_from: str | None = None
+    """Table of the shop from whose ids the load generator can draw it; None: it cannot."""
 
     @property
     def domain(self) -> str:
@@ -39,7 +52,7 @@ class Parameter:
         if self.choices:
             return " or ".join(self.choices)
         if self.maximum == LARGEST_ID:
-            return f"a whole number from {self.minimum}"
+            return f"a whole number from {self.minimum}" + (f", or {RANDOM}" if self.drawn_from else "")
         return f"a whole number from {self.minimum} to {self.maximum}"
 
     def parse(self, text: str) -> Value:
@@ -85,6 +98,8 @@ class Workload:
     """Parameters → what one request waits for. Pure."""
     check: Callable[[Any, Params], str | None]
     """Parsed answer and parameters → None when it is right, else a sentence that says what is wrong. Pure."""
+    trivial: Callable[[Any], str | None] = lambda answer: None
+    """A right answer → why it is not worth measuring, or None. Pure."""
     connections: int = 0
     """Database connections that one request uses at the same time."""
     distributions: tuple[str, ...] = ()
@@ -112,24 +127,36 @@ class Workload:
             if name not in known:
                 takes = f"takes {', '.join(known)}" if known else "takes no parameters"
                 raise ValueError(f"{name}: {self.name} has no such parameter; it {takes}")
-        return self.defaults() | {name: known[name].parse(text) for name, text in texts.items()}
+        return self.defaults() | {name: _value(known[name], text) for name, text in texts.items()}
+
+    def drawn(self, params: Params) -> Parameter | None:
+        """The parameter that the load generator draws for each request; None where all are fixed."""
+        return next((each for each in self.parameters if each.drawn_from and params[each.name] == RANDOM), None)
+
+
+def _value(parameter: Parameter, text: str) -> Value:
+    return RANDOM if parameter.drawn_from and text == RANDOM else parameter.parse(text)
 
 
 def _parameter(name: str, default: Value, hint: Any) -> Parameter:
-    interval, choices = _constraints(hint)
+    marks, choices = _constraints(hint)
     if choices:
         return Parameter(name=name, default=default, choices=choices)
+    interval = next((mark for mark in marks if isinstance(mark, Interval)), None)
+    drawn = next((mark.table for mark in marks if isinstance(mark, Drawn)), None)
     if interval is None:
         raise TypeError(f"parameter {name} has neither bounds nor choices")
-    return Parameter(name=name, default=default, minimum=interval.ge, maximum=interval.le)
+    assert isinstance(interval.ge, int)
+    assert isinstance(interval.le, int)
+    return Parameter(name=name, default=default, minimum=interval.ge, maximum=interval.le, drawn_from=drawn)
 
 
-def _constraints(hint: Any) -> tuple[Any, tuple[str, ...]]:
-    """The bounds or the choices somewhere inside a type hint such as `Annotated[int, Interval(…)] | None`."""
+def _constraints(hint: Any) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+    """The marks or the choices somewhere inside a type hint such as `Annotated[int, Interval(…)] | None`."""
     if get_origin(hint) is Literal:
-        return None, get_args(hint)
+        return (), get_args(hint)
     if get_origin(hint) is Annotated:
-        return next((item for item in get_args(hint)[1:] if isinstance(item, Interval)), None), ()
+        return get_args(hint)[1:], ()
     if get_origin(hint) in (Union, types.UnionType):
         return _constraints(next(item for item in get_args(hint) if item is not type(None)))
-    return None, ()
+    return (), ()

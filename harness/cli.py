@@ -25,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 list_app = typer.Typer(help="List what there is to choose from.", no_args_is_help=True)
-db_app = typer.Typer(help="The embedded Postgres.", no_args_is_help=True)
+db_app = typer.Typer(help="The shop database, in the embedded Postgres or another one.", no_args_is_help=True)
 app.add_typer(list_app, name="list")
 app.add_typer(db_app, name="db")
 
@@ -214,21 +214,57 @@ def list_workloads() -> None:
 @db_app.command("start")
 def db_start() -> None:
     """Start the embedded Postgres and fill its shop, if it does not run or is empty."""
-    from harness.database import connection
+    from harness.database import connection, tasks
+    from harness.report import database
 
-    database = connection.prepare(None, _tell)
-    rows = ", ".join(f"{count:,} {table}" for table, count in database.rows.items())
-    print(f"{database.kind} PostgreSQL {database.version} ({database.server}): {rows}")
+    connection.prepare(None, _tell)
+    database.show(tasks.status(None))
+
+
+@db_app.command("seed")
+def db_seed(
+    scale: Annotated[
+        str, typer.Option(metavar="SIZE", help="small (0.01), article (1, a million users), or a number.")
+    ] = "small",
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the rows: equal seeds, equal rows.")] = 1,
+    force: Annotated[bool, typer.Option("--force", help="Replace a shop of another scale or seed.")] = False,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Fill the shop database; the same scale and seed give the same rows everywhere."""
+    from harness.database import connection, tasks
+    from harness.report import database
+    from harness.report.progress import filling
+
+    with filling() as shown:
+        found = tasks.seed(
+            database_url or connection.url_from_environment(),
+            scale=tasks.parse_scale(scale),
+            seed=tasks.parse_seed(seed),
+            force=force,
+            tell=shown.tell,
+            observe=shown.observe,
+        )
+    database.show(found)
 
 
 @db_app.command("status")
-def db_status() -> None:
-    """Say whether the embedded Postgres runs, and where its data is."""
-    from harness.database import embedded
+def db_status(
+    database_url: DatabaseUrl = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compute checksums anew, and check that the queries use indexes.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say where the Postgres is, its settings, and what its shop holds: scale, seed, size, rows, checksums."""
+    from harness.database import connection, tasks
+    from harness.report import database
 
-    server = embedded.running()
-    state = "does not run" if server is None else f"runs as process {server.pid}"
-    print(f"the embedded Postgres {state}; its data folder is {embedded.data_folder()}")
+    found = tasks.status(database_url or connection.url_from_environment(), verify=verify)
+    if as_json:
+        print(found.model_dump_json())
+    else:
+        database.show(found)
+    raise typer.Exit(3 if found.problems else 0)
 
 
 @db_app.command("url")

@@ -166,11 +166,13 @@ def prepare_database(choice: Choice, url: str | None, tell: Callable[[str], None
     pooled = cell.application.style not in catalogue.FRAMEWORKS[cell.application.framework].request_loops
     assert cell.pool_size is not None
     each = cell.pool_size if pooled else cell.threads * choice.workload.connections
-    if cell.workers * each > database.connections_free:
+    free = database.connections.free
+    if cell.workers * each > free:
         kind = f"{cell.pool_size} pooled" if pooled else f"{cell.threads} threads × {choice.workload.connections}"
         raise UsageError(
-            f"{cell.workers} workers × {kind} connections are {cell.workers * each}, and Postgres has "
-            f"{database.connections_free} free",
+            f"{cell.workers} workers × {kind} connections are {cell.workers * each}, and Postgres has {free} free "
+            f"(max_connections {database.connections.allowed}, {database.connections.reserved} of them reserved, "
+            f"{database.connections.used} in use by others)",
             cure="lower --workers, --pool-size or --threads, or raise max_connections of the database server",
         )
     return database

@@ -1,19 +1,21 @@
 // Loads one path of one server for the harness: warm-up and window in one scenario.
 //
 // HARNESS_LOAD names a JSON file that says what to do:
-//   url             what to request
+//   url             what to request: one text, or two between which the drawn number goes
+//   draw            {count, step}: request i draws 1 + i × step modulo count; null: every request is the same
 //   users           virtual users
 //   rate            open load: requests per second; null: closed load, each user sends one request after another
 //   warmup_ms       from the start of the scenario; users begin at random moments of it
 //   window_ms       a request counts when it completes inside the window
-//   expected        the body that was verified before the load
+//   expected        the body that was verified before the load; null: every request has another
 //   timeout_ms      a request that takes longer has failed
 //   sample_every    each user looks at the body of every Nth request
+//   kept_bodies     unexpected bodies that a user keeps; what differs beyond them is counted as unchecked
 //   percentiles     which percentiles the summary holds
 //   summary         file to write the summary to
 //
 // One scenario, because a second one would begin with nothing in flight. The log (standard error) carries one line
-// {"scenario_started": <epoch ms>} and, for each unexpected body, {"unexpected": "<body>"}.
+// {"scenario_started": <epoch ms>} and, for each unexpected body, {"unexpected": "<body>", "drawn": <number or null>}.
 import exec from 'k6/execution';
 import http from 'k6/http';
 import { sleep } from 'k6';
@@ -21,7 +23,6 @@ import { Counter, Trend } from 'k6/metrics';
 
 const load = JSON.parse(open(__ENV.HARNESS_LOAD));
 const endMs = load.warmup_ms + load.window_ms;
-const KEPT_BODIES = 3; // per user; what differs beyond them is counted as unchecked
 
 // k6 requires scenarios of at least a second; the last 0.3 s keep the connections while the harness counts them.
 export const options = {
@@ -83,11 +84,13 @@ export default function () {
 
   requests += 1;
   const sample = requests % load.sample_every === 0;
-  const answer = http.get(load.url, sample ? sampling : plain);
+  const drawn = load.draw === null ? null : 1 + ((exec.scenario.iterationInTest * load.draw.step) % load.draw.count);
+  const url = drawn === null ? load.url[0] : load.url[0] + drawn + load.url[1];
+  const answer = http.get(url, sample ? sampling : plain);
   const finished = Date.now() - startMs;
 
   if (sample && answer.status === 200) {
-    look(answer.body);
+    look(answer.body, drawn);
   }
   if (finished >= load.warmup_ms && finished < endMs) {
     if (answer.status === 200) {
@@ -112,14 +115,14 @@ export default function () {
   }
 }
 
-function look(body) {
+function look(body, drawn) {
   if (body === load.expected) {
     matched.add(1);
   } else {
     unexpected.add(1);
-    if (kept < KEPT_BODIES) {
+    if (kept < load.kept_bodies) {
       kept += 1;
-      console.log(JSON.stringify({ unexpected: body }));
+      console.log(JSON.stringify({ unexpected: body, drawn }));
     }
   }
 }

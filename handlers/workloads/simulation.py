@@ -14,6 +14,7 @@ PRODUCTS = database.query("products_bought")
 ORDERS = database.query("user_orders")
 PRODUCT_COLUMNS = {"product_id": pl.Int64, "title": pl.String, "unit_price": pl.Float64}
 ORDER_COLUMNS = {
+    "user_id": pl.Int64,
     "order_id": pl.Int64,
     "status": pl.String,
     "created_at": pl.Float64,
@@ -93,22 +94,30 @@ def work(user_id: int, fib: int | None, cpu: str) -> Work:
 
 
 def check(answer: Any, params: Params) -> str | None:
-    """Right when both frames hold rows, and the sum and the Fibonacci number follow from them."""
+    """Right when the frames are that user's, and the sum and the Fibonacci number follow from them."""
     try:
-        quantities = answer["all_user_orders"]["quantity"]
-        products, total, number = answer["products"], answer["total_qtd"], answer["fib"]
+        orders, products, total, number = (answer[name] for name in ("all_user_orders", "products", "total_qtd", "fib"))
+        columns = set(orders), set(products)
     except (KeyError, TypeError):
         return "expected total_qtd, fib, products and all_user_orders"
-    if not quantities or not products.get("product_id"):
-        return f"user {params['user_id']} has no orders with items; choose a user that has"
-    if set(answer["all_user_orders"]) != set(ORDER_COLUMNS) or set(products) != set(PRODUCT_COLUMNS):
+    if columns != (set(ORDER_COLUMNS), set(PRODUCT_COLUMNS)):
         return "the data frames have not the expected columns"
+    if set(orders["user_id"]) - {params["user_id"]}:
+        return f"orders are those of the users {sorted(set(orders['user_id']))}, asked for was {params['user_id']}"
+    if set(orders["product_id"]) != set(products["product_id"]):
+        return "the products are not those of the orders"
+    quantities = orders["quantity"]
     if total != sum(quantities):
         return f"total_qtd is {total}, the quantities sum to {sum(quantities)}"
     fib = params.get("fib")
     index = min(total, LARGEST_INDEX) if fib is None else int(fib)
     expected = fibonacci.quick(index)
     return None if number == expected else f"fib is {number}, the Fibonacci number of {index} is {expected}"
+
+
+def trivial(answer: Any) -> str | None:
+    """Without rows the frames are empty, and the number is that of 0."""
+    return None if answer["total_qtd"] else "the user has no orders with items; choose one that has"
 
 
 def refuse(twin: str, params: Params) -> str | None:
@@ -125,6 +134,7 @@ WORKLOAD = Workload(
     async_twin=async_twin,
     work=work,
     check=check,
+    trivial=trivial,
     connections=2,
     distributions=("psycopg", "psycopg-pool", "polars"),
     refuse=refuse,

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from harness.database import embedded, shop
 from harness.errors import LackError, UsageError
-from harness.model.database import Database
+from harness.model.database import Connections, Database
 
 CONNECT_SECONDS = 10
 SHORTEST_SECRET = 4
+OLDEST = 14
+"""The oldest major version of Postgres that is supported; the newest is not limited."""
+SETTINGS = (
+    *("max_connections", "shared_buffers", "effective_cache_size", "work_mem", "maintenance_work_mem"),
+    *("wal_level", "max_wal_size", "checkpoint_timeout", "fsync", "synchronous_commit", "autovacuum", "jit"),
+    *("random_page_cost", "max_parallel_workers_per_gather", "max_parallel_maintenance_workers"),
+)
 
 
 def url_from_environment() -> str | None:
@@ -25,25 +34,67 @@ def url_from_environment() -> str | None:
 
 def prepare(url: str | None, tell: Callable[[str], None]) -> Database:
     """The Postgres that `url` names, else the embedded one, started if need be; with a shop in it."""
-    postmaster = None
-    if url is None:
-        server = embedded.start(tell)
-        url, postmaster = server.url, server.pid
-    with connect(url) as connection:
-        settings = _settings(connection)
-        found = shop.status(connection)
+
+    def observe(step: shop.Filling) -> None:
+        if not step.rows and step.doing.startswith("waiting"):
+            tell(step.doing)
+
+    with server(url, tell) as reached:
+        found = shop.status(reached.connection)
         if found is None:
-            found = shop.fill(connection, shop.SMALL, shop.DEFAULT_SEED, tell)
+            rows = shop.sizes(shop.SCALES["small"])
+            tell(
+                f"filling the schema {shop.SCHEMA} with {rows['users']:,} users, {rows['orders']:,} orders and "
+                f"{rows['order_items']:,} items (once; reused next time)"
+            )
+            found = shop.fill(reached.connection, shop.SCALES["small"], shop.DEFAULT_SEED, observe)
         return Database(
-            url=url,
-            kind="external" if postmaster is None else "embedded",
-            version=settings["version"],
-            server=describe(url),
-            connections_free=settings["free"],
+            url=reached.url,
+            kind=reached.kind,
+            version=reached.version,
+            server=describe(reached.url),
+            connections=connections(reached.connection),
+            settings=settings(reached.connection),
             rows=found.rows,
+            checksums=found.checksums,
             scale=found.scale,
             seed=found.seed,
-            postmaster=postmaster,
+            postmaster=reached.postmaster,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reached:
+    """A Postgres that lets us in."""
+
+    connection: psycopg.Connection[tuple[Any, ...]]
+    url: str
+    kind: Literal["embedded", "external"]
+    version: str
+    postmaster: int | None
+
+
+@contextmanager
+def server(url: str | None, tell: Callable[[str], None]) -> Iterator[Reached]:
+    """The Postgres that `url` names, else the embedded one, started if need be."""
+    found = embedded.start(tell) if url is None else None
+    where = url if found is None else found.url
+    assert where is not None
+    with connect(where) as connection:
+        number = connection.info.server_version
+        if number < OLDEST * 10_000:
+            raise LackError(
+                f"Postgres at {describe(where)} is version {number // 10_000}",
+                cure=f"use {OLDEST} or newer, or leave --database-url away to use the embedded one",
+            )
+        if found is not None:
+            _require_own_folder(connection, found)
+        yield Reached(
+            connection=connection,
+            url=where,
+            kind="external" if found is None else "embedded",
+            version=(connection.info.parameter_status("server_version") or "").split()[0],
+            postmaster=None if found is None else found.pid,
         )
 
 
@@ -52,7 +103,7 @@ def connect(url: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
     """A connection, or an error that names the server but no user and no password."""
     where = describe(url)
     try:
-        connection = psycopg.connect(url, connect_timeout=CONNECT_SECONDS, autocommit=True)
+        connection = _patiently(url)
     except psycopg.Error as error:
         raise LackError(
             f"cannot connect to Postgres at {where}",
@@ -63,11 +114,50 @@ def connect(url: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
         with connection:
             yield connection
     except psycopg.Error as error:
+        code = error.sqlstate or ""
         raise LackError(
             f"Postgres at {where} refused: {_without_secrets(str(error), url).splitlines()[0]}",
-            cure="the role needs the right to create the schema harness_shop there; or leave --database-url away "
-            "to use the embedded Postgres",
+            cure=next(cure for state, cure in CURES if code.startswith(state)),
         ) from None
+
+
+CURES = (
+    (
+        "42501",
+        "the role needs the right to create the schema harness_shop there, or to use it if it is there; or leave "
+        "--database-url away to use the embedded Postgres",
+    ),
+    ("25006", "name a server that accepts writes, not its standby, with --database-url"),
+    ("53100", "make room on the disk of that server, or choose a smaller --scale"),
+    ("53200", "give that server more memory, or choose a smaller --scale"),
+    ("53300", "close connections of others, or raise max_connections of that server"),
+    ("57P", "the server was shut down or ended the connection: look at its log, start it, and try again"),
+    ("08", "the connection was lost: look at that server's log, and try again"),
+    ("", "look at that server's log; or leave --database-url away to use the embedded Postgres"),
+)
+"""Beginning of an SQLSTATE → what to do next."""
+
+
+def _patiently(url: str) -> psycopg.Connection[tuple[Any, ...]]:
+    """Connect; a server that is just starting or recovering is waited for."""
+    deadline = time.monotonic() + CONNECT_SECONDS
+    while True:
+        try:
+            return psycopg.connect(url, connect_timeout=CONNECT_SECONDS, autocommit=True)
+        except psycopg.OperationalError as error:
+            if "the database system is" not in str(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(0.2)
+
+
+def _require_own_folder(connection: psycopg.Connection[tuple[Any, ...]], found: embedded.Server) -> None:
+    row = connection.execute("SHOW data_directory").fetchone()
+    assert row is not None
+    if not os.path.samefile(row[0], found.folder):
+        raise LackError(
+            f"the Postgres that answers for {found.folder} serves {row[0]}",
+            cure="stop that one, or name another folder in HARNESS_DATA",
+        )
 
 
 def describe(url: str) -> str:
@@ -96,15 +186,24 @@ def _without_secrets(text: str, url: str) -> str:
     return (text.replace(password, "…") if len(password) >= SHORTEST_SECRET else text).strip()
 
 
-def _settings(connection: psycopg.Connection[tuple[Any, ...]]) -> dict[str, Any]:
+def connections(connection: psycopg.Connection[tuple[Any, ...]]) -> Connections:
+    """How many connections the server allows, keeps for administrators, and has given to others."""
     row = connection.execute(
         """
-        SELECT current_setting('server_version'),
-               current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
-               - coalesce(current_setting('reserved_connections', true), '0')::int
-               - (SELECT count(*) FROM pg_stat_activity
-                  WHERE backend_type = 'client backend' AND pid <> pg_backend_pid())::int
+        SELECT current_setting('max_connections')::int,
+               current_setting('superuser_reserved_connections')::int
+               + coalesce(current_setting('reserved_connections', true), '0')::int,
+               (SELECT count(*) FROM pg_stat_activity
+                WHERE backend_type = 'client backend' AND pid <> pg_backend_pid())::int
         """
     ).fetchone()
     assert row is not None
-    return {"version": str(row[0]).split()[0], "free": int(row[1])}
+    return Connections(allowed=row[0], reserved=row[1], used=row[2])
+
+
+def settings(connection: psycopg.Connection[tuple[Any, ...]]) -> dict[str, str]:
+    """The settings of a server that bear on what is measured, as it shows them."""
+    rows = connection.execute(
+        "SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY(%s) ORDER BY name", (list(SETTINGS),)
+    ).fetchall()
+    return dict(rows)

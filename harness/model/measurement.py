@@ -77,7 +77,7 @@ class Sampled(Value):
     checked: int
     wrong: int
     unchecked: int
-    """Differed from the verified answer, but were too many to be kept for the check."""
+    """Differed from the verified answer, or could not be compared with it, and were too many to be kept."""
     example: str | None
     """What was wrong with the first wrong one."""
 
@@ -145,7 +145,11 @@ class DatabaseFacts(Value):
     cpu_cores: float | None
     pooled: bool
     """False: every request opened connections of its own."""
+    settings: dict[str, str] | None = None
+    """Settings that bear on what was measured, as the server showed them."""
     rows: dict[str, int]
+    checksums: dict[str, str] | None = None
+    """Table → checksum of what was filled in; equal ones mean equal rows."""
     scale: float
     """Of the shop; 1 is the published study's size."""
     seed: int

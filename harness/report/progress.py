@@ -104,3 +104,90 @@ def reporter(cell: str, timing: Timing) -> Iterator[Reporter]:
             yield shown
     else:
         yield Lines(cell, timing)
+
+
+class Stage(Protocol):
+    """How far a filling has come; see harness.database.shop.Filling."""
+
+    @property
+    def doing(self) -> str: ...
+    @property
+    def fraction(self) -> float: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def of_rows(self) -> int: ...
+
+
+class FillingReporter(Protocol):
+    """Shows how a database is filled."""
+
+    def tell(self, message: str) -> None:
+        """Something that happened."""
+
+    def observe(self, stage: Stage) -> None:
+        """A stage of the filling."""
+
+
+class FillingLines:
+    """One line every few seconds."""
+
+    def __init__(self) -> None:
+        self._began = self._last = time.monotonic()
+        self._first = True
+
+    def tell(self, message: str) -> None:
+        """A line."""
+        print(message, file=sys.stderr, flush=True)
+
+    def observe(self, stage: Stage) -> None:
+        """A line at the beginning, and where the last one is a while ago."""
+        now = time.monotonic()
+        if self._first or now - self._last >= LINE_SECONDS:
+            self._first, self._last = False, now
+            self.tell(f"  {stage.doing}{_filled(stage)}{_left(stage.fraction, now - self._began)}")
+
+
+@contextmanager
+def filling_terminal() -> Iterator[FillingReporter]:
+    """A bar that leaves nothing behind."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (BarColumn(bar_width=30), TextColumn("{task.percentage:3.0f}%"), TextColumn("{task.description}"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        began = time.monotonic()
+
+        class Bar:
+            def tell(self, message: str) -> None:
+                console.print(message, highlight=False, markup=False)
+
+            def observe(self, stage: Stage) -> None:
+                left = _left(stage.fraction, time.monotonic() - began)
+                bar.update(task, description=f"{stage.doing}{_filled(stage)}{left}", completed=stage.fraction)
+
+        yield Bar()
+
+
+@contextmanager
+def filling() -> Iterator[FillingReporter]:
+    """The reporter of a filling that fits standard error."""
+    if sys.stderr.isatty():
+        with filling_terminal() as shown:
+            yield shown
+    else:
+        yield FillingLines()
+
+
+def _filled(stage: Stage) -> str:
+    return f": {stage.rows:,} of {stage.of_rows:,} rows" if stage.of_rows else ""
+
+
+def _left(fraction: float, elapsed: float) -> str:
+    """Time left, once there is something to tell it from."""
+    if fraction < 0.02 or elapsed < 1:
+        return ""
+    left = elapsed * (1 - fraction) / fraction
+    return f", about {left:.0f} s left" if left < 100 else f", about {left / 60:.0f} min left"

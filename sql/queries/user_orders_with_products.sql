@@ -1,5 +1,5 @@
 -- select: one user's orders with their items and products.
-SELECT o.id AS order_id, o.status, extract(epoch FROM o.created_at)::float8 AS created_at,
+SELECT o.user_id, o.id AS order_id, o.status, extract(epoch FROM o.created_at)::float8 AS created_at,
        i.id AS item_id, i.quantity, i.unit_price::float8 AS unit_price, p.id AS product_id, p.title
 FROM orders AS o
 JOIN order_items AS i ON i.order_id = o.id

@@ -113,11 +113,12 @@ def test_bad_parameters_are_refused(ports: dict[str, int], framework: str, query
         assert (status, list(answer)) == (422, ["detail"])
 
 
-def test_a_user_without_orders_is_no_right_answer(ports: dict[str, int]) -> None:
+def test_a_user_without_orders_is_not_worth_measuring(ports: dict[str, int]) -> None:
     work = catalogue.workload("select")
     status, answer = get(ports["fastapi"], "/sync/select?user_id=999999999")
     assert (status, answer) == (200, {"rows": []})
-    assert "no orders" in (work.check(answer, {"user_id": 999999999}) or "")
+    assert work.check(answer, {"user_id": 999999999}) is None
+    assert "no orders" in (work.trivial(answer) or "")
 
 
 @pytest.mark.parametrize("framework", SERVED_BY)

@@ -38,7 +38,7 @@ def test_twins_give_the_same_right_answer(name: str) -> None:
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_a_wrong_answer_is_told(name: str) -> None:
     work = catalogue.workload(name)
-    for wrong in (None, [], {}, {"wait_ms": -1}, {"rows": []}, {"ok": False}, "ok"):
+    for wrong in (None, [], {}, {"wait_ms": -1}, {"rows": [{}]}, {"ok": False}, "ok"):
         assert work.check(wrong, work.defaults())
 
 
@@ -47,7 +47,8 @@ def test_a_simulation_with_a_wrong_sum_or_number_is_told() -> None:
     frames = {
         "products": {"product_id": [1], "title": ["a"], "unit_price": [1.0]},
         "all_user_orders": {
-            **{name: [1, 2] for name in ("order_id", "item_id", "product_id")},
+            **{name: [1, 2] for name in ("order_id", "item_id")},
+            **{name: [1, 1] for name in ("user_id", "product_id")},
             **{"status": ["paid"] * 2, "created_at": [1.0] * 2, "unit_price": [1.0] * 2, "quantity": [2, 3]},
         },
     }
@@ -56,6 +57,59 @@ def test_a_simulation_with_a_wrong_sum_or_number_is_told() -> None:
     assert "sum" in (work.check({**frames, "total_qtd": 6, "fib": 8}, params) or "")
     assert "Fibonacci" in (work.check({**frames, "total_qtd": 5, "fib": 8}, params) or "")
     assert work.check({**frames, "total_qtd": 5, "fib": 55}, params | {"fib": 10}) is None
+    assert "asked for was 2" in (work.check({**frames, "total_qtd": 5, "fib": 5}, params | {"user_id": 2}) or "")
+    frames["products"]["product_id"] = [2]
+    assert "not those of the orders" in (work.check({**frames, "total_qtd": 5, "fib": 5}, params) or "")
+
+
+def test_a_row_of_another_user_is_told() -> None:
+    work = catalogue.workload("select")
+    row = {
+        **{"user_id": 7, "order_id": 1, "status": "paid", "created_at": 1.0, "item_id": 1},
+        **{"quantity": 1, "unit_price": 1.0, "product_id": 1, "title": "a"},
+    }
+    assert work.check({"rows": [row]}, {"user_id": 7}) is None
+    assert "asked for was user 8" in (work.check({"rows": [row]}, {"user_id": 8}) or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("select", {"rows": []}),
+        (
+            "simulation",
+            {
+                **{"total_qtd": 0, "fib": 0, "products": {"product_id": [], "title": [], "unit_price": []}},
+                "all_user_orders": {
+                    name: []
+                    for name in (
+                        *("user_id", "order_id", "status", "created_at", "item_id", "product_id", "quantity"),
+                        "unit_price",
+                    )
+                },
+            },
+        ),
+    ],
+)
+def test_an_answer_without_rows_is_right_but_trivial(name: str, answer: dict[str, object]) -> None:
+    work = catalogue.workload(name)
+    assert work.check(answer, work.defaults()) is None
+    assert "no orders" in (work.trivial(answer) or "")
+
+
+def test_a_user_can_be_drawn_and_nothing_else() -> None:
+    for name in ("select", "simulation"):
+        work = catalogue.workload(name)
+        params = work.parse({"user_id": "random"})
+        drawn = work.drawn(params)
+        assert drawn is not None
+        assert (drawn.name, drawn.drawn_from) == ("user_id", "users")
+        assert work.drawn(work.defaults()) is None
+    with pytest.raises(ValueError, match="whole number"):
+        catalogue.workload("simulation").parse({"fib": "random"})
+    # A server never reads it: there it would be a mistake.
+    with pytest.raises(ValueError, match="user_id=random"):
+        drawn.parse("random")
 
 
 @pytest.mark.parametrize(
