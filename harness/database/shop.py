@@ -147,10 +147,12 @@ def fill(connection: Connection, scale: float, seed: int, observe: Observer, *, 
             f"INSERT INTO {SCHEMA}.seeding (format, scale, seed, tables, seconds) VALUES (%s, %s, %s, %s, %s)",
             (FORMAT, scale, seed, Jsonb(tables), round(time.monotonic() - began, 3)),
         )
+        work.tell("writing it to disk")
         connection.execute("COMMIT")
     except BaseException:
         _abandon(connection)
         raise
+    work.tell("marking rows as visible")
     # The shop is complete; this spares the first measurement from marking its rows as visible to all.
     connection.execute("VACUUM (FREEZE) " + ", ".join(f"{SCHEMA}.{table}" for table in TABLES))
     made = status(connection)
@@ -216,7 +218,7 @@ class Work:
     LOAD = {"users": 1.3, "products": 2.2, "orders": 1.3, "order_items": 1.3}
     CHECKSUM = 0.5
     CONSTRAINTS = (
-        ("FOREIGN KEY", 0.9),
+        ("FOREIGN KEY", 0.5),
         ("PRIMARY KEY", 0.3),
         ("UNIQUE", 0.9),
         ("order_id, product_id", 0.9),
@@ -245,7 +247,7 @@ class Work:
             total = self.sizes[table]
             for first in range(1, total + 1, CHUNK_ROWS):
                 last = min(first + CHUNK_ROWS - 1, total)
-                self._tell(f"inserting {table}")
+                self.tell(f"inserting {table}")
                 cursor.execute(statement, {**self.sizes, "seed": self._seed, "first": first, "last": last})
                 self._done += (last - first + 1) * self.LOAD[table]
                 self._inserted += last - first + 1
@@ -254,11 +256,15 @@ class Work:
     def add_constraints(self, connection: Connection) -> None:
         """Gather statistics, then add keys and indexes with their help."""
         for table in TABLES:
-            self._tell(f"gathering statistics of {table}")
+            self.tell(f"gathering statistics of {table}")
             connection.execute(f"ANALYZE {SCHEMA}.{table}")
             self._done += self.ANALYZE_SECONDS * 1e6
+        # Foreign keys are checked by a query that never runs in parallel; sorting both sides in memory is then faster
+        # than hashing one (measured at scale 1: 11.7 instead of 18.7 s for the three).
+        for name in ("enable_hashjoin", "enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan"):
+            connection.execute(f"SET LOCAL {name} = off")
         for number, statement in enumerate(self._constraints, start=1):
-            self._tell(f"adding keys and indexes, {number} of {len(self._constraints)}")
+            self.tell(f"adding keys and indexes, {number} of {len(self._constraints)}")
             connection.execute(statement)
             self._done += self._share(statement)
 
@@ -266,7 +272,7 @@ class Work:
         """Table → rows and checksum."""
         found: dict[str, dict[str, Any]] = {}
         for table in TABLES:
-            self._tell(f"computing the checksum of {table}")
+            self.tell(f"computing the checksum of {table}")
             found[table] = {"rows": self.sizes[table], "checksum": checksum(connection, table)}
             self._done += self.sizes[table] * self.CHECKSUM
         return found
@@ -276,7 +282,8 @@ class Work:
         assert table is not None
         return self.sizes[table[1]] * next(cost for kind, cost in self.CONSTRAINTS if kind in statement)
 
-    def _tell(self, doing: str) -> None:
+    def tell(self, doing: str) -> None:
+        """Report what comes next."""
         self._observe(
             Filling(
                 doing=doing,
