@@ -37,6 +37,18 @@ from harness.model.measurement import (
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_database() -> Iterator[None]:
+    """An embedded Postgres of the tests' own: the user's is neither needed nor touched."""
+    from harness.database import embedded
+
+    with TemporaryDirectory(dir="/var/tmp", prefix="hs-") as folder, pytest.MonkeyPatch.context() as patch:
+        Path(folder).chmod(0o755)
+        patch.setenv("HARNESS_DATA", folder)
+        yield
+        embedded.stop()
+
+
 @pytest.fixture
 def cell() -> Cell:
     application = Application(framework="fastapi", style="async", workload="sleep", params={"ms": 100})

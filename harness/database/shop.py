@@ -85,7 +85,7 @@ Observer = Callable[[Filling], None]
 
 def sizes(scale: float) -> dict[str, int]:
     """Table → rows at a scale."""
-    return {name: max(1, round(rows * scale)) for name, rows in STUDY_ROWS.items()}
+    return {name: round(rows * scale) for name, rows in STUDY_ROWS.items()}
 
 
 def status(connection: Connection) -> Shop | None:
