@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from harness.database import connection, embedded, shop
+from harness.database import connection, shop
 from tests.conftest import Harness, Postgres, postgres_versions, scratch_postgres
 
 
@@ -51,7 +51,7 @@ def test_it_is_filled_beside_what_is_there_and_used(harness: Harness, server: Po
 
 def test_the_same_rows_as_in_the_embedded_one(server: Postgres) -> None:
     found = []
-    for where in (server.url(), embedded.start(print).url):
+    for where in (server.url(), connection.prepare(None, print).url):
         with connection.connect(where) as client:
             filled = shop.status(client)
             assert filled is not None
