@@ -67,18 +67,28 @@ class Style:
     summary: str
     twin: Literal["sync", "async"]
     """Which twin it runs."""
+    slot: Literal["event loop", "thread"]
+    """What a request occupies while its handler cannot go on."""
     endpoint: Callable[[Workload], Endpoint]
 
 
 STYLES = {
     style.name: style
     for style in (
-        Style(name="async", route="async def", summary="awaits the async twin", twin="async", endpoint=_async),
+        Style(
+            name="async",
+            route="async def",
+            summary="awaits the async twin",
+            twin="async",
+            slot="event loop",
+            endpoint=_async,
+        ),
         Style(
             name="sync",
             route="def",
             summary="calls the sync twin; the framework gives it a thread",
             twin="sync",
+            slot="thread",
             endpoint=_sync,
         ),
         Style(
@@ -86,6 +96,7 @@ STYLES = {
             route="async def",
             summary="calls the sync twin on the event loop: the mistake that everybody makes once",
             twin="sync",
+            slot="event loop",
             endpoint=_blocking,
         ),
         Style(
@@ -93,6 +104,7 @@ STYLES = {
             route="async def",
             summary="awaits the sync twin in a thread of AnyIO's limiter",
             twin="sync",
+            slot="thread",
             endpoint=_offloaded,
         ),
         Style(
@@ -100,6 +112,7 @@ STYLES = {
             route="def",
             summary="runs the async twin through anyio.run",
             twin="async",
+            slot="thread",
             endpoint=_wrapped,
         ),
     )

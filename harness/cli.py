@@ -70,6 +70,12 @@ K6 = Annotated[
 ]
 Out = Annotated[Path, typer.Option(metavar="FOLDER", help="Where results go.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Attempts = Annotated[
+    int, typer.Option(metavar="N", help="Measure up to N times while other guests or programs disturb the machine.")
+]
+Diagnose = Annotated[
+    bool, typer.Option("--diagnose/--no-diagnose", help="Let the workers watch what their requests wait for.")
+]
 BootDeadline = Annotated[str, typer.Option(metavar="TIME", help="How long the server may take to come up.")]
 
 
@@ -109,6 +115,8 @@ def run(
     database_url: DatabaseUrl = None,
     k6: K6 = None,
     boot_deadline: BootDeadline = "30s",
+    diagnose: Diagnose = True,
+    attempts: Attempts = 3,
     out: Out = Path("results"),
     as_json: Json = False,
 ) -> None:
@@ -139,6 +147,8 @@ def run(
         pin=plan.known("pin", pin, PINS),
         out=out,
         boot_seconds=plan.seconds("--boot-deadline", boot_deadline),
+        diagnose=diagnose,
+        attempts=plan.bounded("--attempts", attempts, 1, 100),
     )
     with reporter(choice.cell.id, settings.timing) as shown:
         outcome = runner.run(choice, settings, shown.observe, shown.tell)
@@ -185,6 +195,28 @@ def serve(
         port=plan.bounded("--port", port, 1, 65535),
         tell=_tell,
     )
+
+
+@app.command()
+def doctor(
+    python: Python = None,
+    database_url: DatabaseUrl = None,
+    k6: K6 = None,
+    as_json: Json = False,
+) -> None:
+    """Say what this machine has and lacks, what will hurt a measurement, and the cure."""
+    from harness import doctor as examination
+    from harness.database import connection
+    from harness.report import doctor as shown
+
+    findings = []
+    for finding in examination.examine(python, database_url or connection.url_from_environment(), k6):
+        findings.append(finding)
+        if not as_json:
+            shown.show(finding)
+    if as_json:
+        print(json.dumps([finding.model_dump() for finding in findings], ensure_ascii=False))
+    raise typer.Exit(5 if any(finding.state == "lack" for finding in findings) else 0)
 
 
 @list_app.command("servers")

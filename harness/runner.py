@@ -11,6 +11,7 @@ from handlers import catalogue
 from harness import __version__, store
 from harness.errors import LackError, TargetError, UsageError
 from harness.judge import gates
+from harness.judge.verdict import judge
 from harness.load import k6
 from harness.measure import Job, Observer, Service, launch, measure
 from harness.model.cell import Environment, Timing
@@ -36,6 +37,9 @@ class Settings:
     pin: str = "auto"
     out: Path = Path("results")
     boot_seconds: float = BOOT_SECONDS
+    diagnose: bool = True
+    attempts: int = 1
+    """How often to measure while others disturb the machine; each measurement is stored."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,11 +82,18 @@ def run(choice: Choice, settings: Settings, observer: Observer, tell: Callable[[
             users=users,
             database=database,
             boot_deadline_seconds=settings.boot_seconds,
+            diagnose=settings.diagnose,
         )
-        facts, log_tail = measure(job, observer)
-        outcome = conclude(facts, log_tail, folder)
-        signals.deliver()
-        return outcome
+        attempt = 1
+        while True:
+            facts, log_tail = measure(job, observer)
+            outcome = conclude(facts, log_tail, folder)
+            signals.deliver()
+            if attempt >= settings.attempts or not gates.disturbed(outcome.judgement):
+                return outcome
+            attempt += 1
+            said = next(reason.message for reason in outcome.judgement.reasons if reason.gate == "machine")
+            tell(f"{said.partition(':')[0]}: measuring again, {attempt} of {settings.attempts}")
 
 
 def serve(
@@ -194,7 +205,7 @@ def run_document(choice: Choice, settings: Settings, environment: Environment, s
 
 def conclude(facts: Facts, log_tail: str, folder: store.RunFolder) -> Outcome:
     """Judge and store. Where the disk refuses, the measurement goes to the temporary folder, or into the error."""
-    judgement = gates.judge(facts)
+    judgement = judge(facts)
     document = store.as_document(facts, judgement, folder.final)
     try:
         folder.write_measurement(document)

@@ -70,7 +70,9 @@ class RunFolder:
         _write(self.path / name, text)
 
     def publish(self) -> Path:
-        """Give the folder its name; returns it."""
+        """Give the folder its name, if it has not got it yet; returns it."""
+        if self.path == self.final:
+            return self.final
         try:
             os.rename(self.path, self.final)
         except OSError as error:
@@ -159,7 +161,9 @@ def as_document(facts: Facts, judgement: Judgement, path: Path) -> Document:
             **cell,
         },
         "placement": data.pop("placement"),
-        **judgement.model_dump(mode="json"),
+        "verdict": judgement.verdict,
+        "reasons": [reason.model_dump(mode="json") for reason in judgement.reasons],
+        "notes": judgement.notes,
         "warmup_seconds": data.pop("warmup_seconds"),
         "window_seconds": data.pop("window_seconds"),
         "requests": data.pop("requests"),
@@ -167,5 +171,6 @@ def as_document(facts: Facts, judgement: Judgement, path: Path) -> Document:
         "failures_by_kind": failures,
         "throughput_rps": round(facts.throughput_rps, 3),
     }
-    document = head | data | {"ceiling": None, "ceiling_fraction": None, "diagnosis": None}
+    tail = judgement.model_dump(mode="json", include={"ceiling", "ceiling_fraction", "diagnosis"})
+    document = head | data | tail
     return {**without_home(document), "path": str(path)}

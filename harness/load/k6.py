@@ -158,10 +158,10 @@ class Run:
             time.sleep(0.01)
         raise self._failed(f"k6 did not start within {START_SECONDS:g} s")
 
-    def wait_for_summary(self) -> K6Summary:
-        """The summary, once k6 has ended."""
+    def wait_for_summary(self, after_seconds: float = 0.0) -> K6Summary:
+        """The summary, once k6 has ended, which its schedule says it does after some seconds."""
         try:
-            code = self.child.process.wait(timeout=SUMMARY_SECONDS)
+            code = self.child.process.wait(timeout=SUMMARY_SECONDS + after_seconds)
         except subprocess.TimeoutExpired:
             raise self._failed(f"k6 did not end within {SUMMARY_SECONDS:g} s of its schedule") from None
         if code != 0 or not self._summary.exists():

@@ -59,6 +59,8 @@ class K6Summary:
         self.sent = self._count("cell_sent")
         self.matched = self._count("cell_matched")
         self.unexpected = self._count("cell_unexpected")
+        self.idle_seconds = self._count("cell_idle_ms") / 1000
+        """Time of the window that users spent outside of requests, summed over users."""
 
     def _count(self, name: str) -> int:
         # k6 leaves a metric out that never got a value.
@@ -67,7 +69,3 @@ class K6Summary:
     def p99(self, name: str) -> float | None:
         """The 99th percentile of another trend, in milliseconds."""
         return self._metrics.get(name, {}).get("p(99)")
-
-    def mean(self, name: str) -> float | None:
-        """The mean of another trend, in milliseconds."""
-        return self._metrics.get(name, {}).get("avg")

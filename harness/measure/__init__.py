@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 
 from harness.load import k6
+from harness.measure import null
 from harness.measure.facts import assemble
 from harness.measure.job import Job, Observer, Progress, Service
 from harness.measure.launch import load_of, start_server
@@ -23,6 +24,7 @@ def measure(job: Job, observer: Observer) -> tuple[Facts, str]:
 
     Everything that it starts has ended when it returns or raises.
     """
+    null_rps = null.ceiling(job, observer)
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     place_database(job.postgres(), job.placement.database_cpus)
     with confined(job.placement.generator_cpus), Supervisor() as supervisor:
@@ -47,5 +49,6 @@ def measure(job: Job, observer: Observer) -> tuple[Facts, str]:
             generator=generator,
             stopped=stopped,
             stop_seconds=stop_seconds,
+            null_rps=null_rps,
         )
         return facts, server.child.log_tail()

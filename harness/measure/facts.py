@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from handlers import catalogue
+from handlers.styles import STYLES
 from harness.load import k6
 from harness.load.summary import K6Summary
+from harness.measure.evidence import evidence
 from harness.measure.job import Job
 from harness.measure.launch import Server, wrong_with
 from harness.measure.window import Window
 from harness.model.measurement import (
     Argv,
     DatabaseFacts,
+    Evidence,
     Facts,
     GeneratorFacts,
     MachineFacts,
@@ -22,6 +25,7 @@ from harness.model.measurement import (
     Sampled,
     ServerFacts,
     Slice,
+    Waits,
 )
 from harness.system import interpreters
 
@@ -37,6 +41,7 @@ def assemble(
     generator: k6.Run,
     stopped: Literal["orderly", "killed"],
     stop_seconds: float,
+    null_rps: float | None,
 ) -> Facts:
     """Everything that one measurement found out."""
     return Facts(
@@ -52,9 +57,16 @@ def assemble(
         grid=summary.grid,
         slices=window.slices,
         sampled=check_bodies(job, summary, bodies),
+        waits=waits(job),
+        evidence=watched(job, server, window) if job.diagnose else None,
         server=server_facts(job, server, window, stopped, stop_seconds),
-        generator=generator_facts(job, window, summary),
-        machine=MachineFacts(cpus=os.cpu_count() or 1, stolen_cores=round(window.stolen_cores, 4)),
+        generator=generator_facts(job, window, summary, null_rps),
+        machine=MachineFacts(
+            cpus=os.cpu_count() or 1,
+            stolen_cores=round(window.stolen_cores, 4),
+            foreign_cores=round(window.foreign_cores, 4),
+            cores_in_use=len(job.placement.cpus()),
+        ),
         database=database_facts(job, window),
         routes=[Route(path=job.cell.application.path, requests=summary.requests)],
         argv=Argv(server=list(server.argv), generator=list(generator.argv)),
@@ -81,6 +93,32 @@ def server_facts(
         declared_limits=dict(job.adapter.declared_limits(server.target, job.options)),
         unmet=unmet(job, server, effective),
         workers_lost=window.workers_lost,
+    )
+
+
+def waits(job: Job) -> Waits:
+    """How long a request waits, and what it occupies meanwhile, by what workload and style say."""
+    application = job.cell.application
+    work = job.workload.work(**application.params)
+    style = STYLES[application.style]
+    slot = "thread" if job.cell.interface == "wsgi" else style.slot
+    if work.awaited_seconds is None or work.blocked_seconds is None:
+        return Waits(total_seconds=None, occupied_seconds=None, slot=slot)
+    total = work.awaited_seconds + work.blocked_seconds
+    lets_go = slot == "event loop" and style.twin == "async"
+    return Waits(total_seconds=total, occupied_seconds=work.blocked_seconds if lets_go else total, slot=slot)
+
+
+def watched(job: Job, server: Server, window: Window) -> Evidence:
+    """What the workers saw."""
+    threads = reported(job, server)["threads"]
+    return evidence(
+        window.first,
+        window.last,
+        threads=threads if isinstance(threads, int) else None,
+        in_thread=job.cell.interface == "wsgi",
+        in_flight=window.in_flight,
+        cpu_cores=window.cpu_cores_by_worker,
     )
 
 
@@ -134,7 +172,7 @@ def unmet(job: Job, server: Server, facts: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def generator_facts(job: Job, window: Window, summary: K6Summary) -> GeneratorFacts:
+def generator_facts(job: Job, window: Window, summary: K6Summary, null_rps: float | None) -> GeneratorFacts:
     """The generator's side of the window."""
     rate, timing = job.cell.rate, job.timing
     due = None if rate is None else int(rate * (timing.warmup_seconds + timing.window_seconds))
@@ -146,17 +184,12 @@ def generator_facts(job: Job, window: Window, summary: K6Summary) -> GeneratorFa
         cpu_cores=round(window.generator_cpu_cores, 4),
         cpu_allotted=float(len(cpus) if cpus else len(os.sched_getaffinity(0))),
         blocked_ms_p99=summary.p99("cell_blocked"),
-        users_accounted=_users_accounted(job, summary) if rate is None else None,
+        users_accounted=round(job.users - summary.idle_seconds / timing.window_seconds, 2),
+        null_rps=null_rps,
         offered_rps=rate,
         overdue=None if due is None else max(0, due - summary.sent),
         lateness_ms_p99=summary.p99("cell_lateness"),
     )
-
-
-def _users_accounted(job: Job, summary: K6Summary) -> float:
-    """Little's law on finished requests: requests per second × mean time in the system."""
-    milliseconds = (summary.latency.mean or 0.0) + (summary.mean("cell_blocked") or 0.0)
-    return round(summary.requests * milliseconds / 1000 / job.timing.window_seconds, 2)
 
 
 def database_facts(job: Job, window: Window) -> DatabaseFacts | None:

@@ -29,6 +29,8 @@ class Service:
     """Virtual users of the generator, under open load as many as the rate needs; each holds a connection."""
     database: Database | None
     boot_deadline_seconds: float
+    diagnose: bool = True
+    """Let the workers look at what their requests wait for."""
 
     def known_seconds(self) -> float:
         """How long one request waits at least, as far as its parameters tell."""
@@ -65,7 +67,7 @@ class Progress:
     """Where a measurement is."""
 
     phase: str
-    """`boot`, `warm-up`, `window` or `stop`."""
+    """`calibration`, `boot`, `warm-up`, `window` or `stop`."""
     fraction: float | None = None
     """How much of the warm-up or the window is over."""
     rps: float | None = None

@@ -125,6 +125,7 @@ def server_environment(service: Service, target: Target, telling: Path, folder: 
         "threads": service.cell.threads,
         "port": target.port,
         "parsers": list(service.adapter.parsers),
+        "diagnose": service.diagnose,
     }
     database = {}
     if service.database is not None:

@@ -7,13 +7,15 @@ import time
 from dataclasses import dataclass
 
 from harness.load import k6
+from harness.measure.evidence import lag
 from harness.measure.job import Job, Observer, Progress
 from harness.measure.launch import Server
 from harness.model.measurement import Slice
 from harness.system import procfs
-from harness.system.workers import told
+from harness.system.workers import Counters, told
 
 SLICE_SECONDS = 1.0
+SAMPLE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,11 +26,19 @@ class Window:
     requests_by_worker: list[int]
     connections_by_worker: list[int] | None
     server_cpu_cores: float
+    cpu_cores_by_worker: list[float]
     generator_cpu_cores: float
     database_cpu_cores: float | None
     processes: int
     workers_lost: int
     stolen_cores: float
+    foreign_cores: float
+    first: list[Counters]
+    """The workers' counters when it began,"""
+    last: list[Counters]
+    """and when it ended."""
+    in_flight: list[list[int]]
+    """Worker → requests inside the application, sampled."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,13 +46,21 @@ class Reading:
     """Everything that is read at one instant; CPU in seconds since the window began."""
 
     at: float
-    finished: list[int]
+    counters: list[Counters]
     server_cpu: float
+    cpu_by_worker: list[float]
     generator_cpu: float
     database_cpu: float
     stolen: float
+    others_cpu: float
+    """Of processes that are neither of the server nor of the generator nor of the database nor ours."""
     rss_bytes: int
     processes: int
+
+    @property
+    def finished(self) -> int:
+        """Requests that all workers have finished so far."""
+        return sum(each.finished for each in self.counters)
 
 
 class Meters:
@@ -54,17 +72,32 @@ class Meters:
         self._generator_cpu = procfs.CpuMeter([generator.child.pid])
         self._postmaster = job.database.postmaster if job.database else None
         self._database_cpu = self._database()
+        self._worker_cpu = [procfs.CpuMeter([worker.pid]) for worker in server.workers]
+        self._cpus = job.placement.cpus()
+        self._machine = procfs.cpu_times(self._cpus)
+        self._own_cpu = time.process_time()
 
     def read(self) -> Reading:
         """All of them now. Processes are listed first, since that takes milliseconds."""
         pids = self._server.child.members()
+        at = time.monotonic()
+        counters = [worker.read() for worker in self._server.workers]
+        server_cpu = self._server_cpu.read(pids)
+        generator_cpu = self._generator_cpu.read([self._generator.child.pid])
+        database_cpu = self._database() - self._database_cpu
+        machine = procfs.cpu_times(self._cpus)
+        ours = server_cpu + generator_cpu + database_cpu + time.process_time() - self._own_cpu
         return Reading(
-            at=time.monotonic(),
-            finished=[worker.read().finished for worker in self._server.workers],
-            server_cpu=self._server_cpu.read(pids),
-            generator_cpu=self._generator_cpu.read([self._generator.child.pid]),
-            database_cpu=self._database() - self._database_cpu,
-            stolen=procfs.stolen_seconds(),
+            at=at,
+            counters=counters,
+            server_cpu=server_cpu,
+            cpu_by_worker=[
+                meter.read([worker.pid]) for meter, worker in zip(self._worker_cpu, self._server.workers, strict=True)
+            ],
+            generator_cpu=generator_cpu,
+            database_cpu=database_cpu,
+            stolen=machine.stolen - self._machine.stolen,
+            others_cpu=machine.busy - self._machine.busy - ours,
             rss_bytes=sum(map(procfs.rss_bytes, pids)),
             processes=len(pids),
         )
@@ -83,11 +116,16 @@ def watch(job: Job, server: Server, generator: k6.Run, observer: Observer) -> Wi
     connected = _connections(server)
     meters = Meters(job, server, generator)
     readings = [meters.read()]
+    in_flight: list[list[int]] = [[] for _ in server.workers]
     while (left := end - readings[-1].at) > 0 or len(readings) == 1:
         # A last slice of less than half a second is joined to the one before it. If the machine stalled through the
         # whole window there is still one slice, of what came after.
         whole = left >= 1.5 * SLICE_SECONDS or left <= 0
-        _sleep_until(readings[-1].at + SLICE_SECONDS if whole else end)
+        until = readings[-1].at + SLICE_SECONDS if whole else end
+        while time.monotonic() < until:
+            _sleep_until(min(until, time.monotonic() + SAMPLE_SECONDS))
+            for samples, worker in zip(in_flight, server.workers, strict=True):
+                samples.append(worker.in_flight())
         readings.append(meters.read())
         piece = _slice(readings[-2], readings[-1], readings[0].at)
         observer(
@@ -97,7 +135,8 @@ def watch(job: Job, server: Server, generator: k6.Run, observer: Observer) -> Wi
                 rps=piece.requests / piece.seconds,
             )
         )
-    return _window(job, server, readings, max(connected, _connections(server), key=lambda each: sum(each or [])))
+    connected = max(connected, _connections(server), key=lambda each: sum(each or []))
+    return _window(job, server, readings, connected, in_flight)
 
 
 def _warm_up(job: Job, server: Server, until: float, observer: Observer) -> None:
@@ -105,7 +144,7 @@ def _warm_up(job: Job, server: Server, until: float, observer: Observer) -> None
     observer(Progress(phase="warm-up", fraction=0.0))
     while (left := until - time.monotonic()) > 0:
         time.sleep(min(left, SLICE_SECONDS))
-        now, total = time.monotonic(), sum(worker.read().finished for worker in server.workers)
+        now, total = time.monotonic(), sum(worker.finished() for worker in server.workers)
         fraction = 1 - max(0.0, until - now) / job.timing.warmup_seconds
         observer(Progress(phase="warm-up", fraction=fraction, rps=(total - served) / (now - before)))
         before, served = now, total
@@ -117,30 +156,42 @@ def _sleep_until(moment: float) -> None:
 
 
 def _slice(before: Reading, after: Reading, start: float) -> Slice:
+    late = lag(before.counters, after.counters)
     return Slice(
         t=round(after.at - start, 4),
         seconds=round(after.at - before.at, 4),
-        requests=sum(after.finished) - sum(before.finished),
+        requests=after.finished - before.finished,
         cpu_seconds=round(after.server_cpu - before.server_cpu, 6),
-        lag_ms=None,
+        lag_ms=None if late is None else late.p99,
         rss_bytes=after.rss_bytes,
     )
 
 
-def _window(job: Job, server: Server, readings: list[Reading], connected: list[int] | None) -> Window:
+def _window(
+    job: Job, server: Server, readings: list[Reading], connected: list[int] | None, in_flight: list[list[int]]
+) -> Window:
     first, last = readings[0], readings[-1]
     seconds = last.at - first.at
     ours = job.database is not None and job.database.postmaster is not None
     return Window(
         slices=[_slice(before, after, first.at) for before, after in itertools.pairwise(readings)],
-        requests_by_worker=[new - old for old, new in zip(first.finished, last.finished, strict=True)],
+        requests_by_worker=[
+            new.finished - old.finished for old, new in zip(first.counters, last.counters, strict=True)
+        ],
         connections_by_worker=connected,
         server_cpu_cores=last.server_cpu / seconds,
+        cpu_cores_by_worker=[
+            (new - old) / seconds for old, new in zip(first.cpu_by_worker, last.cpu_by_worker, strict=True)
+        ],
         generator_cpu_cores=last.generator_cpu / seconds,
         database_cpu_cores=last.database_cpu / seconds if ours else None,
         processes=last.processes,
         workers_lost=_lost(server),
         stolen_cores=(last.stolen - first.stolen) / seconds,
+        foreign_cores=max(0.0, last.others_cpu - first.others_cpu) / seconds,
+        first=first.counters,
+        last=last.counters,
+        in_flight=in_flight,
     )
 
 

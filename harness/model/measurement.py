@@ -6,6 +6,7 @@ per second) or microseconds per request; memory is resident set size in bytes.
 
 from __future__ import annotations
 
+import os
 from typing import Literal
 
 from harness.model import Value
@@ -26,6 +27,12 @@ class Placement(Value):
     database_cpus: list[int] | None
     note: str | None
     """What the placement cannot show, if anything."""
+
+    def cpus(self) -> list[int]:
+        """The cores in use."""
+        if self.server_cpus is None or self.generator_cpus is None:
+            return sorted(os.sched_getaffinity(0))
+        return sorted({*self.server_cpus, *self.generator_cpus})
 
 
 class Latency(Value):
@@ -54,6 +61,7 @@ class Slice(Value):
     cpu_seconds: float
     """CPU time of all server processes."""
     lag_ms: float | None
+    """99th percentile of the event loop's lag, of the latest worker."""
     rss_bytes: int
 
 
@@ -106,6 +114,58 @@ class ServerFacts(Value):
     """Workers that died or were replaced."""
 
 
+class Waits(Value):
+    """How long one request waits by what its workload says, and what it occupies meanwhile."""
+
+    total_seconds: float | None
+    occupied_seconds: float | None
+    """For how long it occupies its slot. None where that depends on the machine, as for queries and computations."""
+    slot: Literal["event loop", "thread"]
+
+
+class Lag(Value):
+    """How late an event loop is for what becomes ready at any moment, in milliseconds, of the latest worker.
+
+    Sampled fifty times a second and sorted into buckets of 19 %: each figure is the upper end of its bucket.
+    """
+
+    p50: float
+    p99: float
+    max: float
+
+
+class ThreadUse(Value):
+    """Threads for sync code, per worker on average."""
+
+    limit: int | None
+    used_mean: float
+    waiting_mean: float | None
+    """Requests that wait for a thread; None where they wait unseen, inside the server."""
+
+
+class PoolUse(Value):
+    """Pools of database connections, all workers together."""
+
+    connections: int
+    requests: int
+    """How often a connection was asked for."""
+    queued: int
+    """How often there was none free."""
+    wait_ms_mean: float
+    """Wait of those that had to, in milliseconds."""
+
+
+class Evidence(Value):
+    """What the workers saw of what their requests wait for, during the window."""
+
+    loop_lag_ms: Lag | None
+    threads: ThreadUse | None
+    pool: PoolUse | None
+    in_flight_mean: float
+    """Requests inside the application, all workers together; sampled ten times a second."""
+    cpu_cores_by_worker: list[float]
+
+
 class GeneratorFacts(Value):
     """The load generator during the window."""
 
@@ -118,8 +178,10 @@ class GeneratorFacts(Value):
     blocked_ms_p99: float | None
     """Time that a request waited for a connection, and so was late, 99th percentile."""
     users_accounted: float | None
-    """Closed load: users whose time in the window finished requests account for, waits for a connection included. Far
-    fewer than `users`: the others were still waiting, to be connected or for their answer."""
+    """Users whose time in the window requests account for, finished or not; the rest passed in the generator."""
+    null_rps: float | None = None
+    """What the same generator, placed the same and with as many users, reaches against a server that does nothing; None
+    where it was not needed, because the generator was far from busy."""
     offered_rps: float | None
     overdue: int | None
     """Open load: requests that were due by the end of the window but had not been sent."""
@@ -132,7 +194,11 @@ class MachineFacts(Value):
     cpus: int
     """Cores of the machine."""
     stolen_cores: float
-    """Cores that other guests of the same host took away (steal time)."""
+    """Cores that other guests of the same host took away (steal time), of those in use."""
+    foreign_cores: float | None = None
+    """Cores that other processes of this machine used, of those in use."""
+    cores_in_use: int | None = None
+    """Cores that server and generator were given together."""
 
 
 class DatabaseFacts(Value):
@@ -178,6 +244,22 @@ class Reason(Value):
     limit: float | None
 
 
+class Ceiling(Value):
+    """The most throughput that operational laws allow."""
+
+    rps: float
+    limit: str
+    """How it follows, such as `100 users ÷ 0.1 s`."""
+
+
+class Diagnosis(Value):
+    """What limits the throughput, from evidence."""
+
+    bound_by: Literal["generator", "cpu", "gil", "event loop", "threads", "pool", "database", "users", "rate"] | None
+    message: str
+    """The evidence, and what to change."""
+
+
 class Facts(Value):
     """What was measured, without judgement."""
 
@@ -195,6 +277,9 @@ class Facts(Value):
     """(percentile, milliseconds), densest towards 100."""
     slices: list[Slice]
     sampled: Sampled
+    waits: Waits | None = None
+    evidence: Evidence | None = None
+    """None where it was not gathered."""
     server: ServerFacts
     generator: GeneratorFacts
     machine: MachineFacts
@@ -215,3 +300,7 @@ class Judgement(Value):
     reasons: list[Reason]
     notes: list[str]
     """What a reader should know although no gate failed."""
+    ceiling: Ceiling | None
+    ceiling_fraction: float | None
+    """Throughput ÷ ceiling."""
+    diagnosis: Diagnosis | None

@@ -67,6 +67,12 @@ def _rows(facts: Facts, judgement: Judgement) -> Iterator[tuple[str, Text | str]
         f"{_cores(facts.placement.generator_cpus)}",
     )
     yield "placement", _placement(facts)
+    if judgement.ceiling is not None and judgement.ceiling_fraction is not None:
+        reached = f"reached {judgement.ceiling_fraction:.0%}"
+        yield "ceiling", f"{_number(judgement.ceiling.rps)} req/s = {judgement.ceiling.limit}; {reached}"
+    if judgement.diagnosis is not None:
+        bound = judgement.diagnosis.bound_by
+        yield "why", f"bound by {bound}: {judgement.diagnosis.message}" if bound else judgement.diagnosis.message
     for reason in judgement.reasons:
         yield judgement.verdict, Text(reason.message, style=COLOURS[judgement.verdict])
     for note in judgement.notes:

@@ -59,6 +59,7 @@ class Lines:
 
     def _opening(self, phase: str) -> str:
         return {
+            "calibration": "  calibrating the generator against a server that does nothing (once per machine)",
             "boot": f"{self._cell}: starting the server",
             "warm-up": f"  warm-up, {self._timing.warmup_seconds:g} s",
             "window": f"  window, {self._timing.window_seconds:g} s",

@@ -27,13 +27,13 @@ def check_capacity(users: int) -> None:
             f"{users} users need {users + SPARE_DESCRIPTORS} open files, the hard limit here is {descriptors}",
             cure=f"use fewer users, or raise it: ulimit -Hn {users + SPARE_DESCRIPTORS} (as root)",
         )
-    ports = _ephemeral_ports()
+    ports = ephemeral_ports()
     if users > ports * 0.9:
         raise LackError(
             f"{users} users need as many local ports, the system hands out {ports}",
             cure="use fewer users, or widen net.ipv4.ip_local_port_range",
         )
-    needed, free = users * GENERATOR_BYTES_PER_USER, _available_bytes()
+    needed, free = users * GENERATOR_BYTES_PER_USER, available_bytes()
     if free is not None and needed > free:
         raise LackError(
             f"{users} users need about {needed / 1e9:.1f} GB of memory for the generator, {free / 1e9:.1f} GB are free",
@@ -41,13 +41,15 @@ def check_capacity(users: int) -> None:
         )
 
 
-def _ephemeral_ports() -> int:
+def ephemeral_ports() -> int:
+    """Local ports that the system hands out."""
     with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
         low, high = map(int, file.read().split())
     return high - low + 1
 
 
-def _available_bytes() -> int | None:
+def available_bytes() -> int | None:
+    """Memory that can be had without swapping."""
     with open("/proc/meminfo") as file:
         for line in file:
             if line.startswith("MemAvailable:"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from typing import NamedTuple
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -52,10 +53,27 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def stolen_seconds() -> float:
-    """CPU time that other guests of this machine's host took from it since boot, all cores together."""
+class CpuTimes(NamedTuple):
+    """Seconds since boot, of some cores together."""
+
+    busy: float
+    """Spent in processes. Interrupts are left out: they are not in the processes' own clocks everywhere."""
+    stolen: float
+    """Taken by other guests of this machine's host."""
+
+
+def cpu_times(cpus: Iterable[int]) -> CpuTimes:
+    """What became of the time of these cores."""
+    wanted = {f"cpu{cpu}".encode() for cpu in cpus}
+    busy = stolen = 0
     with open("/proc/stat", "rb") as file:
-        return int(file.readline().split()[8]) / TICKS_PER_SECOND
+        for line in file:
+            name, *fields = line.split()
+            if name in wanted:
+                user, nice, system, _idle, _iowait, _irq, _softirq, steal, *_ = map(int, fields)
+                busy += user + nice + system
+                stolen += steal
+    return CpuTimes(busy=busy / TICKS_PER_SECOND, stolen=stolen / TICKS_PER_SECOND)
 
 
 def family_cpu_seconds(pid: int) -> float:

@@ -4,25 +4,60 @@ from __future__ import annotations
 
 import json
 import mmap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SLOTS = 8
-STARTED, FINISHED, NODELAY, PARSER = range(4)  # as in harness/entry/harness_entry.py; a test keeps the two alike
+# As in harness/entry/harness_entry.py; a test keeps the two alike.
+(
+    STARTED,
+    FINISHED,
+    NODELAY,
+    PARSER,
+    THREAD_SAMPLES,
+    THREADS_USED,
+    THREADS_WAITING,
+    POOL_SIZE,
+    POOL_REQUESTS,
+    POOL_QUEUED,
+    POOL_WAIT_MS,
+) = range(11)
+LAG_FIRST, LAG_BUCKETS = 16, 84
+SLOTS = LAG_FIRST + LAG_BUCKETS
 NODELAY_VALUES = (None, False, True, None)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Count:
+@dataclass(frozen=True, slots=True)
+class Counters:
     """One worker's counters at one instant."""
 
-    started: int
-    finished: int
-    nodelay: bool | None
-    """TCP_NODELAY on the connection of its first request."""
-    parser: int
-    """Which of the adapter's parsers was imported at its first request, counted from 1; 0: none."""
+    values: Sequence[int]
+
+    @property
+    def started(self) -> int:
+        """Requests that reached the application."""
+        return self.values[STARTED]
+
+    @property
+    def finished(self) -> int:
+        """Requests that left it."""
+        return self.values[FINISHED]
+
+    @property
+    def nodelay(self) -> bool | None:
+        """TCP_NODELAY on the connection of its first request."""
+        return NODELAY_VALUES[self.values[NODELAY]]
+
+    @property
+    def parser(self) -> int:
+        """Which of the adapter's parsers was imported at its first request, counted from 1; 0: none."""
+        return self.values[PARSER]
+
+    @property
+    def lags(self) -> Sequence[int]:
+        """The histogram of its event loop's lag."""
+        return self.values[LAG_FIRST:]
 
 
 class Worker:
@@ -34,14 +69,17 @@ class Worker:
         with open(counters, "rb") as file:
             self._memory = memoryview(mmap.mmap(file.fileno(), 8 * SLOTS, prot=mmap.PROT_READ)).cast("Q")
 
-    def read(self) -> Count:
+    def read(self) -> Counters:
         """Its counters now."""
-        return Count(
-            started=self._memory[STARTED],
-            finished=self._memory[FINISHED],
-            nodelay=NODELAY_VALUES[self._memory[NODELAY]],
-            parser=self._memory[PARSER],
-        )
+        return Counters(self._memory.tolist())
+
+    def finished(self) -> int:
+        """Requests that left the application so far."""
+        return self._memory[FINISHED]
+
+    def in_flight(self) -> int:
+        """Requests inside the application now."""
+        return max(0, self._memory[STARTED] - self._memory[FINISHED])
 
 
 def told(folder: Path) -> list[Worker]:

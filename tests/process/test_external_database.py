@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from harness.database import connection, shop
-from tests.conftest import Harness, Postgres, postgres_versions, scratch_postgres
+from tests.conftest import Harness, Postgres, postgres_versions, scratch_postgres, sound
 
 
 @pytest.fixture(scope="module", params=postgres_versions())
@@ -26,10 +26,10 @@ def test_it_is_filled_beside_what_is_there_and_used(harness: Harness, server: Po
         *("run", "--workload", "select", "--vus", "5", "--warmup", "500ms", "--duration", "1s", "--json"),
         DATABASE_URL=server.url(),
     )
-    assert first.returncode == 0, first.stderr
+    assert first.returncode in (0, 3), first.stderr
     assert "filling the schema harness_shop" in first.stderr
     second = harness.measure("--workload", "simulation", "--param", "fib=10", "--database-url", server.url())
-    assert second["verdict"] == "valid"
+    assert sound(second), second["reasons"]
     assert second["database"]["kind"] == "external"
     assert second["database"]["server"] == f"127.0.0.1:{server.port}/postgres"
     assert second["database"]["checksums"]["users"] == "bfd1fb72e3648659"

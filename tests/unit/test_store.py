@@ -14,7 +14,7 @@ import pytest
 
 from harness import runner, store
 from harness.errors import LackError
-from harness.judge.gates import judge
+from harness.judge.verdict import judge
 from harness.model.measurement import Facts
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -1,0 +1,28 @@
+"""The judgement of a measurement: gates, ceiling and diagnosis together. Pure."""
+
+from __future__ import annotations
+
+from harness.judge.ceilings import NEAR, ceiling
+from harness.judge.diagnosis import diagnose
+from harness.judge.gates import OUTCOMES, VALIDITY, notes
+from harness.model.measurement import Facts, Judgement, Verdict
+
+
+def judge(facts: Facts) -> Judgement:
+    """The verdict under this version of the protocol, with the reasons for it."""
+    failed = [reason for gate in OUTCOMES if (reason := gate(facts))]
+    invalid = [reason for gate in VALIDITY if (reason := gate(facts))]
+    verdict: Verdict = "failed" if failed else "invalid" if invalid else "valid"
+    highest = ceiling(facts)
+    fraction = None if highest is None else round(facts.throughput_rps / highest.rps, 4)
+    said = notes(facts)
+    if highest is not None and fraction is not None and fraction >= NEAR and facts.cell.vus is not None:
+        said.append(f"at its ceiling ({highest.limit}): tells no servers apart")
+    return Judgement(
+        verdict=verdict,
+        reasons=failed + invalid,
+        notes=said,
+        ceiling=highest,
+        ceiling_fraction=fraction,
+        diagnosis=diagnose(facts),
+    )

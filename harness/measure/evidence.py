@@ -1,0 +1,89 @@
+"""From the workers' counters at both ends of the window to what their requests waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.model.measurement import Evidence, Lag, PoolUse, ThreadUse
+from harness.system import workers
+from harness.system.workers import Counters
+
+BUCKETS_PER_OCTAVE = 4
+FIRST_BUCKET_MS = 0.1
+
+
+def evidence(
+    first: Sequence[Counters],
+    last: Sequence[Counters],
+    *,
+    threads: int | None,
+    in_thread: bool,
+    in_flight: Sequence[Sequence[int]],
+    cpu_cores: Sequence[float],
+) -> Evidence:
+    """What happened between two readings of all workers. `in_flight`: worker → samples."""
+    means = [sum(samples) / len(samples) if samples else 0.0 for samples in in_flight]
+    return Evidence(
+        loop_lag_ms=lag(first, last),
+        threads=_threads(first, last, threads, means if in_thread else None),
+        pool=_pool(first, last),
+        in_flight_mean=round(sum(means), 3),
+        cpu_cores_by_worker=[round(cores, 4) for cores in cpu_cores],
+    )
+
+
+def lag(first: Sequence[Counters], last: Sequence[Counters]) -> Lag | None:
+    """The lag of the worker whose loop was latest at the 99th percentile; None where no loop was watched."""
+    found = [one for one in map(_lag, first, last) if one is not None]
+    return max(found, key=lambda each: each.p99, default=None)
+
+
+def _lag(first: Counters, last: Counters) -> Lag | None:
+    counts = [new - old for old, new in zip(first.lags, last.lags, strict=True)]
+    total = sum(counts)
+    if not total:
+        return None
+    return Lag(p50=_quantile(counts, 0.50 * total), p99=_quantile(counts, 0.99 * total), max=_quantile(counts, total))
+
+
+def _quantile(counts: Sequence[int], rank: float) -> float:
+    seen = 0
+    for bucket, count in enumerate(counts):
+        seen += count
+        if count and seen >= rank:
+            return round(FIRST_BUCKET_MS * 2 ** (bucket / BUCKETS_PER_OCTAVE), 3)
+    raise AssertionError("the rank lies beyond the counts")
+
+
+def _threads(
+    first: Sequence[Counters], last: Sequence[Counters], limit: int | None, in_flight: list[float] | None
+) -> ThreadUse | None:
+    """Of AnyIO's limiter, where requests went through it; else, where each request has a thread, requests under way."""
+    samples = _sum(first, last, workers.THREAD_SAMPLES)
+    if samples:
+        return ThreadUse(
+            limit=limit,
+            used_mean=round(_sum(first, last, workers.THREADS_USED) / samples, 3),
+            waiting_mean=round(_sum(first, last, workers.THREADS_WAITING) / samples, 3),
+        )
+    if in_flight:
+        return ThreadUse(limit=limit, used_mean=round(sum(in_flight) / len(in_flight), 3), waiting_mean=None)
+    return None
+
+
+def _pool(first: Sequence[Counters], last: Sequence[Counters]) -> PoolUse | None:
+    connections = sum(each.values[workers.POOL_SIZE] for each in last)
+    if not connections:
+        return None
+    queued = _sum(first, last, workers.POOL_QUEUED)
+    waited = _sum(first, last, workers.POOL_WAIT_MS)
+    return PoolUse(
+        connections=connections,
+        requests=_sum(first, last, workers.POOL_REQUESTS),
+        queued=queued,
+        wait_ms_mean=round(waited / queued, 3) if queued else 0.0,
+    )
+
+
+def _sum(first: Sequence[Counters], last: Sequence[Counters], slot: int) -> int:
+    return sum(new.values[slot] - old.values[slot] for old, new in zip(first, last, strict=True))

@@ -1,0 +1,125 @@
+"""The generator's own ceiling: its throughput against a server that does nothing, measured once per machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+from harness import assets
+from harness.errors import LackError
+from harness.load import k6, null_server
+from harness.measure.job import Job, Observer, Progress
+from harness.measure.launch import free_port
+from harness.system import home, host, interpreters, procfs
+from harness.system.affinity import confined
+from harness.system.processes import Child, Supervisor
+
+NEEDED_RPS = 2000.0
+"""Cells that their own waits keep below this are far from any generator's ceiling."""
+WARMUP_SECONDS, WINDOW_SECONDS = 1.0, 3.0
+START_SECONDS = 15.0
+QUIET_SHARE = 0.05
+FILE = "null-ceilings.json"
+
+
+def ceiling(job: Job, observer: Observer) -> float | None:
+    """Requests per second, from the store or measured now; None where no cell like this can come near it."""
+    known = job.known_seconds()
+    most = job.cell.rate if job.cell.rate is not None else job.users / known if known else None
+    if most is not None and most < NEEDED_RPS:
+        return None
+    stored, name = read(), key(job)
+    if name in stored:
+        return stored[name]
+    observer(Progress(phase="calibration"))
+    cpus = job.placement.cpus()
+    before, began = procfs.cpu_times(cpus).stolen, time.monotonic()
+    found = round(calibrate(job), 1)
+    stolen = (procfs.cpu_times(cpus).stolen - before) / (time.monotonic() - began) / len(cpus)
+    if stolen <= QUIET_SHARE:  # else good for this time only: at a quieter one the generator reaches more
+        _write(read() | {name: found})
+    return found
+
+
+def key(job: Job) -> str:
+    """What the generator's ceiling depends on. A new script or version is measured anew."""
+    script = hashlib.sha256((assets.folder("k6") / "cell.js").read_bytes()).hexdigest()[:12]
+    cpus = [len(each) if each else 0 for each in (job.placement.generator_cpus, job.placement.server_cpus)]
+    processor = host.facts()["cpu_model"]
+    return f"k6 {job.k6.version} {script}, {job.users} users, cores {cpus[0]}/{cpus[1]} of {os.cpu_count()} {processor}"
+
+
+def calibrate(job: Job) -> float:
+    """Load the null server, placed as the job's server, with the job's generator and users."""
+    port = free_port()
+    cpus = job.placement.server_cpus
+    with confined(job.placement.generator_cpus), Supervisor() as supervisor:
+        for number in range(len(cpus) if cpus else len(os.sched_getaffinity(0))):
+            child = supervisor.start(
+                (sys.executable, "-m", null_server.__name__, str(port)),
+                env={**interpreters.clean(), "PYTHONPATH": str(assets.PACKAGE.parent)},
+                cwd=supervisor.folder,
+                log=supervisor.folder / f"null-{number}.log",
+                cpus=cpus,
+            )
+            _await(port, child)
+        load = k6.Load(
+            url=f"http://{null_server.HOST}:{port}/",
+            draw=None,
+            users=job.users,
+            rate=None,
+            warmup_seconds=WARMUP_SECONDS,
+            window_seconds=WINDOW_SECONDS,
+            expected=null_server.BODY,
+            timeout_seconds=30.0,
+        )
+        generator = k6.Run(job.k6, load, supervisor, job.placement.generator_cpus)
+        summary = generator.wait_for_summary(after_seconds=WARMUP_SECONDS + WINDOW_SECONDS)
+    if not summary.requests:
+        raise LackError(
+            "the null server, which the generator is calibrated with, answered nothing",
+            cure="try again; if it stays so, please report it",
+            detail=generator.child.log_tail(),
+        )
+    return summary.requests / WINDOW_SECONDS
+
+
+def read() -> dict[str, float]:
+    """What was calibrated on this machine: key → requests per second."""
+    try:
+        found: dict[str, float] = json.loads(_path().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _write(found: dict[str, float]) -> None:
+    home.own()
+    new = _path().with_suffix(".new")
+    new.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    new.rename(_path())
+
+
+def _path() -> Path:
+    return home.home() / FILE
+
+
+def _await(port: int, child: Child) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            socket.create_connection((null_server.HOST, port), timeout=1).close()
+            return
+        except OSError:
+            if child.returncode() is not None or time.monotonic() > deadline:
+                raise LackError(
+                    "the null server, which the generator is calibrated with, does not start",
+                    cure="see its log below",
+                    detail=child.log_tail(),
+                ) from None
+            time.sleep(0.02)

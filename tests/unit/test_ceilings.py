@@ -1,0 +1,86 @@
+"""Ceilings: operational laws, with the slots and the split of connections that were recorded."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pytest
+
+from harness.judge.ceilings import ceiling
+from harness.judge.verdict import judge
+from harness.model.measurement import Facts, Waits
+
+
+def facts_of(
+    facts: Facts,
+    *,
+    total: float,
+    occupied: float,
+    slot: Literal["event loop", "thread"] = "thread",
+    workers: int = 1,
+    threads: int | str = 40,
+    users: int | None = 200,
+    rate: float | None = None,
+    connections: list[int] | None = None,
+) -> Facts:
+    server: dict[str, Any] = {
+        "connections_by_worker": connections,
+        "effective": facts.server.effective | {"threads": threads},
+    }
+    return facts.model_copy(
+        update={
+            "cell": facts.cell.model_copy(update={"workers": workers, "vus": users, "rate": rate}),
+            "waits": Waits(total_seconds=total, occupied_seconds=occupied, slot=slot),
+            "server": facts.server.model_copy(update=server),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "rps", "limit"),
+    [
+        ({"total": 0.1, "occupied": 0.0, "slot": "event loop", "users": 100}, 1000, "100 users ÷ 0.1 s"),
+        ({"total": 1, "occupied": 1}, 40, "40 threads ÷ 1 s"),
+        (
+            {"total": 0.5, "occupied": 0.5, "workers": 2, "connections": [100, 100]},
+            160,
+            "2 workers × 40 threads ÷ 0.5 s",
+        ),
+        (
+            {"total": 0.4, "occupied": 0.2, "slot": "event loop", "users": 20},
+            5,
+            "1 event loop ÷ 0.2 s blocked",
+        ),
+        (
+            {"total": 0.1, "occupied": 0.1, "slot": "event loop", "users": 50, "workers": 2, "connections": [30, 20]},
+            20,
+            "2 event loops ÷ 0.1 s blocked",
+        ),
+        (
+            {"total": 1, "occupied": 1, "workers": 2, "users": 100, "connections": [31, 69]},
+            71,
+            "71 threads that have a user (connections 31 / 69) ÷ 1 s",
+        ),
+        ({"total": 1, "occupied": 1, "users": 10}, 10, "10 users ÷ 1 s"),
+        ({"total": 1, "occupied": 1, "users": None, "rate": 30.0}, 30, "30 requests/s offered"),
+        ({"total": 1, "occupied": 1, "threads": "40 / 20", "users": 100}, 100, "100 users ÷ 1 s"),
+    ],
+)
+def test_the_lowest_ceiling_and_how_it_follows(facts: Facts, given: dict[str, Any], rps: float, limit: str) -> None:
+    found = ceiling(facts_of(facts, **given))
+    assert found is not None
+    assert (found.rps, found.limit) == (pytest.approx(rps), limit)
+
+
+def test_without_known_waits_there_is_none(facts: Facts) -> None:
+    assert ceiling(facts) is None
+    assert ceiling(facts_of(facts, total=0.0, occupied=0.0)) is None
+
+
+def test_a_cell_at_its_ceiling_is_marked(facts: Facts) -> None:
+    at = judge(facts_of(facts, total=0.1, occupied=0.0, slot="event loop", users=100))
+    assert at.ceiling_fraction == pytest.approx(0.9876)
+    assert "tells no servers apart" in at.notes[0]
+    below = judge(facts_of(facts, total=0.05, occupied=0.0, slot="event loop", users=100))
+    assert below.ceiling_fraction == pytest.approx(0.4938)
+    assert below.notes == []

@@ -1,0 +1,134 @@
+"""Diagnosis: each cause is found by its evidence, and the cause that everything queues behind comes first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.judge.diagnosis import diagnose
+from harness.measure import evidence as gathering
+from harness.model.measurement import DatabaseFacts, Evidence, Facts, Lag, PoolUse, ThreadUse, Waits
+from harness.system import workers
+from harness.system.workers import Counters
+
+QUIET = Evidence(
+    loop_lag_ms=Lag(p50=0.2, p99=1.0, max=2.0), threads=None, pool=None, in_flight_mean=99.0, cpu_cores_by_worker=[0.2]
+)
+DATABASE = DatabaseFacts(
+    kind="embedded", version="18.4", server="local", cpu_cores=0.1, pooled=True, rows={}, scale=1, seed=1
+)
+
+
+def changed(facts: Facts, *, server: dict[str, Any] | None = None, evidence: dict[str, Any], **parts: Any) -> Facts:
+    updates = {"evidence": QUIET.model_copy(update=evidence), **parts}
+    if server:
+        updates["server"] = facts.server.model_copy(update=server)
+    return facts.model_copy(update=updates)
+
+
+BLOCKED = {"loop_lag_ms": Lag(p50=80.0, p99=190.0, max=226.0)}
+THREADS = {"threads": ThreadUse(limit=40, used_mean=39.9, waiting_mean=60.0)}
+POOL = {"pool": PoolUse(connections=10, requests=1000, queued=900, wait_ms_mean=50.0)}
+
+
+@pytest.mark.parametrize(
+    ("evidence", "server", "parts", "bound_by", "says"),
+    [
+        ({}, None, {}, "users", "99 of 100 users are being served"),
+        (BLOCKED, None, {}, "event loop", "waits 80 ms for it (p99 190 ms)"),
+        (THREADS, None, {}, "threads", "queueing for 40 threads (39.9 in use, 60 requests wait for one)"),
+        (POOL, None, {}, "pool", "90% of the requests for a connection wait, 50.0 ms on average, for 10 connections"),
+        ({}, None, {"database": DATABASE}, "database", "99 requests are under way and wait for Postgres"),
+        ({}, {"cpu_cores": 1.9}, {}, "cpu", "uses 1.90 of 2 cores"),
+        (THREADS | BLOCKED, {"cpu_cores": 1.9}, {}, "cpu", "uses 1.90 of 2 cores"),
+        (
+            {},
+            {"cpu_cores": 0.5},
+            {"database": DATABASE.model_copy(update={"cpu_cores": 1.4})},
+            "database",
+            "Postgres 1.40 of them",
+        ),
+        (
+            {"cpu_cores_by_worker": [0.97]} | THREADS,
+            {"cpu_cores": 0.97},
+            {"waits": Waits(total_seconds=0.0, occupied_seconds=0.0, slot="thread")},
+            "gil",
+            "take turns at one core (workers use 0.97)",
+        ),
+        ({"cpu_cores_by_worker": [0.97]}, {"cpu_cores": 0.97}, {}, "cpu", "each worker's event loop uses a whole core"),
+        ({"in_flight_mean": 10.0}, None, {}, None, "nothing that was looked at explains"),
+    ],
+)
+def test_each_cause_is_found(
+    facts: Facts,
+    evidence: dict[str, Any],
+    server: dict[str, Any] | None,
+    parts: dict[str, Any],
+    bound_by: str | None,
+    says: str,
+) -> None:
+    found = diagnose(changed(facts, server=server, evidence=evidence, **parts))
+    assert found is not None
+    assert found.bound_by == bound_by
+    assert says in found.message
+
+
+def test_a_generator_at_its_limit_comes_first(facts: Facts) -> None:
+    busy = facts.generator.model_copy(update={"cpu_cores": 0.95})
+    found = diagnose(changed(facts, evidence=THREADS, generator=busy))
+    assert found is not None
+    assert found.bound_by == "generator"
+
+
+def test_a_served_rate_leaves_room(facts: Facts) -> None:
+    cell = facts.cell.model_copy(update={"vus": None, "rate": 990.0})
+    found = diagnose(changed(facts, evidence={"in_flight_mean": 3.0}, cell=cell))
+    assert found is not None
+    assert found.bound_by == "rate"
+
+
+def test_what_was_not_gathered_is_not_diagnosed(facts: Facts) -> None:
+    assert diagnose(facts) is None
+
+
+def counters(**slots: int) -> Counters:
+    values = [0] * workers.SLOTS
+    for name, value in slots.items():
+        values[int(name[3:]) + workers.LAG_FIRST if name.startswith("lag") else getattr(workers, name)] = value
+    return Counters(values)
+
+
+def test_counters_become_evidence() -> None:
+    first = counters(THREAD_SAMPLES=10, THREADS_USED=100, POOL_SIZE=10, POOL_REQUESTS=5, lag0=7)
+    last = counters(
+        **{"THREAD_SAMPLES": 20, "THREADS_USED": 500, "THREADS_WAITING": 30},
+        **{"POOL_SIZE": 10, "POOL_REQUESTS": 105, "POOL_QUEUED": 50, "POOL_WAIT_MS": 200},
+        **{"lag0": 57, "lag40": 98, "lag60": 2},
+    )
+    found = gathering.evidence([first], [last], threads=40, in_thread=False, in_flight=[[1, 2, 3]], cpu_cores=[0.5])
+    assert found.threads == ThreadUse(limit=40, used_mean=40.0, waiting_mean=3.0)
+    assert found.pool == PoolUse(connections=10, requests=100, queued=50, wait_ms_mean=4.0)
+    assert found.in_flight_mean == 2.0
+    # 50 lags below 0.1 ms, 98 in the bucket that ends at 0.1 × 2^10 ms, 2 in the one that ends at 0.1 × 2^15.
+    assert found.loop_lag_ms == Lag(p50=102.4, p99=3276.8, max=3276.8)
+
+
+def test_where_each_request_has_a_thread_those_under_way_are_counted() -> None:
+    found = gathering.evidence(
+        [counters(), counters()],
+        [counters(), counters()],
+        threads=40,
+        in_thread=True,
+        in_flight=[[40, 40], [20, 40]],
+        cpu_cores=[0.1, 0.1],
+    )
+    assert found.threads == ThreadUse(limit=40, used_mean=35.0, waiting_mean=None)
+    assert found.loop_lag_ms is None
+    assert found.pool is None
+
+
+def test_the_latest_worker_counts() -> None:
+    found = gathering.lag([counters(), counters()], [counters(lag0=100), counters(lag0=50, lag40=50)])
+    assert found is not None
+    assert found.p99 == 102.4
