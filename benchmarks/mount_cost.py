@@ -5,7 +5,8 @@
 Two servers run on the same core and are loaded at the same time by one k6 on another core, since the speed of a shared
 machine wanders and then wanders for both. Each round starts both anew, in the other order. The ratio is the geometric
 mean over the rounds with its 95 % interval (t). `mount`: our mount, served without the harness' entry, against the
-same endpoint written by hand. `entry`: the same mount with and without the entry. About eight minutes.
+same endpoint written by hand. `entry`: the same mount without the entry against with it, which counts requests.
+`watch`: the same with the entry that counts, against one that also watches what requests wait for. About ten minutes.
 """
 
 from __future__ import annotations
@@ -83,14 +84,18 @@ CASES = (
     ("mount", "flask", "sync", "sleep"),
     ("entry", "fastapi", "async", "noop"),
     ("entry", "flask", "sync", "noop"),
+    ("watch", "fastapi", "async", "noop"),
+    ("watch", "fastapi", "sync", "noop"),
 )
+KINDS = {"mount": ("hand", "mount"), "entry": ("mount", "entry"), "watch": ("entry", "watch")}
 USERS = 16
 
 
 def start(folder: Path, framework: str, style: str, workload: str, kind: str) -> tuple[subprocess.Popen[bytes], int]:
-    """One server on the first core: `hand`, `mount` (ours, bare) or `entry` (ours, as the harness serves it)."""
+    """One server on the first core: `hand`, `mount` (ours, bare), `entry` or `watch` (ours through it)."""
     port = free_port()
-    target = {"hand": f"by_hand_{framework}:app", "entry": f"{entry.MODULE}:{entry.ATTRIBUTE}"}.get(kind, "ours:app")
+    through_entry = f"{entry.MODULE}:{entry.ATTRIBUTE}"
+    target = {"hand": f"by_hand_{framework}:app", "mount": "ours:app"}.get(kind, through_entry)
     telling = folder / f"telling-{port}"
     telling.mkdir()
     settings = {
@@ -100,7 +105,8 @@ def start(folder: Path, framework: str, style: str, workload: str, kind: str) ->
         "wraps_wsgi": False,
         "threads": 40,
         "port": port,
-        "parsers": {},
+        "parsers": [],
+        "diagnose": kind == "watch",
     }
     environment = clean() | {
         "PYTHONPATH": f"{folder}{os.pathsep}{assets.handlers().parent}",
@@ -153,7 +159,7 @@ def cpu(process: subprocess.Popen[bytes]) -> float:
 def one_round(folder: Path, case: tuple[str, str, str, str], seconds: float, swapped: bool) -> float:
     """CPU per request of the first kind ÷ that of the second, both under load at the same time."""
     what, framework, style, workload = case
-    kinds = ("hand", "mount") if what == "mount" else ("mount", "entry")
+    kinds = KINDS[what]
     order = kinds[::-1] if swapped else kinds
     running = {}
     try:

@@ -227,6 +227,14 @@ def list_servers() -> None:
     lists.servers()
 
 
+@list_app.command("launches")
+def list_launches() -> None:
+    """The command by which each server is launched, with 4 workers and 40 threads, as Markdown."""
+    from harness.report import lists
+
+    lists.launches()
+
+
 @list_app.command("styles")
 def list_styles() -> None:
     """Handler styles, and which framework carries them."""

@@ -11,7 +11,9 @@ from rich.table import Table
 import servers as adapters
 from handlers import catalogue
 from handlers.styles import STYLES
+from harness import entry
 from harness.system import interpreters
+from servers.adapter import Target
 
 
 def _print(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
@@ -58,3 +60,31 @@ def workloads() -> None:
         ]
         rows.append((name, work.summary, "\n".join(params)))
     _print(("workload", "what a request does", "parameters"), rows)
+
+
+def launches() -> None:
+    """How each server is launched, as Markdown: the page docs/servers.md holds what this prints."""
+    print("| server | interface | command |\n|---|---|---|")
+    files: dict[str, str] = {}
+    for name in adapters.names():
+        adapter = adapters.adapter(name)
+        for interface in adapter.interfaces:
+            target = Target(
+                python="python",
+                module=entry.MODULE,
+                attribute=entry.ATTRIBUTE,
+                interface=interface,
+                host="127.0.0.1",
+                port=8000,
+                workers=4,
+                threads=40,
+                connections=100,
+            )
+            options = {
+                key: option.default for key, option in adapter.options.items() if option.interface in (None, interface)
+            }
+            launch = adapter.launch(target, options)
+            print(f"| {name} | {interface} | `{' '.join(launch.argv)}` |")
+            files |= launch.files
+    for file, text in files.items():
+        print(f"\n`{file}`\n```\n{text.rstrip()}\n```")

@@ -87,9 +87,7 @@ def test_a_server_that_slows_down_half_way_is_not_steady(harness: Harness, tmp_p
     assert document["verdict"] == "invalid"
 
 
-@pytest.mark.skipif(
-    len(os.sched_getaffinity(0)) < 2, reason="the generator has no core of its own"
-)
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="the generator has no core of its own")
 def test_a_starved_generator_is_told(harness: Harness) -> None:
     core = max(os.sched_getaffinity(0))
     hog = subprocess.Popen(

@@ -68,6 +68,13 @@ def test_names_in_the_readme_are_all_there_are() -> None:
         assert f"`{name}`" in readme, name
 
 
+def test_the_page_of_servers_is_what_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    from harness.report import lists
+
+    lists.launches()
+    assert capsys.readouterr().out in text("docs/servers.md"), "renew it with: harness list launches"
+
+
 def test_links_lead_somewhere() -> None:
     for page in PAGES:
         for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):

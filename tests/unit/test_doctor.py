@@ -1,0 +1,53 @@
+"""The doctor's findings: what is fine, what hurts, and that each lack has a cure."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+import pytest
+
+from harness import doctor
+from harness.model.doctor import Finding
+from harness.report import doctor as shown
+
+
+@pytest.mark.parametrize(
+    ("finding", "state", "says"),
+    [
+        (doctor.cores(8, 8), "ok", "8"),
+        (doctor.cores(1, 8), "warning", "1 of 8 may be used: server and generator share it"),
+        (doctor.quota(None, 2), "ok", "none"),
+        (doctor.quota("max 100000", 2), "ok", "none"),
+        (doctor.quota("400000 100000", 4), "ok", "4 of 4 cores"),
+        (doctor.quota("150000 100000", 4), "warning", "1.5 of 4 cores"),
+        (doctor.governor(None), "ok", "not shown"),
+        (doctor.governor("performance"), "ok", "performance"),
+        (doctor.governor("powersave"), "warning", "powersave"),
+        (doctor.others(0.01, 0.02, pressure=None), "ok", "1% taken by other guests of the host, 2% used by other"),
+        (
+            doctor.others(0.3, 0.0, pressure="some avg10=12.50 avg60=1.00 avg300=0.10 total=1"),
+            "warning",
+            "waited for a core 12%",
+        ),
+        (doctor.clock("tsc"), "ok", "tsc"),
+        (doctor.clock("hpet"), "warning", "a system call"),
+        (doctor.descriptors(resource.RLIM_INFINITY), "ok", "no limit"),
+        (doctor.descriptors(1024), "warning", "good for 824 users"),
+        (doctor.ports(28_232), "ok", "good for 25,408 users"),
+        (doctor.memory(24_800_000_000, "max"), "ok", "24.8 GB free"),
+        (doctor.memory(500_000_000, "1000000000"), "warning", "the container may use 1.0 GB"),
+        (doctor.disk("disk", Path("/")), "ok", "free in /"),
+    ],
+)
+def test_each_finding(finding: Finding, state: str, says: str) -> None:
+    assert finding.state == state
+    assert says in finding.found
+    assert (finding.cure is None) == (state == "ok")
+
+
+def test_a_finding_is_shown_with_its_cure(capsys: pytest.CaptureFixture[str]) -> None:
+    shown.show(doctor.cores(1, 1))
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("warning cores")
+    assert second.strip() == "→ use a machine with two cores or more"
