@@ -21,7 +21,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 
 from harness import assets, entry
 from harness.load import k6
@@ -96,8 +96,7 @@ def start(folder: Path, framework: str, style: str, workload: str, kind: str) ->
     port = free_port()
     through_entry = f"{entry.MODULE}:{entry.ATTRIBUTE}"
     target = {"hand": f"by_hand_{framework}:app", "mount": "ours:app"}.get(kind, through_entry)
-    telling = folder / f"telling-{port}"
-    telling.mkdir()
+    telling = Path(mkdtemp(dir=folder))
     settings = {
         "folder": str(telling),
         "target": f"handlers.mounts.{framework}:create",

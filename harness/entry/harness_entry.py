@@ -218,18 +218,25 @@ def _load() -> Any:
 
 
 def _asgi(inner: Any) -> Any:
-    """Count the requests of an ASGI application and tell the facts when its start-up has completed."""
+    """Count the requests of an ASGI application and tell the facts when its start-up has completed.
+
+    Counted in local variables and then written: to read mapped memory first would double what counting costs.
+    """
     counters = _counters()
+    started = finished = 0
 
     async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        nonlocal started, finished
         if scope["type"] == "http":
-            counters[STARTED] += 1
-            if not counters[NODELAY]:
+            started += 1
+            counters[STARTED] = started
+            if started == 1:
                 _look(counters)
             try:
                 await inner(scope, receive, send)
             finally:
-                counters[FINISHED] += 1
+                finished += 1
+                counters[FINISHED] = finished
         elif scope["type"] == "lifespan":
 
             async def send_and_tell(message: dict[str, Any]) -> None:
@@ -251,17 +258,22 @@ def _wsgi(inner: Any) -> Any:
     """Count the requests of a WSGI application. Requests run in threads, so the counting takes a lock (0.1 µs)."""
     counters = _counters()
     lock = threading.Lock()
+    started = finished = 0
 
     def application(environ: dict[str, Any], start_response: Any) -> Any:
+        nonlocal started, finished
         with lock:
-            counters[STARTED] += 1
-        if not counters[NODELAY]:
+            started += 1
+            counters[STARTED] = started
+            first = started == 1
+        if first:
             _look(counters)
         try:
             return inner(environ, start_response)
         finally:
             with lock:
-                counters[FINISHED] += 1
+                finished += 1
+                counters[FINISHED] = finished
 
     _tell(None)
     if settings["diagnose"]:

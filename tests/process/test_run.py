@@ -45,12 +45,52 @@ def test_every_server_is_measured(harness: Harness, private_tmp: Path, server: s
     assert document["sampled"]["wrong"] == 0
     assert document["latency_ms"]["min"] >= 10
     assert document["database"] is None
-    assert document["ceiling"] is None  # not known is null, never 0
+    assert document["ceiling"] == {"rps": 1000.0, "limit": "10 users ÷ 0.01 s"}
+    assert document["evidence"]["threads"]["limit"] == document["server"]["effective"]["threads"]
+    assert document["evidence"]["in_flight_mean"] > 1
+    assert (document["evidence"]["loop_lag_ms"] is None) == (framework == "flask" and server != "uvicorn")
+    assert document["evidence"]["pool"] is None  # not known is null, never 0
     stored = Path(harness.folder, document["path"])
     assert json.loads((stored / "measurements" / "0001.json").read_text()) == document
     run = json.loads((stored / "run.json").read_text())
     assert run["environment"]["packages"][server]
     assert run["host"]["cpus_total"] == os.cpu_count()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "bound_by"),
+    [
+        (("--param", "ms=300"), "users"),
+        (("--style", "blocking", "--param", "ms=30"), "event loop"),
+        (("--style", "sync", "--param", "ms=100", "--threads", "3"), "threads"),
+        (("--framework", "flask", "--server", "gunicorn", "--style", "sync", "--threads", "3"), "threads"),
+        (("--workload", "cpu"), "cpu"),
+        (("--workload", "cpu", "--style", "sync", "--pin", "none"), "gil"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_each_cause_is_found_in_a_cell_that_has_it(harness: Harness, arguments: tuple[str, ...], bound_by: str) -> None:
+    document = harness.measure("--warmup", "1s", "--duration", "2s", *arguments)
+    found = document["diagnosis"]
+    disturbed = "machine" in {reason["gate"] for reason in document["reasons"]}
+    assert found["bound_by"] == bound_by or (disturbed and bound_by in ("cpu", "gil", "pool", "users")), found
+    assert found["message"]
+
+
+def test_waiting_for_a_pool_is_seen(harness: Harness) -> None:
+    document = harness.measure("--workload", "select", "--pool-size", "1", "--pin", "none")
+    pool = document["evidence"]["pool"]
+    assert pool["connections"] == 1
+    assert pool["queued"] > 0.8 * pool["requests"] > 0
+    assert 0 < pool["wait_ms_mean"] <= document["latency_ms"]["max"]
+    # One connection and one event loop are close to each other here: which of them is short depends on the machine.
+    assert document["diagnosis"]["bound_by"] in ("pool", "cpu")
+
+
+def test_the_diagnosis_can_be_turned_off(harness: Harness) -> None:
+    document = harness.measure("--no-diagnose")
+    assert (document["evidence"], document["diagnosis"]) == (None, None)
+    assert document["slices"][0]["lag_ms"] is None
 
 
 @pytest.mark.parametrize("workload", ["select", "simulation"])
