@@ -216,8 +216,9 @@ def _ceilings() -> Iterator[Finding]:
         yield Finding(
             subject="generator's ceiling", state="ok", found="not calibrated yet: the first fast cell does that"
         )
-    for key, rps in stored.items():
-        yield Finding(subject="generator's ceiling", state="ok", found=f"{rps:,.0f} req/s ({key})")
+    for key, found in stored.items():
+        busy = "" if found.quiet else "; calibrated while others took CPU time"
+        yield Finding(subject="generator's ceiling", state="ok", found=f"{found.rps:,.0f} req/s ({key}{busy})")
 
 
 def _watch(seconds: float) -> tuple[float, float]:

