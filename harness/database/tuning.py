@@ -46,6 +46,8 @@ def settings(on: Machine) -> dict[str, str]:
     crash needs, because nothing replicates from here; rarely a checkpoint; pages cost alike wherever they are.
     """
     parallel = str(max(2, min(on.cores, 8)))
+    # initdb has tried which kind of shared memory works, but not whether there is enough of it.
+    little = on.shared_memory_bytes < SHARED_MEMORY_NEEDED
     return {
         "listen_addresses": "''",
         "max_connections": "400",
@@ -60,8 +62,7 @@ def settings(on: Machine) -> dict[str, str]:
         "max_parallel_workers": parallel,
         "max_parallel_maintenance_workers": parallel,
         "jit": "off",
-        "dynamic_shared_memory_type": "posix" if on.shared_memory_bytes >= SHARED_MEMORY_NEEDED else "sysv",
-    }
+    } | ({"dynamic_shared_memory_type": "sysv"} if little else {})
 
 
 def _memory(wanted: int, least: int, most: int) -> str:
