@@ -18,6 +18,7 @@ from harness.model.database import Connections, Database
 
 CONNECT_SECONDS = 10
 SHORTEST_SECRET = 4
+TIMEOUTS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 OLDEST = 14
 """The oldest major version of Postgres that is supported; the newest is not limited."""
 SETTINGS = (
@@ -112,6 +113,9 @@ def connect(url: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
         ) from None
     try:
         with connection:
+            # A role's own limits are meant for its applications: filling, vacuum and checksums take longer.
+            for name in TIMEOUTS:
+                connection.execute("SELECT set_config(%s, '0', false)", (name,))
             yield connection
     except psycopg.Error as error:
         code = error.sqlstate or ""

@@ -139,13 +139,17 @@ PROBLEMS = (
         f"give the folder back to its owner with mode 0700, or, as root, choose one that {SERVICE_USER} may reach",
     ),
     (
-        ("could not bind Unix address", SOCKET, "Unix-domain socket"),
+        ("could not bind Unix address", f'{SOCKET}.lock" already exists', "could not create any Unix-domain sockets"),
         "its socket is taken or cannot be made",
         "end the process that the message names, or remove the socket's lock file if there is none",
     ),
-    (("could not bind IPv", "TCP/IP"), "its port is taken", "remove listen_addresses and port from its configuration"),
     (
-        ("shared memory", "Cannot allocate memory", "semaphores"),
+        ("could not bind IPv", "could not create any TCP/IP sockets"),
+        "its port is taken",
+        "remove listen_addresses and port from its configuration",
+    ),
+    (
+        ("shared memory segment", "Cannot allocate memory", "could not create semaphores"),
         "the machine has too little memory for it",
         "free memory, or lift the limit of the container",
     ),
@@ -160,7 +164,8 @@ PROBLEMS = (
         "correct postgresql.conf there, or remove the folder to begin anew",
     ),
 )
-"""What a log says, what it means, what to do."""
+"""What a log says, what it means, what to do. Not what every start says: that it listens on its socket, or which kind
+of shared memory initdb selects."""
 
 
 def explained(folder: Path, log: str) -> LackError:

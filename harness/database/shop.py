@@ -161,13 +161,10 @@ def fill(connection: Connection, scale: float, seed: int, observe: Observer, *, 
 
 
 def prepare_session(connection: Connection) -> None:
-    """Settings of the transaction that fills: what a role's own defaults may be must neither end nor change it."""
+    """Settings of the transaction that fills: a role's own defaults must not change it."""
     connection.execute("SET LOCAL search_path = pg_catalog")
     for name, value in (
         ("timezone", "UTC"),
-        ("statement_timeout", "0"),
-        ("lock_timeout", "0"),
-        ("idle_in_transaction_session_timeout", "0"),
         ("client_connection_check_interval", "1s"),  # so that a killed harness leaves no server process at work
     ):
         connection.execute("SELECT set_config(%s, %s, true)", (name, value))

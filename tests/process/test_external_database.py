@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import psycopg
@@ -84,6 +85,27 @@ def test_a_role_that_may_not_create_is_told(harness: Harness, server: Postgres) 
     assert done.returncode == 5
     assert "permission denied" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_role_that_may_only_create_can_fill_it(harness: Harness, server: Postgres) -> None:
+    """No superuser, an unfriendly default, and a schema that an administrator made."""
+    with psycopg.connect(server.url(), autocommit=True) as client:
+        client.execute("CREATE ROLE plain LOGIN PASSWORD 'p'")
+        client.execute("ALTER ROLE plain SET statement_timeout = '100ms'")
+        client.execute("CREATE DATABASE granted")
+        client.execute("CREATE DATABASE prepared")
+        client.execute("GRANT CREATE ON DATABASE granted TO plain")
+    with psycopg.connect(server.url(database="prepared"), autocommit=True) as client:
+        client.execute("CREATE SCHEMA harness_shop AUTHORIZATION plain")
+    checksums = []
+    for database in ("granted", "prepared"):
+        target = server.url(password="p", user="plain", database=database)
+        done = harness.run("db", "seed", "--scale", "0.05", "--database-url", target)
+        assert done.returncode == 0, done.stderr
+        verified = harness.run("db", "status", "--verify", "--json", "--database-url", target)
+        assert verified.returncode == 0, verified.stderr
+        checksums.append(json.loads(verified.stdout)["shop"]["tables"])
+    assert checksums[0] == checksums[1]
 
 
 def test_the_default_user_has_orders_with_items(server: Postgres) -> None:

@@ -92,7 +92,13 @@ def test_this_machine_is_read() -> None:
         ("FATAL:  could not map anonymous shared memory: Cannot allocate memory", "too little memory"),
         ("FATAL:  database files are incompatible with server", "another version's"),
         ('FATAL:  configuration file "/d/postgresql.conf" contains errors', "its configuration is wrong"),
-        ("PANIC:  could not locate a valid checkpoint record", "see its log"),
+        (
+            "selecting dynamic shared memory implementation ... posix\n"
+            'LOG:  listening on Unix socket "/s/.s.PGSQL.5432"\nPANIC:  could not locate a valid checkpoint record',
+            "see its log",
+        ),
+        ('FATAL:  could not open shared memory segment "/PostgreSQL.1": Permission denied', "permissions"),
+        ("FATAL:  could not create semaphores: No such process", "too little memory"),
     ],
 )
 def test_problems_of_starting_are_told_apart(log: str, meaning: str) -> None:
