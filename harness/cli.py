@@ -333,6 +333,15 @@ def main() -> NoReturn:
     sys.exit(_guarded(app))
 
 
+def _survivor() -> str:
+    """What an interruption leaves running by design, where this command had to do with it."""
+    if "harness.database.embedded" not in sys.modules:
+        return ""
+    from harness.database import embedded
+
+    return ", but the embedded Postgres, which stays until: harness db stop" if embedded.running() else ""
+
+
 def _guarded(call: Callable[[], object]) -> int:
     try:
         try:
@@ -345,7 +354,7 @@ def _guarded(call: Callable[[], object]) -> int:
             print(f"\n{error.detail}", file=sys.stderr)
         return error.exit_code
     except (signals.Ended, KeyboardInterrupt):
-        print("interrupted: everything that was started has been stopped", file=sys.stderr)
+        print(f"interrupted: everything that was started has been stopped{_survivor()}", file=sys.stderr)
         return 130
     except OSError as error:
         print(f"error: {error}\n  check where the output goes, and that there is room", file=sys.stderr)

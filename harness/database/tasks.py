@@ -81,7 +81,7 @@ def _require_room(reached: connection.Reached, scale: float) -> None:
     needed = int(scale * shop.BYTES_AT_SCALE_1)
     if reached.kind == "embedded" and embedded.free_bytes() < needed:
         raise LackError(
-            f"scale {scale:g} needs about {needed / 1e9:.1f} GB, {embedded.free_bytes() / 1e9:.1f} GB are free in "
+            f"scale {scale:g} needs about {needed / 1e6:,.0f} MB, {embedded.free_bytes() / 1e6:,.0f} MB are free in "
             f"{home()}",
             cure="make room, choose a smaller --scale, or name another folder in HARNESS_DATA",
         )

@@ -194,6 +194,7 @@ def test_an_interrupted_seeding_leaves_what_was_there(db: Harness, data: str) ->
         _, error = seeding.communicate(timeout=30)
         assert seeding.returncode == (130 if number == signal.SIGINT else -9), error
         assert "Traceback" not in error
+        assert number == signal.SIGKILL or "stays until: harness db stop" in error
         assert status(db, "--verify")["shop"] == before
         _wait_until_idle(data)
     assert db.run("db", "seed", "--scale", TINY, "--seed", "7", "--force").returncode == 0
