@@ -11,6 +11,7 @@ import importlib.metadata
 import importlib.util
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import subprocess
@@ -234,9 +235,13 @@ def _open(folder: Path) -> None:
 
 
 def _make(program: Path, folder: Path) -> None:
-    """Make the data folder under another name first, so that it is there whole or not at all."""
-    making = folder.with_name(folder.name + ".making")
-    shutil.rmtree(making, ignore_errors=True)
+    """Make the data folder under another name first, so that it is there whole or not at all.
+
+    A name of its own, because the initdb of a harness that was killed may still be at work in the folder that it made.
+    """
+    for left in folder.parent.glob(f"{folder.name}.making-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    making = folder.with_name(f"{folder.name}.making-{secrets.token_hex(4)}")
     _private(making)
     _run(
         *(program / "bin" / "initdb", "--pgdata", making, "--username", SUPERUSER, "--auth", "trust"),
