@@ -68,6 +68,13 @@ DatabaseUrl = Annotated[
 K6 = Annotated[
     str | None, typer.Option("--k6", metavar="PATH", help="k6 to use.  [default: the one on PATH, else ours]")
 ]
+GeneratorName = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Load generator: k6, or wrk where k6 is too slow for a server (closed load only, knows no quantiles).",
+    ),
+]
 Out = Annotated[Path, typer.Option(metavar="FOLDER", help="Where results go.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Attempts = Annotated[
@@ -113,6 +120,7 @@ def run(
     python: Python = None,
     pin: Pin = "auto",
     database_url: DatabaseUrl = None,
+    generator: GeneratorName = "k6",
     k6: K6 = None,
     boot_deadline: BootDeadline = "30s",
     diagnose: Diagnose = True,
@@ -121,7 +129,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Measure one cell: one server, one style, one workload, one load."""
-    from harness import plan, runner
+    from harness import load, plan, runner
     from harness.report.progress import reporter
     from harness.system.placement import PINS
 
@@ -142,6 +150,7 @@ def run(
     settings = runner.Settings(
         timing=plan.timing(warmup, duration),
         python=python,
+        generator=plan.known("generator", generator, load.NAMES),
         k6=k6,
         database_url=database_url,
         pin=plan.known("pin", pin, PINS),

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from handlers import catalogue
-from harness import __version__, store
+from harness import __version__, load, store
 from harness.errors import LackError, TargetError, UsageError
 from harness.judge import gates
 from harness.judge.verdict import judge
 from harness.load import k6
+from harness.load.generator import Generator
 from harness.measure import Job, Observer, Service, launch, measure
 from harness.model.cell import Environment, Timing
 from harness.model.database import Database
@@ -32,6 +33,7 @@ class Settings:
 
     timing: Timing
     python: str | None = None
+    generator: str = "k6"
     k6: str | None = None
     database_url: str | None = None
     pin: str = "auto"
@@ -58,7 +60,8 @@ def run(choice: Choice, settings: Settings, observer: Observer, tell: Callable[[
     host.require_linux()
     started = datetime.now(UTC)
     environment = prepare_environment(choice, settings.python)
-    generator = k6.find(settings.k6)
+    generator = load.find(settings.generator, settings.k6)
+    check_generator(generator, choice, settings.timing)
     users = users_of(choice)
     limits.check_capacity(users)
     database_url = database_url_of(choice, settings.database_url)
@@ -66,28 +69,20 @@ def run(choice: Choice, settings: Settings, observer: Observer, tell: Callable[[
     with lock.machine(tell), store.RunFolder.create(settings.out, name, started) as folder:
         database = prepare_database(choice, database_url, tell)
         folder.write_run(run_document(choice, settings, environment, started))
-        job = Job(
-            cell=choice.cell,
-            adapter=choice.adapter,
-            workload=choice.workload,
-            options=choice.options,
-            environment=environment,
-            placement=placement.place(
-                settings.pin,
-                choice.cell.workers,
-                uses_embedded_database=database is not None and database.postmaster is not None,
-            ),
-            timing=settings.timing,
-            k6=generator,
+        side = service_of(
+            choice,
+            environment,
+            database,
+            pin=settings.pin,
             users=users,
-            database=database,
-            boot_deadline_seconds=settings.boot_seconds,
+            boot_seconds=settings.boot_seconds,
             diagnose=settings.diagnose,
         )
+        job = Job(sides=(side,), timing=settings.timing, generator=generator)
         attempt = 1
         while True:
-            facts, log_tail = measure(job, observer)
-            outcome = conclude(facts, log_tail, folder)
+            (measured,) = measure(job, observer)
+            outcome = conclude(measured.facts, measured.log_tail, folder)
             signals.deliver()
             if attempt >= settings.attempts or not gates.disturbed(outcome.judgement):
                 return outcome
@@ -104,17 +99,8 @@ def serve(
     launch.check_port(port)
     environment = prepare_environment(choice, python)
     limits.raise_descriptor_limit()
-    service = Service(
-        cell=choice.cell,
-        adapter=choice.adapter,
-        workload=choice.workload,
-        options=choice.options,
-        environment=environment,
-        placement=placement.place("none", choice.cell.workers, uses_embedded_database=False),
-        users=SERVED_CONNECTIONS,
-        database=prepare_database(choice, database_url_of(choice, database_url), tell),
-        boot_deadline_seconds=BOOT_SECONDS,
-    )
+    database = prepare_database(choice, database_url_of(choice, database_url), tell)
+    service = service_of(choice, environment, database, pin="none", users=SERVED_CONNECTIONS)
     with Supervisor() as supervisor:
         server = launch.start_server(service, supervisor, port=port)
         url = f"http://{launch.HOST}:{port}{choice.cell.application.path}"
@@ -143,6 +129,47 @@ def prepare_environment(choice: Choice, python: str | None) -> Environment:
     )
     interpreters.require(environment, needed, f"{cell.server} with {cell.application.framework}/{choice.workload.name}")
     return environment
+
+
+def service_of(
+    choice: Choice,
+    environment: Environment,
+    database: Database | None,
+    *,
+    pin: str,
+    users: int,
+    boot_seconds: float = BOOT_SECONDS,
+    diagnose: bool = True,
+) -> Service:
+    """The cell with everything that is needed to serve it."""
+    embedded = database is not None and database.postmaster is not None
+    return Service(
+        cell=choice.cell,
+        adapter=choice.adapter,
+        workload=choice.workload,
+        options=choice.options,
+        environment=environment,
+        placement=placement.place(pin, choice.cell.workers, uses_embedded_database=embedded),
+        users=users,
+        database=database,
+        boot_deadline_seconds=boot_seconds,
+        diagnose=diagnose,
+    )
+
+
+def check_generator(generator: Generator, choice: Choice, timing: Timing) -> None:
+    """Refuse a load that the generator cannot produce."""
+    application = choice.cell.application
+    refusal = generator.refusal(
+        destinations=1,
+        rate=choice.cell.rate,
+        draws=choice.workload.drawn(application.params) is not None,
+        window_seconds=timing.window_seconds,
+    )
+    if refusal:
+        raise UsageError(
+            f"--generator {generator.name} cannot load {choice.cell.id}: {refusal}", cure="measure it with k6"
+        )
 
 
 def users_of(choice: Choice) -> int:

@@ -59,7 +59,7 @@ def workers(facts: Facts) -> Reason | None:
 
 def answers(facts: Facts) -> Reason | None:
     """Sampled answers under load must be as right as the one that was verified before it."""
-    if not facts.sampled.wrong:
+    if facts.sampled is None or not facts.sampled.wrong:
         return None
     return Reason(
         gate="answers",

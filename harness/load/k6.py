@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 import subprocess
 import sysconfig
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import assets
 from harness.errors import HarnessError, LackError
-from harness.load.summary import K6Summary, percentiles
+from harness.load.generator import DRAWN, START_SECONDS, SUMMARY_SECONDS, Body, Load, Summary
+from harness.load.summary import Grid, latency, percentiles
+from harness.model.measurement import Failures
 from harness.system import interpreters
 from harness.system.processes import Child, Supervisor
 
 SUPPORTED = ("1", "2")
 """Major versions whose flags and summary our scripts rely on."""
-START_SECONDS = 60.0
-SUMMARY_SECONDS = 60.0
 SAMPLE_EVERY = 20
 KEPT_BODIES = 300
 """Unexpected bodies that are kept in all, and so can be judged; three per user at least."""
-DRAWN = "{drawn}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,47 +34,17 @@ class K6:
 
     path: str
     version: str
+    name: str = "k6"
+    script: str = "cell.js"
+    window_method: str = "requests that complete inside the window of one run, warm-up included"
 
+    def refusal(self, *, destinations: int, rate: float | None, draws: bool, window_seconds: float) -> str | None:
+        """Nothing: our script knows every load."""
+        return None
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Draw:
-    """Whole numbers from 1 to `count`, another one for each request until all were drawn; always in the same order.
-
-    The step is close to the golden section of `count`, so that neighbours in the order are far from each other.
-    """
-
-    count: int
-
-    @property
-    def step(self) -> int:
-        """Prime to `count`: only so does every number come up."""
-        start = max(1, round(self.count * 0.6180339887498949))
-        return next(step for step in range(start, start + self.count + 1) if math.gcd(step, self.count) == 1)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Body:
-    """A sampled answer that differed from the one that was verified before."""
-
-    text: str
-    drawn: int | None
-    """The number that was drawn for its request."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Load:
-    """What k6 is to send."""
-
-    url: str
-    """With `{drawn}` where the drawn number goes, if there is one."""
-    draw: Draw | None
-    users: int
-    rate: float | None
-    warmup_seconds: float
-    window_seconds: float
-    expected: str | None
-    """The answer's body as it was verified before; None where every request has another."""
-    timeout_seconds: float
+    def start(self, load: Load, supervisor: Supervisor, cpus: Sequence[int] | None) -> Run:
+        """Start it with our script."""
+        return Run(self, load, supervisor, cpus)
 
 
 def find(path: str | None) -> K6:
@@ -113,16 +81,23 @@ class Run:
     """One run of k6 with our script."""
 
     def __init__(self, k6: K6, load: Load, supervisor: Supervisor, cpus: Sequence[int] | None) -> None:
+        self._load = load
         self._summary = supervisor.folder / "k6-summary.json"
+        self._summary.unlink(missing_ok=True)
         settings: dict[str, Any] = {
-            "url": load.url.split(DRAWN),
-            "draw": None if load.draw is None else {"count": load.draw.count, "step": load.draw.step},
+            "destinations": [
+                {
+                    "url": each.url.split(DRAWN),
+                    "draw": None if each.draw is None else {"count": each.draw.count, "step": each.draw.step},
+                    "expected": each.expected,
+                    "timeout_ms": round(each.timeout_seconds * 1000),
+                }
+                for each in load.destinations
+            ],
             "users": load.users,
             "rate": load.rate,
             "warmup_ms": round(load.warmup_seconds * 1000),
             "window_ms": round(load.window_seconds * 1000),
-            "expected": load.expected,
-            "timeout_ms": round(load.timeout_seconds * 1000),
             "sample_every": SAMPLE_EVERY,
             "kept_bodies": max(3, -(-KEPT_BODIES // load.users)),
             "percentiles": percentiles(),
@@ -133,10 +108,10 @@ class Run:
         instructions.write_text(json.dumps(settings), encoding="utf-8")
         # Measured in docs/measuring.md: fewer collections, and no more threads than cores, halve k6's cost.
         tuning = {"GOGC": "800", **({"GOMAXPROCS": str(len(cpus))} if cpus else {})}
-        self.argv = (
+        self.argv: tuple[str, ...] = (
             *(k6.path, "run", "--quiet", "--no-usage-report", "--address", ""),
             *("--log-output", "stderr", "--log-format", "raw", "--no-color"),
-            str(assets.folder("k6") / "cell.js"),
+            str(assets.folder("k6") / k6.script),
         )
         self.child: Child = supervisor.start(
             self.argv,
@@ -158,8 +133,12 @@ class Run:
             time.sleep(0.01)
         raise self._failed(f"k6 did not start within {START_SECONDS:g} s")
 
-    def wait_for_summary(self, after_seconds: float = 0.0) -> K6Summary:
-        """The summary, once k6 has ended, which its schedule says it does after some seconds."""
+    def begin_window(self) -> bool:
+        """Nothing to do: one scenario runs from warm-up to the end of the window."""
+        return False
+
+    def wait_for_summaries(self, after_seconds: float = 0.0) -> list[Summary]:
+        """One per destination, once k6 has ended, which its schedule says it does after some seconds."""
         try:
             code = self.child.process.wait(timeout=SUMMARY_SECONDS + after_seconds)
         except subprocess.TimeoutExpired:
@@ -167,16 +146,19 @@ class Run:
         if code != 0 or not self._summary.exists():
             raise self._failed(f"k6 ended with exit code {code}")
         try:
-            return K6Summary(json.loads(self._summary.read_text(encoding="utf-8")))
+            document = json.loads(self._summary.read_text(encoding="utf-8"))
+            return [
+                read_summary(document, place, self._load.window_seconds, self._unexpected_bodies(place))
+                for place in range(len(self._load.destinations))
+            ]
         except ValueError as error:
             raise self._failed(f"k6's summary cannot be read: {error}") from error
 
-    def unexpected_bodies(self) -> list[Body]:
-        """Sampled bodies that differed from the verified one, as far as they were kept."""
+    def _unexpected_bodies(self, place: int) -> list[Body]:
         return [
             Body(text=str(line["unexpected"]), drawn=line.get("drawn"))
             for line in self._lines()
-            if "unexpected" in line
+            if "unexpected" in line and line["destination"] == place
         ]
 
     def _lines(self) -> list[dict[str, Any]]:
@@ -193,3 +175,38 @@ class Run:
 
     def _failed(self, what: str) -> HarnessError:
         return LackError(what, cure="see its messages below; try another k6 with --k6", detail=self.child.log_tail())
+
+
+def read_summary(
+    document: Mapping[str, Mapping[str, float]], place: int, window_seconds: float, bodies: list[Body]
+) -> Summary:
+    """What `handleSummary` of our script wrote (metric → values) about a destination. Asserts the shape relied on."""
+
+    def values(name: str) -> Mapping[str, float]:
+        return document.get(f"cell_{name}_{place}", {})  # k6 leaves a metric out that never got a value
+
+    def count(name: str) -> int:
+        return int(values(name).get("count", 0))
+
+    requests, trend = count("succeeded"), values("latency")
+    names = {f"p({p:g})": p for p in percentiles()}
+    missing = [name for name in names if name not in trend] if requests else []
+    if missing or (requests and trend.get("count") != requests):
+        raise ValueError(f"k6's summary lacks {missing[:3] or 'the count'} of cell_latency_{place}")
+    grid: Grid = [(p, trend[name]) for name, p in names.items()] if requests else []
+    return Summary(
+        requests=requests,
+        window_seconds=window_seconds,
+        grid=grid,
+        latency=latency(grid, trend, requests),
+        failures=Failures(
+            timeout=count("timeouts"), connection=count("connection_failures"), status=count("status_failures")
+        ),
+        blocked_ms_p99=values("blocked").get("p(99)"),
+        lateness_ms_p99=values("lateness").get("p(99)"),
+        sent=count("sent"),
+        idle_seconds=count("idle_ms") / 1000,
+        matched=count("matched"),
+        unexpected=count("unexpected"),
+        bodies=bodies,
+    )

@@ -1,11 +1,13 @@
-"""One measurement: fresh server → every worker up → answer verified → warm-up → window → stopped."""
+"""One measurement: fresh server → every worker up → answer verified → warm-up → window → stopped.
+
+It has one side, or two that are loaded at the same time: whatever the machine does to one it then does to the other.
+"""
 
 from __future__ import annotations
 
-import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from harness.load import k6
 from harness.measure import null
 from harness.measure.facts import assemble
 from harness.measure.job import Job, Observer, Progress, Service
@@ -16,11 +18,20 @@ from harness.system import signals
 from harness.system.affinity import confined, place_database
 from harness.system.processes import Supervisor
 
-__all__ = ["Job", "Observer", "Progress", "Service", "measure"]
+__all__ = ["Job", "Measured", "Observer", "Progress", "Service", "measure"]
 
 
-def measure(job: Job, observer: Observer) -> tuple[Facts, str]:
-    """Measure one cell; returns its facts and the tail of the server's log.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """What one side of a measurement found out."""
+
+    facts: Facts
+    log_tail: str
+    """Of the server."""
+
+
+def measure(job: Job, observer: Observer) -> list[Measured]:
+    """Measure one cell, or two at the same time; returns what each side found out.
 
     Everything that it starts has ended when it returns or raises.
     """
@@ -29,26 +40,19 @@ def measure(job: Job, observer: Observer) -> tuple[Facts, str]:
     place_database(job.postgres(), job.placement.database_cpus)
     with confined(job.placement.generator_cpus), Supervisor() as supervisor:
         observer(Progress(phase="boot"))
-        server = start_server(job, supervisor)
-        generator = k6.Run(job.k6, load_of(job, server), supervisor, job.placement.generator_cpus)
-        window = watch(job, server, generator, observer)
-        summary = generator.wait_for_summary()
+        servers = [start_server(side, supervisor, name=f"server-{number}") for number, side in enumerate(job.sides, 1)]
+        generator = job.generator.start(load_of(job, servers), supervisor, job.placement.generator_cpus)
+        windows = watch(job, servers, generator, observer)
+        summaries = generator.wait_for_summaries()
         signals.defer()  # from here on there is something to lose; the runner delivers once it is stored
-        bodies = generator.unexpected_bodies()
         observer(Progress(phase="stop"))
-        asked = time.monotonic()
-        stopped = server.child.stop()
-        stop_seconds = time.monotonic() - asked
-        facts = assemble(
-            job=job,
-            started_at=started_at,
-            server=server,
-            window=window,
-            summary=summary,
-            bodies=bodies,
-            generator=generator,
-            stopped=stopped,
-            stop_seconds=stop_seconds,
-            null_rps=null_rps,
-        )
-        return facts, server.child.log_tail()
+        endings = [server.stop() for server in servers]
+        return [
+            Measured(
+                facts=assemble(job, side, started_at, generator, server, window, summary, ending, null_rps),
+                log_tail=server.child.log_tail(),
+            )
+            for side, server, window, summary, ending in zip(
+                job.sides, servers, windows, summaries, endings, strict=True
+            )
+        ]

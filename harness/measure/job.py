@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from handlers.workload import Parameter, Value, Workload
-from harness.load.k6 import K6
+from harness.load.generator import Generator
 from harness.model.cell import Cell, Environment, Timing
 from harness.model.database import Database
 from harness.model.measurement import Placement
@@ -47,19 +47,38 @@ class Service:
             return self.cell.application.params
         return self.cell.application.params | {parameter.name: parameter.default if drawn is None else drawn}
 
-    def postgres(self) -> list[int]:
-        """Processes of the embedded Postgres; none where there is none or it is not ours to look at."""
-        if self.database is None or self.database.postmaster is None:
-            return []
-        return [self.database.postmaster, *procfs.children(self.database.postmaster)]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Job(Service):
-    """A service, and how to load it."""
+class Job:
+    """One service, or two that are loaded at the same time on the same cores; and how to load them."""
 
+    sides: tuple[Service, ...]
     timing: Timing
-    k6: K6
+    generator: Generator
+
+    @property
+    def placement(self) -> Placement:
+        """Which cores both sides share, and which the generator has."""
+        return self.sides[0].placement
+
+    @property
+    def users(self) -> int:
+        """Virtual users of each side."""
+        return self.sides[0].users
+
+    @property
+    def rate(self) -> float | None:
+        """Open load: requests per second."""
+        return self.sides[0].cell.rate
+
+    def postmaster(self) -> int | None:
+        """Process of the embedded Postgres, where a side uses it."""
+        return next((side.database.postmaster for side in self.sides if side.database is not None), None)
+
+    def postgres(self) -> list[int]:
+        """Processes of the embedded Postgres; none where there is none or it is not ours to look at."""
+        postmaster = self.postmaster()
+        return [] if postmaster is None else [postmaster, *procfs.children(postmaster)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,14 +7,15 @@ import json
 import random
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from handlers import catalogue
 from harness import assets, entry
 from harness.errors import TargetError, UsageError
-from harness.load import k6
+from harness.load.generator import DRAWN, Destination, Draw, Load
 from harness.measure.job import Job, Service
 from harness.model.cell import Cell, Environment
 from harness.system import interpreters, procfs
@@ -41,12 +42,27 @@ class Server:
     body: str
     boot_seconds: float
 
+    def stop(self) -> Ending:
+        """Stop it, killing what does not stop when asked."""
+        asked = time.monotonic()
+        return Ending(how=self.child.stop(), seconds=time.monotonic() - asked)
 
-def start_server(service: Service, supervisor: Supervisor, *, port: int | None = None) -> Server:
-    """Start the server, on a free port or on the given one; wait until every worker is up and the answer is right."""
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ending:
+    """How a server stopped."""
+
+    how: Literal["orderly", "killed"]
+    seconds: float
+
+
+def start_server(service: Service, supervisor: Supervisor, *, port: int | None = None, name: str = "server") -> Server:
+    """Start the server in a folder of its own, on a free port or on the given one; wait until every worker is up and
+    the answer is right."""
     target = target_of(service.cell, service.environment, port or free_port(), service.users)
     launch = service.adapter.launch(target, service.options)
-    folder = supervisor.folder
+    folder = supervisor.folder / name
+    folder.mkdir()
     telling = prepare_folder(folder, launch.files)
     began = time.monotonic()
     child = supervisor.start(
@@ -218,22 +234,29 @@ def _failed(what: str, child: Child) -> TargetError:
     )
 
 
-def load_of(job: Job, server: Server) -> k6.Load:
-    """What k6 is to send."""
-    parameter, application = job.drawn(), job.cell.application
-    draw = None
-    if parameter is not None:
-        assert job.database is not None
-        assert parameter.drawn_from is not None
-        draw = k6.Draw(count=job.database.rows[parameter.drawn_from])
-        application = application.with_params(application.params | {parameter.name: k6.DRAWN})
-    return k6.Load(
-        url=f"http://{HOST}:{server.target.port}{application.path}",
-        draw=draw,
+def load_of(job: Job, servers: Sequence[Server]) -> Load:
+    """What the generator is to send."""
+    return Load(
+        destinations=tuple(map(destination, job.sides, servers)),
         users=job.users,
-        rate=job.cell.rate,
+        rate=job.rate,
         warmup_seconds=job.timing.warmup_seconds,
         window_seconds=job.timing.window_seconds,
+    )
+
+
+def destination(service: Service, server: Server) -> Destination:
+    """What the users of one side request."""
+    parameter, application = service.drawn(), service.cell.application
+    draw = None
+    if parameter is not None:
+        assert service.database is not None
+        assert parameter.drawn_from is not None
+        draw = Draw(count=service.database.rows[parameter.drawn_from])
+        application = application.with_params(application.params | {parameter.name: DRAWN})
+    return Destination(
+        url=f"http://{HOST}:{server.target.port}{application.path}",
+        draw=draw,
         expected=server.body if draw is None else None,
-        timeout_seconds=REQUEST_SECONDS + job.known_seconds(),
+        timeout_seconds=REQUEST_SECONDS + service.known_seconds(),
     )

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from harness import assets
 from harness.errors import LackError
-from harness.load import k6, null_server
+from harness.load import null_server
+from harness.load.generator import Destination, Load
 from harness.measure.job import Job, Observer, Progress
 from harness.measure.launch import free_port
 from harness.system import home, host, interpreters, procfs
@@ -42,8 +43,10 @@ class Calibration:
 
 def ceiling(job: Job, observer: Observer) -> float | None:
     """Requests per second, from the store or measured now; None where no cell like this can come near it."""
-    known = job.known_seconds()
-    most = job.cell.rate if job.cell.rate is not None else job.users / known if known else None
+    if len(job.sides) > 1:
+        return None  # two sides share the generator; they are compared by CPU time, not by throughput
+    known = job.sides[0].known_seconds()
+    most = job.rate if job.rate is not None else job.users / known if known else None
     if most is not None and most < NEEDED_RPS:
         return None
     name = key(job)
@@ -65,10 +68,14 @@ def ceiling(job: Job, observer: Observer) -> float | None:
 
 def key(job: Job) -> str:
     """What the generator's ceiling depends on. A new script or version is measured anew."""
-    script = hashlib.sha256((assets.folder("k6") / "cell.js").read_bytes()).hexdigest()[:12]
+    generator = job.generator
+    script = hashlib.sha256((assets.folder("k6") / generator.script).read_bytes()).hexdigest()[:12]
     cpus = [len(each) if each else 0 for each in (job.placement.generator_cpus, job.placement.server_cpus)]
     processor = host.facts()["cpu_model"]
-    return f"k6 {job.k6.version} {script}, {job.users} users, cores {cpus[0]}/{cpus[1]} of {os.cpu_count()} {processor}"
+    return (
+        f"{generator.name} {generator.version} {script}, {job.users} users, "
+        f"cores {cpus[0]}/{cpus[1]} of {os.cpu_count()} {processor}"
+    )
 
 
 def calibrate(job: Job) -> float:
@@ -85,25 +92,30 @@ def calibrate(job: Job) -> float:
                 cpus=cpus,
             )
             _await(port, child)
-        load = k6.Load(
-            url=f"http://{null_server.HOST}:{port}/",
-            draw=None,
+        load = Load(
+            destinations=(
+                Destination(
+                    url=f"http://{null_server.HOST}:{port}/",
+                    draw=None,
+                    expected=null_server.BODY,
+                    timeout_seconds=30.0,
+                ),
+            ),
             users=job.users,
             rate=None,
             warmup_seconds=WARMUP_SECONDS,
             window_seconds=WINDOW_SECONDS,
-            expected=null_server.BODY,
-            timeout_seconds=30.0,
         )
-        generator = k6.Run(job.k6, load, supervisor, job.placement.generator_cpus)
-        summary = generator.wait_for_summary(after_seconds=WARMUP_SECONDS + WINDOW_SECONDS)
+        generator = job.generator.start(load, supervisor, job.placement.generator_cpus)
+        generator.begin_window()  # of k6 it is over when its run is; another one is told that the warm-up is over
+        (summary,) = generator.wait_for_summaries(after_seconds=WARMUP_SECONDS + WINDOW_SECONDS)
     if not summary.requests:
         raise LackError(
             "the null server, which the generator is calibrated with, answered nothing",
             cure="try again; if it stays so, please report it",
             detail=generator.child.log_tail(),
         )
-    return summary.requests / WINDOW_SECONDS
+    return summary.requests / summary.window_seconds
 
 
 def read() -> dict[str, Calibration]:

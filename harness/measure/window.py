@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.load import k6
+from harness.load.generator import Run
 from harness.measure.evidence import lag
 from harness.measure.job import Job, Observer, Progress
 from harness.measure.launch import Server
 from harness.model.measurement import Slice
 from harness.system import procfs
-from harness.system.workers import Counters, told
+from harness.system.workers import Counters, Worker, told
 
 SLICE_SECONDS = 1.0
 SAMPLE_SECONDS = 0.1
@@ -46,14 +47,21 @@ class Reading:
     """Everything that is read at one instant; CPU in seconds since the window began."""
 
     at: float
-    counters: list[Counters]
-    server_cpu: float
-    cpu_by_worker: list[float]
+    sides: list[SideReading]
     generator_cpu: float
     database_cpu: float
     stolen: float
     others_cpu: float
-    """Of processes that are neither of the server nor of the generator nor of the database nor ours."""
+    """Of processes that are neither of a server nor of the generator nor of the database nor ours."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SideReading:
+    """What is read of one server."""
+
+    counters: list[Counters]
+    cpu: float
+    cpu_by_worker: list[float]
     rss_bytes: int
     processes: int
 
@@ -63,60 +71,81 @@ class Reading:
         return sum(each.finished for each in self.counters)
 
 
-class Meters:
-    """Reads the workers' counters and the CPU clocks of server, generator and database together."""
+class ServerMeters:
+    """Reads the workers' counters and the CPU clocks of one server."""
 
-    def __init__(self, job: Job, server: Server, generator: k6.Run) -> None:
-        self._server, self._generator = server, generator
-        self._server_cpu = procfs.CpuMeter(server.child.members())
-        self._generator_cpu = procfs.CpuMeter([generator.child.pid])
-        self._postmaster = job.database.postmaster if job.database else None
-        self._database_cpu = self._database()
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._cpu = procfs.CpuMeter(server.child.members())
         self._worker_cpu = [procfs.CpuMeter([worker.pid]) for worker in server.workers]
+
+    def members(self) -> list[int]:
+        """Its processes."""
+        return self._server.child.members()
+
+    def read(self, pids: list[int]) -> SideReading:
+        """All of them now."""
+        return SideReading(
+            counters=[worker.read() for worker in self._server.workers],
+            cpu=self._cpu.read(pids),
+            cpu_by_worker=[
+                meter.read([worker.pid]) for meter, worker in zip(self._worker_cpu, self._server.workers, strict=True)
+            ],
+            rss_bytes=sum(map(procfs.rss_bytes, pids)),
+            processes=len(pids),
+        )
+
+
+class Meters:
+    """Reads servers, generator, database and machine together."""
+
+    def __init__(self, job: Job, servers: Sequence[Server], generator: Run) -> None:
+        self._generator = generator
+        self._sides = [ServerMeters(server) for server in servers]
+        self._generator_cpu = procfs.CpuMeter([generator.child.pid])
+        self._postmaster = job.postmaster()
+        self._database_cpu = self._database()
         self._cpus = job.placement.cpus()
         self._machine = procfs.cpu_times(self._cpus)
         self._own_cpu = time.process_time()
 
     def read(self) -> Reading:
         """All of them now. Processes are listed first, since that takes milliseconds."""
-        pids = self._server.child.members()
+        members = [side.members() for side in self._sides]
         at = time.monotonic()
-        counters = [worker.read() for worker in self._server.workers]
-        server_cpu = self._server_cpu.read(pids)
+        sides = [side.read(pids) for side, pids in zip(self._sides, members, strict=True)]
         generator_cpu = self._generator_cpu.read([self._generator.child.pid])
         database_cpu = self._database() - self._database_cpu
         machine = procfs.cpu_times(self._cpus)
-        ours = server_cpu + generator_cpu + database_cpu + time.process_time() - self._own_cpu
+        servers_cpu = sum(side.cpu for side in sides)
+        ours = servers_cpu + generator_cpu + database_cpu + time.process_time() - self._own_cpu
         return Reading(
             at=at,
-            counters=counters,
-            server_cpu=server_cpu,
-            cpu_by_worker=[
-                meter.read([worker.pid]) for meter, worker in zip(self._worker_cpu, self._server.workers, strict=True)
-            ],
+            sides=sides,
             generator_cpu=generator_cpu,
             database_cpu=database_cpu,
             stolen=machine.stolen - self._machine.stolen,
             others_cpu=machine.busy - self._machine.busy - ours,
-            rss_bytes=sum(map(procfs.rss_bytes, pids)),
-            processes=len(pids),
         )
 
     def _database(self) -> float:
         return 0.0 if self._postmaster is None else procfs.family_cpu_seconds(self._postmaster)
 
 
-def watch(job: Job, server: Server, generator: k6.Run, observer: Observer) -> Window:
-    """Follow the load from the generator's start to the end of the window."""
+def watch(job: Job, servers: Sequence[Server], generator: Run, observer: Observer) -> list[Window]:
+    """Follow the load from the generator's start to the end of the window; returns each side's."""
     # Time the generator tells as the system's clock, we wait by the monotonic one.
     started = generator.wait_for_start() - time.time() + time.monotonic()
     start = started + job.timing.warmup_seconds
-    end = start + job.timing.window_seconds
-    _warm_up(job, server, start, observer)
-    connected = _connections(server)
-    meters = Meters(job, server, generator)
+    workers = [worker for server in servers for worker in server.workers]
+    _warm_up(job, workers, start, observer)
+    connected = _connections(servers)
+    if generator.begin_window():
+        start = time.monotonic()
+    meters = Meters(job, servers, generator)
     readings = [meters.read()]
-    in_flight: list[list[int]] = [[] for _ in server.workers]
+    end = start + job.timing.window_seconds
+    in_flight: list[list[int]] = [[] for _ in workers]
     while (left := end - readings[-1].at) > 0 or len(readings) == 1:
         # A last slice of less than half a second is joined to the one before it. If the machine stalled through the
         # whole window there is still one slice, of what came after.
@@ -124,27 +153,35 @@ def watch(job: Job, server: Server, generator: k6.Run, observer: Observer) -> Wi
         until = readings[-1].at + SLICE_SECONDS if whole else end
         while time.monotonic() < until:
             _sleep_until(min(until, time.monotonic() + SAMPLE_SECONDS))
-            for samples, worker in zip(in_flight, server.workers, strict=True):
+            for samples, worker in zip(in_flight, workers, strict=True):
                 samples.append(worker.in_flight())
         readings.append(meters.read())
-        piece = _slice(readings[-2], readings[-1], readings[0].at)
-        observer(
-            Progress(
-                phase="window",
-                fraction=min(1.0, piece.t / job.timing.window_seconds),
-                rps=piece.requests / piece.seconds,
-            )
-        )
-    connected = max(connected, _connections(server), key=lambda each: sum(each or []))
-    return _window(job, server, readings, connected, in_flight)
+        if not any(map(sum, filter(None, connected))):
+            connected = _connections(servers)  # a generator that begins the window with new connections
+        _report(readings, job.timing.window_seconds, observer)
+    connected = [
+        max(pair, key=lambda each: sum(each or [])) for pair in zip(connected, _connections(servers), strict=True)
+    ]
+    samples_of = iter(in_flight)
+    return [
+        _window(job, server, readings, place, connected[place], [next(samples_of) for _ in server.workers])
+        for place, server in enumerate(servers)
+    ]
 
 
-def _warm_up(job: Job, server: Server, until: float, observer: Observer) -> None:
+def _report(readings: list[Reading], window_seconds: float, observer: Observer) -> None:
+    before, after = readings[-2:]
+    served = sum(side.finished for side in after.sides) - sum(side.finished for side in before.sides)
+    fraction = min(1.0, (after.at - readings[0].at) / window_seconds)
+    observer(Progress(phase="window", fraction=fraction, rps=served / (after.at - before.at)))
+
+
+def _warm_up(job: Job, workers: Sequence[Worker], until: float, observer: Observer) -> None:
     before, served = time.monotonic(), 0
     observer(Progress(phase="warm-up", fraction=0.0))
     while (left := until - time.monotonic()) > 0:
         time.sleep(min(left, SLICE_SECONDS))
-        now, total = time.monotonic(), sum(worker.finished() for worker in server.workers)
+        now, total = time.monotonic(), sum(worker.finished() for worker in workers)
         fraction = 1 - max(0.0, until - now) / job.timing.warmup_seconds
         observer(Progress(phase="warm-up", fraction=fraction, rps=(total - served) / (now - before)))
         before, served = now, total
@@ -155,50 +192,56 @@ def _sleep_until(moment: float) -> None:
         time.sleep(left)
 
 
-def _slice(before: Reading, after: Reading, start: float) -> Slice:
-    late = lag(before.counters, after.counters)
+def _slice(before: Reading, after: Reading, start: float, place: int) -> Slice:
+    old, new = before.sides[place], after.sides[place]
+    late = lag(old.counters, new.counters)
     return Slice(
         t=round(after.at - start, 4),
         seconds=round(after.at - before.at, 4),
-        requests=after.finished - before.finished,
-        cpu_seconds=round(after.server_cpu - before.server_cpu, 6),
+        requests=new.finished - old.finished,
+        cpu_seconds=round(new.cpu - old.cpu, 6),
         lag_ms=None if late is None else late.p99,
-        rss_bytes=after.rss_bytes,
+        rss_bytes=new.rss_bytes,
     )
 
 
 def _window(
-    job: Job, server: Server, readings: list[Reading], connected: list[int] | None, in_flight: list[list[int]]
+    job: Job,
+    server: Server,
+    readings: list[Reading],
+    place: int,
+    connected: list[int] | None,
+    in_flight: list[list[int]],
 ) -> Window:
     first, last = readings[0], readings[-1]
+    before, after = first.sides[place], last.sides[place]
     seconds = last.at - first.at
-    ours = job.database is not None and job.database.postmaster is not None
     return Window(
-        slices=[_slice(before, after, first.at) for before, after in itertools.pairwise(readings)],
+        slices=[_slice(old, new, first.at, place) for old, new in itertools.pairwise(readings)],
         requests_by_worker=[
-            new.finished - old.finished for old, new in zip(first.counters, last.counters, strict=True)
+            new.finished - old.finished for old, new in zip(before.counters, after.counters, strict=True)
         ],
         connections_by_worker=connected,
-        server_cpu_cores=last.server_cpu / seconds,
+        server_cpu_cores=after.cpu / seconds,
         cpu_cores_by_worker=[
-            (new - old) / seconds for old, new in zip(first.cpu_by_worker, last.cpu_by_worker, strict=True)
+            (new - old) / seconds for old, new in zip(before.cpu_by_worker, after.cpu_by_worker, strict=True)
         ],
         generator_cpu_cores=last.generator_cpu / seconds,
-        database_cpu_cores=last.database_cpu / seconds if ours else None,
-        processes=last.processes,
+        database_cpu_cores=None if job.postmaster() is None else last.database_cpu / seconds,
+        processes=after.processes,
         workers_lost=_lost(server),
         stolen_cores=(last.stolen - first.stolen) / seconds,
         foreign_cores=max(0.0, last.others_cpu - first.others_cpu) / seconds,
-        first=first.counters,
-        last=last.counters,
+        first=before.counters,
+        last=after.counters,
         in_flight=in_flight,
     )
 
 
-def _connections(server: Server) -> list[int] | None:
-    """Connections of each worker. Taken before and after the window, since it costs milliseconds; the fuller counts:
-    before it a few users may not have begun, after it the generator may have left."""
-    return procfs.connections([worker.pid for worker in server.workers], server.target.port)
+def _connections(servers: Sequence[Server]) -> list[list[int] | None]:
+    """Server → connections of each worker. Taken before and after the window, since it costs milliseconds; the fuller
+    counts: before it a few users may not have begun, after it the generator may have left."""
+    return [procfs.connections([worker.pid for worker in server.workers], server.target.port) for server in servers]
 
 
 def _lost(server: Server) -> int:

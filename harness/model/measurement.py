@@ -171,6 +171,8 @@ class GeneratorFacts(Value):
 
     name: str
     version: str
+    window_method: str | None = None
+    """How it tells the requests of the window."""
     users: int
     """Virtual users that it ran."""
     cpu_cores: float
@@ -276,7 +278,8 @@ class Facts(Value):
     grid: list[tuple[float, float]]
     """(percentile, milliseconds), densest towards 100."""
     slices: list[Slice]
-    sampled: Sampled
+    sampled: Sampled | None
+    """None where the generator looks at no bodies."""
     waits: Waits | None = None
     evidence: Evidence | None = None
     """None where it was not gathered."""

@@ -42,8 +42,7 @@ def _rows(facts: Facts, judgement: Judgement) -> Iterator[tuple[str, Text | str]
     failed = facts.failures.total
     yield (
         "requests",
-        f"{facts.requests:,} in {facts.window_seconds:g} s, {failed:,} failed; "
-        f"{facts.sampled.checked:,} answers checked, {facts.sampled.wrong:,} wrong",
+        f"{facts.requests:,} in {round(facts.window_seconds, 2):g} s, {failed:,} failed; {_sampled(facts)}",
     )
     cpu = "–" if server.cpu_us_per_request is None else f"{server.cpu_us_per_request:,.0f} µs CPU per request"
     yield (
@@ -88,8 +87,15 @@ def _latency(facts: Facts) -> str:
     shown = [(name, getattr(latency, name)) for name in ("p50", "p90", "p99", "max")]
     text = "   ".join(f"{name} {value:,.1f}" for name, value in shown if value is not None)
     hidden = [name for name, value in shown if value is None]
-    lack = f"   ({', '.join(hidden)}: too few requests)" if hidden else ""
+    why = "too few requests" if facts.grid else f"{facts.generator.name} tells none"
+    lack = f"   ({', '.join(hidden)}: {why})" if hidden else ""
     return f"{text} ms{lack}" if text else "–"
+
+
+def _sampled(facts: Facts) -> str:
+    if facts.sampled is None:
+        return f"{facts.generator.name} checks no answers"
+    return f"{facts.sampled.checked:,} answers checked, {facts.sampled.wrong:,} wrong"
 
 
 def _effective(facts: Facts) -> Iterator[tuple[str, str | int | bool]]:

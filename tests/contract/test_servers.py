@@ -17,7 +17,7 @@ from harness.measure.facts import reported, unmet
 from harness.measure.job import Service
 from harness.measure.launch import get, start_server
 from harness.model.database import Database
-from harness.runner import prepare_environment
+from harness.runner import prepare_environment, service_of
 from harness.system import guard, placement
 from harness.system.processes import Supervisor
 from harness.system.workers import Worker
@@ -42,17 +42,7 @@ def service(server: str, interface: str, *, workload: str = "noop", style: str =
     framework = "fastapi" if interface == "asgi" else "flask"
     request = plan.Request(server=server, framework=framework, style=style, workload=workload, vus=10)
     choice = plan.choose(replace(request, **asked))  # type: ignore[arg-type]
-    return Service(
-        cell=choice.cell,
-        adapter=choice.adapter,
-        workload=choice.workload,
-        options=choice.options,
-        environment=prepare_environment(choice, None),
-        placement=placement.place("none", 1, uses_embedded_database=False),
-        users=10,
-        database=None,
-        boot_deadline_seconds=30.0,
-    )
+    return service_of(choice, prepare_environment(choice, None), None, pin="none", users=10)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from harness.database import connection, embedded, shop, tasks, tuning
 from harness.errors import UsageError
-from harness.load.k6 import Draw
+from harness.load.generator import Draw
 from harness.model.database import DatabaseStatus, ShopStatus, TableStatus
 from harness.report import database
 from harness.report.progress import FillingLines

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from harness.load import k6, summary
+from harness.load import k6, summary, wrk
+from harness.load.generator import Summary
+
+
+def read(document: dict[str, dict[str, float]], place: int = 0) -> Summary:
+    return k6.read_summary(document, place, 10.0, [])
 
 
 def document(count: int) -> dict[str, dict[str, float]]:
     trend = {f"p({p:g})": p for p in summary.percentiles()}
     return {
-        "cell_latency": {**trend, "min": 0.0, "avg": 50.0, "max": 100.0, "count": count},
-        "cell_succeeded": {"count": count, "rate": 1.0},
-        "cell_matched": {"count": 5},
+        "cell_latency_0": {**trend, "min": 0.0, "avg": 50.0, "max": 100.0, "count": count},
+        "cell_succeeded_0": {"count": count, "rate": 1.0},
+        "cell_matched_0": {"count": 5},
     }
 
 
@@ -24,32 +29,46 @@ def test_the_grid_is_dense_towards_the_tail() -> None:
 
 
 def test_a_summary_is_read() -> None:
-    read = summary.K6Summary(document(100_000))
-    assert read.requests == 100_000
-    assert len(read.grid) == 281
-    assert (read.latency.p50, read.latency.p99, read.latency.max) == (50, 99, 100)
-    assert read.failures.total == 0
+    found = read(document(100_000))
+    assert found.requests == 100_000
+    assert len(found.grid) == 281
+    assert (found.latency.p50, found.latency.p99, found.latency.max) == (50, 99, 100)
+    assert found.failures.total == 0
+
+
+def test_each_side_has_its_own_summary() -> None:
+    both = document(1000) | {"cell_succeeded_1": {"count": 0}, "cell_status_failures_1": {"count": 7}}
+    assert (read(both, 0).requests, read(both, 0).failures.total) == (1000, 0)
+    assert (read(both, 1).requests, read(both, 1).failures.status) == (0, 7)
 
 
 @pytest.mark.parametrize(("count", "p99"), [(999, None), (1000, 99)])
 def test_a_quantile_needs_ten_samples_beyond_it(count: int, p99: float | None) -> None:
-    assert summary.K6Summary(document(count)).latency.p99 == p99
+    assert read(document(count)).latency.p99 == p99
 
 
 def test_a_summary_without_requests_has_no_latency() -> None:
-    read = summary.K6Summary({"cell_timeouts": {"count": 3}})
-    assert (read.requests, read.grid, read.latency.p50, read.failures.timeout) == (0, [], None, 3)
+    found = read({"cell_timeouts_0": {"count": 3}})
+    assert (found.requests, found.grid, found.latency.p50, found.failures.timeout) == (0, [], None, 3)
 
 
 def test_an_unknown_shape_is_refused() -> None:
     broken = document(10)
-    del broken["cell_latency"]["p(99.99)"]
+    del broken["cell_latency_0"]["p(99.99)"]
     with pytest.raises(ValueError, match=r"p\(99\.99\)"):
-        summary.K6Summary(broken)
+        read(broken)
     with pytest.raises(ValueError, match="count"):
-        summary.K6Summary(document(10) | {"cell_succeeded": {"count": 11}})
+        read(document(10) | {"cell_succeeded_0": {"count": 11}})
 
 
 @pytest.mark.parametrize(("rate", "seconds", "users"), [(1, 0.0, 10), (100, 0.1, 61), (1000, 0.0, 501)])
 def test_users_of_an_open_load(rate: float, seconds: float, users: int) -> None:
     assert k6.users_for_rate(rate, seconds) == users
+
+
+def test_wrk_knows_no_quantiles_and_counts_failures_as_requests() -> None:
+    counts = {"connect": 0, "read": 1, "write": 0, "status": 5, "timeout": 2}
+    found = wrk.read_summary({"duration_us": 10_050_000, "requests": 1000, "min_us": 500, "max_us": 9000, **counts})
+    assert (found.requests, found.window_seconds, found.failures.total) == (993, 10.05, 8)
+    assert (found.latency.min, found.latency.p50, found.latency.max, found.grid) == (0.5, None, 9.0, [])
+    assert (found.matched, found.idle_seconds, found.blocked_ms_p99) == (None, None, None)

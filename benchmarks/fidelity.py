@@ -1,0 +1,115 @@
+"""Does our load report what another generator reports? Throughput by k6 with our script ÷ throughput by wrk.
+
+    .venv/bin/python benchmarks/fidelity.py [--server NAME …] [--precision 0.03] [--out FILE]
+
+For each server one and the same server process (noop, async, one worker) is loaded in turn by k6 and by wrk, 32 users
+both, from the same cores, each with a warm-up of a second and a window of three; the order changes from pair to pair.
+The ratio is the geometric mean over pairs with its 95 % interval (t). Pairs are added, twelve at least, until the
+interval's half-width is below the precision, sixty at most. Where k6 uses more than 80 % of its cores the generator
+gate says that its figure may be its own limit. Needs wrk on PATH and two cores; about two minutes for each server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+
+from harness import plan, runner
+from harness.judge.gates import GENERATOR_SHARE
+from harness.judge.statistics import interval
+from harness.load import k6, wrk
+from harness.load.generator import Generator
+from harness.measure.job import Job
+from harness.measure.launch import Server, load_of, start_server
+from harness.measure.window import watch
+from harness.model.cell import Timing
+from harness.system.affinity import confined
+from harness.system.processes import Supervisor
+
+SERVERS = ("uvicorn", "granian", "gunicorn", "hypercorn")
+USERS = 32
+TIMING = Timing(warmup_seconds=1.0, window_seconds=3.0)
+LEAST_PAIRS, MOST_PAIRS = 12, 60
+TRUE = (0.97, 1.03)
+
+
+def visit(job: Job, generator: Generator, server: Server, supervisor: Supervisor) -> tuple[float, float]:
+    """Requests per second, and the share of its cores that the generator used."""
+    running = generator.start(load_of(job, [server]), supervisor, job.placement.generator_cpus)
+    (window,) = watch(job, [server], running, lambda _: None)
+    (summary,) = running.wait_for_summaries()
+    cpus = job.placement.generator_cpus
+    assert cpus is not None, "needs two cores"
+    return summary.requests / summary.window_seconds, window.generator_cpu_cores / len(cpus)
+
+
+def compare(name: str, precision: float) -> dict[str, object]:
+    """One server, loaded by both in turn until the ratio is precise enough."""
+    choice = plan.choose(plan.Request(server=name, workload="noop", vus=USERS))
+    service = runner.service_of(choice, runner.prepare_environment(choice, None), None, pin="split", users=USERS)
+    generators: dict[str, Generator] = {"k6": k6.find(None), "wrk": wrk.find(None)}
+    began = time.monotonic()
+    rates: dict[str, list[float]] = {"k6": [], "wrk": []}
+    shares: list[float] = []
+    with confined(service.placement.generator_cpus), Supervisor() as supervisor:
+        server = start_server(service, supervisor)
+        while True:
+            order = ("k6", "wrk") if len(shares) % 2 else ("wrk", "k6")
+            for each in order:
+                job = Job(sides=(service,), timing=TIMING, generator=generators[each])
+                rate, share = visit(job, generators[each], server, supervisor)
+                rates[each].append(rate)
+                if each == "k6":
+                    shares.append(share)
+            if len(shares) < LEAST_PAIRS:
+                continue
+            ratio = interval([math.log(one / other) for one, other in zip(rates["k6"], rates["wrk"], strict=True)])
+            assert ratio.low is not None
+            assert ratio.high is not None
+            half_width = math.sqrt(ratio.high / ratio.low) - 1
+            if half_width <= precision or len(shares) >= MOST_PAIRS:
+                break
+    share = sum(shares) / len(shares)
+    return {
+        "server": name,
+        "ratio": round(ratio.estimate, 4),
+        "low": round(ratio.low, 4),
+        "high": round(ratio.high, 4),
+        "half_width": round(half_width, 4),
+        "pairs": len(shares),
+        "seconds": round(time.monotonic() - began, 1),
+        "k6_rps": round(sum(rates["k6"]) / len(shares), 1),
+        "wrk_rps": round(sum(rates["wrk"]) / len(shares), 1),
+        "k6_share_of_its_cores": round(share, 3),
+        "generator_gate_passes": share <= GENERATOR_SHARE,
+        "agrees": ratio.low <= TRUE[1] and ratio.high >= TRUE[0],
+    }
+
+
+def main() -> None:
+    """Compare on every server and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--server", action="append", choices=SERVERS)
+    parser.add_argument("--precision", type=float, default=0.03, help="half-width of the interval to reach")
+    parser.add_argument("--out", type=Path)
+    chosen = parser.parse_args()
+    rows = []
+    for name in chosen.server or SERVERS:
+        row = compare(name, chosen.precision)
+        rows.append(row)
+        gate = "passes" if row["generator_gate_passes"] else "does not pass"
+        print(
+            f"{name:10} k6 ÷ wrk {row['ratio']:.3f} [{row['low']:.3f}, {row['high']:.3f}] ±{row['half_width']:.1%}  "
+            f"{row['pairs']} pairs in {row['seconds']:.0f} s   k6 at {row['k6_share_of_its_cores']:.0%} of its core: "
+            f"the gate {gate}",
+            flush=True,
+        )
+    if chosen.out:
+        chosen.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
