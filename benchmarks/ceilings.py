@@ -12,12 +12,11 @@ otherwise told apart. About five minutes for uvicorn and granian, ten for all fo
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
+
+from running import run, write
 
 SERVERS = ("uvicorn", "granian", "gunicorn", "hypercorn")
 TOLERANCE = 0.02
@@ -45,17 +44,6 @@ CELLS = (
 )
 
 
-def measure(server: str, arguments: list[str]) -> dict[str, Any]:
-    """One `harness run`, as its document."""
-    with tempfile.TemporaryDirectory() as folder:
-        argv = [sys.executable, "-m", "harness", "run", "--server", server, "--json", "--out", folder, *arguments]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if not done.stdout:
-        raise SystemExit(done.stderr)
-    document: dict[str, Any] = json.loads(done.stdout)
-    return document
-
-
 def one_batch(document: dict[str, Any]) -> float:
     """Requests per second if all users are in one batch, for a loop that awaits and blocks; else the ceiling."""
     waits, users = document["waits"], document["cell"]["vus"]
@@ -74,7 +62,7 @@ def main() -> int:
     rows, off = [], 0
     for arguments in CELLS:
         for server in chosen.server or SERVERS[:2]:
-            document = measure(server, arguments)
+            document = run("--server", server, *arguments)
             ceiling, rate = document["ceiling"], document["throughput_rps"]
             tolerance = max(TOLERANCE * ceiling["rps"], 1 / document["window_seconds"])
             lowest = one_batch(document)
@@ -102,8 +90,7 @@ def main() -> int:
                 f"{ceiling['limit']}",
                 flush=True,
             )
-    if chosen.out:
-        chosen.out.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write(chosen.out, rows)
     return 1 if off else 0
 
 

@@ -12,14 +12,15 @@ gate says that its figure may be its own limit. Needs wrk on PATH and two cores;
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import time
 from pathlib import Path
 
+from harness.judge.statistics import interval
+from running import write
+
 from harness import plan, runner
 from harness.judge.gates import GENERATOR_SHARE
-from harness.judge.statistics import interval
 from harness.load import k6, wrk
 from harness.load.generator import Generator
 from harness.measure.job import Job
@@ -107,8 +108,7 @@ def main() -> None:
             f"the gate {gate}",
             flush=True,
         )
-    if chosen.out:
-        chosen.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    write(chosen.out, rows)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Two servers run on the same core and are loaded at the same time by one k6 on an
 machine wanders and then wanders for both. Each round starts both anew, in the other order. The ratio is the geometric
 mean over the rounds with its 95 % interval (t). `mount`: our mount, served without the harness' entry, against the
 same endpoint written by hand. `entry`: the same mount without the entry against with it, which counts requests.
-`watch`: the same with the entry that counts, against one that also watches what requests wait for. About ten minutes.
+What watching costs besides is in `watching.py`. About eight minutes.
 """
 
 from __future__ import annotations
@@ -84,15 +84,13 @@ CASES = (
     ("mount", "flask", "sync", "sleep"),
     ("entry", "fastapi", "async", "noop"),
     ("entry", "flask", "sync", "noop"),
-    ("watch", "fastapi", "async", "noop"),
-    ("watch", "fastapi", "sync", "noop"),
 )
-KINDS = {"mount": ("hand", "mount"), "entry": ("mount", "entry"), "watch": ("entry", "watch")}
+KINDS = {"mount": ("hand", "mount"), "entry": ("mount", "entry")}
 USERS = 16
 
 
 def start(folder: Path, framework: str, style: str, workload: str, kind: str) -> tuple[subprocess.Popen[bytes], int]:
-    """One server on the first core: `hand`, `mount` (ours, bare), `entry` or `watch` (ours through it)."""
+    """One server on the first core: `hand`, `mount` (ours, bare) or `entry` (ours through it)."""
     port = free_port()
     through_entry = f"{entry.MODULE}:{entry.ATTRIBUTE}"
     target = {"hand": f"by_hand_{framework}:app", "mount": "ours:app"}.get(kind, through_entry)
@@ -105,7 +103,7 @@ def start(folder: Path, framework: str, style: str, workload: str, kind: str) ->
         "threads": 40,
         "port": port,
         "parsers": [],
-        "diagnose": kind == "watch",
+        "diagnose": False,
     }
     environment = clean() | {
         "PYTHONPATH": f"{folder}{os.pathsep}{assets.handlers().parent}",

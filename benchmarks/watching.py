@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import math
 from pathlib import Path
 
-from harness import plan, runner
 from harness.judge.statistics import interval
+from running import write
+
+from harness import plan, runner
 from harness.load import k6
 from harness.measure import Job, Service, measure
 from harness.model.cell import Timing
@@ -43,7 +44,8 @@ def one_round(pair: tuple[Service, Service], timing: Timing, swapped: bool) -> f
     job = Job(sides=pair[::-1] if swapped else pair, timing=timing, generator=k6.find(None))
     costs = [measured.facts.server.cpu_us_per_request for measured in measure(job, lambda _: None)]
     first, second = costs[::-1] if swapped else costs
-    assert first and second
+    assert first
+    assert second
     return first / second
 
 
@@ -60,10 +62,11 @@ def main() -> None:
         pair = sides(request)
         logs = [math.log(one_round(pair, timing, bool(turn % 2))) for turn in range(chosen.rounds)]
         ratio = interval(logs)
-        rows.append({"cell": pair[0].cell.id, **ratio.model_dump(), "ratios": [round(math.exp(log), 4) for log in logs]})
+        rows.append(
+            {"cell": pair[0].cell.id, **ratio.model_dump(), "ratios": [round(math.exp(log), 4) for log in logs]}
+        )
         print(f"{pair[0].cell.id:44} {ratio.estimate:6.4f}  [{ratio.low:.4f}, {ratio.high:.4f}]", flush=True)
-    if chosen.out:
-        chosen.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    write(chosen.out, rows)
 
 
 if __name__ == "__main__":

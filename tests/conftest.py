@@ -41,12 +41,17 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session", autouse=True)
 def own_database() -> Iterator[None]:
-    """An embedded Postgres of the tests' own: the user's is neither needed nor touched."""
+    """An embedded Postgres of the tests' own: the user's is neither needed nor touched. And a lock of their own: tests
+    run in two processes, and what they measure need not be right."""
     from harness.database import embedded
 
     with TemporaryDirectory(dir="/var/tmp", prefix="hs-") as folder, pytest.MonkeyPatch.context() as patch:
         Path(folder).chmod(0o755)
         patch.setenv("HARNESS_DATA", folder)
+        temporary = Path(folder, "tmp")
+        temporary.mkdir()
+        temporary.chmod(0o1777)
+        patch.setenv("TMPDIR", str(temporary))
         yield
         embedded.stop()
 

@@ -18,7 +18,7 @@ from harness.measure.job import Service
 from harness.measure.launch import get, start_server
 from harness.model.database import Database
 from harness.runner import prepare_environment, service_of
-from harness.system import guard, placement
+from harness.system import guard
 from harness.system.processes import Supervisor
 from harness.system.workers import Worker
 from servers.adapter import Adapter, Target

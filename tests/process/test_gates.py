@@ -81,12 +81,14 @@ def test_errors_are_failures_and_no_throughput(harness: Harness, tmp_path: Path)
     assert document["throughput_rps"] == pytest.approx(document["requests"] / document["window_seconds"], rel=0.001)
 
 
+@pytest.mark.quiet
 def test_a_server_that_slows_down_half_way_is_not_steady(harness: Harness, tmp_path: Path) -> None:
     document = measured(harness, tmp_path, SLOWER, "--warmup", "2s", "--duration", "8s", "--vus", "5")
     assert "slower than the first" in failed(document)["steady"]
     assert document["verdict"] == "invalid"
 
 
+@pytest.mark.quiet
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="the generator has no core of its own")
 def test_a_starved_generator_is_told(harness: Harness) -> None:
     core = max(os.sched_getaffinity(0))
@@ -103,6 +105,7 @@ def test_a_starved_generator_is_told(harness: Harness) -> None:
     assert document["machine"]["foreign_cores"] > 0.2
 
 
+@pytest.mark.quiet
 def test_a_saturated_generator_is_told(harness: Harness, tmp_path: Path) -> None:
     real = shutil.which("k6") or str(Path(sysconfig.get_path("scripts")) / "k6")
     slow = tmp_path / "k6"

@@ -1,0 +1,99 @@
+"""For each cause that a diagnosis can name, a cell that has it, and the sentence that `harness run` prints.
+
+    .venv/bin/python benchmarks/diagnoses.py [--only CAUSE] [--out FILE]
+
+The database is slowed down by a connection of this script, which locks the table of orders for 50 ms at a time. Needs
+two cores, and a quiet machine for the causes that are a lack of CPU time. About four minutes; exit code 1 if a cell was
+told another cause.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from running import run, write
+
+from harness.database import connection
+
+COMMON = ("--warmup", "2s", "--duration", "5s")
+CASES = {
+    "users": ("--param", "ms=300"),
+    "event loop": ("--style", "blocking", "--param", "ms=30", "--vus", "20"),
+    "threads": ("--style", "sync", "--param", "ms=500", "--vus", "200"),
+    "pool": ("--workload", "select", "--pool-size", "1", "--vus", "40", "--server", "granian"),
+    "cpu": ("--workload", "cpu", "--vus", "20"),
+    "gil": ("--workload", "cpu", "--style", "sync", "--pin", "none", "--vus", "20"),
+    "generator": ("--workload", "noop", "--server", "granian", "--vus", "64"),
+    "database": ("--workload", "select", "--vus", "8"),
+    "rate": ("--style", "sync", "--rate", "200"),
+}
+
+
+@contextmanager
+def slow_database() -> Iterator[None]:
+    """Lock the table of orders again and again."""
+    ended = threading.Event()
+    url = connection.prepare(None, print).url
+
+    def lock() -> None:
+        with psycopg.connect(url) as client:
+            while not ended.is_set():
+                with client.transaction():
+                    client.execute("LOCK TABLE harness_shop.orders IN ACCESS EXCLUSIVE MODE")
+                    time.sleep(0.05)
+                time.sleep(0.002)
+
+    thread = threading.Thread(target=lock)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def main() -> int:
+    """Provoke every cause."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=CASES)
+    parser.add_argument("--out", type=Path)
+    chosen = parser.parse_args()
+    rows = []
+    for cause, arguments in CASES.items():
+        if chosen.only not in (None, cause):
+            continue
+        if cause == "database":
+            with slow_database():
+                document = run(*arguments, *COMMON)
+        else:
+            document = run(*arguments, *COMMON)
+        found = document["diagnosis"]
+        rows.append(
+            {
+                "cause": cause,
+                "cell": document["cell"]["id"],
+                "bound_by": found["bound_by"],
+                "message": found["message"],
+                "throughput_rps": document["throughput_rps"],
+                "verdict": document["verdict"],
+                "reasons": [reason["message"] for reason in document["reasons"]],
+            }
+        )
+        print(
+            f"{'ok ' if found['bound_by'] == cause else 'OFF'} {document['cell']['id']} ({document['verdict']})\n"
+            f"    bound by {found['bound_by']}: {found['message']}",
+            flush=True,
+        )
+    write(chosen.out, rows)
+    return 1 if any(row["cause"] != row["bound_by"] for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""The second generator, and measurements with two sides."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness import plan, runner
+from harness.load import k6
+from harness.measure import Job, Measured, Service, measure
+from harness.model.cell import Timing
+from tests.conftest import Harness, processes_mentioning, sound
+
+TIMING = Timing(warmup_seconds=0.5, window_seconds=2.0)
+needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
+
+
+@needs_wrk
+def test_wrk_measures_and_leaves_null_what_it_cannot_know(harness: Harness) -> None:
+    document = harness.measure("--generator", "wrk", "--param", "ms=20", "--duration", "2s")
+    assert sound(document), document["reasons"]
+    generator = document["generator"]
+    assert generator["name"] == "wrk"
+    assert "a run of its own" in generator["window_method"]
+    assert 2 <= document["window_seconds"] < 2.5
+    assert 300 < document["throughput_rps"] <= 500
+    assert document["throughput_rps"] == pytest.approx(document["requests"] / document["window_seconds"], rel=0.001)
+    assert document["latency_ms"]["min"] > 19
+    assert (document["grid"], document["latency_ms"]["p50"], document["sampled"]) == ([], None, None)
+    assert (generator["users_accounted"], generator["blocked_ms_p99"]) == (None, None)
+    assert document["server"]["connections_by_worker"] == [10]
+    counted = sum(document["server"]["requests_by_worker"])
+    assert abs(counted - document["requests"]) <= 20 + 0.1 * document["requests"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(("--rate", "5"), "no arrival rate"), (("--duration", "1500ms"), "whole seconds"), (("--k6", "k6"), "together")],
+)
+def test_what_wrk_cannot_do_is_refused(harness: Harness, arguments: tuple[str, ...], says: str) -> None:
+    if shutil.which("wrk") is None and says != "together":
+        pytest.skip("wrk is not installed")
+    done = harness.run("run", "--generator", "wrk", *arguments)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert not list(harness.folder.glob("results/*"))
+
+
+def test_a_generator_that_is_missing_is_named(harness: Harness) -> None:
+    done = harness.run("run", "--generator", "wrk", PATH="/nowhere")
+    assert done.returncode == 5
+    assert "wrk is not installed" in done.stderr
+    assert "apt install wrk" in done.stderr
+
+
+def side(server: str, **asked: object) -> Service:
+    request = dataclasses.replace(plan.Request(server=server, workload="sleep", params=("ms=10",), vus=5), **asked)  # type: ignore[arg-type]
+    choice = plan.choose(request)
+    return runner.service_of(choice, runner.prepare_environment(choice, None), None, pin="none", users=5)
+
+
+def both(first: Service, second: Service) -> list[Measured]:
+    return measure(Job(sides=(first, second), timing=TIMING, generator=k6.find(None)), lambda _: None)
+
+
+def test_two_sides_are_loaded_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    found = both(side("uvicorn"), side("granian", style="sync"))
+    facts = [each.facts for each in found]
+    assert [each.cell.server for each in facts] == ["uvicorn", "granian"]
+    assert [piece.t for piece in facts[0].slices] == [piece.t for piece in facts[1].slices]
+    for each in facts:
+        assert each.requests > 100
+        assert each.failures.total == 0
+        assert each.sampled is not None
+        assert (each.sampled.wrong, each.generator.users) == (0, 5)
+        assert each.server.connections_by_worker == [5]
+        assert each.server.cpu_us_per_request is not None
+        counted = sum(piece.requests for piece in each.slices)
+        assert abs(counted - each.requests) <= 20 + 0.1 * each.requests
+        assert all(piece.cpu_seconds > 0 for piece in each.slices)
+    ports = [next(word for word in each.argv.server if word.isdigit() and int(word) > 1024) for each in facts]
+    assert len(set(ports)) == 2
+    assert processes_mentioning(str(tmp_path)) == []
