@@ -23,6 +23,10 @@ class UsageError(HarnessError):
     exit_code = 2
 
 
+class ImpossibleError(UsageError):
+    """A cell whose parts exist, but not together."""
+
+
 class TargetError(HarnessError):
     """The system under test failed."""
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import servers
 from handlers import catalogue
 from handlers.styles import STYLES
 from handlers.workload import Workload
-from harness.errors import UsageError
+from harness.errors import ImpossibleError, UsageError
 from harness.model.cell import DEFAULT_POOL_SIZE, DEFAULT_THREADS, Application, Cell, Timing
+from harness.model.plan import DEFAULT_USERS, Axes, Plan
 from servers.adapter import Adapter, Interface
 
 MAXIMUM_USERS = 100_000
@@ -46,9 +49,6 @@ class Choice:
     """Every option of the server that applies, given or default."""
 
 
-DEFAULT_USERS = 100
-
-
 def choose(request: Request) -> Choice:
     """The cell that is asked for; UsageError names what cannot be, and what can."""
     name, given = split_server(request.server)
@@ -59,14 +59,14 @@ def choose(request: Request) -> Choice:
     params = parse_params(workload, request.params)
     refusal = catalogue.refusal(framework.name, style, workload, params)
     if refusal:
-        raise UsageError(f"{framework.name}/{style}/{workload.name} cannot exist: {refusal}", cure=ALTERNATIVES)
+        raise ImpossibleError(f"{framework.name}/{style}/{workload.name} cannot exist: {refusal}", cure=ALTERNATIVES)
     if framework.interface not in adapter.interfaces:
-        raise UsageError(
+        raise ImpossibleError(
             f"{name} cannot serve {framework.name}: it has no {framework.interface} interface",
             cure="choose another server: " + ", ".join(servers.names()),
         )
     if adapter.maximum_workers is not None and request.workers > adapter.maximum_workers:
-        raise UsageError(
+        raise ImpossibleError(
             f"--workers {request.workers}: {name} runs {adapter.maximum_workers} at most",
             cure=f"use --workers {adapter.maximum_workers}, or another server: " + ", ".join(servers.names()),
         )
@@ -115,12 +115,11 @@ def choose_options(adapter: Adapter, interface: Interface, given: Mapping[str, s
     for key, value in given.items():
         if key not in usable:
             listed = ", ".join(f"{name}={'|'.join(option.choices)}" for name, option in usable.items())
-            what = f"{adapter.name} has no option {key!r}"
+            cure = f"known under {interface}: {listed}" if listed else f"it has none under {interface}"
             if key in adapter.options:
-                what = f"{adapter.name} takes the option {key!r} under {adapter.options[key].interface} only"
-            raise UsageError(
-                what, cure=f"known under {interface}: {listed}" if listed else f"it has none under {interface}"
-            )
+                only = adapter.options[key].interface
+                raise ImpossibleError(f"{adapter.name} takes the option {key!r} under {only} only", cure=cure)
+            raise UsageError(f"{adapter.name} has no option {key!r}", cure=cure)
         if value not in usable[key].choices:
             raise UsageError(
                 f"{adapter.name}:{key}={value}: no such value", cure=f"known: {', '.join(usable[key].choices)}"
@@ -195,3 +194,134 @@ def seconds(option: str, text: str) -> float:
     if value > MAXIMUM_SECONDS:
         raise UsageError(f"{option} {text}: longer than a day", cure="give a shorter one")
     return value
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Planned:
+    """A cell of a matrix."""
+
+    choice: Choice
+    python: str | None
+    """Interpreter that runs the server; None: the harness' own."""
+
+    @property
+    def name(self) -> str:
+        """Its cell's written form, after the interpreter where one is named."""
+        return f"{self.python}:{self.choice.cell.id}" if self.python else self.choice.cell.id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Expansion:
+    """The cells of a plan, and what it asks for that cannot exist, with the reason."""
+
+    cells: list[Planned]
+    impossible: list[tuple[str, str]]
+
+
+def expand(plan: Plan) -> Expansion:
+    """Every combination of the axes, each cell once. UsageError where a name is unknown or nothing is left."""
+    cells: dict[str, Planned] = {}
+    impossible: dict[str, str] = {}
+    for axes in plan.cells:
+        for python, request in requests(axes):
+            try:
+                planned = Planned(choice=choose(request), python=python)
+            except ImpossibleError as error:
+                impossible.setdefault(written(request), error.what)
+            else:
+                cells.setdefault(planned.name, planned)
+    if not cells:
+        what, why = next(iter(impossible.items()))
+        raise UsageError(f"nothing of the plan can exist; {what}: {why}", cure=ALTERNATIVES)
+    return Expansion(cells=list(cells.values()), impossible=list(impossible.items()))
+
+
+def requests(axes: Axes) -> Iterable[tuple[str | None, Request]]:
+    """Interpreter and request of each combination."""
+    loads: list[tuple[int | None, float | None]] = [
+        *((vus, None) for vus in axes.vus or ([] if axes.rate else [DEFAULT_USERS])),
+        *((None, rate) for rate in axes.rate or []),
+    ]
+    pythons: list[str | None] = [*axes.python] if axes.python else [None]
+    pools: list[int | None] = [*axes.pool_size] if axes.pool_size else [None]
+    for python, workload, framework, style, server, workers, threads, pool, load in itertools.product(
+        pythons,
+        axes.workload,
+        axes.framework,
+        axes.style,
+        axes.server,
+        axes.workers,
+        axes.threads,
+        pools,
+        loads,
+    ):
+        name, params = split_workload(workload)
+        uses_database = name in catalogue.workload_names() and catalogue.workload(name).connections
+        yield (
+            python,
+            Request(
+                server=server,
+                framework=framework,
+                style=style,
+                workload=name,
+                params=params,
+                workers=workers,
+                threads=threads,
+                pool_size=pool if uses_database else None,
+                vus=load[0],
+                rate=load[1],
+            ),
+        )
+
+
+def written(request: Request) -> str:
+    """A request in a cell's written form, although there can be no such cell."""
+    workload = f"{request.workload}?{'&'.join(request.params)}" if request.params else request.workload
+    load = f"c{request.vus}" if request.vus is not None else f"r{request.rate:g}"
+    return "/".join((request.server, request.framework, request.style, workload, f"w{request.workers}", load))
+
+
+def split_workload(text: str) -> tuple[str, tuple[str, ...]]:
+    """`NAME?param=value&param=value` as name and `param=value` texts."""
+    name, _, query = text.partition("?")
+    return name, tuple(filter(None, query.split("&")))
+
+
+def order(cells: int, blocks: int, seed: int) -> list[list[int]]:
+    """Block → places of cells in the order of their visits.
+
+    Seeded random order, reversed in the next block, so that a drift of the machine weighs on no cell. The place `cells`
+    stands for the A/A cell: the first one, visited once more.
+    """
+    chance = random.Random(seed)
+    found: list[list[int]] = []
+    for block in range(blocks):
+        if block % 2:
+            found.append(found[-1][::-1])
+        else:
+            found.append(chance.sample(range(cells + 1), cells + 1))
+    return found
+
+
+def split_list(texts: Sequence[str]) -> list[str]:
+    """Options that may be repeated or separated by commas, as a list."""
+    return [part.strip() for text in texts for part in text.split(",") if part.strip()]
+
+
+def split_servers(texts: Sequence[str]) -> list[str]:
+    """The same for servers, whose own options are separated by commas too: `uvicorn:loop=asyncio,http=h11,granian`."""
+    found: list[str] = []
+    for part in split_list(texts):
+        if found and ":" in found[-1] and "=" in part and ":" not in part:
+            found[-1] += f",{part}"
+        else:
+            found.append(part)
+    return found
+
+
+def split_numbers(option: str, texts: Sequence[str]) -> list[int]:
+    """The same for whole numbers."""
+    try:
+        return [int(part) for part in split_list(texts)]
+    except ValueError:
+        raise UsageError(f"{option} {','.join(texts)}: not whole numbers", cure="write it as 1,2,4") from None

@@ -8,13 +8,15 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from harness.errors import LackError
-from harness.model.measurement import PROTOCOL, SCHEMA, Facts, Judgement
+from harness.errors import LackError, UsageError
+from harness.model.cell import Cell
+from harness.model.measurement import PROTOCOL, SCHEMA, Facts, Judgement, Place, Reason
 
 Document = dict[str, Any]
 
@@ -32,6 +34,14 @@ class RunFolder:
         self.path = hidden
         self.final = final
         self._count = 0
+
+    @classmethod
+    def reopen(cls, folder: Path) -> Self:
+        """A run's folder, to add measurements to it."""
+        found = cls(folder, folder)
+        numbers = [int(path.stem) for path in (folder / "measurements").glob("*.json") if path.stem.isdigit()]
+        found._count = max(numbers, default=0)
+        return found
 
     @classmethod
     def create(cls, results: Path, name: str, started: datetime) -> Self:
@@ -143,7 +153,7 @@ def without_home(value: Any, home: str | None = None) -> Any:
     return value
 
 
-def as_document(facts: Facts, judgement: Judgement, path: Path) -> Document:
+def as_document(facts: Facts, judgement: Judgement, path: Path, place: Place | None = None) -> Document:
     """One measurement with its judgement in the stored and printed format; see docs/results.md."""
     data = facts.model_dump(mode="json")
     environment = data.pop("environment")
@@ -153,8 +163,7 @@ def as_document(facts: Facts, judgement: Judgement, path: Path) -> Document:
         "schema": SCHEMA,
         "protocol": PROTOCOL,
         "started_at": data.pop("started_at"),
-        "block": None,
-        "position": None,
+        **as_place(place),
         "cell": {
             "id": facts.cell.id,
             "environment": {key: environment[key] for key in ("python", "implementation", "executable")},
@@ -174,3 +183,114 @@ def as_document(facts: Facts, judgement: Judgement, path: Path) -> Document:
     tail = judgement.model_dump(mode="json", include={"ceiling", "ceiling_fraction", "diagnosis"})
     document = head | data | tail
     return {**without_home(document), "path": str(path)}
+
+
+def as_place(place: Place | None) -> Document:
+    """The part of a document that says where in a matrix it was measured."""
+    if place is None:
+        return {"block": None, "position": None}
+    return place.model_dump(mode="json")
+
+
+def as_failure(cell: Cell, started_at: str, what: str, log: str, place: Place) -> Document:
+    """A visit whose server did not come up, or not with the right answer: it has a reason, and nothing was measured."""
+    document = {
+        "schema": SCHEMA,
+        "protocol": PROTOCOL,
+        "started_at": started_at,
+        **as_place(place),
+        "cell": {"id": cell.id, **cell.model_dump(mode="json")},
+        "verdict": "failed",
+        "reasons": [Reason(gate="start", message=what, value=None, limit=None).model_dump(mode="json")],
+        "log": log,
+    }
+    return {**without_home(document)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Visit:
+    """One stored measurement, or why there is none."""
+
+    number: int
+    cell: Cell
+    place: Place | None
+    """None outside of a matrix."""
+    facts: Facts | None
+    failure: Reason | None
+    protocol: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredRun:
+    """A run as it was read back."""
+
+    folder: Path
+    document: Document
+    """What `run.json` holds."""
+    visits: list[Visit]
+    """In the order in which they were made."""
+
+
+def read_run(folder: Path) -> StoredRun:
+    """A stored run, whole or interrupted."""
+    try:
+        document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        found = {int(path.stem): json.loads(path.read_text("utf-8")) for path in _measurements(folder)}
+        _check_schema(document["schema"], folder)
+        visits = [as_visit(number, each, document) for number, each in sorted(found.items())]
+    except OSError as error:
+        raise UsageError(
+            f"{folder} holds no run: {error.strerror or error}", cure="give the folder of one, below results/"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{folder} cannot be read: {error}", cure="give the folder of a run, below results/"
+        ) from error
+    return StoredRun(folder=folder, document=document, visits=visits)
+
+
+def _measurements(folder: Path) -> list[Path]:
+    return [path for path in (folder / "measurements").iterdir() if path.suffix == ".json" and path.stem.isdigit()]
+
+
+def _check_schema(schema: int, folder: Path) -> None:
+    if schema > SCHEMA:
+        raise UsageError(
+            f"{folder} was written by a newer harness (schema {schema}; this one reads up to {SCHEMA})",
+            cure="update the harness",
+        )
+
+
+def as_visit(number: int, document: Document, run: Document) -> Visit:
+    """The inverse of `as_document` and `as_failure`; versions of packages are in the run's document."""
+    _check_schema(document["schema"], Path(str(document.get("path"))))
+    cell = {name: value for name, value in document["cell"].items() if name not in ("id", "environment")}
+    place = None
+    if document["block"] is not None:
+        place = Place(**{name: document[name] for name in Place.model_fields})
+    facts = None
+    if "requests" in document:
+        environment = document["cell"]["environment"]
+        packages = next(
+            each["packages"] for each in environments(run) if each["executable"] == environment["executable"]
+        )
+        given = {
+            **{name: document[name] for name in Facts.model_fields if name in document},
+            "cell": cell,
+            "environment": {**environment, "packages": packages},
+            "failures": document["failures_by_kind"],
+        }
+        facts = Facts.model_validate(given)
+    return Visit(
+        number=number,
+        cell=Cell.model_validate(cell),
+        place=place,
+        facts=facts,
+        failure=None if facts is not None else Reason.model_validate(document["reasons"][0]),
+        protocol=document["protocol"],
+    )
+
+
+def environments(run: Document) -> list[Document]:
+    """The environments of a run's document."""
+    return [run["environment"]] if "environment" in run else list(run["environments"])

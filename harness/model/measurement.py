@@ -296,6 +296,19 @@ class Facts(Value):
         return self.requests / self.window_seconds
 
 
+class Place(Value):
+    """Where in a matrix a measurement was made."""
+
+    block: int
+    """From 1."""
+    position: int
+    """In the block's order, from 1."""
+    attempt: int
+    """From 1; a visit that failed or was invalid is repeated at the end of its block."""
+    repeat: bool
+    """The second visit of the block's A/A cell."""
+
+
 class Judgement(Value):
     """What follows from the facts under a version of the protocol."""
 

@@ -1,0 +1,60 @@
+"""What a matrix is to measure: axes, of which every combination is a cell, and how often and how long.
+
+The same in a TOML file, in `[tool.harness.matrix]` of a `pyproject.toml` and in a stored run. Its JSON schema is
+`harness/plan.schema.json`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from harness.model import Value
+from harness.model.cell import DEFAULT_THREADS
+
+DEFAULT_USERS = 100
+DEFAULT_BLOCKS = 8
+
+Name = Annotated[str, StringConstraints(min_length=1)]
+Names = Annotated[list[Name], Field(min_length=1)]
+Counts = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
+
+
+class Axes(Value):
+    """Options of each axis; every combination is a cell. An axis that is left out has its default only."""
+
+    server: Names = ["uvicorn"]
+    """NAME or NAME:key=value,key=value; see `harness list servers`."""
+    framework: Names = ["fastapi"]
+    style: Names = ["async"]
+    workload: Names = ["sleep"]
+    """NAME or NAME?param=value&param=value; see `harness list workloads`."""
+    workers: Counts = [1]
+    threads: Counts = [DEFAULT_THREADS]
+    """Threads that a worker may use for sync code."""
+    pool_size: Counts | None = None
+    """Database connections per worker; for workloads that use a database."""
+    vus: Counts | None = None
+    """Closed load: users that wait for their answers. 100 where neither this nor `rate` is given."""
+    rate: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] | None = None
+    """Open load: requests per second."""
+    python: Names | None = None
+    """Interpreters that run the server; the harness' own where it is left out."""
+
+
+class Plan(Value):
+    """What a matrix is to measure."""
+
+    cells: Annotated[list[Axes], Field(min_length=1)]
+    """The cells of all entries together."""
+    blocks: Annotated[int, Field(ge=1, le=1000)] = DEFAULT_BLOCKS
+    """How often each cell is visited. Six at least for a verdict."""
+    seed: int = 1
+    """Of the order of visits."""
+    warmup: Name = "5s"
+    duration: Name = "15s"
+    """The window that counts."""
+    pin: Name = "auto"
+    """Own cores for server and generator: auto, split or none."""
+    title: str | None = None
