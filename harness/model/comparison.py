@@ -1,0 +1,176 @@
+"""How the cells of a run compare over its blocks: the block values that go in, and what is said of them.
+
+Ratios are dimensionless. A ratio's distance from 1 is told as a fraction, the larger ÷ the smaller − 1, so that it is
+the same from either side. A cell is named by its environment and its id, an option as in a cell's id (`w2`, `c100`).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from harness.model import Value
+from harness.model.cell import Cell
+
+Metric = Literal["throughput_rps", "p50_ms", "p99_ms", "cpu_us_per_request", "rss_peak_bytes"]
+Axis = Literal["environment", "server", "framework", "style", "workers", "threads", "pool_size", "load"]
+"""What a contrast can be along; `server` with its options, `framework` with its interface, `load` closed or open."""
+ContrastVerdict = Literal["equivalent", "faster", "slower", "undecided"]
+
+
+class Observation(Value):
+    """One visit of a cell in one block, if it was valid; failed and invalid ones are left out."""
+
+    environment: str
+    cell: Cell
+    block: int
+    values: dict[Metric, float | None]
+    """In the unit that the metric's name says. What is None, zero or missing takes no part."""
+    at_ceiling: bool = False
+    repeat: bool = False
+    """The second visit of the block's A/A cell."""
+
+
+class Interval(Value):
+    """A geometric mean over blocks with its t interval, in the unit of the values; of ratios, dimensionless."""
+
+    estimate: float
+    low: float | None
+    """None, as `high`, where the blocks bound nothing: there is one only, or the bound is beyond any number."""
+    high: float | None
+    n: int
+    """Blocks."""
+
+
+class Side(Value):
+    """One cell of a contrast or ranking."""
+
+    environment: str
+    cell: str
+    """The cell's id."""
+    option: str
+    """Its option along the axis."""
+
+
+class Mean(Value):
+    """A metric of one cell over the blocks, 95 %. Latency has none: quantiles are pooled, never averaged."""
+
+    environment: str
+    cell: str
+    metric: Metric
+    interval: Interval
+
+
+class Noise(Value):
+    """What two visits of the same cell differ by, and so what difference matters."""
+
+    metric: Metric
+    aa: Interval | None
+    """Second visit ÷ first visit, 95 %; None where no block has both."""
+    excludes_one: bool
+    """The A/A interval excludes 1: something else than the cells makes visits differ."""
+    at_ceiling: bool
+    """The A/A cell is at its ceiling, so that its visits differ less than those of other cells may."""
+    delta: float
+    """δ: the difference, as a fraction, from which on one matters."""
+
+
+class Contrast(Value):
+    """Two cells that are equal in all but one axis, compared in one metric. The verdict is of b: `faster` than a."""
+
+    workload: str
+    """With its parameters, such as `sleep?ms=100`."""
+    axis: Axis
+    metric: Metric
+    stratum: str
+    """Options along the other axes, of those that vary within the workload."""
+    a: Side
+    b: Side
+    ratio: Interval
+    """b ÷ a, as it is shown: 95 % over all contrasts of the family together (Bonferroni)."""
+    unadjusted: Interval
+    """The same with 95 % for this contrast alone."""
+    p: float | None
+    """Two-sided, of the ratio being 1; None with one block."""
+    p_holm: float | None
+    """The same, adjusted for the family; this one decides."""
+    hodges_lehmann: float
+    """b ÷ a as the median of all pairwise means of the log-ratios, which outliers hardly move."""
+    disagrees: bool
+    """Hodges–Lehmann lies outside of the unadjusted interval, or in place of the estimate gives another verdict."""
+    verdict: ContrastVerdict
+    """For latency and CPU, less is `faster`."""
+    reason: str | None
+    """Why there can be no verdict."""
+    could_be: float | None
+    """The largest difference inside of the shown interval, as a fraction; None where the interval is unbounded."""
+    blocks: list[int]
+    """Those in which both have a value."""
+
+
+class Excluded(Value):
+    """A contrast that cannot be made."""
+
+    workload: str
+    axis: Axis
+    metric: Metric
+    stratum: str
+    a: Side
+    b: Side
+    reason: str
+
+
+class TieGroup(Value):
+    """Cells between which nothing is decided, seen from the best of them, which comes first."""
+
+    members: list[Side]
+
+
+class Ranking(Value):
+    """The cells of one stratum along an axis, best group first.
+
+    Sorted by estimate. The first group holds everything that is not decided to be slower than its best member; the next
+    one is made likewise from the rest. So two members of a group may still be decided against each other, and a group
+    may hold a cell that is behind one of the next group but too noisy to be decided.
+    """
+
+    workload: str
+    axis: Axis
+    metric: Metric
+    stratum: str
+    groups: list[TieGroup]
+    unranked: list[Side]
+    """Those that no contrast could be made with, such as cells at their ceiling."""
+
+
+class MainEffect(Value):
+    """b against a over all strata of a workload: the mean of the simple effects, where one number can stand for them.
+
+    The simple effects are the contrasts of the same workload, axis, metric and options.
+    """
+
+    workload: str
+    axis: Axis
+    metric: Metric
+    a: str
+    b: str
+    """Options along the axis."""
+    strata: int
+    effect: Interval | None
+    """b ÷ a, 95 % over all main effects of the family together; None where it is withheld."""
+    farthest: str | None
+    """The stratum whose simple effect deviates most from the mean; None where there is no mean."""
+    deviation: float | None
+    """By how much, as a fraction."""
+    reason: str | None
+    """Why it is withheld."""
+
+
+class Comparison(Value):
+    """Everything that the blocks of a run say about its cells."""
+
+    noise: list[Noise]
+    means: list[Mean]
+    contrasts: list[Contrast]
+    excluded: list[Excluded]
+    rankings: list[Ranking]
+    main_effects: list[MainEffect]
