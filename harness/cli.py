@@ -171,6 +171,114 @@ def run(
 
 
 @app.command()
+def matrix(
+    plan_file: Annotated[
+        Path | None, typer.Argument(metavar="[PLAN]", help="A TOML file with a plan, in place of the axes below.")
+    ] = None,
+    server: Annotated[
+        list[str] | None,
+        typer.Option("--server", "-s", metavar="NAME,…", help="Servers; this and each axis may be repeated."),
+    ] = None,
+    framework: Annotated[list[str] | None, typer.Option(metavar="NAME,…", help="Frameworks.")] = None,
+    style: Annotated[list[str] | None, typer.Option(metavar="NAME,…", help="Handler styles.")] = None,
+    workload: Annotated[
+        list[str] | None, typer.Option(metavar="NAME,…", help="Workloads: NAME or NAME?param=value&param=value.")
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", metavar="NAME=VALUE", help="Parameter of every workload that has it."),
+    ] = None,
+    workers: Annotated[list[str] | None, typer.Option("--workers", "-w", metavar="N,…", help="Worker counts.")] = None,
+    threads: Annotated[list[str] | None, typer.Option(metavar="N,…", help="Threads per worker for sync code.")] = None,
+    pool_size: Annotated[list[str] | None, typer.Option(metavar="N,…", help="Database connections per worker.")] = None,
+    vus: Annotated[list[str] | None, typer.Option(metavar="N,…", help="Closed loads: users.")] = None,
+    rate: Annotated[list[str] | None, typer.Option(metavar="N,…", help="Open loads: requests per second.")] = None,
+    python: Annotated[
+        list[str] | None, typer.Option(metavar="PATH,…", help="Interpreters that run the server.")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(metavar="NAME", help="A plan that comes along: quick, servers.")] = None,
+    blocks: Annotated[int | None, typer.Option(metavar="N", help="Visits of each cell.  [default: 8]")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of the order.  [default: 1]")] = None,
+    warmup: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Warm-up that does not count.  [default: 5s]")
+    ] = None,
+    duration: Annotated[
+        str | None, typer.Option(metavar="TIME", help="The window that counts.  [default: 15s]")
+    ] = None,
+    pin: Annotated[str | None, typer.Option(metavar="HOW", help="Own cores: auto, split or none.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the cells, how long it will take, and the plan as a file.")
+    ] = False,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Go on with an interrupted run where it stopped.")
+    ] = None,
+    database_url: DatabaseUrl = None,
+    k6: K6 = None,
+    boot_deadline: BootDeadline = "30s",
+    out: Out = Path("results"),
+    as_json: Json = False,
+) -> None:
+    """Measure many cells in interleaved blocks, and say with how sure it is what each of them does."""
+    from harness import axes, plan, review, store
+    from harness import matrix as carried
+    from harness.report import matrix as shown
+    from harness.report import plan as planned
+    from harness.report.progress import matrix_reporter
+
+    means = carried.Means(
+        k6=k6,
+        database_url=database_url,
+        out=out,
+        boot_seconds=plan.seconds("--boot-deadline", boot_deadline),
+    )
+    given = axes.Given(
+        server=server,
+        framework=framework,
+        style=style,
+        workload=workload,
+        param=param,
+        workers=workers,
+        threads=threads,
+        pool_size=pool_size,
+        vus=vus,
+        rate=rate,
+        python=python,
+    )
+    overrides = {"blocks": blocks, "seed": seed, "warmup": warmup, "duration": duration, "pin": pin}
+    if resume is not None:
+        axes.refuse_with_resume(given, overrides, plan_file, preset)
+    else:
+        wanted = axes.wanted(given, overrides, plan_file, preset)
+        if dry_run:
+            planned.show(wanted, plan.expand(wanted), carried.timing_of(wanted))
+            return
+    with matrix_reporter() as reporter:
+        folder = carried.resume(resume, means, reporter) if resume else carried.run(wanted, means, reporter)
+    found = review.review(store.read_run(folder))
+    if as_json:
+        print(found.model_dump_json())
+    else:
+        shown.show(found, folder)
+    raise typer.Exit(0 if any(cell.valid for cell in found.cells) else 3)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a stored run.")],
+    as_json: Json = False,
+) -> None:
+    """Show what a stored run says: a matrix, finished or not, or a single cell."""
+    from harness import review, store
+    from harness.report import matrix as shown
+
+    found = review.review(store.read_run(folder))
+    if as_json:
+        print(found.model_dump_json())
+    else:
+        shown.show(found, None)
+
+
+@app.command()
 def serve(
     server: Server = "uvicorn",
     framework: Framework = "fastapi",

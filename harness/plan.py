@@ -291,7 +291,7 @@ def order(cells: int, blocks: int, seed: int) -> list[list[int]]:
     """Block → places of cells in the order of their visits.
 
     Seeded random order, reversed in the next block, so that a drift of the machine weighs on no cell. The place `cells`
-    stands for the A/A cell: the first one, visited once more.
+    stands for the second visit of the A/A cell.
     """
     chance = random.Random(seed)
     found: list[list[int]] = []
@@ -301,6 +301,16 @@ def order(cells: int, blocks: int, seed: int) -> list[list[int]]:
         else:
             found.append(chance.sample(range(cells + 1), cells + 1))
     return found
+
+
+def repeated(expansion: Expansion) -> int:
+    """Place of the A/A cell: the first one that no wait of its own can hold at a ceiling, where there is one."""
+
+    def waits(planned: Planned) -> bool:
+        choice = planned.choice
+        return choice.workload.work(**choice.cell.application.params).known_seconds > 0
+
+    return next((place for place, each in enumerate(expansion.cells) if not waits(each)), 0)
 
 
 def split_list(texts: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ from harness.load.generator import Generator
 from harness.measure import Job, Observer, Service, launch, measure
 from harness.model.cell import Environment, Timing
 from harness.model.database import Database
-from harness.model.measurement import Facts, Judgement
+from harness.model.measurement import Facts, Judgement, Place
 from harness.plan import Choice
 from harness.system import host, interpreters, limits, lock, placement, signals
 from harness.system.processes import Supervisor
@@ -200,6 +200,12 @@ def prepare_database(choice: Choice, url: str | None, tell: Callable[[str], None
     from harness.database import connection
 
     database = connection.prepare(url, tell)
+    check_connections(choice, database)
+    return database
+
+
+def check_connections(choice: Choice, database: Database) -> None:
+    """Refuse more connections of all workers than Postgres has room for."""
     cell = choice.cell
     pooled = cell.application.style not in catalogue.FRAMEWORKS[cell.application.framework].request_loops
     assert cell.pool_size is not None
@@ -213,7 +219,6 @@ def prepare_database(choice: Choice, url: str | None, tell: Callable[[str], None
             f"{database.connections.used} in use by others)",
             cure="lower --workers, --pool-size or --threads, or raise max_connections of the database server",
         )
-    return database
 
 
 def run_document(choice: Choice, settings: Settings, environment: Environment, started: datetime) -> dict[str, object]:
@@ -230,14 +235,14 @@ def run_document(choice: Choice, settings: Settings, environment: Environment, s
     }
 
 
-def conclude(facts: Facts, log_tail: str, folder: store.RunFolder) -> Outcome:
+def conclude(facts: Facts, log_tail: str, folder: store.RunFolder, place: Place | None = None) -> Outcome:
     """Judge and store. Where the disk refuses, the measurement goes to the temporary folder, or into the error."""
     judgement = judge(facts)
-    document = store.as_document(facts, judgement, folder.final)
+    document = store.as_document(facts, judgement, folder.final, place)
     try:
         folder.write_measurement(document)
         if judgement.verdict != "valid" and log_tail:
-            folder.write_log("server.log", store.without_home(log_tail) + "\n")
+            folder.write_log(store.without_home(log_tail) + "\n")
         return Outcome(facts=facts, judgement=judgement, document=document, folder=folder.publish(), log_tail=log_tail)
     except LackError as error:
         rescued = store.rescue(document)

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from harness.errors import LackError, UsageError
-from harness.model.cell import Cell
+from harness.model.cell import Cell, Environment
 from harness.model.measurement import PROTOCOL, SCHEMA, Facts, Judgement, Place, Reason
 
 Document = dict[str, Any]
@@ -75,9 +75,9 @@ class RunFolder:
         self._count += 1
         _write(self.path / "measurements" / f"{self._count:04}.json", as_text(document))
 
-    def write_log(self, name: str, text: str) -> None:
-        """Keep a log beside the measurements."""
-        _write(self.path / name, text)
+    def write_log(self, text: str) -> None:
+        """Keep the server's log beside the last measurement."""
+        _write(self.path / "measurements" / f"{self._count:04}.log", text)
 
     def publish(self) -> Path:
         """Give the folder its name, if it has not got it yet; returns it."""
@@ -156,19 +156,14 @@ def without_home(value: Any, home: str | None = None) -> Any:
 def as_document(facts: Facts, judgement: Judgement, path: Path, place: Place | None = None) -> Document:
     """One measurement with its judgement in the stored and printed format; see docs/results.md."""
     data = facts.model_dump(mode="json")
-    environment = data.pop("environment")
+    del data["environment"], data["cell"]
     failures = data.pop("failures")
-    cell = data.pop("cell")
     head = {
         "schema": SCHEMA,
         "protocol": PROTOCOL,
         "started_at": data.pop("started_at"),
         **as_place(place),
-        "cell": {
-            "id": facts.cell.id,
-            "environment": {key: environment[key] for key in ("python", "implementation", "executable")},
-            **cell,
-        },
+        "cell": _as_cell(facts.cell, facts.environment),
         "placement": data.pop("placement"),
         "verdict": judgement.verdict,
         "reasons": [reason.model_dump(mode="json") for reason in judgement.reasons],
@@ -185,6 +180,15 @@ def as_document(facts: Facts, judgement: Judgement, path: Path, place: Place | N
     return {**without_home(document), "path": str(path)}
 
 
+def _as_cell(cell: Cell, environment: Environment) -> Document:
+    """With its interpreter, of which the packages are stored once per run."""
+    return {
+        "id": cell.id,
+        "environment": environment.model_dump(mode="json", include={"python", "implementation", "executable"}),
+        **cell.model_dump(mode="json"),
+    }
+
+
 def as_place(place: Place | None) -> Document:
     """The part of a document that says where in a matrix it was measured."""
     if place is None:
@@ -192,14 +196,14 @@ def as_place(place: Place | None) -> Document:
     return place.model_dump(mode="json")
 
 
-def as_failure(cell: Cell, started_at: str, what: str, log: str, place: Place) -> Document:
+def as_failure(cell: Cell, environment: Environment, started_at: str, what: str, log: str, place: Place) -> Document:
     """A visit whose server did not come up, or not with the right answer: it has a reason, and nothing was measured."""
     document = {
         "schema": SCHEMA,
         "protocol": PROTOCOL,
         "started_at": started_at,
         **as_place(place),
-        "cell": {"id": cell.id, **cell.model_dump(mode="json")},
+        "cell": _as_cell(cell, environment),
         "verdict": "failed",
         "reasons": [Reason(gate="start", message=what, value=None, limit=None).model_dump(mode="json")],
         "log": log,
@@ -212,6 +216,9 @@ class Visit:
     """One stored measurement, or why there is none."""
 
     number: int
+    started_at: str
+    python: str
+    """Executable of the interpreter that ran the server."""
     cell: Cell
     place: Place | None
     """None outside of a matrix."""
@@ -283,6 +290,8 @@ def as_visit(number: int, document: Document, run: Document) -> Visit:
         facts = Facts.model_validate(given)
     return Visit(
         number=number,
+        started_at=document["started_at"],
+        python=document["cell"]["environment"]["executable"],
         cell=Cell.model_validate(cell),
         place=place,
         facts=facts,

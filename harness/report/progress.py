@@ -192,3 +192,132 @@ def _left(fraction: float, elapsed: float) -> str:
         return ""
     left = elapsed * (1 - fraction) / fraction
     return f", about {left:.0f} s left" if left < 100 else f", about {left / 60:.0f} min left"
+
+
+class Place(Protocol):
+    """Where in a matrix a visit is; see harness.model.measurement.Place."""
+
+    @property
+    def block(self) -> int: ...
+    @property
+    def attempt(self) -> int: ...
+
+
+class Visited(Protocol):
+    """A visit that has ended; see harness.matrix.Visited."""
+
+    @property
+    def cell(self) -> str: ...
+    @property
+    def place(self) -> Place: ...
+    @property
+    def blocks(self) -> int: ...
+    @property
+    def done(self) -> int: ...
+    @property
+    def visits(self) -> int: ...
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def throughput_rps(self) -> float | None: ...
+    @property
+    def said(self) -> str: ...
+    @property
+    def seconds_left(self) -> float: ...
+
+
+class MatrixReporter(Protocol):
+    """Shows how a matrix goes on."""
+
+    def tell(self, message: str) -> None:
+        """Something that happened."""
+
+    def begin(self, cell: str, place: Place) -> None:
+        """A visit begins."""
+
+    def observe(self, step: Step) -> None:
+        """A step of its measurement."""
+
+    def end(self, visited: Visited) -> None:
+        """It has ended."""
+
+
+class MatrixLines:
+    """A line for each visit that has ended."""
+
+    def tell(self, message: str) -> None:
+        """A line."""
+        print(message, file=sys.stderr, flush=True)
+
+    def begin(self, cell: str, place: Place) -> None:
+        """Nothing yet."""
+
+    def observe(self, step: Step) -> None:
+        """Nothing yet."""
+
+    def end(self, visited: Visited) -> None:
+        """A line."""
+        self.tell(visit_line(visited))
+
+
+@contextmanager
+def matrix_terminal() -> Iterator[MatrixReporter]:
+    """A bar for all visits, and below it what goes on; visits that are not valid leave a line."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    columns = (BarColumn(bar_width=24), TextColumn("{task.percentage:3.0f}%"), TextColumn("{task.description}"))
+    # No refreshing thread: it would stay on the server's cores.
+    with Progress(*columns, console=console, transient=True, auto_refresh=False) as bar:
+        task = bar.add_task("", total=1.0)
+
+        class Bar:
+            cell = block = left = ""
+
+            def tell(self, message: str) -> None:
+                console.print(message, highlight=False, markup=False)
+
+            def begin(self, cell: str, place: Place) -> None:
+                self.cell, self.block = cell, f"block {place.block}"
+
+            def observe(self, step: Step) -> None:
+                rate = "" if step.rps is None else f" {step.rps:,.0f} req/s"
+                doing = f"{self.block}  {self.cell}  {step.phase}{rate}{self.left}"
+                bar.update(task, description=doing, refresh=True)
+
+            def end(self, visited: Visited) -> None:
+                self.left = f", {duration(visited.seconds_left)} left"
+                bar.update(task, completed=visited.done / visited.visits, refresh=True)
+                if visited.verdict != "valid":
+                    self.tell(visit_line(visited))
+
+        yield Bar()
+
+
+@contextmanager
+def matrix_reporter() -> Iterator[MatrixReporter]:
+    """The reporter of a matrix that fits standard error."""
+    if sys.stderr.isatty():
+        with matrix_terminal() as shown:
+            yield shown
+    else:
+        yield MatrixLines()
+
+
+def visit_line(visited: Visited) -> str:
+    """A visit in one line."""
+    rate = "" if visited.throughput_rps is None else f"  {visited.throughput_rps:,.0f} req/s"
+    said = f": {visited.said}" if visited.said else ""
+    again = " (again)" if visited.place.attempt > 1 else ""
+    return (
+        f"[{visited.done}/{visited.visits}] block {visited.place.block}/{visited.blocks}{again}  {visited.cell}{rate}  "
+        f"{visited.verdict}{said}   {duration(visited.seconds_left)} left"
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that fits."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"

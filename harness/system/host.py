@@ -8,6 +8,9 @@ from pathlib import Path
 
 from harness.errors import LackError
 
+IDENTITY = ("cpu_model", "cpus_available", "memory_bytes", "kernel")
+"""Facts by which results of two machines, or of one that has changed, are told apart."""
+
 
 def require_linux() -> None:
     """Refuse other systems, where the clocks and counters that everything rests on are not to be had."""

@@ -1,0 +1,113 @@
+"""From the options of `harness matrix` to a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from handlers import catalogue
+from harness import configuration, plan
+from harness.errors import UsageError
+from harness.model.plan import Plan
+
+Texts = Sequence[str] | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Given:
+    """Options of the axes, each repeated or separated by commas, as they were given."""
+
+    server: Texts = None
+    framework: Texts = None
+    style: Texts = None
+    workload: Texts = None
+    param: Texts = None
+    workers: Texts = None
+    threads: Texts = None
+    pool_size: Texts = None
+    vus: Texts = None
+    rate: Texts = None
+    python: Texts = None
+
+    def named(self) -> list[str]:
+        """Options that were given, as they are written."""
+        return [f"--{field.name.replace('_', '-')}" for field in fields(self) if getattr(self, field.name)]
+
+
+def wanted(given: Given, overrides: Mapping[str, int | str | None], file: Path | None, preset: str | None) -> Plan:
+    """The plan of a file, a preset, the project or the axes, with the overrides in place."""
+    named = given.named()
+    if file is not None and preset is not None:
+        raise UsageError(f"{file} and --preset {preset} together", cure="give one of them")
+    if named and (file is not None or preset is not None):
+        source = f"the plan {file}" if file is not None else f"--preset {preset}"
+        raise UsageError(f"{named[0]} and {source} together: its axes are its own", cure="give one of them")
+    if file is not None:
+        found = configuration.load(file)
+    elif preset is not None:
+        found = configuration.preset(preset)
+    elif named:
+        found = configuration.parse({"cells": [from_options(given)]}, "the command line")
+    else:
+        own = configuration.project()
+        if own is None:
+            raise UsageError(
+                "nothing says what to measure",
+                cure="try --preset quick, or give axes: --server uvicorn,granian --style async,sync",
+            )
+        found = own
+    changes = {name: value for name, value in overrides.items() if value is not None}
+    document = found.model_dump(exclude_unset=True) | changes
+    return configuration.parse(document, "the command line" if changes else "the plan")
+
+
+def refuse_with_resume(
+    given: Given, overrides: Mapping[str, int | str | None], file: Path | None, preset: str | None
+) -> None:
+    """A run that is gone on with has its plan already."""
+    named = [*given.named(), *(f"--{name}" for name, value in overrides.items() if value is not None)]
+    named += [str(file)] if file else []
+    named += ["--preset"] if preset else []
+    if named:
+        raise UsageError(
+            f"--resume and {named[0]} together: the run has its plan already", cure="give --resume FOLDER alone"
+        )
+
+
+def from_options(given: Given) -> dict[str, object]:
+    """One product of axes, as a plan has it."""
+    found: dict[str, object] = {}
+    if given.server:
+        found["server"] = plan.split_servers(given.server)
+    for name in ("framework", "style", "python"):
+        texts = getattr(given, name)
+        if texts:
+            found[name] = plan.split_list(texts)
+    for name in ("workers", "threads", "pool_size", "vus"):
+        texts = getattr(given, name)
+        if texts:
+            found[name] = plan.split_numbers(f"--{name.replace('_', '-')}", texts)
+    if given.rate:
+        found["rate"] = [float(number) for number in plan.split_numbers("--rate", given.rate)]
+    if given.workload or given.param:
+        found["workload"] = workloads(plan.split_list(given.workload or ["sleep"]), given.param or ())
+    return found
+
+
+def workloads(texts: Sequence[str], params: Sequence[str]) -> list[str]:
+    """Workloads in their written form, each with those of the common parameters that it has."""
+    found = []
+    used = set()
+    for text in texts:
+        name, own = plan.split_workload(text)
+        workload = catalogue.workload(plan.known("workload", name, catalogue.workload_names()))
+        known = {parameter.name for parameter in workload.parameters}
+        common = [each for each in params if each.partition("=")[0] in known]
+        used.update(common)
+        joined = "&".join((*own, *common))
+        found.append(f"{name}?{joined}" if joined else name)
+    for each in params:
+        if each not in used:
+            raise UsageError(f"--param {each}: no workload of the matrix has it", cure="see: harness list workloads")
+    return found

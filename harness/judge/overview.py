@@ -1,0 +1,177 @@
+"""From the visits of a run to what it says. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from harness.judge.ceilings import NEAR
+from harness.judge.contrasts import compare
+from harness.judge.quantiles import Mixture
+from harness.judge.statistics import interval, usable
+from harness.judge.verdict import judge
+from harness.model.cell import Cell
+from harness.model.comparison import Interval, Observation
+from harness.model.measurement import Diagnosis, Facts, Judgement, Reason
+from harness.model.overview import CellOverview, Count, Overview, Quantiles
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Visit:
+    """One visit of a cell in one block, the last attempt where there are several."""
+
+    environment: str
+    """The cell's interpreter where the run has several; else empty."""
+    cell: Cell
+    block: int
+    repeat: bool
+    facts: Facts | None
+    """None where the server did not come up; `failure` says why."""
+    failure: Reason | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judged:
+    """A visit with its judgement."""
+
+    visit: Visit
+    judgement: Judgement | None
+
+    @property
+    def verdict(self) -> str:
+        """`valid`, `invalid` or `failed`."""
+        return "failed" if self.judgement is None else self.judgement.verdict
+
+    @property
+    def valid(self) -> Facts | None:
+        """Its facts, if they can be used."""
+        return self.visit.facts if self.verdict == "valid" else None
+
+    @property
+    def at_ceiling(self) -> bool:
+        """Whether it tells no servers apart."""
+        fraction = None if self.judgement is None else self.judgement.ceiling_fraction
+        return fraction is not None and fraction >= NEAR and self.visit.cell.vus is not None
+
+    @property
+    def reasons(self) -> Sequence[Reason]:
+        """Why it is not valid."""
+        if self.judgement is not None:
+            return self.judgement.reasons
+        assert self.visit.failure is not None
+        return [self.visit.failure]
+
+
+def overview(
+    visits: Sequence[Visit],
+    *,
+    title: str | None,
+    blocks: int,
+    planned: int,
+    seconds: float,
+    impossible: Sequence[tuple[str, str]],
+) -> Overview:
+    """What the visits say. They come in the order of the plan's cells: of two cells that are compared, the one that
+    comes first is the base."""
+    judged = [Judged(visit=each, judgement=None if each.facts is None else judge(each.facts)) for each in visits]
+    by_cell: dict[tuple[str, str], list[Judged]] = {}
+    for each in judged:
+        by_cell.setdefault((each.visit.environment, each.visit.cell.id), []).append(each)
+    return Overview(
+        title=title,
+        blocks=blocks,
+        visits=len(visits),
+        planned=planned,
+        seconds=round(seconds, 1),
+        cells=[of_cell(each) for each in by_cell.values()],
+        comparison=compare([observation(each, each.valid) for each in judged if each.valid is not None]),
+        impossible=list(impossible),
+    )
+
+
+def observation(judged: Judged, facts: Facts | None) -> Observation:
+    """What a valid visit contributes to comparisons."""
+    assert facts is not None
+    visit = judged.visit
+    return Observation(
+        environment=visit.environment,
+        cell=visit.cell,
+        block=visit.block,
+        values={
+            "throughput_rps": facts.throughput_rps,
+            "p50_ms": facts.latency_ms.p50,
+            "p99_ms": facts.latency_ms.p99,
+            "cpu_us_per_request": facts.server.cpu_us_per_request,
+            "rss_peak_bytes": facts.server.rss_peak_bytes,
+        },
+        at_ceiling=judged.at_ceiling,
+        repeat=visit.repeat,
+    )
+
+
+def of_cell(judged: Sequence[Judged]) -> CellOverview:
+    """One cell over all blocks. The A/A cell's second visits count like its first ones, but for intervals: there each
+    block has one value."""
+    first = judged[0].visit
+    valid = [each.valid for each in judged if each.valid is not None]
+    once = [each.valid for each in judged if each.valid is not None and not each.visit.repeat]
+    measured = [each.visit.facts for each in judged if each.visit.facts is not None]
+    pooled = Mixture([(facts.grid, facts.requests) for facts in valid if facts.grid])
+    throughput = over_blocks(once, lambda facts: facts.throughput_rps)
+    ceilings = [each.judgement.ceiling for each in judged if each.valid is not None and each.judgement is not None]
+    highest = ceilings[-1] if ceilings else None
+    total = sum(facts.requests + facts.failures.total for facts in measured)
+    counts = Counter(each.verdict for each in judged)
+    return CellOverview(
+        environment=first.environment,
+        name=f"{first.environment}:{first.cell.id}" if first.environment else first.cell.id,
+        cell=first.cell,
+        valid=counts["valid"],
+        invalid=counts["invalid"],
+        failed=counts["failed"],
+        throughput_rps=throughput,
+        p50_ms=over_blocks(once, lambda facts: facts.latency_ms.p50),
+        p99_ms=over_blocks(once, lambda facts: facts.latency_ms.p99),
+        cpu_us_per_request=over_blocks(once, lambda facts: facts.server.cpu_us_per_request),
+        rss_peak_bytes=over_blocks(once, lambda facts: facts.server.rss_peak_bytes),
+        latency_ms=Quantiles(**{f"p{p}": _rounded(pooled.quantile(p)) if pooled.count else None for p in (50, 90, 99)}),
+        requests=sum(facts.requests for facts in valid),
+        failure_share=sum(facts.failures.total for facts in measured) / total if total else None,
+        unproven_rps=round(measured[-1].throughput_rps, 3) if measured and not valid else None,
+        ceiling=highest,
+        ceiling_fraction=round(throughput.estimate / highest.rps, 4) if throughput and highest else None,
+        at_ceiling=any(each.at_ceiling for each in judged if each.valid is not None),
+        diagnosis=_diagnosis([each.judgement for each in judged if each.judgement is not None]),
+        reasons=_reasons(judged),
+    )
+
+
+def over_blocks(facts: Sequence[Facts], value: Callable[[Facts], float | None]) -> Interval | None:
+    """Geometric mean over blocks with its t interval."""
+    logs = [math.log(found) for each in facts if usable(found := value(each))]
+    return interval(logs) if logs else None
+
+
+def _diagnosis(judgements: Sequence[Judgement]) -> Diagnosis | None:
+    found = [each.diagnosis for each in judgements if each.verdict == "valid" and each.diagnosis is not None]
+    if not found:
+        return None
+    most = Counter(each.bound_by for each in found).most_common(1)[0][0]
+    return next(each for each in reversed(found) if each.bound_by == most)
+
+
+def _reasons(judged: Sequence[Judged]) -> list[Count]:
+    """By gate, in the words of the last visit that it held for."""
+    visits: Counter[str] = Counter()
+    words: dict[str, str] = {}
+    for each in judged:
+        for reason in each.reasons:
+            visits[reason.gate] += 1
+            words[reason.gate] = reason.message
+    return [Count(reason=words[gate], visits=count) for gate, count in visits.most_common()]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

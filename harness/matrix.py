@@ -1,0 +1,339 @@
+"""Carries out a matrix: every cell once per block, stored at once, gone on with after an interruption."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from harness import __version__, plan, store
+from harness.errors import HarnessError, TargetError, UsageError
+from harness.judge.verdict import judge
+from harness.load import k6
+from harness.load.generator import Generator
+from harness.measure import Job, Measured, Progress, Service, measure
+from harness.model.cell import Environment, Timing
+from harness.model.measurement import Judgement, Place, Verdict
+from harness.model.plan import Plan
+from harness.plan import Expansion
+from harness.runner import (
+    BOOT_SECONDS,
+    check_connections,
+    check_generator,
+    conclude,
+    database_url_of,
+    prepare_database,
+    prepare_environment,
+    service_of,
+    users_of,
+)
+from harness.system import host, limits, lock, placement, signals
+
+ATTEMPTS = 2
+"""A visit that failed or was invalid is repeated once, at the end of its block."""
+OVERHEAD_SECONDS = 3.0
+"""What a visit takes besides warm-up and window, by experience, before there is any on this machine."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Means:
+    """What a matrix is carried out with, besides its plan."""
+
+    k6: str | None = None
+    database_url: str | None = None
+    out: Path = Path("results")
+    boot_seconds: float = BOOT_SECONDS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Visited:
+    """A visit that has ended, and what is left."""
+
+    cell: str
+    place: Place
+    blocks: int
+    done: int
+    visits: int
+    verdict: Verdict
+    throughput_rps: float | None
+    said: str
+    """Why it is not valid; empty where it is."""
+    seconds_left: float
+
+
+class Reporter(Protocol):
+    """Shows how a matrix goes on."""
+
+    def tell(self, message: str) -> None:
+        """Something that happened."""
+
+    def begin(self, cell: str, place: Place) -> None:
+        """A visit begins."""
+
+    def observe(self, step: Progress) -> None:
+        """A step of its measurement."""
+
+    def end(self, visited: Visited) -> None:
+        """It has ended."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """A plan that is ready to be carried out."""
+
+    plan: Plan
+    timing: Timing
+    expansion: Expansion
+    order: list[list[int]]
+    repeated: int
+    """Place of the A/A cell."""
+    services: list[Service]
+    generator: Generator
+
+    @property
+    def visits(self) -> int:
+        """Of all blocks, those of the A/A cell included."""
+        return sum(map(len, self.order))
+
+    def service(self, place: int) -> Service:
+        """The cell at a place of the order."""
+        return self.services[self._resolved(place)]
+
+    def name(self, place: int) -> str:
+        """Its name."""
+        return self.expansion.cells[self._resolved(place)].name
+
+    def _resolved(self, place: int) -> int:
+        return self.repeated if place == len(self.services) else place
+
+
+def estimate_seconds(timing: Timing, visits: int) -> float:
+    """How long so many visits take, by experience."""
+    return visits * (timing.warmup_seconds + timing.window_seconds + OVERHEAD_SECONDS)
+
+
+def timing_of(wanted: Plan) -> Timing:
+    """Warm-up and window of a plan, checked."""
+    return plan.timing(wanted.warmup, wanted.duration)
+
+
+def run(wanted: Plan, means: Means, shown: Reporter) -> Path:
+    """Carry out a plan from its beginning; returns the run's folder."""
+    host.require_linux()
+    started = datetime.now(UTC)
+    expansion = plan.expand(wanted)
+    environments = inspect(expansion)
+    with lock.machine(shown.tell):
+        work = prepare(wanted, expansion, environments, means, shown.tell)
+        with store.RunFolder.create(means.out, "matrix", started) as folder:
+            folder.write_run(run_document(work, environments, started))
+            _carry_out(work, folder, {}, shown)
+            return folder.publish()
+
+
+def resume(path: Path, means: Means, shown: Reporter) -> Path:
+    """Go on with an interrupted run where it stopped, in the same order; returns its folder."""
+    host.require_linux()
+    stored = store.read_run(path)
+    wanted = plan_of(stored)
+    expansion = plan.expand(wanted)
+    environments = inspect(expansion)
+    with lock.machine(shown.tell):
+        work = prepare(wanted, expansion, environments, means, shown.tell)
+        now = store.without_home(run_document(work, environments, datetime.now(UTC)))
+        for what in ("cells", "order", "host_identity", "environments"):
+            if now[what] != stored.document[what]:
+                raise UsageError(
+                    f"{path} cannot be gone on with: {CHANGED[what]} since it began",
+                    cure="begin a new run; what it holds can still be reported",
+                )
+        folder = store.RunFolder.reopen(path)
+        done: dict[tuple[int, int], list[store.Visit]] = {}
+        for visit in stored.visits:
+            assert visit.place is not None
+            done.setdefault((visit.place.block, visit.place.position), []).append(visit)
+        shown.tell(f"going on after {len(stored.visits)} stored visits")
+        _carry_out(work, folder, done, shown)
+        return path
+
+
+CHANGED = {
+    "cells": "the cells that its plan makes have changed",
+    "order": "the order that its seed makes has changed",
+    "host_identity": "the machine is another one",
+    "environments": "installed packages have changed",
+}
+
+
+def plan_of(stored: store.StoredRun) -> Plan:
+    """The plan of a stored run."""
+    if "plan" not in stored.document:
+        raise UsageError(f"{stored.folder} is no matrix", cure="give the folder of one that was interrupted")
+    return Plan.model_validate(stored.document["plan"])
+
+
+def inspect(expansion: Expansion) -> dict[str | None, Environment]:
+    """Interpreter → its environment, with everything installed that its cells need."""
+    found: dict[str | None, Environment] = {}
+    for each in expansion.cells:
+        found[each.python] = prepare_environment(each.choice, each.python)
+    return found
+
+
+def prepare(
+    wanted: Plan,
+    expansion: Expansion,
+    environments: dict[str | None, Environment],
+    means: Means,
+    tell: Callable[[str], None],
+) -> Work:
+    """Check everything that can be checked before hours are spent."""
+    pin = plan.known("pin", wanted.pin, placement.PINS)
+    timing = timing_of(wanted)
+    generator = k6.find(means.k6)
+    database = None
+    services = []
+    for each in expansion.cells:
+        choice = each.choice
+        check_generator(generator, choice, timing)
+        users = users_of(choice)
+        limits.check_capacity(users)
+        if choice.workload.connections:
+            if database is None:
+                database = prepare_database(choice, database_url_of(choice, means.database_url), tell)
+            assert database is not None
+            check_connections(choice, database)
+        services.append(
+            service_of(
+                choice,
+                environments[each.python],
+                database if choice.workload.connections else None,
+                pin=pin,
+                users=users,
+                boot_seconds=means.boot_seconds,
+            )
+        )
+    return Work(
+        plan=wanted,
+        timing=timing,
+        expansion=expansion,
+        order=plan.order(len(services), wanted.blocks, wanted.seed),
+        repeated=plan.repeated(expansion),
+        services=services,
+        generator=generator,
+    )
+
+
+def run_document(work: Work, environments: dict[str | None, Environment], started: datetime) -> store.Document:
+    """What was asked for, on which host, with which packages."""
+    facts = host.facts()
+    return {
+        "harness": __version__,
+        "started_at": started.isoformat(timespec="milliseconds"),
+        "plan": work.plan.model_dump(mode="json", exclude_none=True),
+        "cells": [each.name for each in work.expansion.cells],
+        "impossible": [{"cell": cell, "reason": reason} for cell, reason in work.expansion.impossible],
+        "order": work.order,
+        "repeated": work.expansion.cells[work.repeated].name,
+        "warmup_seconds": work.timing.warmup_seconds,
+        "window_seconds": work.timing.window_seconds,
+        "pin": work.plan.pin,
+        "host": facts,
+        "host_identity": {name: facts[name] for name in host.IDENTITY},
+        "environments": [
+            {"python_option": option, **environment.model_dump(mode="json")}
+            for option, environment in environments.items()
+        ],
+    }
+
+
+def _carry_out(
+    work: Work, folder: store.RunFolder, done: dict[tuple[int, int], list[store.Visit]], shown: Reporter
+) -> None:
+    """All visits that are not stored yet, block by block; those of a block that are not valid once more at its end."""
+    attempts = {key: [_verdict(visit) for visit in visits] for key, visits in done.items()}
+    seconds: list[float] = []
+    try:
+        for place in _places(work, attempts):
+            service = work.service(work.order[place.block - 1][place.position - 1])
+            name = work.name(work.order[place.block - 1][place.position - 1])
+            shown.begin(name, place)
+            began = time.monotonic()
+            visited = _visit(service, work, place, folder, shown)
+            seconds.append(time.monotonic() - began)
+            attempts.setdefault((place.block, place.position), []).append(visited.verdict)
+            left = work.visits - len(attempts)
+            mean = sum(seconds) / len(seconds)
+            shown.end(
+                Visited(
+                    cell=name,
+                    place=place,
+                    blocks=len(work.order),
+                    done=len(attempts),
+                    visits=work.visits,
+                    verdict=visited.verdict,
+                    throughput_rps=visited.throughput_rps,
+                    said=visited.said,
+                    seconds_left=left * mean,
+                )
+            )
+            signals.deliver()
+    except (HarnessError, signals.Ended):
+        if attempts:
+            made = f"{len(attempts)} of {work.visits} visits are stored"
+            shown.tell(f"{made}; go on with: harness matrix --resume {folder.path}")
+        raise
+
+
+def _places(work: Work, attempts: dict[tuple[int, int], list[Verdict]]) -> Iterator[Place]:
+    """What is to be visited next, by what was visited so far."""
+    for block, places in enumerate(work.order, 1):
+        for attempt in range(1, ATTEMPTS + 1):
+            for position, place in enumerate(places, 1):
+                made = attempts.get((block, position), [])
+                if len(made) == attempt - 1 and "valid" not in made:
+                    repeat = place == len(work.services)
+                    yield Place(block=block, position=position, attempt=attempt, repeat=repeat)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Outcome:
+    verdict: Verdict
+    throughput_rps: float | None
+    said: str
+
+
+def _visit(service: Service, work: Work, place: Place, folder: store.RunFolder, shown: Reporter) -> _Outcome:
+    """Measure and store; a server that does not come up is an outcome of its own."""
+    started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    job = Job(sides=(service,), timing=work.timing, generator=work.generator)
+    try:
+        (measured,) = measure(job, shown.observe)
+    except TargetError as error:
+        signals.defer()
+        folder.write_measurement(
+            store.as_failure(service.cell, service.environment, started_at, error.what, error.detail, place)
+        )
+        folder.publish()
+        return _Outcome(verdict="failed", throughput_rps=None, said=error.what)
+    return _concluded(measured, folder, place)
+
+
+def _concluded(measured: Measured, folder: store.RunFolder, place: Place) -> _Outcome:
+    outcome = conclude(measured.facts, measured.log_tail, folder, place)
+    return _Outcome(
+        verdict=outcome.judgement.verdict,
+        throughput_rps=measured.facts.throughput_rps,
+        said=_said(outcome.judgement),
+    )
+
+
+def _said(judgement: Judgement) -> str:
+    return judgement.reasons[0].message if judgement.reasons else ""
+
+
+def _verdict(visit: store.Visit) -> Verdict:
+    return "failed" if visit.facts is None else judge(visit.facts).verdict

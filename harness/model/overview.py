@@ -1,0 +1,84 @@
+"""What a run says: each of its cells over all blocks, and how they compare."""
+
+from __future__ import annotations
+
+from harness.model import Value
+from harness.model.cell import Cell
+from harness.model.comparison import Comparison, Interval
+from harness.model.measurement import Ceiling, Diagnosis
+
+
+class Quantiles(Value):
+    """Latency in milliseconds, of the pooled samples of all valid visits; None where fewer than ten lie beyond."""
+
+    p50: float | None
+    p90: float | None
+    p99: float | None
+
+
+class Count(Value):
+    """How many visits a reason holds for."""
+
+    reason: str
+    visits: int
+
+
+class CellOverview(Value):
+    """One cell over all blocks. Figures are of its valid visits; None where there is none."""
+
+    environment: str
+    """Its interpreter where the run has several; else empty."""
+    name: str
+    """The cell's id, after the interpreter where the run has several."""
+    cell: Cell
+    valid: int
+    """Visits by verdict; of a visit that was repeated, the last attempt counts."""
+    invalid: int
+    failed: int
+    throughput_rps: Interval | None
+    p50_ms: Interval | None
+    """Over blocks, of each block's own quantile; for how sure the pooled one is, not to be quoted in its place."""
+    p99_ms: Interval | None
+    cpu_us_per_request: Interval | None
+    rss_peak_bytes: Interval | None
+    latency_ms: Quantiles
+    requests: int
+    """Successes of the valid visits."""
+    failure_share: float | None
+    """Requests that failed, of all visits that were measured, valid or not."""
+    unproven_rps: float | None
+    """Successes per second of the last visit where none is valid: not to be compared."""
+    ceiling: Ceiling | None
+    """Of the last valid visit."""
+    ceiling_fraction: float | None
+    """Mean throughput ÷ ceiling."""
+    at_ceiling: bool
+    """In any block: it tells no servers apart."""
+    diagnosis: Diagnosis | None
+    """The one of most visits, in the words of the last of them."""
+    reasons: list[Count]
+    """Why visits are failed or invalid, the most frequent first."""
+
+    @property
+    def verdict(self) -> str:
+        """`valid` if any visit is; else what most visits are."""
+        if self.valid:
+            return "valid"
+        return "failed" if self.failed >= self.invalid else "invalid"
+
+
+class Overview(Value):
+    """What a run says."""
+
+    title: str | None
+    blocks: int
+    """Planned."""
+    visits: int
+    """Made, those of the A/A cell included."""
+    planned: int
+    seconds: float
+    """From its begin to the end of its last visit."""
+    cells: list[CellOverview]
+    comparison: Comparison
+    impossible: list[tuple[str, str]]
+    """What the plan asks for that cannot exist, with the reason."""

@@ -1,0 +1,53 @@
+"""A plan as text: its cells, what it asks for that cannot exist, how long it will take, and the plan as a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from harness.model.cell import Timing
+from harness.model.plan import Plan
+from harness.plan import Expansion, order, repeated
+from harness.report.progress import duration
+
+OVERHEAD_SECONDS = 3.0
+"""What a visit takes besides warm-up and window, by experience."""
+
+
+def show(plan: Plan, expansion: Expansion, timing: Timing) -> None:
+    """Print it to standard output."""
+    print("\n".join(lines(plan, expansion, timing)))
+
+
+def lines(plan: Plan, expansion: Expansion, timing: Timing) -> Iterator[str]:
+    """Everything that is printed."""
+    visits = sum(map(len, order(len(expansion.cells), plan.blocks, plan.seed)))
+    each = timing.warmup_seconds + timing.window_seconds + OVERHEAD_SECONDS
+    yield (
+        f"{len(expansion.cells)} cells, one of them twice, in {plan.blocks} blocks: {visits} visits of "
+        f"{timing.warmup_seconds:g} s warm-up and {timing.window_seconds:g} s window, about {duration(visits * each)}"
+    )
+    yield ""
+    twice = repeated(expansion)
+    yield from (
+        f"  {cell.name}{'   (twice in each block: A/A)' if place == twice else ''}"
+        for place, cell in enumerate(expansion.cells)
+    )
+    if expansion.impossible:
+        yield "\ncannot exist, and left out:"
+        yield from (f"  {cell}: {reason}" for cell, reason in expansion.impossible)
+    yield "\nthe same as a file:\n"
+    yield from (f"  {line}" if line else "" for line in toml(plan))
+
+
+def toml(plan: Plan) -> Iterator[str]:
+    """The plan as TOML; of strings, numbers and lists of them JSON is written the same."""
+    document = plan.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    groups = document.pop("cells")
+    for name, value in document.items():
+        yield f"{name} = {json.dumps(value, ensure_ascii=False)}"
+    for group in groups:
+        yield ""
+        yield "[[cells]]"
+        for name, value in group.items():
+            yield f"{name} = {json.dumps(value, ensure_ascii=False)}"

@@ -1,0 +1,61 @@
+"""From a stored run to what it says: its visits read back, judged anew, compared."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from harness.judge import overview
+from harness.model.overview import Overview
+from harness.store import StoredRun, Visit, environments
+
+
+def review(stored: StoredRun) -> Overview:
+    """What a run says so far, be it a matrix, finished or not, or a single cell."""
+    document = stored.document
+    plan = document.get("plan", {})
+    return overview.overview(
+        visits(stored),
+        title=plan.get("title"),
+        blocks=plan.get("blocks", 1),
+        planned=sum(map(len, document.get("order", [[0]]))),
+        seconds=_seconds(stored),
+        impossible=[(each["cell"], each["reason"]) for each in document.get("impossible", [])],
+    )
+
+
+def visits(stored: StoredRun) -> list[overview.Visit]:
+    """The attempts that count, in the order of the plan's cells."""
+    options = {each["executable"]: each.get("python_option") for each in environments(stored.document)}
+    places = {name: place for place, name in enumerate(stored.document["cells"])}
+    last: dict[tuple[int, int], Visit] = {}
+    for each in stored.visits:
+        # Outside of a matrix there is one cell, which is measured again where others disturbed it.
+        key = (1, 1) if each.place is None else (each.place.block, each.place.position)
+        last[key] = each
+
+    def plan_order(each: Visit) -> tuple[int, int, int]:
+        option = options[each.python]
+        place = places[f"{option}:{each.cell.id}" if option else each.cell.id]
+        return (place, 0, 0) if each.place is None else (place, each.place.block, each.place.repeat)
+
+    return [
+        overview.Visit(
+            environment=(options[each.python] or "") if len(options) > 1 else "",
+            cell=each.cell,
+            block=key[0],
+            repeat=each.place is not None and each.place.repeat,
+            facts=each.facts,
+            failure=each.failure,
+        )
+        for key, each in sorted(last.items(), key=lambda item: plan_order(item[1]))
+    ]
+
+
+def _seconds(stored: StoredRun) -> float:
+    """From the run's begin to that of its last visit, and as long as a visit takes."""
+    moments = [each.started_at for each in stored.visits]
+    if not moments:
+        return 0.0
+    began = datetime.fromisoformat(stored.document["started_at"])
+    window = stored.document["warmup_seconds"] + stored.document["window_seconds"]
+    return (max(map(datetime.fromisoformat, moments)) - began).total_seconds() + float(window)
