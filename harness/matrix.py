@@ -314,11 +314,12 @@ def _visit(service: Service, work: Work, place: Place, folder: store.RunFolder, 
         (measured,) = measure(job, shown.observe)
     except TargetError as error:
         signals.defer()
-        folder.write_measurement(
-            store.as_failure(service.cell, service.environment, started_at, error.what, error.detail, place)
-        )
+        last = error.detail.strip().rpartition("\n")[2].strip()
+        said = f"{error.what}; its log ends with: {last}" if last else error.what
+        failure = store.as_failure(service.cell, service.environment, started_at, said, error.detail, place)
+        folder.write_measurement(failure)
         folder.publish()
-        return _Outcome(verdict="failed", throughput_rps=None, said=error.what)
+        return _Outcome(verdict="failed", throughput_rps=None, said=said)
     return _concluded(measured, folder, place)
 
 

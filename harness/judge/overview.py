@@ -113,10 +113,11 @@ def observation(judged: Judged, facts: Facts | None) -> Observation:
 
 def of_cell(judged: Sequence[Judged]) -> CellOverview:
     """One cell over all blocks. The A/A cell's second visits count like its first ones, but for intervals: there each
-    block has one value."""
+    block has one value, of the first visit if that is valid."""
     first = judged[0].visit
     valid = [each.valid for each in judged if each.valid is not None]
-    once = [each.valid for each in judged if each.valid is not None and not each.visit.repeat]
+    by_block = {each.visit.block: each.valid for each in sorted(judged, key=_repeat_first) if each.valid is not None}
+    once = list(by_block.values())
     measured = [each.visit.facts for each in judged if each.visit.facts is not None]
     pooled = Mixture([(facts.grid, facts.requests) for facts in valid if facts.grid])
     throughput = over_blocks(once, lambda facts: facts.throughput_rps)
@@ -146,6 +147,10 @@ def of_cell(judged: Sequence[Judged]) -> CellOverview:
         diagnosis=_diagnosis([each.judgement for each in judged if each.judgement is not None]),
         reasons=_reasons(judged),
     )
+
+
+def _repeat_first(judged: Judged) -> bool:
+    return not judged.visit.repeat
 
 
 def over_blocks(facts: Sequence[Facts], value: Callable[[Facts], float | None]) -> Interval | None:

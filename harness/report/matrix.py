@@ -118,7 +118,11 @@ def _figure(cell: CellOverview, best: bool) -> Text:
 
 def _half(interval: Interval) -> str:
     half = half_width(interval)
-    return "" if half is None else f" ±{half:.0%}" if half >= 0.0095 else f" ±{half:.1%}"
+    if half is None:
+        return ""
+    if half >= 1:
+        return " ±>100%"
+    return f" ±{half:.0%}" if half >= 0.0095 else f" ±{half:.1%}"
 
 
 def half_width(interval: Interval) -> float | None:
@@ -129,8 +133,10 @@ def half_width(interval: Interval) -> float | None:
 
 
 def _best(workload: str, overview: Overview) -> set[str]:
-    """Names of the cells in the best group among the servers of each stratum."""
-    found = set()
+    """Names of the cells in the best group among the servers of each stratum, where there are verdicts."""
+    found: set[str] = set()
+    if _too_few(overview):
+        return found
     for ranking in overview.comparison.rankings:
         if ranking.workload == workload and ranking.axis == "server" and ranking.metric == "throughput_rps":
             for side in ranking.groups[0].members if ranking.groups else []:
@@ -144,12 +150,19 @@ def _verdicts(overview: Overview) -> Iterator[Text]:
     if not comparison.contrasts:
         return
     yield Text("\nWhat makes a difference", style="bold")
+    if _too_few(overview):
+        yield Text("  too few blocks for verdicts, six are needed: ratios with their intervals only", style="yellow")
     noise = {each.metric: each for each in comparison.noise}
     for metric in ("throughput_rps", "cpu_us_per_request"):
         said = list(_of_metric(overview, metric))
         if said:
             yield Text(f"  {LABELS[metric]}: {_noise(noise[metric])}", style="dim")
             yield from said
+
+
+def _too_few(overview: Overview) -> bool:
+    """Whether no contrast has a verdict, for want of blocks."""
+    return all(each.reason is not None for each in overview.comparison.contrasts)
 
 
 def _of_metric(overview: Overview, metric: Metric) -> Iterator[Text]:

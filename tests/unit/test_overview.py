@@ -1,0 +1,179 @@
+"""From visits to what a run says: which visits count, pooled quantiles, reasons; and how it is printed."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+
+import pytest
+from rich.console import Console
+
+from harness.judge.overview import Visit, overview
+from harness.model.cell import Cell
+from harness.model.measurement import Facts, Reason
+from harness.model.overview import CellOverview, Overview
+from harness.report import matrix
+
+
+@pytest.fixture
+def visit(facts: Facts) -> object:
+    """A visit with a throughput; of another server or style, valid or not."""
+
+    def made(
+        block: int,
+        rps: float,
+        *,
+        server: str = "granian",
+        style: str = "async",
+        repeat: bool = False,
+        stolen: float = 0.0,
+        workload: str = "noop",
+    ) -> Visit:
+        application = facts.cell.application.model_copy(update={"style": style, "workload": workload, "params": {}})
+        cell = facts.cell.model_copy(update={"server": server, "application": application})
+        found = facts.model_copy(
+            update={
+                "cell": cell,
+                "requests": round(rps * facts.window_seconds),
+                "waits": None,
+                "machine": facts.machine.model_copy(update={"stolen_cores": stolen}),
+            }
+        )
+        return Visit(environment="", cell=cell, block=block, repeat=repeat, facts=found, failure=None)
+
+    return made
+
+
+def said(visits: Sequence[Visit], **changes: object) -> Overview:
+    settings: dict[str, object] = {
+        "title": None,
+        "blocks": 8,
+        "planned": len(visits),
+        "seconds": 60.0,
+        "impossible": [],
+    }
+    return overview(visits, **(settings | changes))  # type: ignore[arg-type]
+
+
+def cell(found: Overview, place: int = 0) -> CellOverview:
+    return found.cells[place]
+
+
+def text(found: Overview, width: int = 100) -> str:
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    with console.capture() as captured:
+        for part in matrix.parts(found, None, width):
+            console.print(part)
+    return captured.get()
+
+
+NOISE = (1.0, 1.01, 0.99, 1.0, 1.01, 0.99, 1.0, 1.0)
+
+
+def test_figures_are_of_valid_visits_only(visit: object) -> None:
+    assert callable(visit)
+    found = said([visit(1, 100.0), visit(2, 100.0), visit(3, 900.0, stolen=2.0)])
+    assert (cell(found).valid, cell(found).invalid, cell(found).failed) == (2, 1, 0)
+    assert cell(found).throughput_rps is not None
+    assert cell(found).throughput_rps.estimate == pytest.approx(100)
+    assert cell(found).requests == 2000
+    assert cell(found).unproven_rps is None
+    assert "others took" in cell(found).reasons[0].reason
+
+
+def test_a_cell_without_a_valid_visit_shows_its_last_figure_apart(visit: object) -> None:
+    assert callable(visit)
+    found = said([visit(1, 800.0, stolen=2.0), visit(2, 900.0, stolen=2.0)])
+    assert (cell(found).verdict, cell(found).throughput_rps, cell(found).unproven_rps) == ("invalid", None, 900.0)
+    assert "900 !" in text(found)
+    assert found.comparison.contrasts == []
+
+
+def test_a_server_that_did_not_come_up_is_failed(visit: object) -> None:
+    assert callable(visit)
+    good = visit(1, 100.0)
+    failure = Reason(gate="start", message="it ended while starting", value=None, limit=None)
+    bad = Visit(environment="", cell=good.cell, block=1, repeat=False, facts=None, failure=failure)
+    found = said([bad])
+    assert (cell(found).verdict, cell(found).failed, cell(found).unproven_rps) == ("failed", 1, None)
+    assert "1 failed of 1 visits: it ended while starting" in text(found)
+
+
+def test_the_second_visit_of_a_block_stands_in_where_the_first_is_not_valid(visit: object) -> None:
+    assert callable(visit)
+    found = said(
+        [visit(1, 500.0, stolen=2.0), visit(1, 100.0, repeat=True), visit(2, 100.0), visit(2, 900.0, repeat=True)]
+    )
+    assert cell(found).throughput_rps is not None
+    assert (cell(found).throughput_rps.estimate, cell(found).throughput_rps.n) == (pytest.approx(100), 2)
+
+
+def test_quantiles_are_pooled_by_their_requests(visit: object, facts: Facts) -> None:
+    assert callable(visit)
+    fast, slow = visit(1, 900.0), visit(2, 100.0)
+    grids = ([(0.0, 1.0), (100.0, 1.0)], [(0.0, 9.0), (100.0, 9.0)])
+    pair = [
+        Visit(
+            environment="",
+            cell=each.cell,
+            block=each.block,
+            repeat=False,
+            facts=each.facts.model_copy(update={"grid": grid}),
+            failure=None,
+        )
+        for each, grid in zip((fast, slow), grids, strict=True)
+    ]
+    latency = cell(said(pair)).latency_ms
+    assert (latency.p50, latency.p99) == (1.0, 9.0)
+
+
+def test_the_best_of_each_column_is_marked_and_ties_with_it(visit: object) -> None:
+    assert callable(visit)
+    rates = {"granian": 1000.0, "uvicorn": 1000.0, "hypercorn": 500.0}
+    visits = [
+        visit(block, rate * noise, server=server)
+        for server, rate in rates.items()
+        for block, noise in enumerate(NOISE, 1)
+    ]
+    shown = text(said(visits))
+    lines = {line.split()[0]: line for line in shown.splitlines() if line.startswith("  ") and line.split()}
+    assert lines["granian"].rstrip().endswith("*")
+    assert lines["uvicorn"].rstrip().endswith("*")
+    assert not lines["hypercorn"].rstrip().endswith("*")
+    assert "granian = uvicorn > hypercorn" in shown
+    assert "hypercorn 0.50× of granian" in shown
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_wide_tables_are_broken_into_several_that_fit(visit: object, width: int, facts: Facts) -> None:
+    assert callable(visit)
+    styles = ("async", "sync", "blocking", "offloaded", "wrapped")
+    found = said(
+        [
+            _workers(visit(1, 100.0 * workers, style=style, server=server), workers)
+            for server in ("granian", "uvicorn")
+            for style in styles
+            for workers in (1, 2, 4)
+        ]
+    )
+    lines = text(found, width).splitlines()
+    assert max(map(len, lines)) <= width
+    headers = [line for line in lines if line.startswith("req/s")]
+    assert len(headers) > 1
+    assert sum(line.count(" w") for line in headers) == 15
+
+
+def _workers(visit: Visit, workers: int) -> Visit:
+    assert visit.facts is not None
+    changed: Cell = visit.cell.model_copy(update={"workers": workers})
+    facts = visit.facts.model_copy(update={"cell": changed})
+    return Visit(environment="", cell=changed, block=visit.block, repeat=False, facts=facts, failure=None)
+
+
+def test_an_interval_is_shown_by_its_half_width() -> None:
+    from harness.model.comparison import Interval
+
+    assert matrix.half_width(Interval(estimate=1.0, low=0.8, high=1.25, n=8)) == pytest.approx(0.25)
+    assert matrix.half_width(Interval(estimate=1.0, low=None, high=None, n=1)) is None
+    assert math.isclose(matrix.half_width(Interval(estimate=2.0, low=2.0, high=2.0, n=8)) or 0.0, 0.0)
