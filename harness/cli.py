@@ -196,7 +196,9 @@ def matrix(
     python: Annotated[
         list[str] | None, typer.Option(metavar="PATH,…", help="Interpreters that run the server.")
     ] = None,
-    preset: Annotated[str | None, typer.Option(metavar="NAME", help="A plan that comes along: quick, servers.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A plan that comes along: quick, servers, article.")
+    ] = None,
     blocks: Annotated[int | None, typer.Option(metavar="N", help="Visits of each cell.  [default: 8]")] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of the order.  [default: 1]")] = None,
     warmup: Annotated[
@@ -219,7 +221,7 @@ def matrix(
     as_json: Json = False,
 ) -> None:
     """Measure many cells in interleaved blocks, and say with how sure it is what each of them does."""
-    from harness import axes, plan, review, store
+    from harness import axes, claims, plan, review, store
     from harness import matrix as carried
     from harness.report import matrix as shown
     from harness.report import plan as planned
@@ -254,11 +256,12 @@ def matrix(
             return
     with matrix_reporter() as reporter:
         folder = carried.resume(resume, means, reporter) if resume else carried.run(wanted, means, reporter)
-    found = review.review(store.read_run(folder))
+    stored = store.read_run(folder)
+    found = review.review(stored)
     if as_json:
         print(found.model_dump_json())
     else:
-        shown.show(found, folder)
+        shown.show(found, folder, claims.of(stored))
     raise typer.Exit(0 if any(cell.valid for cell in found.cells) else 3)
 
 
@@ -267,15 +270,135 @@ def report(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a stored run.")],
     as_json: Json = False,
 ) -> None:
-    """Show what a stored run says: a matrix, finished or not, or a single cell."""
-    from harness import review, store
+    """Show what a stored run says: a matrix, finished or not, a duet, or a single cell."""
+    from harness import claims, review, store
+    from harness.report import duet as duets
     from harness.report import matrix as shown
 
-    found = review.review(store.read_run(folder))
+    stored = store.read_run(folder)
+    answer = store.read_answer(folder)
+    if answer is not None:
+        if as_json:
+            print(answer.model_dump_json())
+        else:
+            duets.show(answer, None)
+        return
+    found = review.review(stored)
     if as_json:
         print(found.model_dump_json())
     else:
-        shown.show(found, None)
+        shown.show(found, None, claims.of(stored))
+
+
+@app.command()
+def duet(
+    first: Annotated[
+        str, typer.Argument(metavar="FIRST", help="A cell: SERVER:key=value/fastapi/async/noop/w2, or parts of it.")
+    ],
+    second: Annotated[str, typer.Argument(metavar="SECOND", help="The cell to compare with it.")],
+    framework: Framework = "fastapi",
+    style: Style = "async",
+    workload: Workload = "noop",
+    param: Params = None,
+    workers: Workers = 1,
+    threads: Threads = 40,
+    pool_size: PoolSize = None,
+    vus: Annotated[int, typer.Option(metavar="N", help="Users of each side.")] = 16,
+    first_python: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Interpreter that runs the first server.  [default: our own]")
+    ] = None,
+    second_python: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Interpreter that runs the second server.  [default: our own]")
+    ] = None,
+    precision: Annotated[
+        str, typer.Option(metavar="SHARE", help="Stop when the interval is as narrow as ± this.")
+    ] = "1%",
+    max_time: Annotated[str, typer.Option(metavar="TIME", help="Restart no more after this time.")] = "5m",
+    fail_slower: Annotated[
+        str | None,
+        typer.Option(metavar="SHARE", help="Exit code 1 if the second costs more by this, such as 3%, for certain."),
+    ] = None,
+    warmup: Warmup = "1500ms",
+    duration: Annotated[str, typer.Option(metavar="TIME", help="The window of each restart.")] = "5s",
+    interference: Annotated[
+        bool, typer.Option("--interference/--no-interference", help="Look at what the two do to each other.")
+    ] = True,
+    pin: Pin = "auto",
+    database_url: DatabaseUrl = None,
+    k6: K6 = None,
+    boot_deadline: BootDeadline = "30s",
+    out: Out = Path("results"),
+    as_json: Json = False,
+) -> None:
+    """Load two cells at the same time on the same cores, and say which costs less CPU time per request."""
+    from harness import duet as carried
+    from harness import plan
+    from harness.report import duet as shown
+    from harness.report.progress import duet_reporter
+    from harness.system.placement import PINS
+
+    shared = plan.Request(
+        server="",
+        framework=framework,
+        style=style,
+        workload=workload,
+        params=tuple(param or ()),
+        workers=workers,
+        threads=threads,
+        pool_size=pool_size,
+        vus=vus,
+    )
+    settings = carried.Settings(
+        timing=plan.timing(warmup, duration),
+        precision=plan.share("--precision", precision),
+        most_seconds=plan.seconds("--max-time", max_time),
+        limit=None if fail_slower is None else plan.share("--fail-slower", fail_slower),
+        interference=interference,
+        k6=k6,
+        database_url=database_url,
+        pin=plan.known("pin", pin, PINS),
+        out=out,
+        boot_seconds=plan.seconds("--boot-deadline", boot_deadline),
+    )
+    sides = [plan.choose(plan.parse_cell(text, shared)) for text in (first, second)]
+    with duet_reporter() as reporter:
+        outcome = carried.run((sides[0], first_python), (sides[1], second_python), settings, reporter)
+    if as_json:
+        print(outcome.duet.model_dump_json())
+    else:
+        shown.show(outcome.duet, outcome.folder)
+    if outcome.duet.ratio is None:
+        raise typer.Exit(3)
+    raise typer.Exit(1 if outcome.duet.worse else 0)
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="FIRST", help="Folder of a stored run: the base.")],
+    second: Annotated[Path, typer.Argument(metavar="SECOND", help="Folder of the run to compare with it.")],
+    metric: Annotated[
+        str, typer.Option(metavar="NAME", help="What is compared: throughput, p50, p99 or cpu (per request).")
+    ] = "throughput",
+    fail_slower: Annotated[
+        str | None,
+        typer.Option(metavar="SHARE", help="Exit code 1 if a cell is worse by more, such as 5%, for certain."),
+    ] = None,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Compare runs of different hosts or protocols too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare two stored runs cell by cell, and say which differences are real."""
+    from harness import plan, review, store
+    from harness.report import compare as shown
+
+    limit = None if fail_slower is None else plan.share("--fail-slower", fail_slower)
+    chosen = plan.METRICS[plan.known("metric", metric, plan.METRICS)]
+    runs = [store.read_run(folder) for folder in (first, second)]
+    found = review.compare(runs[0], runs[1], chosen, limit, anyway=anyway)
+    if as_json:
+        print(found.model_dump_json())
+    else:
+        shown.show(found)
+    raise typer.Exit(1 if any(each.worse for each in found.contrasts) else 0)
 
 
 @app.command()

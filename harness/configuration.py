@@ -36,10 +36,35 @@ PRESETS = {
             for framework, styles in (("fastapi", ["async", "sync"]), ("flask", ["sync"]))
         ],
     ),
+    # The cells of the published study. Its 10,000 users would wait for longer than k6's timeout where 80 threads serve
+    # 80 requests per second; 1,000 tell the same, and 100 where an event loop serves 2 per second.
+    "article": Plan(
+        title="article",
+        cells=[
+            Axes(style=["async"], workload=["sleep?ms=1000"], workers=[1, 2], vus=[1000]),
+            Axes(style=["sync", "wrapped"], workload=["sleep?ms=1000"], workers=[2], vus=[1000]),
+            Axes(style=["sync", "async"], workload=["mixed?ms=500"], workers=[2], vus=[100]),
+            Axes(style=["async", "sync"], workload=["select?user_id=1"], workers=[1], vus=[64]),
+            Axes(
+                style=["async", "sync"],
+                workload=[f"simulation?fib={fib}" for fib in (15, 20, 25, 30)],
+                workers=[1, 2],
+                vus=[32],
+            ),
+            Axes(
+                style=["async"],
+                workload=[f"simulation?fib={fib}&cpu=thread" for fib in (15, 20, 25, 30)],
+                workers=[1],
+                vus=[32],
+            ),
+        ],
+    ),
 }
 SAID = {
     "quick": "the floor of each server, with one worker, in under three minutes. It cannot tell differences below some "
     "5 %, tails, workers, styles or anything that waits: for that there are the others, and plans of your own",
+    "article": "the cells of the published study (docs/decisions.md), judged claim by claim; seed the database with "
+    "--scale article before. Users are fewer than its 10,000, which would only measure k6's timeout",
     "servers": "all servers with async and sync handlers and Flask, four workloads, one worker and two",
 }
 

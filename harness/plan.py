@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import servers
 from handlers import catalogue
@@ -14,6 +16,7 @@ from handlers.styles import STYLES
 from handlers.workload import Workload
 from harness.errors import ImpossibleError, UsageError
 from harness.model.cell import DEFAULT_POOL_SIZE, DEFAULT_THREADS, Application, Cell, Timing
+from harness.model.comparison import Metric
 from harness.model.plan import DEFAULT_USERS, Axes, Plan
 from servers.adapter import Adapter, Interface
 
@@ -311,6 +314,47 @@ def repeated(expansion: Expansion) -> int:
         return choice.workload.work(**choice.cell.application.params).known_seconds > 0
 
     return next((place for place, each in enumerate(expansion.cells) if not waits(each)), 0)
+
+
+METRICS: dict[str, Metric] = {
+    "throughput": "throughput_rps",
+    "p50": "p50_ms",
+    "p99": "p99_ms",
+    "cpu": "cpu_us_per_request",
+}
+
+
+def parse_cell(text: str, shared: Request) -> Request:
+    """A cell in its written form, `SERVER:key=value/fastapi/async/sleep?ms=100/w2/t40/p10/c100`; parts that are left
+    out are as in `shared`, and all but the server may come in any order."""
+    server, *parts = text.split("/")
+    changes: dict[str, Any] = {"server": server}
+    letters = {"w": "workers", "t": "threads", "p": "pool_size", "c": "vus"}
+    for part in parts:
+        number = re.fullmatch(r"([wtpc])(\d+)", part)
+        if number:
+            changes[letters[number[1]]] = int(number[2])
+        elif part in catalogue.FRAMEWORKS:
+            changes["framework"] = part
+        elif part in STYLES:
+            changes["style"] = part
+        elif part.partition("?")[0] in catalogue.workload_names():
+            changes["workload"], changes["params"] = split_workload(part)
+        else:
+            raise UsageError(
+                f"{text}: {part!r} is no framework, style, workload or number",
+                cure="write it as SERVER:key=value/FRAMEWORK/STYLE/WORKLOAD?param=value/w2/t40/p10/c100",
+            )
+    return dataclasses.replace(shared, **changes)
+
+
+def share(option: str, text: str) -> float:
+    """A part of a whole, such as `5%` or `0.05`."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", text.strip())
+    value = float(match[1]) * (0.01 if match[2] else 1) if match else 1.0
+    if match is None or not 0 < value < 1:
+        raise UsageError(f"{option} {text}: not a share between 0 and 100%", cure="write it as 5%")
+    return value
 
 
 def split_list(texts: Sequence[str]) -> list[str]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
+from harness.errors import UsageError
 from harness.judge import overview
+from harness.judge.runs import compare_runs
+from harness.model.comparison import Metric, RunComparison
 from harness.model.overview import Overview
 from harness.store import StoredRun, Visit, environments
+from harness.system.host import IDENTITY
 
 
 def review(stored: StoredRun) -> Overview:
@@ -21,6 +26,33 @@ def review(stored: StoredRun) -> Overview:
         seconds=_seconds(stored),
         impossible=[(each["cell"], each["reason"]) for each in document.get("impossible", [])],
     )
+
+
+def compare(first: StoredRun, second: StoredRun, metric: Metric, limit: float | None, *, anyway: bool) -> RunComparison:
+    """Two runs, cell by cell. UsageError where they were not measured alike, unless to be compared `anyway`."""
+    different = list(_differences(first, second))
+    if different and not anyway:
+        raise UsageError(
+            f"{first.folder} and {second.folder} are not comparable: {'; '.join(different)}",
+            cure="measure both alike, or say --anyway and mind the difference",
+        )
+    observations = [overview.observations(overview.judge_all(visits(each))) for each in (first, second)]
+    return compare_runs(observations[0], observations[1], metric, limit)
+
+
+def _differences(first: StoredRun, second: StoredRun) -> Iterator[str]:
+    """What makes figures of two runs differ, whatever was measured."""
+    protocols = [sorted({visit.protocol for visit in each.visits}) for each in (first, second)]
+    if protocols[0] != protocols[1]:
+        yield f"protocol {protocols[0]} and {protocols[1]}"
+    for name in IDENTITY:
+        values = [each.document["host"].get(name) for each in (first, second)]
+        if values[0] != values[1]:
+            yield f"the host's {name} is {values[0]} and {values[1]}"
+    for name in ("window_seconds", "pin"):
+        values = [each.document.get(name) for each in (first, second)]
+        if values[0] != values[1]:
+            yield f"{name} is {values[0]} and {values[1]}"
 
 
 def visits(stored: StoredRun) -> list[overview.Visit]:

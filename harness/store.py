@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from harness.errors import LackError, UsageError
 from harness.model.cell import Cell, Environment
+from harness.model.duet import Duet
 from harness.model.measurement import PROTOCOL, SCHEMA, Facts, Judgement, Place, Reason
 
 Document = dict[str, Any]
@@ -74,6 +75,10 @@ class RunFolder:
         """Store one measurement the moment it ends."""
         self._count += 1
         _write(self.path / "measurements" / f"{self._count:04}.json", as_text(document))
+
+    def write_answer(self, document: Mapping[str, Any]) -> None:
+        """Store what a duet says."""
+        _write(self.path / "duet.json", as_text({"schema": SCHEMA, **without_home(document)}))
 
     def write_log(self, text: str) -> None:
         """Keep the server's log beside the last measurement."""
@@ -254,6 +259,16 @@ def read_run(folder: Path) -> StoredRun:
             f"{folder} cannot be read: {error}", cure="give the folder of a run, below results/"
         ) from error
     return StoredRun(folder=folder, document=document, visits=visits)
+
+
+def read_answer(folder: Path) -> Duet | None:
+    """What a duet says; None for other runs."""
+    path = folder / "duet.json"
+    if not path.exists():
+        return None
+    document = json.loads(path.read_text(encoding="utf-8"))
+    _check_schema(document.pop("schema"), folder)
+    return Duet.model_validate(document)
 
 
 def _measurements(folder: Path) -> list[Path]:

@@ -75,7 +75,7 @@ def overview(
 ) -> Overview:
     """What the visits say. They come in the order of the plan's cells: of two cells that are compared, the one that
     comes first is the base."""
-    judged = [Judged(visit=each, judgement=None if each.facts is None else judge(each.facts)) for each in visits]
+    judged = judge_all(visits)
     by_cell: dict[tuple[str, str], list[Judged]] = {}
     for each in judged:
         by_cell.setdefault((each.visit.environment, each.visit.cell.id), []).append(each)
@@ -86,14 +86,22 @@ def overview(
         planned=planned,
         seconds=round(seconds, 1),
         cells=[of_cell(each) for each in by_cell.values()],
-        comparison=compare([observation(each, each.valid) for each in judged if each.valid is not None]),
+        comparison=compare(observations(judged)),
         impossible=list(impossible),
     )
 
 
-def observation(judged: Judged, facts: Facts | None) -> Observation:
-    """What a valid visit contributes to comparisons."""
-    assert facts is not None
+def judge_all(visits: Sequence[Visit]) -> list[Judged]:
+    """Visits with their judgements."""
+    return [Judged(visit=each, judgement=None if each.facts is None else judge(each.facts)) for each in visits]
+
+
+def observations(judged: Sequence[Judged]) -> list[Observation]:
+    """What the valid visits contribute to comparisons."""
+    return [_observation(each, each.valid) for each in judged if each.valid is not None]
+
+
+def _observation(judged: Judged, facts: Facts) -> Observation:
     visit = judged.visit
     return Observation(
         environment=visit.environment,

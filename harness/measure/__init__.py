@@ -41,6 +41,8 @@ def measure(job: Job, observer: Observer) -> list[Measured]:
     with confined(job.placement.generator_cpus), Supervisor() as supervisor:
         observer(Progress(phase="boot"))
         servers = [start_server(side, supervisor, name=f"server-{number}") for number, side in enumerate(job.sides, 1)]
+        if job.idle is not None:
+            start_server(job.idle, supervisor, name="idle")
         generator = job.generator.start(load_of(job, servers), supervisor, job.placement.generator_cpus)
         windows = watch(job, servers, generator, observer)
         summaries = generator.wait_for_summaries()

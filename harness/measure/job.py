@@ -55,6 +55,8 @@ class Job:
     sides: tuple[Service, ...]
     timing: Timing
     generator: Generator
+    idle: Service | None = None
+    """A partner that is started beside them and not loaded."""
 
     @property
     def placement(self) -> Placement:

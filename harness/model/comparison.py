@@ -174,3 +174,36 @@ class Comparison(Value):
     excluded: list[Excluded]
     rankings: list[Ranking]
     main_effects: list[MainEffect]
+
+
+class RunContrast(Value):
+    """The same cell in two runs, in one metric. The verdict is of the second run: `faster` than the first."""
+
+    name: str
+    """The cell's, as both runs have it."""
+    metric: Metric
+    ratio: Interval
+    """Second ÷ first, as it is shown: 95 % over all cells together (Bonferroni). Blocks of two runs are no pairs, so
+    the interval is that of Welch's t; `n` is the smaller number of blocks."""
+    p: float | None
+    p_holm: float | None
+    verdict: ContrastVerdict
+    reason: str | None
+    """Why there can be no verdict."""
+    could_be: float | None
+    """The largest difference inside of the shown interval, as a fraction; None where the interval is unbounded."""
+    worse: bool | None
+    """Whether the whole interval lies beyond the limit that was asked for; None without one."""
+
+
+class RunComparison(Value):
+    """Two runs, cell by cell."""
+
+    metric: Metric
+    delta: float
+    """δ: the difference, as a fraction, from which on one matters: 3 %, or what either run's A/A cell shows."""
+    limit: float | None
+    """How much worse the second run may be, as a fraction."""
+    contrasts: list[RunContrast]
+    excluded: list[tuple[str, str]]
+    """Cells that cannot be compared, with the reason."""

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.model.claims import ClaimResult
 from harness.model.comparison import Axis, Contrast, Interval, MainEffect, Metric, Noise, Ranking
 from harness.model.overview import CellOverview, Overview
 
@@ -31,22 +32,25 @@ LEGEND = (
 )
 
 
-def show(overview: Overview, path: Path | None) -> None:
+def show(overview: Overview, path: Path | None, claims: Sequence[ClaimResult] = ()) -> None:
     """Print it to standard output."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     with console.capture() as captured:
-        for part in parts(overview, path, console.width):
+        for part in parts(overview, path, console.width, claims):
             console.print(part)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
-def parts(overview: Overview, path: Path | None, width: int) -> Iterator[Text | Table]:
+def parts(
+    overview: Overview, path: Path | None, width: int, claims: Sequence[ClaimResult] = ()
+) -> Iterator[Text | Table]:
     """Everything that is printed, in order."""
     yield _heading(overview)
     for workload in dict.fromkeys(map(_workload, overview.cells)):
         cells = [cell for cell in overview.cells if _workload(cell) == workload]
         yield from _tables(workload, cells, overview, width)
     yield from _verdicts(overview)
+    yield from _claims(claims)
     yield from _problems(overview)
     if path is not None:
         yield Text(f"\nstored in {path}")
@@ -240,6 +244,27 @@ def _noise(noise: Noise) -> str:
         f"the same cell twice{ceiling}: {noise.aa.estimate:.3f}×{_bounds(noise.aa)}; differences below "
         f"{noise.delta:.1%} are not told{warning}"
     )
+
+
+CLAIM_COLOURS = {"confirmed": "green", "refuted": "red", "undecided": "none", "cannot be told": "dim"}
+
+
+def _claims(claims: Sequence[ClaimResult]) -> Iterator[Text | Table]:
+    """Claim by claim: published ratio, measured one with its interval, verdict and why."""
+    if not claims:
+        return
+    yield Text("\nWhat the published study claims (ratios of throughput)", style="bold")
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("claim", "published", "here", "verdict"):
+        table.add_column(column, overflow="fold")
+    for each in claims:
+        case = f" ({each.case})" if each.case else ""
+        here = "–" if each.measured is None else f"{each.measured.estimate:.2f}×{_bounds(each.measured)}"
+        verdict = Text(each.verdict, style=CLAIM_COLOURS[each.verdict])
+        if each.why:
+            verdict.append(f": {each.why}", style="none")
+        table.add_row(f"  {each.claim} {each.text}{case}", f"{each.published:.2f}×", here, verdict)
+    yield table
 
 
 def _problems(overview: Overview) -> Iterator[Text]:

@@ -321,3 +321,99 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
+
+
+class Bounds(Protocol):
+    """A ratio with its interval; see harness.model.comparison.Interval."""
+
+    @property
+    def estimate(self) -> float: ...
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
+
+
+class Restarted(Protocol):
+    """A restart of a duet; see harness.model.duet.Restart."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def void(self) -> str | None: ...
+
+
+class DuetReporter(Protocol):
+    """Shows how a duet goes on."""
+
+    def tell(self, message: str) -> None:
+        """Something that happened."""
+
+    def observe(self, step: Step) -> None:
+        """A step of a restart."""
+
+    def restarted(self, restart: Restarted, ratio: Bounds | None) -> None:
+        """A restart has ended; what is known so far."""
+
+
+class DuetLines:
+    """A line for each restart."""
+
+    def tell(self, message: str) -> None:
+        """A line."""
+        print(message, file=sys.stderr, flush=True)
+
+    def observe(self, step: Step) -> None:
+        """Nothing yet."""
+
+    def restarted(self, restart: Restarted, ratio: Bounds | None) -> None:
+        """A line."""
+        self.tell(_so_far(restart, ratio))
+
+
+@contextmanager
+def duet_terminal() -> Iterator[DuetReporter]:
+    """One line that shows the interval shrinking."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, auto_refresh=False) as bar:
+        task = bar.add_task("restart 1")
+
+        class Line:
+            known = "restart 1"
+
+            def tell(self, message: str) -> None:
+                console.print(message, highlight=False, markup=False)
+
+            def observe(self, step: Step) -> None:
+                bar.update(task, description=f"{self.known}   {step.phase}", refresh=True)
+
+            def restarted(self, restart: Restarted, ratio: Bounds | None) -> None:
+                self.known = _so_far(restart, ratio)
+                bar.update(task, description=self.known, refresh=True)
+                if restart.void is not None:
+                    self.tell(self.known)
+
+        yield Line()
+
+
+@contextmanager
+def duet_reporter() -> Iterator[DuetReporter]:
+    """The reporter of a duet that fits standard error."""
+    if sys.stderr.isatty():
+        with duet_terminal() as shown:
+            yield shown
+    else:
+        yield DuetLines()
+
+
+def _so_far(restart: Restarted, ratio: Bounds | None) -> str:
+    said = f" does not count: {restart.void}" if restart.void else ""
+    if ratio is None or ratio.low is None or ratio.high is None:
+        known = "" if ratio is None else f": {ratio.estimate:.3f}×"
+        return f"restart {restart.number}{said}{known}"
+    half = (ratio.high / ratio.low) ** 0.5 - 1
+    return f"restart {restart.number}{said}: {ratio.estimate:.3f}× [{ratio.low:.3f}, {ratio.high:.3f}] ±{half:.1%}"

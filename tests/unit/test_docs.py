@@ -39,15 +39,21 @@ def help_of(*command: str) -> str:
     return done.stdout
 
 
+COMMANDS = ("run", "matrix", "report", "duet", "compare", "serve", "doctor", "list", "db seed", "db status")
+
+
 @pytest.fixture(scope="module")
 def helps() -> dict[str, str]:
-    return {name: help_of(*name.split()) for name in ("run", "serve", "doctor", "list", "db seed", "db status")}
+    return {name: help_of(*name.split()) for name in COMMANDS}
 
 
 def test_every_command_line_of_the_pages_exists(helps: dict[str, str]) -> None:
     seen = 0
     for page in PAGES:
-        for line in re.findall(r"harness ((?:run|serve|doctor|list|db)\b[^`\n|]*)", page.read_text(encoding="utf-8")):
+        for line in re.findall(
+            r"harness ((?:run|matrix|report|duet|compare|serve|doctor|list|db)\b[^`\n|]*)",
+            page.read_text(encoding="utf-8"),
+        ):
             command = next((name for name in helps if line.startswith(name)), line.split()[0])
             for option in re.findall(r"(--[a-z0-9-]+)", line):
                 assert option in helps[command], f"{page.name}: harness {line}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -137,7 +138,7 @@ def test_the_best_of_each_column_is_marked_and_ties_with_it(visit: object) -> No
         for block, noise in enumerate(NOISE, 1)
     ]
     shown = text(said(visits))
-    lines = {line.split()[0]: line for line in shown.splitlines() if line.startswith("  ") and line.split()}
+    lines = {line.split()[0]: line for line in shown.splitlines() if re.match(r"  \w", line)}
     assert lines["granian"].rstrip().endswith("*")
     assert lines["uvicorn"].rstrip().endswith("*")
     assert not lines["hypercorn"].rstrip().endswith("*")
@@ -161,7 +162,7 @@ def test_wide_tables_are_broken_into_several_that_fit(visit: object, width: int,
     assert max(map(len, lines)) <= width
     headers = [line for line in lines if line.startswith("req/s")]
     assert len(headers) > 1
-    assert sum(line.count(" w") for line in headers) == 15
+    assert len(re.findall(r"w\d", " ".join(headers))) == 15
 
 
 def _workers(visit: Visit, workers: int) -> Visit:

@@ -1,0 +1,262 @@
+"""Carries out a duet: two cells loaded at the same time, started anew until their costs are told apart."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from harness import __version__, store
+from harness.errors import UsageError
+from harness.judge import duet as judging
+from harness.judge.statistics import difference, usable
+from harness.judge.verdict import judge
+from harness.load import k6
+from harness.measure import Job, Measured, Progress, Service, measure
+from harness.model.cell import Environment, Timing
+from harness.model.comparison import Interval
+from harness.model.duet import Duet, Interference, Restart
+from harness.model.measurement import Facts, Place
+from harness.plan import Choice
+from harness.runner import (
+    BOOT_SECONDS,
+    check_connections,
+    database_url_of,
+    prepare_database,
+    prepare_environment,
+    service_of,
+    users_of,
+)
+from harness.system import host, limits, lock, signals
+
+INTERFERENCE_ROUNDS = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """Everything about a duet that is not its cells."""
+
+    timing: Timing
+    precision: float
+    """Half-width of the interval at which to stop, as a fraction; and δ, the difference from which on one matters."""
+    most_seconds: float
+    limit: float | None = None
+    """How much worse the second may be, as a fraction."""
+    interference: bool = True
+    k6: str | None = None
+    database_url: str | None = None
+    pin: str = "auto"
+    out: Path = Path("results")
+    boot_seconds: float = BOOT_SECONDS
+
+
+class Reporter(Protocol):
+    """Shows how a duet goes on."""
+
+    def tell(self, message: str) -> None:
+        """Something that happened."""
+
+    def observe(self, step: Progress) -> None:
+        """A step of a restart."""
+
+    def restarted(self, restart: Restart, ratio: Interval | None) -> None:
+        """A restart has ended; what is known so far."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """The answer, and where it is stored."""
+
+    duet: Duet
+    folder: Path
+
+
+Side = tuple[Choice, str | None]
+"""A cell, and the interpreter that runs its server; None: the harness' own."""
+
+
+def run(first: Side, second: Side, settings: Settings, shown: Reporter) -> Outcome:
+    """Compare two cells by what a request costs."""
+    host.require_linux()
+    started = datetime.now(UTC)
+    generator = k6.find(settings.k6)
+    cells = [choice.cell for choice, _ in (first, second)]
+    if cells[0].vus is None or cells[0].vus != cells[1].vus:
+        raise UsageError(
+            "a duet needs equal users on both sides and no arrival rate",
+            cure="give --vus N once, for both",
+        )
+    environments = [prepare_environment(choice, python) for choice, python in (first, second)]
+    limits.check_capacity(2 * users_of(first[0]))
+    with lock.machine(shown.tell), store.RunFolder.create(settings.out, "duet", started) as folder:
+        sides = tuple(
+            _service(choice, environment, settings, shown.tell)
+            for (choice, _), environment in zip((first, second), environments, strict=True)
+        )
+        # Both share the cores that the one with more workers gets.
+        widest = max(sides, key=lambda side: len(side.placement.server_cpus or ()))
+        sides = tuple(dataclasses.replace(side, placement=widest.placement) for side in sides)
+        folder.write_run(
+            {
+                "harness": __version__,
+                "started_at": started.isoformat(timespec="milliseconds"),
+                "duet": [cell.id for cell in cells],
+                "cells": list(dict.fromkeys(cell.id for cell in cells)),
+                "precision": settings.precision,
+                "warmup_seconds": settings.timing.warmup_seconds,
+                "window_seconds": settings.timing.window_seconds,
+                "pin": settings.pin,
+                "host": host.facts(),
+                "environments": [
+                    {"python_option": None, **environment.model_dump(mode="json")}
+                    for environment in {each.executable: each for each in environments}.values()
+                ],
+            }
+        )
+        work = _Work(sides, Job(sides=sides, timing=settings.timing, generator=generator), settings, folder, shown)
+        try:
+            found = work.carry_out()
+        except signals.Ended:
+            if work.restarts:
+                work.conclude()
+                shown.tell(f"interrupted after {len(work.restarts)} restarts; what they say is in {folder.publish()}")
+            raise
+        return Outcome(duet=found, folder=folder.publish())
+
+
+def _service(choice: Choice, environment: Environment, settings: Settings, tell: Callable[[str], None]) -> Service:
+    database = prepare_database(choice, database_url_of(choice, settings.database_url), tell)
+    if database is not None:
+        check_connections(choice, database)
+    return service_of(
+        choice,
+        environment,
+        database,
+        pin=settings.pin,
+        users=users_of(choice),
+        boot_seconds=settings.boot_seconds,
+        diagnose=False,  # its cost would be a part of what is compared
+    )
+
+
+class _Work:
+    """A duet under way."""
+
+    def __init__(
+        self,
+        sides: Sequence[Service],
+        job: Job,
+        settings: Settings,
+        folder: store.RunFolder,
+        shown: Reporter,
+    ) -> None:
+        self._sides, self._job, self._settings = sides, job, settings
+        self._folder, self._shown = folder, shown
+        self._began = time.monotonic()
+        self.restarts: list[Restart] = []
+        self._logs: list[float] = []
+        self._alone: tuple[list[Facts], list[Facts]] = ([], [])
+        self._together: tuple[list[Facts], list[Facts]] = ([], [])
+
+    def carry_out(self) -> Duet:
+        """Restart until the interval is narrow enough or the time is over; then look at what the partners do."""
+        while True:
+            self._restart()
+            late = time.monotonic() - self._began > self._settings.most_seconds
+            if late or judging.enough(self._logs, self._settings.precision):
+                break
+        if self._settings.interference:
+            for _ in range(INTERFERENCE_ROUNDS):
+                self._beside_idle()
+        return self.conclude()
+
+    def _restart(self) -> None:
+        number = len(self.restarts) + 1
+        swapped = number % 2 == 0
+        found = self._measure(self._ordered(swapped), number)
+        first, second = (each.facts for each in (found[::-1] if swapped else found))
+        why = judging.void(first, second)
+        log = None if why else judging.restart_log(first, second)
+        if log is not None:
+            self._logs.append(log)
+            self._together[0].append(first)
+            self._together[1].append(second)
+        restart = Restart(
+            number=number,
+            swapped=swapped,
+            slices=len(first.slices),
+            ratio=None if log is None else math.exp(log),
+            first_us=first.server.cpu_us_per_request,
+            second_us=second.server.cpu_us_per_request,
+            void=why,
+        )
+        self.restarts.append(restart)
+        self._shown.restarted(restart, judging.estimate(self._logs) if self._logs else None)
+        signals.deliver()
+
+    def _ordered(self, swapped: bool) -> Job:
+        return dataclasses.replace(self._job, sides=tuple(self._sides[::-1])) if swapped else self._job
+
+    def _measure(self, job: Job, number: int) -> list[Measured]:
+        """Measure and store each side."""
+        found = measure(job, self._shown.observe)
+        for position, each in enumerate(found, 1):
+            place = Place(block=number, position=position, attempt=1, repeat=False)
+            judgement = judge(each.facts)
+            document = store.as_document(each.facts, judgement, self._folder.final, place)
+            self._folder.write_measurement(document | {"beside": len(found) - 1})
+        self._folder.publish()
+        return found
+
+    def _beside_idle(self) -> None:
+        """Each side loaded alone, with its partner up and idle."""
+        for side, partner, alone in (
+            (self._sides[0], self._sides[1], self._alone[0]),
+            (self._sides[1], self._sides[0], self._alone[1]),
+        ):
+            job = dataclasses.replace(self._job, sides=(side,), idle=partner)
+            (found,) = self._measure(job, len(self.restarts) + len(alone) + 1)
+            alone.append(found.facts)
+            signals.deliver()
+
+    def conclude(self) -> Duet:
+        """The answer so far, stored."""
+        ratio = judging.estimate(self._logs) if self._logs else None
+        verdict, reason = judging.verdict(ratio, self._settings.precision)
+        database = [each.database.cpu_cores for each in self._together[0] if each.database is not None]
+        cores = [each for each in database if each is not None]
+        found = Duet(
+            first=self._sides[0].cell.id,
+            second=self._sides[1].cell.id,
+            ratio=ratio,
+            verdict=verdict,
+            reason=reason,
+            delta=self._settings.precision,
+            reached=judging.enough(self._logs, self._settings.precision),
+            limit=self._settings.limit,
+            worse=judging.beyond(ratio, self._settings.limit),
+            seconds=round(time.monotonic() - self._began, 1),
+            restarts=self.restarts,
+            interference=[
+                Interference(cell=side.cell.id, ratio=found)
+                for side, together, alone in zip(self._sides, self._together, self._alone, strict=True)
+                if (found := _interference(together, alone)) is not None
+            ],
+            database_cores=round(sum(cores) / len(cores), 3) if cores else None,
+        )
+        self._folder.write_answer(found.model_dump(mode="json"))
+        return found
+
+
+def _interference(together: Sequence[Facts], alone: Sequence[Facts]) -> Interval | None:
+    """CPU per request in the duet ÷ alone, with the restarts and the visits alone as two samples."""
+    logs = [
+        [math.log(cost) for each in facts if usable(cost := each.server.cpu_us_per_request)]
+        for facts in (alone, together)
+    ]
+    return difference(logs[0], logs[1])[0] if all(logs) else None

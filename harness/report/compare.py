@@ -1,0 +1,66 @@
+"""Two runs, cell by cell, as text for a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.model.comparison import RunComparison, RunContrast
+from harness.report.matrix import LABELS, WIDTH
+
+COLOURS = {"faster": "green", "slower": "red", "equivalent": "dim", "undecided": "none"}
+
+
+def show(comparison: RunComparison) -> None:
+    """Print it to standard output."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    with console.capture() as captured:
+        for part in parts(comparison):
+            console.print(part)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def parts(comparison: RunComparison) -> Iterator[Text | Table]:
+    """Everything that is printed, in order."""
+    yield Text(f"{LABELS[comparison.metric]}, second run ÷ first", style="bold")
+    yield Text(
+        f"differences below {comparison.delta:.1%} are not told; intervals are 95 % over all cells together",
+        style="dim",
+    )
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for _ in range(3):
+        table.add_column(overflow="fold")
+    for each in comparison.contrasts:
+        table.add_row(f"  {each.name}", _ratio(each), Text(_verdict(each), style=COLOURS[each.verdict]))
+    yield table
+    for name, reason in comparison.excluded:
+        yield Text(f"  {name}: {reason}", style="dim")
+    if comparison.limit is not None:
+        yield _gate(comparison)
+
+
+def _ratio(each: RunContrast) -> str:
+    if each.ratio.low is None or each.ratio.high is None:
+        return f"{each.ratio.estimate:.2f}×"
+    return f"{each.ratio.estimate:.2f}× [{each.ratio.low:.2f}, {each.ratio.high:.2f}]"
+
+
+def _verdict(each: RunContrast) -> str:
+    if each.reason:
+        return f"{each.verdict} ({each.reason})"
+    if each.verdict == "undecided" and each.could_be is not None:
+        return f"undecided: could be up to {each.could_be:.0%}"
+    return each.verdict
+
+
+def _gate(comparison: RunComparison) -> Text:
+    worse = [each.name for each in comparison.contrasts if each.worse]
+    if not worse:
+        return Text(f"\nno cell is worse by more than {comparison.limit:.0%} for certain", style="green")
+    return Text(
+        f"\nworse by more than {comparison.limit:.0%}, the whole interval: {', '.join(worse)}", style="bold red"
+    )

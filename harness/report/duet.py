@@ -1,0 +1,85 @@
+"""A duet as text for a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from harness.model.comparison import Interval
+from harness.model.duet import Duet
+from harness.report.matrix import WIDTH
+from harness.report.progress import duration
+
+COLOURS = {"faster": "green", "slower": "red", "equivalent": "dim", "undecided": "none"}
+CANNOT = (
+    "a duet tells what a request costs in CPU time. It cannot tell latency, capacity or anything that waits: "
+    "both sides take each other's cores"
+)
+
+
+def show(duet: Duet, path: Path | None) -> None:
+    """Print it to standard output."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    with console.capture() as captured:
+        for line in lines(duet):
+            console.print(line)
+        if path is not None:
+            console.print(Text(f"\nstored in {path}"))
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def lines(duet: Duet) -> Iterator[Text]:
+    """Everything that is printed."""
+    yield Text("CPU time per request", style="bold")
+    yield Text(f"  {duet.second}\n  ÷ {duet.first}\n")
+    yield Text.assemble(f"  {ratio_text(duet.ratio)}   ", (_verdict(duet), f"bold {COLOURS[duet.verdict]}"))
+    slices = sum(each.slices for each in duet.restarts if each.void is None)
+    counted = sum(each.void is None for each in duet.restarts)
+    enough = "" if duet.reached else f", which was not narrow enough (±{duet.delta:.1%} were asked for)"
+    yield Text(f"  {counted} restarts, {slices} slices in {duration(duet.seconds)}{enough}", style="dim")
+    costs = [_mean([each.first_us for each in duet.restarts]), _mean([each.second_us for each in duet.restarts])]
+    yield Text(f"  about {costs[1]} against {costs[0]} µs per request, both at the same time", style="dim")
+    if duet.database_cores is not None:
+        yield Text(f"  Postgres used {duet.database_cores:.2f} cores for both; it is in neither figure", style="dim")
+    for each in duet.interference:
+        yield Text(
+            f"  beside its partner's load a request of {each.cell} costs {ratio_text(each.ratio)} of what it costs "
+            "beside an idle one",
+            style="dim",
+        )
+    for restart in duet.restarts:
+        if restart.void is not None:
+            yield Text(f"  restart {restart.number} does not count: {restart.void}", style="yellow")
+    if duet.limit is not None:
+        said = "costs more by over" if duet.worse else "does not for certain cost more by over"
+        yield Text(f"  the second {said} {duet.limit:.0%}", style="bold red" if duet.worse else "green")
+    yield Text(f"\n  {CANNOT}", style="dim")
+
+
+def ratio_text(ratio: Interval | None) -> str:
+    """A ratio with its interval."""
+    if ratio is None:
+        return "no restart counts"
+    if ratio.low is None or ratio.high is None:
+        return f"{ratio.estimate:.3f}×"
+    return f"{ratio.estimate:.3f}× [{ratio.low:.3f}, {ratio.high:.3f}]"
+
+
+def _verdict(duet: Duet) -> str:
+    if duet.reason:
+        return f"{duet.verdict}: {duet.reason}"
+    return {
+        "faster": "the second costs less",
+        "slower": "the second costs more",
+        "equivalent": f"equivalent within ±{duet.delta:.1%}",
+        "undecided": "undecided",
+    }[duet.verdict]
+
+
+def _mean(costs: list[float | None]) -> str:
+    known = [cost for cost in costs if cost is not None]
+    return f"{sum(known) / len(known):,.0f}" if known else "–"

@@ -1,0 +1,97 @@
+"""Claims of the published study: their figures, and what runs make of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness import claims, configuration, plan
+from harness.judge.claims import CLAIMS, judge_claims
+from harness.judge.overview import Visit, judge_all
+from harness.model.cell import Cell
+from harness.model.claims import ClaimResult
+from harness.model.measurement import Facts, Waits
+
+NOISE = (1.0, 1.01, 0.99, 1.0, 1.01, 0.99, 1.0, 1.0)
+
+
+def said(
+    facts: Facts, rates: dict[str, float], *, invalid: str = "", note: str | None = None
+) -> dict[str, ClaimResult]:
+    """The claims, of a run of the preset in which the cells whose names begin so have these throughputs, others 100."""
+    visits = []
+    for each in plan.expand(configuration.preset("article")).cells:
+        cell: Cell = each.choice.cell
+        rate = next((rate for name, rate in rates.items() if cell.id.startswith(name)), 100.0)
+        stolen = 3.0 if invalid and cell.id.startswith(invalid) else 0.0
+        for block, noise in enumerate(NOISE, 1):
+            found = facts.model_copy(
+                update={
+                    "cell": cell,
+                    "requests": round(rate * noise * facts.window_seconds),
+                    "waits": Waits(total_seconds=None, occupied_seconds=None, slot="thread"),
+                    "machine": facts.machine.model_copy(update={"stolen_cores": stolen}),
+                    "generator": facts.generator.model_copy(update={"users_accounted": None}),
+                    "placement": facts.placement.model_copy(update={"note": note}),
+                }
+            )
+            visits.append(Visit(environment="", cell=cell, block=block, repeat=False, facts=found, failure=None))
+    results = judge_claims(judge_all(visits), claims.published())
+    return {f"{each.claim} {each.case}".strip(): each for each in results}
+
+
+def test_every_claim_has_its_published_figures() -> None:
+    published = claims.published()
+    rows = [row for claim in CLAIMS for _, *pair in claim.pairs for row in pair]
+    assert all(row in published for row in rows)
+    assert [claim.name for claim in CLAIMS] == [f"C{number}" for number in range(1, 10)]
+
+
+def test_published_ratios_are_those_of_the_study(facts: Facts) -> None:
+    found = said(facts, {})
+    shown = {name: each.published for name, each in found.items()}
+    stated = {"C1": 3.74, "C2": 0.07, "C3": 1.04, "C4": 0.34, "C5": 1.79}
+    for claim, ratios in {
+        "C6": (1.05, 1.05, 1.22, 1.16),
+        "C7": (1.45, 1.34, 1.20, 1.13),
+        "C8": (0.89, 0.93, 0.87, 0.89),
+    }.items():
+        stated |= {f"{claim} fib={fib}": ratio for fib, ratio in zip((15, 20, 25, 30), ratios, strict=True)}
+    assert {claim: shown[claim] for claim in stated} == pytest.approx(stated, abs=0.006)
+
+
+def test_every_cell_of_the_claims_is_in_the_preset(facts: Facts) -> None:
+    assert not [name for name, each in said(facts, {}).items() if not (each.numerator and each.denominator)]
+
+
+@pytest.mark.parametrize(
+    ("rates", "claim", "verdict"),
+    [
+        ({"uvicorn/fastapi/async/select": 150}, "C5", "confirmed"),
+        ({"uvicorn/fastapi/async/select": 70}, "C5", "refuted"),
+        ({}, "C5", "refuted"),
+        ({"uvicorn/fastapi/sync/sleep": 10}, "C2", "confirmed"),
+        ({}, "C2", "refuted"),
+        ({}, "C3", "confirmed"),
+        ({"uvicorn/fastapi/wrapped/sleep": 150}, "C3", "refuted"),
+        ({"uvicorn/fastapi/async/mixed": 5}, "C4", "confirmed"),
+        ({"uvicorn/fastapi/async/sleep?ms=1000/w2": 300}, "C1", "confirmed"),
+        ({"uvicorn/fastapi/async/simulation?user_id=1&fib=30&cpu=inline/w2": 3}, "C9 fib=30 to 15, async", "confirmed"),
+    ],
+)
+def test_a_claim_is_judged_by_the_whole_interval(
+    facts: Facts, rates: dict[str, float], claim: str, verdict: str
+) -> None:
+    found = said(facts, rates)[claim]
+    assert found.verdict == verdict, found
+
+
+def test_what_cannot_be_told_has_its_reason(facts: Facts) -> None:
+    assert said(facts, {}, invalid="uvicorn/fastapi/async/select")["C5"].verdict == "cannot be told"
+    assert "others took" in said(facts, {}, invalid="uvicorn/fastapi/async/select")["C5"].why
+    shared = said(facts, {}, note="2 workers share 1 core: scaling cannot show here")
+    assert (shared["C1"].verdict, shared["C1"].why) == (
+        "cannot be told",
+        "2 workers share 1 core: scaling cannot show here",
+    )
+    assert shared["C5"].verdict != "cannot be told"
+    assert all(each.verdict == "cannot be told" for each in judge_claims([], claims.published()))
