@@ -6,9 +6,9 @@ For each server one and the same server process (noop, async, one worker) is loa
 both, from the same cores, in windows of one second: the speed of a shared machine wanders, and neighbours share most of
 it. The order changes from pair to pair. A pair during which others took more than 5 % of the cores (the machine gate)
 does not count. The ratio is the geometric mean over pairs with its 95 % interval (t); pairs are added, thirty at least,
-until the interval's half-width is below the precision, or for twenty minutes. Where k6 uses more than 80 % of its cores
-the generator gate says that its figure may be its own limit. Needs wrk on PATH and two cores; five minutes or more for
-each server.
+until the interval's half-width is below the precision, or for fifteen minutes. Where k6 uses more than 80 % of its
+cores the generator gate says that its figure may be its own limit. Needs wrk on PATH and two cores; five minutes or
+more for each server.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ TIMINGS = {
     "k6": Timing(warmup_seconds=0.5, window_seconds=1.0),
     "wrk": Timing(warmup_seconds=0.0, window_seconds=1.0),  # it needs none of its own, and the server is warm
 }
-LEAST_PAIRS, MOST_SECONDS = 30, 1200.0
+LEAST_PAIRS, MOST_SECONDS = 30, 900.0
 TRUE = (0.97, 1.03)
 
 
@@ -81,7 +81,7 @@ def compare(name: str, precision: float) -> dict[str, object]:
             ratio = interval([math.log(one / other) for one, other in zip(rates["k6"], rates["wrk"], strict=True)])
             assert ratio.low is not None
             assert ratio.high is not None
-            half_width = math.sqrt(ratio.high / ratio.low) - 1
+            half_width = ratio.half_width or 0.0
             if half_width <= precision or late:
                 break
     share = sum(shares) / len(shares)
@@ -113,6 +113,7 @@ def main() -> None:
     for name in chosen.server or SERVERS:
         row = compare(name, chosen.precision)
         rows.append(row)
+        write(chosen.out, rows)  # at once: it may take an hour
         gate = "passes" if row["generator_gate_passes"] else "does not pass"
         print(
             f"{name:10} k6 ÷ wrk {row['ratio']:.3f} [{row['low']:.3f}, {row['high']:.3f}] ±{row['half_width']:.1%}  "
@@ -120,7 +121,6 @@ def main() -> None:
             f"k6 at {row['k6_share_of_its_cores']:.0%} of its core: the gate {gate}",
             flush=True,
         )
-    write(chosen.out, rows)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,10 @@ import dataclasses
 import math
 from pathlib import Path
 
-from harness.judge.statistics import interval
 from running import write
 
 from harness import plan, runner
+from harness.judge.statistics import interval
 from harness.load import k6
 from harness.measure import Job, Service, measure
 from harness.model.cell import Timing
@@ -65,8 +65,8 @@ def main() -> None:
         rows.append(
             {"cell": pair[0].cell.id, **ratio.model_dump(), "ratios": [round(math.exp(log), 4) for log in logs]}
         )
+        write(chosen.out, rows)
         print(f"{pair[0].cell.id:44} {ratio.estimate:6.4f}  [{ratio.low:.4f}, {ratio.high:.4f}]", flush=True)
-    write(chosen.out, rows)
 
 
 if __name__ == "__main__":

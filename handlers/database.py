@@ -45,8 +45,8 @@ def _url() -> str:
 
 
 def application_name() -> str:
-    """What Postgres shows for connections of this measurement."""
-    return "harness-" + os.environ.get("HARNESS_MEASUREMENT", "by-hand")[:12]
+    """What Postgres shows for connections of this measurement, and of which of its servers."""
+    return f"harness-{os.environ.get('HARNESS_MEASUREMENT', 'by-hand')[:12]}-{os.environ.get('HARNESS_SERVER', '1')}"
 
 
 def _options() -> dict[str, Any]:

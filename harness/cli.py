@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import typer
 import servers
 from handlers import catalogue
 from handlers.styles import STYLES
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.system import signals
 
 app = typer.Typer(
@@ -84,6 +85,13 @@ Diagnose = Annotated[
     bool, typer.Option("--diagnose/--no-diagnose", help="Let the workers watch what their requests wait for.")
 ]
 BootDeadline = Annotated[str, typer.Option(metavar="TIME", help="How long the server may take to come up.")]
+
+
+def _complete_run(incomplete: str) -> list[str]:
+    """Run folders for shell completion."""
+    from harness import store
+
+    return [str(each.folder) for each in store.runs(Path("results")) if str(each.folder).startswith(incomplete)]
 
 
 def _version(asked: bool) -> None:
@@ -208,6 +216,9 @@ def matrix(
         str | None, typer.Option(metavar="TIME", help="The window that counts.  [default: 15s]")
     ] = None,
     pin: Annotated[str | None, typer.Option(metavar="HOW", help="Own cores: auto, split or none.")] = None,
+    duet_baseline: Annotated[
+        str | None, typer.Option(metavar="SERVER", help="Compare every other server with this one by duets too.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the cells, how long it will take, and the plan as a file.")
     ] = False,
@@ -246,7 +257,14 @@ def matrix(
         rate=rate,
         python=python,
     )
-    overrides = {"blocks": blocks, "seed": seed, "warmup": warmup, "duration": duration, "pin": pin}
+    overrides = {
+        "blocks": blocks,
+        "seed": seed,
+        "warmup": warmup,
+        "duration": duration,
+        "pin": pin,
+        "duet_baseline": duet_baseline,
+    }
     if resume is not None:
         axes.refuse_with_resume(given, overrides, plan_file, preset)
     else:
@@ -267,27 +285,31 @@ def matrix(
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a stored run.")],
-    as_json: Json = False,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[RUN]", help="Folder of a stored run.", autocompletion=_complete_run),
+    ] = None,
+    latest: Annotated[bool, typer.Option("--latest", help="The run that was begun last.")] = False,
+    form: Annotated[
+        str, typer.Option("--format", metavar="NAME", help="text, markdown, json, csv or parquet.")
+    ] = "text",
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FOLDER", help="Where csv and parquet go: cells and visits.")
+    ] = None,
+    out: Out = Path("results"),
 ) -> None:
     """Show what a stored run says: a matrix, finished or not, a duet, or a single cell."""
-    from harness import claims, review, store
-    from harness.report import duet as duets
-    from harness.report import matrix as shown
+    from harness import plan, showing, store
 
-    stored = store.read_run(folder)
-    answer = store.read_answer(folder)
-    if answer is not None:
-        if as_json:
-            print(answer.model_dump_json())
-        else:
-            duets.show(answer, None)
-        return
-    found = review.review(stored)
-    if as_json:
-        print(found.model_dump_json())
-    else:
-        shown.show(found, None, claims.of(stored))
+    plan.known("format", form, showing.FORMATS)
+    if (folder is not None) == latest:
+        raise UsageError("give a run's folder, or --latest", cure="see what there is with: harness list runs")
+    if folder is None:
+        found = store.runs(out)
+        if not found:
+            raise UsageError(f"there is no run in {out}", cure="measure something, or name another folder with --out")
+        folder = found[-1].folder
+    showing.show(folder, form, to)
 
 
 @app.command()
@@ -374,8 +396,14 @@ def duet(
 
 @app.command()
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="FIRST", help="Folder of a stored run: the base.")],
-    second: Annotated[Path, typer.Argument(metavar="SECOND", help="Folder of the run to compare with it.")],
+    first: Annotated[
+        Path,
+        typer.Argument(metavar="FIRST", help="Folder of a stored run: the base.", autocompletion=_complete_run),
+    ],
+    second: Annotated[
+        Path,
+        typer.Argument(metavar="SECOND", help="Folder of the run to compare with it.", autocompletion=_complete_run),
+    ],
     metric: Annotated[
         str, typer.Option(metavar="NAME", help="What is compared: throughput, p50, p99 or cpu (per request).")
     ] = "throughput",
@@ -489,6 +517,19 @@ def list_workloads() -> None:
     from harness.report import lists
 
     lists.workloads()
+
+
+@list_app.command("runs")
+def list_runs(out: Out = Path("results"), as_json: Json = False) -> None:
+    """Stored runs, oldest first."""
+    from harness import store
+    from harness.report import lists
+
+    found = store.runs(out)
+    if as_json:
+        print(json.dumps([{**dataclasses.asdict(each), "folder": str(each.folder)} for each in found]))
+    else:
+        lists.runs(found)
 
 
 @db_app.command("start")

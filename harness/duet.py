@@ -18,7 +18,7 @@ from harness.judge.statistics import difference, usable
 from harness.judge.verdict import judge
 from harness.load import k6
 from harness.measure import Job, Measured, Progress, Service, measure
-from harness.model.cell import Environment, Timing
+from harness.model.cell import Cell, Environment, Timing
 from harness.model.comparison import Interval
 from harness.model.duet import Duet, Interference, Restart
 from harness.model.measurement import Facts, Place
@@ -81,7 +81,13 @@ Side = tuple[Choice, str | None]
 
 
 def run(first: Side, second: Side, settings: Settings, shown: Reporter) -> Outcome:
-    """Compare two cells by what a request costs."""
+    """Compare two cells by what a request costs, when no other harness measures."""
+    with lock.machine(shown.tell):
+        return perform(first, second, settings, shown)
+
+
+def perform(first: Side, second: Side, settings: Settings, shown: Reporter) -> Outcome:
+    """The same for one who holds the machine's lock."""
     host.require_linux()
     started = datetime.now(UTC)
     generator = k6.find(settings.k6)
@@ -93,31 +99,9 @@ def run(first: Side, second: Side, settings: Settings, shown: Reporter) -> Outco
         )
     environments = [prepare_environment(choice, python) for choice, python in (first, second)]
     limits.check_capacity(2 * users_of(first[0]))
-    with lock.machine(shown.tell), store.RunFolder.create(settings.out, "duet", started) as folder:
-        sides = tuple(
-            _service(choice, environment, settings, shown.tell)
-            for (choice, _), environment in zip((first, second), environments, strict=True)
-        )
-        # Both share the cores that the one with more workers gets.
-        widest = max(sides, key=lambda side: len(side.placement.server_cpus or ()))
-        sides = tuple(dataclasses.replace(side, placement=widest.placement) for side in sides)
-        folder.write_run(
-            {
-                "harness": __version__,
-                "started_at": started.isoformat(timespec="milliseconds"),
-                "duet": [cell.id for cell in cells],
-                "cells": list(dict.fromkeys(cell.id for cell in cells)),
-                "precision": settings.precision,
-                "warmup_seconds": settings.timing.warmup_seconds,
-                "window_seconds": settings.timing.window_seconds,
-                "pin": settings.pin,
-                "host": host.facts(),
-                "environments": [
-                    {"python_option": None, **environment.model_dump(mode="json")}
-                    for environment in {each.executable: each for each in environments}.values()
-                ],
-            }
-        )
+    sides = _sides(first[0], second[0], environments, settings, shown.tell)
+    with store.RunFolder.create(settings.out, "duet", started) as folder:
+        folder.write_run(_document(cells, environments, settings, started))
         work = _Work(sides, Job(sides=sides, timing=settings.timing, generator=generator), settings, folder, shown)
         try:
             found = work.carry_out()
@@ -129,10 +113,45 @@ def run(first: Side, second: Side, settings: Settings, shown: Reporter) -> Outco
         return Outcome(duet=found, folder=folder.publish())
 
 
+def _sides(
+    first: Choice, second: Choice, environments: Sequence[Environment], settings: Settings, tell: Callable[[str], None]
+) -> tuple[Service, ...]:
+    """Both cells, on the cores that the one with more workers gets, and Postgres with them."""
+    sides = [
+        _service(choice, environment, settings, tell)
+        for choice, environment in zip((first, second), environments, strict=True)
+    ]
+    database = next((side.database for side in sides if side.database is not None), None)
+    if database is not None:
+        check_connections(database, first, second)
+    places = [side.placement for side in sides]
+    shared = max(places, key=lambda place: (len(place.server_cpus or ()), place.database_cpus is not None))
+    return tuple(dataclasses.replace(side, placement=shared) for side in sides)
+
+
+def _document(
+    cells: Sequence[Cell], environments: Sequence[Environment], settings: Settings, started: datetime
+) -> store.Document:
+    """What was asked for, on which host, with which packages."""
+    return {
+        "harness": __version__,
+        "started_at": started.isoformat(timespec="milliseconds"),
+        "duet": [cell.id for cell in cells],
+        "cells": list(dict.fromkeys(cell.id for cell in cells)),
+        "precision": settings.precision,
+        "warmup_seconds": settings.timing.warmup_seconds,
+        "window_seconds": settings.timing.window_seconds,
+        "pin": settings.pin,
+        "host": host.facts(),
+        "environments": [
+            {"python_option": None, **environment.model_dump(mode="json")}
+            for environment in {each.executable: each for each in environments}.values()
+        ],
+    }
+
+
 def _service(choice: Choice, environment: Environment, settings: Settings, tell: Callable[[str], None]) -> Service:
     database = prepare_database(choice, database_url_of(choice, settings.database_url), tell)
-    if database is not None:
-        check_connections(choice, database)
     return service_of(
         choice,
         environment,
@@ -193,6 +212,8 @@ class _Work:
             ratio=None if log is None else math.exp(log),
             first_us=first.server.cpu_us_per_request,
             second_us=second.server.cpu_us_per_request,
+            first_database_us=_database_us(first),
+            second_database_us=_database_us(second),
             void=why,
         )
         self.restarts.append(restart)
@@ -251,6 +272,14 @@ class _Work:
         )
         self._folder.write_answer(found.model_dump(mode="json"))
         return found
+
+
+def _database_us(facts: Facts) -> float | None:
+    """CPU of Postgres per request in microseconds, for this side alone."""
+    requests = sum(piece.requests for piece in facts.slices)
+    seconds = sum(piece.seconds for piece in facts.slices)
+    cores = facts.database.own_cpu_cores if facts.database is not None else None
+    return round(cores * seconds / requests * 1e6, 3) if cores is not None and requests else None
 
 
 def _interference(together: Sequence[Facts], alone: Sequence[Facts]) -> Interval | None:

@@ -9,33 +9,37 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from harness import __version__, plan, store
+from harness import __version__, duet, plan, store
 from harness.errors import HarnessError, TargetError, UsageError
 from harness.judge.verdict import judge
 from harness.load import k6
 from harness.load.generator import Generator
 from harness.measure import Job, Measured, Progress, Service, measure
 from harness.model.cell import Environment, Timing
+from harness.model.comparison import Interval
+from harness.model.duet import Restart
 from harness.model.measurement import Judgement, Place, Verdict
 from harness.model.plan import Plan
-from harness.plan import Expansion
+from harness.plan import Expansion, Planned
 from harness.runner import (
     BOOT_SECONDS,
     check_connections,
+    check_environment,
     check_generator,
     conclude,
     database_url_of,
     prepare_database,
-    prepare_environment,
     service_of,
     users_of,
 )
-from harness.system import host, limits, lock, placement, signals
+from harness.system import host, interpreters, limits, lock, placement, signals
 
 ATTEMPTS = 2
 """A visit that failed or was invalid is repeated once, at the end of its block."""
-OVERHEAD_SECONDS = 3.0
-"""What a visit takes besides warm-up and window, by experience, before there is any on this machine."""
+
+
+DUET_TIMING = Timing(warmup_seconds=1.5, window_seconds=5.0)
+DUET_PRECISION, DUET_SECONDS = 0.01, 180.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +96,7 @@ class Work:
     """Place of the A/A cell."""
     services: list[Service]
     generator: Generator
+    duets: list[tuple[Planned, Planned]]
 
     @property
     def visits(self) -> int:
@@ -110,11 +115,6 @@ class Work:
         return self.repeated if place == len(self.services) else place
 
 
-def estimate_seconds(timing: Timing, visits: int) -> float:
-    """How long so many visits take, by experience."""
-    return visits * (timing.warmup_seconds + timing.window_seconds + OVERHEAD_SECONDS)
-
-
 def timing_of(wanted: Plan) -> Timing:
     """Warm-up and window of a plan, checked."""
     return plan.timing(wanted.warmup, wanted.duration)
@@ -130,7 +130,7 @@ def run(wanted: Plan, means: Means, shown: Reporter) -> Path:
         work = prepare(wanted, expansion, environments, means, shown.tell)
         with store.RunFolder.create(means.out, "matrix", started) as folder:
             folder.write_run(run_document(work, environments, started))
-            _carry_out(work, folder, {}, shown)
+            _carry_out(work, folder, {}, means, shown)
             return folder.publish()
 
 
@@ -144,7 +144,7 @@ def resume(path: Path, means: Means, shown: Reporter) -> Path:
     with lock.machine(shown.tell):
         work = prepare(wanted, expansion, environments, means, shown.tell)
         now = store.without_home(run_document(work, environments, datetime.now(UTC)))
-        for what in ("cells", "order", "host_identity", "environments"):
+        for what in CHANGED:
             if now[what] != stored.document[what]:
                 raise UsageError(
                     f"{path} cannot be gone on with: {CHANGED[what]} since it began",
@@ -156,7 +156,7 @@ def resume(path: Path, means: Means, shown: Reporter) -> Path:
             assert visit.place is not None
             done.setdefault((visit.place.block, visit.place.position), []).append(visit)
         shown.tell(f"going on after {len(stored.visits)} stored visits")
-        _carry_out(work, folder, done, shown)
+        _carry_out(work, folder, done, means, shown)
         return path
 
 
@@ -165,6 +165,8 @@ CHANGED = {
     "order": "the order that its seed makes has changed",
     "host_identity": "the machine is another one",
     "environments": "installed packages have changed",
+    "generator": "the load generator has changed",
+    "database": "the database has changed",
 }
 
 
@@ -179,7 +181,9 @@ def inspect(expansion: Expansion) -> dict[str | None, Environment]:
     """Interpreter → its environment, with everything installed that its cells need."""
     found: dict[str | None, Environment] = {}
     for each in expansion.cells:
-        found[each.python] = prepare_environment(each.choice, each.python)
+        if each.python not in found:
+            found[each.python] = interpreters.inspect(each.python)
+        check_environment(each.choice, found[each.python])
     return found
 
 
@@ -205,7 +209,7 @@ def prepare(
             if database is None:
                 database = prepare_database(choice, database_url_of(choice, means.database_url), tell)
             assert database is not None
-            check_connections(choice, database)
+            check_connections(database, choice)
         services.append(
             service_of(
                 choice,
@@ -224,6 +228,7 @@ def prepare(
         repeated=plan.repeated(expansion),
         services=services,
         generator=generator,
+        duets=plan.duets(expansion, wanted.duet_baseline) if wanted.duet_baseline else [],
     )
 
 
@@ -241,6 +246,8 @@ def run_document(work: Work, environments: dict[str | None, Environment], starte
         "warmup_seconds": work.timing.warmup_seconds,
         "window_seconds": work.timing.window_seconds,
         "pin": work.plan.pin,
+        "generator": f"{work.generator.name} {work.generator.version}",
+        "database": _database(work),
         "host": facts,
         "host_identity": {name: facts[name] for name in host.IDENTITY},
         "environments": [
@@ -250,10 +257,23 @@ def run_document(work: Work, environments: dict[str | None, Environment], starte
     }
 
 
+def _database(work: Work) -> store.Document | None:
+    """What the database is told apart by; None where no cell uses one."""
+    found = next((service.database for service in work.services if service.database is not None), None)
+    if found is None:
+        return None
+    return {"kind": found.kind, "version": found.version, "server": found.server, "checksums": found.checksums}
+
+
 def _carry_out(
-    work: Work, folder: store.RunFolder, done: dict[tuple[int, int], list[store.Visit]], shown: Reporter
+    work: Work,
+    folder: store.RunFolder,
+    done: dict[tuple[int, int], list[store.Visit]],
+    means: Means,
+    shown: Reporter,
 ) -> None:
-    """All visits that are not stored yet, block by block; those of a block that are not valid once more at its end."""
+    """All visits that are not stored yet, block by block; those of a block that are not valid once more at its end.
+    Then the duets."""
     attempts = {key: [_verdict(visit) for visit in visits] for key, visits in done.items()}
     seconds: list[float] = []
     try:
@@ -281,11 +301,45 @@ def _carry_out(
                 )
             )
             signals.deliver()
+        _duets(work, folder, means, shown)
     except (HarnessError, signals.Ended):
         if attempts:
             made = f"{len(attempts)} of {work.visits} visits are stored"
             shown.tell(f"{made}; go on with: harness matrix --resume {folder.path}")
         raise
+
+
+def _duets(work: Work, folder: store.RunFolder, means: Means, shown: Reporter) -> None:
+    """Every server against the baseline, as far as it is not stored yet."""
+    made = {(each.first, each.second) for each in store.read_duets(folder.path)}
+    for first, second in work.duets:
+        names = (first.choice.cell.id, second.choice.cell.id)
+        if names in made:
+            continue
+        shown.tell(f"duet of {names[1]} against {names[0]}")
+        settings = duet.Settings(
+            timing=DUET_TIMING,
+            precision=DUET_PRECISION,
+            most_seconds=DUET_SECONDS,
+            interference=False,
+            k6=means.k6,
+            database_url=means.database_url,
+            pin=work.plan.pin,
+            out=folder.publish() / store.DUETS,
+            boot_seconds=means.boot_seconds,
+        )
+        duet.perform((first.choice, first.python), (second.choice, second.python), settings, _DuetReporter(shown))
+
+
+class _DuetReporter:
+    """A duet's progress among that of a matrix."""
+
+    def __init__(self, shown: Reporter) -> None:
+        self.tell = shown.tell
+        self.observe = shown.observe
+
+    def restarted(self, restart: Restart, ratio: Interval | None) -> None:
+        """Nothing: what a duet says is told at the end."""
 
 
 def _places(work: Work, attempts: dict[tuple[int, int], list[Verdict]]) -> Iterator[Place]:

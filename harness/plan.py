@@ -306,6 +306,34 @@ def order(cells: int, blocks: int, seed: int) -> list[list[int]]:
     return found
 
 
+def duets(expansion: Expansion, baseline: str) -> list[tuple[Planned, Planned]]:
+    """Pairs of the baseline server's cells with those of other servers that are equal in all else. UsageError if there
+    is none. Cells under open load have none: a duet needs users that wait."""
+    bases = {_rest(each): each for each in expansion.cells if _server(each) == baseline}
+    found = [
+        (bases[_rest(each)], each)
+        for each in expansion.cells
+        if _server(each) != baseline and _rest(each) in bases and each.choice.cell.vus is not None
+    ]
+    if not found:
+        raise UsageError(
+            f"--duet-baseline {baseline}: no cell of the plan can be compared with one of {baseline}",
+            cure=f"servers of the plan: {', '.join(dict.fromkeys(map(_server, expansion.cells)))}",
+        )
+    return found
+
+
+def _server(planned: Planned) -> str:
+    cell = planned.choice.cell
+    options = ",".join(f"{key}={value}" for key, value in cell.options.items())
+    return f"{cell.server}:{options}" if options else cell.server
+
+
+def _rest(planned: Planned) -> str:
+    """Everything but the server."""
+    return f"{planned.python}:{planned.choice.cell.id.partition('/')[2]}"
+
+
 def repeated(expansion: Expansion) -> int:
     """Place of the A/A cell: the first one that no wait of its own can hold at a ceiling, where there is one."""
 

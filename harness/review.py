@@ -10,7 +10,7 @@ from harness.judge import overview
 from harness.judge.runs import compare_runs
 from harness.model.comparison import Metric, RunComparison
 from harness.model.overview import Overview
-from harness.store import StoredRun, Visit, environments
+from harness.store import StoredRun, Visit, environments, read_duets
 from harness.system.host import IDENTITY
 
 
@@ -25,6 +25,7 @@ def review(stored: StoredRun) -> Overview:
         planned=sum(map(len, document.get("order", [[0]]))),
         seconds=_seconds(stored),
         impossible=[(each["cell"], each["reason"]) for each in document.get("impossible", [])],
+        duets=read_duets(stored.folder),
     )
 
 

@@ -120,6 +120,12 @@ def serve(
 def prepare_environment(choice: Choice, python: str | None) -> Environment:
     """The interpreter that runs the server, with everything installed that the cell needs."""
     environment = interpreters.inspect(python)
+    check_environment(choice, environment)
+    return environment
+
+
+def check_environment(choice: Choice, environment: Environment) -> None:
+    """Refuse an interpreter in which something is not installed that the cell needs."""
     cell, adapter = choice.cell, choice.adapter
     needed = (
         adapter.distribution,
@@ -128,7 +134,6 @@ def prepare_environment(choice: Choice, python: str | None) -> Environment:
         *choice.workload.distributions,
     )
     interpreters.require(environment, needed, f"{cell.server} with {cell.application.framework}/{choice.workload.name}")
-    return environment
 
 
 def service_of(
@@ -200,25 +205,33 @@ def prepare_database(choice: Choice, url: str | None, tell: Callable[[str], None
     from harness.database import connection
 
     database = connection.prepare(url, tell)
-    check_connections(choice, database)
+    check_connections(database, choice)
     return database
 
 
-def check_connections(choice: Choice, database: Database) -> None:
-    """Refuse more connections of all workers than Postgres has room for."""
-    cell = choice.cell
-    pooled = cell.application.style not in catalogue.FRAMEWORKS[cell.application.framework].request_loops
-    assert cell.pool_size is not None
-    each = cell.pool_size if pooled else cell.threads * choice.workload.connections
-    free = database.connections.free
-    if cell.workers * each > free:
-        kind = f"{cell.pool_size} pooled" if pooled else f"{cell.threads} threads × {choice.workload.connections}"
+def check_connections(database: Database, *choices: Choice) -> None:
+    """Refuse more connections of all workers, of cells that run at the same time, than Postgres has room for."""
+    needed = [_connections(choice) for choice in choices]
+    free, wanted = database.connections.free, sum(count for count, _ in needed)
+    if wanted > free:
         raise UsageError(
-            f"{cell.workers} workers × {kind} connections are {cell.workers * each}, and Postgres has {free} free "
+            f"{' and '.join(said for _, said in needed)} connections are {wanted}, and Postgres has {free} free "
             f"(max_connections {database.connections.allowed}, {database.connections.reserved} of them reserved, "
             f"{database.connections.used} in use by others)",
             cure="lower --workers, --pool-size or --threads, or raise max_connections of the database server",
         )
+
+
+def _connections(choice: Choice) -> tuple[int, str]:
+    """How many connections a cell may open, as a number and in words."""
+    cell = choice.cell
+    if not choice.workload.connections:
+        return 0, "no"
+    assert cell.pool_size is not None
+    if cell.application.style not in catalogue.FRAMEWORKS[cell.application.framework].request_loops:
+        return cell.workers * cell.pool_size, f"{cell.workers} workers × {cell.pool_size} pooled"
+    each = choice.workload.connections
+    return cell.workers * cell.threads * each, f"{cell.workers} workers × {cell.threads} threads × {each}"
 
 
 def run_document(choice: Choice, settings: Settings, environment: Environment, started: datetime) -> dict[str, object]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from harness.errors import LackError, UsageError
 from harness.model.cell import Cell, Environment
@@ -269,6 +269,60 @@ def read_answer(folder: Path) -> Duet | None:
     document = json.loads(path.read_text(encoding="utf-8"))
     _check_schema(document.pop("schema"), folder)
     return Duet.model_validate(document)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listed:
+    """A stored run, as far as a list tells."""
+
+    folder: Path
+    started_at: str
+    kind: Literal["run", "matrix", "duet"]
+    what: str
+    """The cell, both cells of a duet, or how many cells a matrix has."""
+    measurements: int
+
+
+def runs(results: Path) -> list[Listed]:
+    """The runs below a folder, oldest first; what is no run is passed over."""
+    found = []
+    for path in results.glob("*/run.json"):
+        if path.parent.name.startswith("."):
+            continue
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            found.append(_listed(path.parent, document))
+        except (OSError, ValueError, KeyError):
+            continue
+    return sorted(found, key=lambda each: each.started_at)
+
+
+def _listed(folder: Path, document: Document) -> Listed:
+    kind: Literal["run", "matrix", "duet"] = "run"
+    what = document["cells"][0]
+    if "plan" in document:
+        kind, what = "matrix", f"{len(document['cells'])} cells in {len(document['order'])} blocks"
+        title = document["plan"].get("title")
+        what = f"{title}: {what}" if title else what
+    elif "duet" in document:
+        kind, what = "duet", " and ".join(document["duet"])
+    return Listed(
+        folder=folder,
+        started_at=document["started_at"],
+        kind=kind,
+        what=what,
+        measurements=len(_measurements(folder)),
+    )
+
+
+DUETS = "duets"
+"""Folder below a matrix' own for its duets."""
+
+
+def read_duets(folder: Path) -> list[Duet]:
+    """What the duets of a matrix say."""
+    found = (read_answer(path) for path in sorted((folder / DUETS).glob("*")) if not path.name.startswith("."))
+    return [each for each in found if each is not None]
 
 
 def _measurements(folder: Path) -> list[Path]:

@@ -70,18 +70,11 @@ def estimate(logs: Sequence[float]) -> Interval:
     return Interval(estimate=math.exp(mean), low=math.exp(mean - half), high=math.exp(mean + half), n=len(logs))
 
 
-def half_width(ratio: Interval) -> float | None:
-    """As a fraction; None where there is none."""
-    if ratio.low is None or ratio.high is None:
-        return None
-    return math.sqrt(ratio.high / ratio.low) - 1
-
-
 def enough(logs: Sequence[float], precision: float) -> bool:
     """The stopping rule: as many restarts as are needed at least, and an interval as narrow as asked for."""
     if len(logs) < LEAST_RESTARTS:
         return False
-    half = half_width(estimate(logs))
+    half = estimate(logs).half_width
     return half is not None and half <= precision
 
 

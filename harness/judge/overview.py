@@ -14,6 +14,7 @@ from harness.judge.statistics import interval, usable
 from harness.judge.verdict import judge
 from harness.model.cell import Cell
 from harness.model.comparison import Interval, Observation
+from harness.model.duet import Duet
 from harness.model.measurement import Diagnosis, Facts, Judgement, Reason
 from harness.model.overview import CellOverview, Count, Overview, Quantiles
 
@@ -72,6 +73,7 @@ def overview(
     planned: int,
     seconds: float,
     impossible: Sequence[tuple[str, str]],
+    duets: Sequence[Duet] = (),
 ) -> Overview:
     """What the visits say. They come in the order of the plan's cells: of two cells that are compared, the one that
     comes first is the base."""
@@ -88,6 +90,7 @@ def overview(
         cells=[of_cell(each) for each in by_cell.values()],
         comparison=compare(observations(judged)),
         impossible=list(impossible),
+        duets=list(duets),
     )
 
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from handlers import catalogue
 from handlers.styles import STYLES
 from harness.load.generator import Run, Summary
 from harness.measure.evidence import evidence
@@ -202,13 +201,13 @@ def database_facts(service: Service, window: Window) -> DatabaseFacts | None:
     """Postgres' side of the window; None where the workload uses none."""
     if service.database is None:
         return None
-    framework = catalogue.FRAMEWORKS[service.cell.application.framework]
     return DatabaseFacts(
         kind=service.database.kind,
         version=service.database.version,
         server=service.database.server,
         cpu_cores=None if window.database_cpu_cores is None else round(window.database_cpu_cores, 4),
-        pooled=service.cell.application.style not in framework.request_loops,
+        own_cpu_cores=None if window.own_database_cpu_cores is None else round(window.own_database_cpu_cores, 4),
+        pooled=service.pooled(),
         settings=service.database.settings,
         rows=service.database.rows,
         checksums=service.database.checksums,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from handlers import catalogue
 from handlers.workload import Parameter, Value, Workload
 from harness.load.generator import Generator
 from harness.model.cell import Cell, Environment, Timing
@@ -35,6 +36,11 @@ class Service:
     def known_seconds(self) -> float:
         """How long one request waits at least, as far as its parameters tell."""
         return self.workload.work(**self.cell.application.params).known_seconds
+
+    def pooled(self) -> bool:
+        """Whether requests take their database connections from a pool."""
+        application = self.cell.application
+        return application.style not in catalogue.FRAMEWORKS[application.framework].request_loops
 
     def drawn(self) -> Parameter | None:
         """The parameter that the generator draws anew for each request."""

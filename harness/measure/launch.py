@@ -41,6 +41,8 @@ class Server:
     folder: Path
     body: str
     boot_seconds: float
+    connections_name: str
+    """By which Postgres shows its connections."""
 
     def stop(self) -> Ending:
         """Stop it, killing what does not stop when asked."""
@@ -83,6 +85,7 @@ def start_server(service: Service, supervisor: Supervisor, *, port: int | None =
         folder=telling,
         body=body,
         boot_seconds=time.monotonic() - began,
+        connections_name=f"harness-{supervisor.token[:12]}-{folder.name}",
     )
 
 
@@ -154,6 +157,7 @@ def server_environment(service: Service, target: Target, telling: Path, folder: 
         "PYTHONUNBUFFERED": "1",
         "HARNESS_ENTRY": json.dumps(settings),
         "HARNESS_ENDPOINT": service.cell.application.route.lstrip("/"),
+        "HARNESS_SERVER": folder.name,
         # The size of the environment moves the stack, and with it how fast a program runs (Mytkowicz et al. 2009).
         "HARNESS_PADDING": "x" * random.randrange(PADDING_BYTES),
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from harness.load.generator import Run
 from harness.measure.evidence import lag
-from harness.measure.job import Job, Observer, Progress
+from harness.measure.job import Job, Observer, Progress, Service
 from harness.measure.launch import Server
 from harness.model.measurement import Slice
 from harness.system import procfs
@@ -30,6 +30,8 @@ class Window:
     cpu_cores_by_worker: list[float]
     generator_cpu_cores: float
     database_cpu_cores: float | None
+    own_database_cpu_cores: float | None
+    """Of this side's pools alone, where they are told apart."""
     processes: int
     workers_lost: int
     stolen_cores: float
@@ -64,6 +66,8 @@ class SideReading:
     cpu_by_worker: list[float]
     rss_bytes: int
     processes: int
+    database_cpu: float | None
+    """Of its pools' connections, where they are told apart."""
 
     @property
     def finished(self) -> int:
@@ -74,8 +78,10 @@ class SideReading:
 class ServerMeters:
     """Reads the workers' counters and the CPU clocks of one server."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, backends: list[int]) -> None:
         self._server = server
+        self._backends = backends
+        self._database_cpu = procfs.CpuMeter(backends)
         self._cpu = procfs.CpuMeter(server.child.members())
         self._worker_cpu = [procfs.CpuMeter([worker.pid]) for worker in server.workers]
 
@@ -93,6 +99,7 @@ class ServerMeters:
             ],
             rss_bytes=sum(map(procfs.rss_bytes, pids)),
             processes=len(pids),
+            database_cpu=self._database_cpu.read(self._backends) if self._backends else None,
         )
 
 
@@ -101,7 +108,9 @@ class Meters:
 
     def __init__(self, job: Job, servers: Sequence[Server], generator: Run) -> None:
         self._generator = generator
-        self._sides = [ServerMeters(server) for server in servers]
+        self._sides = [
+            ServerMeters(server, _backends(job, side, server)) for side, server in zip(job.sides, servers, strict=True)
+        ]
         self._generator_cpu = procfs.CpuMeter([generator.child.pid])
         self._postmaster = job.postmaster()
         self._database_cpu = self._database()
@@ -169,6 +178,15 @@ def watch(job: Job, servers: Sequence[Server], generator: Run, observer: Observe
     ]
 
 
+def _backends(job: Job, side: Service, server: Server) -> list[int]:
+    """Processes of Postgres that serve the pools of one of two sides; none where there is one, or no pool."""
+    if len(job.sides) < 2 or side.database is None or side.database.postmaster is None or not side.pooled():
+        return []
+    from harness.database import connection
+
+    return connection.backends(side.database.url, server.connections_name)
+
+
 def _report(readings: list[Reading], window_seconds: float, observer: Observer) -> None:
     before, after = readings[-2:]
     served = sum(side.finished for side in after.sides) - sum(side.finished for side in before.sides)
@@ -228,6 +246,11 @@ def _window(
         ],
         generator_cpu_cores=last.generator_cpu / seconds,
         database_cpu_cores=None if job.postmaster() is None else last.database_cpu / seconds,
+        own_database_cpu_cores=(
+            None
+            if before.database_cpu is None or after.database_cpu is None
+            else (after.database_cpu - before.database_cpu) / seconds
+        ),
         processes=after.processes,
         workers_lost=_lost(server),
         stolen_cores=(last.stolen - first.stolen) / seconds,

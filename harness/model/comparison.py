@@ -6,6 +6,7 @@ the same from either side. A cell is named by its environment and its id, an opt
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from harness.model import Value
@@ -39,6 +40,13 @@ class Interval(Value):
     high: float | None
     n: int
     """Blocks."""
+
+    @property
+    def half_width(self) -> float | None:
+        """As a fraction: the interval reaches from the estimate ÷ (1 + this) to the estimate × (1 + this)."""
+        if self.low is None or self.high is None or self.low <= 0:
+            return None
+        return math.sqrt(self.high / self.low) - 1
 
 
 class Side(Value):

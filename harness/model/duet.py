@@ -20,6 +20,9 @@ class Restart(Value):
     first_us: float | None
     second_us: float | None
     """CPU per request in microseconds, over the whole window."""
+    first_database_us: float | None = None
+    second_database_us: float | None = None
+    """The same of Postgres, for each side's pools; None where they cannot be told apart."""
     void: str | None
     """Why it does not count."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.model import Value
 from harness.model.cell import Cell
 from harness.model.comparison import Comparison, Interval
+from harness.model.duet import Duet
 from harness.model.measurement import Ceiling, Diagnosis
 
 
@@ -82,3 +83,5 @@ class Overview(Value):
     comparison: Comparison
     impossible: list[tuple[str, str]]
     """What the plan asks for that cannot exist, with the reason."""
+    duets: list[Duet] = []
+    """Of every server against the plan's baseline."""

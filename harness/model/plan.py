@@ -57,4 +57,6 @@ class Plan(Value):
     """The window that counts."""
     pin: Name = "auto"
     """Own cores for server and generator: auto, split or none."""
+    duet_baseline: Name | None = None
+    """Server against which every other one is compared by a duet, at equal rest, after the blocks."""
     title: str | None = None

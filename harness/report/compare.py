@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.model.comparison import RunComparison, RunContrast
-from harness.report.matrix import LABELS, WIDTH
+from harness.report.matrix import WIDTH
+from harness.report.words import LABELS
 
 COLOURS = {"faster": "green", "slower": "red", "equivalent": "dim", "undecided": "none"}
 

@@ -15,6 +15,7 @@ from harness.report.matrix import WIDTH
 from harness.report.progress import duration
 
 COLOURS = {"faster": "green", "slower": "red", "equivalent": "dim", "undecided": "none"}
+DATABASE = ("first_database_us", "second_database_us")
 CANNOT = (
     "a duet tells what a request costs in CPU time. It cannot tell latency, capacity or anything that waits: "
     "both sides take each other's cores"
@@ -44,7 +45,10 @@ def lines(duet: Duet) -> Iterator[Text]:
     costs = [_mean([each.first_us for each in duet.restarts]), _mean([each.second_us for each in duet.restarts])]
     yield Text(f"  about {costs[1]} against {costs[0]} µs per request, both at the same time", style="dim")
     if duet.database_cores is not None:
-        yield Text(f"  Postgres used {duet.database_cores:.2f} cores for both; it is in neither figure", style="dim")
+        own = [_mean([getattr(each, name) for each in duet.restarts]) for name in DATABASE]
+        per = "" if "–" in own else f", about {own[1]} against {own[0]} µs per request"
+        said = f"  Postgres used {duet.database_cores:.2f} cores for both{per}; it is in neither figure"
+        yield Text(said, style="dim")
     for each in duet.interference:
         yield Text(
             f"  beside its partner's load a request of {each.cell} costs {ratio_text(each.ratio)} of what it costs "

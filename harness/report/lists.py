@@ -12,6 +12,7 @@ import servers as adapters
 from handlers import catalogue
 from handlers.styles import STYLES
 from harness import entry
+from harness.store import Listed
 from harness.system import interpreters
 from servers.adapter import Target
 
@@ -38,6 +39,15 @@ def servers() -> None:
         version = installed.get(interpreters.normal(adapter.distribution), "not installed")
         rows.append((name, version, ", ".join(adapter.interfaces), "\n".join(options)))
     _print(("server", "version", "interfaces", "options (default first)"), rows)
+
+
+def runs(found: Sequence[Listed]) -> None:
+    """Stored runs, oldest first."""
+    rows = [
+        (str(each.folder), each.started_at[:16].replace("T", " "), each.kind, each.what, str(each.measurements))
+        for each in found
+    ]
+    _print(("folder", "started (UTC)", "kind", "what", "measurements"), rows)
 
 
 def styles() -> None:

@@ -332,6 +332,8 @@ class Bounds(Protocol):
     def low(self) -> float | None: ...
     @property
     def high(self) -> float | None: ...
+    @property
+    def half_width(self) -> float | None: ...
 
 
 class Restarted(Protocol):
@@ -412,8 +414,8 @@ def duet_reporter() -> Iterator[DuetReporter]:
 
 def _so_far(restart: Restarted, ratio: Bounds | None) -> str:
     said = f" does not count: {restart.void}" if restart.void else ""
-    if ratio is None or ratio.low is None or ratio.high is None:
+    if ratio is None or ratio.half_width is None:
         known = "" if ratio is None else f": {ratio.estimate:.3f}×"
         return f"restart {restart.number}{said}{known}"
-    half = (ratio.high / ratio.low) ** 0.5 - 1
-    return f"restart {restart.number}{said}: {ratio.estimate:.3f}× [{ratio.low:.3f}, {ratio.high:.3f}] ±{half:.1%}"
+    bounds = f"[{ratio.low:.3f}, {ratio.high:.3f}] ±{ratio.half_width:.1%}"
+    return f"restart {restart.number}{said}: {ratio.estimate:.3f}× {bounds}"

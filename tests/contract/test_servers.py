@@ -113,7 +113,7 @@ def test_pools_open_in_every_worker_and_close_with_the_server(
 
 def connections(database: Database, supervisor: Supervisor) -> int:
     """Connections that the servers of this supervisor hold."""
-    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
+    query = "SELECT count(*) FROM pg_stat_activity WHERE starts_with(application_name, %s)"
     with psycopg.connect(database.url) as client:
         row = client.execute(query, (f"harness-{supervisor.token[:12]}",)).fetchone()
     assert row is not None

@@ -17,7 +17,7 @@ QUICK = ("--warmup", "300ms", "--duration", "1s", "--vus", "4", "--max-time", "5
 def test_two_cells_are_loaded_at_the_same_time_and_compared(harness: Harness, private_tmp: Path) -> None:
     """A plain cell against one that computes for a millisecond: no doubt which costs more."""
     done = harness.run(
-        *("duet", "uvicorn", "uvicorn/cpu?n=15", *QUICK, "--max-time", "30s", "--precision", "50%"),
+        *("duet", "uvicorn", "uvicorn/cpu?n=20", *QUICK, "--max-time", "30s", "--precision", "50%"),
         *("--fail-slower", "5%", "--no-interference", "--json"),
         TMPDIR=str(private_tmp),
     )
@@ -27,7 +27,7 @@ def test_two_cells_are_loaded_at_the_same_time_and_compared(harness: Harness, pr
         bool(number % 2) for number in range(len(answer["restarts"]))
     ]
     assert answer["first"] == "uvicorn/fastapi/async/noop/w1/c4"
-    assert answer["second"] == "uvicorn/fastapi/async/cpu?n=15/w1/c4"
+    assert answer["second"] == "uvicorn/fastapi/async/cpu?n=20/w1/c4"
     if len(counted) >= 6:  # fewer on a machine that is very busy
         assert (answer["verdict"], answer["worse"], done.returncode) == ("slower", True, 1)
     assert all(each["ratio"] > 1.05 for each in counted)

@@ -52,7 +52,7 @@ def test_every_cell_is_visited_in_every_block_and_compared(harness: Harness) -> 
     assert axes == {"server", "framework", "style"}
     for each in overview["comparison"]["contrasts"]:
         assert (each["verdict"], each["reason"]) == ("undecided", "too few blocks")
-    again = harness.run("report", str(folder(harness)), "--json")
+    again = harness.run("report", str(folder(harness)), "--format", "json")
     assert json.loads(again.stdout) == overview
     text = harness.run("report", str(folder(harness))).stdout
     assert "too few blocks for verdicts" in text

@@ -1,0 +1,124 @@
+"""What terminal and Markdown say alike: how cells, figures and contrasts are worded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.model.comparison import Contrast, Interval, Metric
+from harness.model.overview import CellOverview, Overview
+
+LABELS: dict[Metric, str] = {
+    "throughput_rps": "throughput",
+    "p50_ms": "p50",
+    "p99_ms": "p99",
+    "cpu_us_per_request": "CPU per request",
+}
+
+
+def heading(overview: Overview) -> str:
+    """How much was measured, in how long."""
+    made = (
+        ("1 visit" if overview.visits == 1 else f"{overview.visits} visits")
+        if overview.visits == overview.planned
+        else (f"{overview.visits} of {overview.planned} visits so far")
+    )
+    blocks = "1 block" if overview.blocks == 1 else f"{overview.blocks} blocks"
+    minutes = f"{overview.seconds / 60:.0f} min" if overview.seconds >= 100 else f"{overview.seconds:.0f} s"
+    cells = "1 cell" if len(overview.cells) == 1 else f"{len(overview.cells)} cells"
+    title = f"{overview.title}: " if overview.title else ""
+    return f"{title}{cells} in {blocks}, {made} in {minutes}"
+
+
+def figure(cell: CellOverview, best: bool) -> str:
+    """Throughput with its interval, and a mark for what to know of it at a glance: `*` best of its column or not told
+    apart from the best, `^` at its ceiling, `!` without a valid visit, `x` failed."""
+    if cell.throughput_rps is None:
+        mark = "x" if cell.verdict == "failed" else "!"
+        return mark if cell.unproven_rps is None else f"{number(cell.unproven_rps)} {mark}"
+    mark = "^" if cell.at_ceiling else "*" if best else ""
+    return f"{number(cell.throughput_rps.estimate)}{_half(cell.throughput_rps)}{mark}"
+
+
+def _half(interval: Interval) -> str:
+    half = interval.half_width
+    if half is None:
+        return ""
+    if half >= 1:
+        return " ±>100%"
+    return f" ±{half:.0%}" if half >= 0.0095 else f" ±{half:.1%}"
+
+
+def best_cells(overview: Overview) -> set[str]:
+    """Names of the cells in the best group among the servers of each stratum, where there are verdicts."""
+    found: set[str] = set()
+    if too_few_blocks(overview):
+        return found
+    for ranking in overview.comparison.rankings:
+        if ranking.axis == "server" and ranking.metric == "throughput_rps":
+            for side in ranking.groups[0].members if ranking.groups else []:
+                found.add(f"{side.environment}:{side.cell}" if side.environment else side.cell)
+    return found
+
+
+def too_few_blocks(overview: Overview) -> bool:
+    """Whether no contrast has a verdict, for want of blocks."""
+    return all(each.reason is not None for each in overview.comparison.contrasts)
+
+
+def contrast(each: Contrast) -> str:
+    """A contrast in words: `granian 1.21× of uvicorn [1.15, 1.28], faster`."""
+    said = f"{each.b.option} {each.ratio.estimate:.2f}× of {each.a.option}{bounds(each.ratio)}, {each.verdict}"
+    if each.reason:
+        return f"{said} ({each.reason})"
+    if each.verdict == "undecided" and each.could_be is not None:
+        return f"{said}: could be up to {each.could_be:.0%}"
+    return said
+
+
+def bounds(interval: Interval) -> str:
+    """An interval in brackets; nothing where there is none."""
+    if interval.low is None or interval.high is None:
+        return ""
+    return f" [{interval.low:.2f}, {interval.high:.2f}]"
+
+
+def workload_of(cell: CellOverview) -> str:
+    """With its parameters."""
+    application = cell.cell.application
+    return f"{application.workload}?{application.query}" if application.query else application.workload
+
+
+def row_of(cell: CellOverview, among: Sequence[CellOverview]) -> str:
+    """Environment, server and load, as far as they vary."""
+    options = ",".join(f"{key}={value}" for key, value in cell.cell.options.items())
+    parts = [cell.environment] if cell.environment else []
+    parts.append(f"{cell.cell.server}:{options}" if options else cell.cell.server)
+    for letter, of in (("t", _threads), ("p", _pool), ("", _load)):
+        if len({of(each) for each in among}) > 1:
+            parts.append(f"{letter}{of(cell)}")
+    return " ".join(parts)
+
+
+def column_of(cell: CellOverview, among: Sequence[CellOverview]) -> str:
+    """Style and workers; the framework where it varies."""
+    application = cell.cell.application
+    several = len({each.cell.application.framework for each in among}) > 1
+    framework = f"{application.framework} " if several else ""
+    return f"{framework}{application.style} w{cell.cell.workers}"
+
+
+def _threads(cell: CellOverview) -> int:
+    return cell.cell.threads
+
+
+def _pool(cell: CellOverview) -> int | None:
+    return cell.cell.pool_size
+
+
+def _load(cell: CellOverview) -> str:
+    return f"c{cell.cell.vus}" if cell.cell.vus is not None else f"r{cell.cell.rate:g}"
+
+
+def number(value: float) -> str:
+    """Requests per second in as many digits as mean something."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}"

@@ -1,0 +1,134 @@
+"""`harness compare` and `harness report` on stored runs, made from the reference run with other figures."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars
+import pytest
+
+from harness import store
+from tests.conftest import ROOT, Harness
+
+REFERENCE = ROOT / "results" / "reference" / "first-run"
+
+
+def made(folder: Path, rates: dict[str, float], *, blocks: int = 8, seed: int = 1, **changes: Any) -> Path:
+    """A stored matrix with these throughputs by server, and 1 % of noise."""
+    chance = random.Random(seed)
+    run = json.loads((REFERENCE / "run.json").read_text())
+    document = json.loads((REFERENCE / "measurements" / "0001.json").read_text())
+    (folder / "measurements").mkdir(parents=True)
+    servers = [*rates, next(iter(rates))]
+    cells = []
+    for block in range(1, blocks + 1):
+        for position, server in enumerate(servers, 1):
+            identity = document["cell"]["id"].partition("/")[2]
+            name = f"{server}/{identity}"
+            cells.append(name)
+            visit = document | {
+                "block": block,
+                "position": position,
+                "attempt": 1,
+                "repeat": position == len(servers),
+                "cell": document["cell"] | {"server": server, "id": name},
+                "requests": round(10 * rates[server] * chance.gauss(1, 0.01)),
+                "waits": None,
+            }
+            path = folder / "measurements" / f"{len(cells):04}.json"
+            path.write_text(store.as_text(visit))
+    run |= {
+        "cells": list(dict.fromkeys(cells)),
+        "order": [list(range(len(servers)))] * blocks,
+        "plan": {"blocks": blocks, "cells": [{}]},
+    }
+    run["host"] |= changes
+    run["started_at"] = "2026-01-01T00:00:00.000+00:00"
+    (folder / "run.json").write_text(store.as_text(run))
+    return folder
+
+
+def test_differences_are_told_from_noise_and_gated(harness: Harness) -> None:
+    first = made(harness.folder / "a", {"uvicorn": 900, "granian": 900})
+    same = made(harness.folder / "b", {"uvicorn": 900, "granian": 900}, seed=2)
+    slower = made(harness.folder / "c", {"uvicorn": 900, "granian": 700}, seed=3)
+    equal = harness.run("compare", str(first), str(same), "--fail-slower", "5%")
+    assert equal.returncode == 0, equal.stderr
+    assert equal.stdout.count("equivalent") == 2
+    assert "no cell is worse by more than 5% for certain" in equal.stdout
+    gated = harness.run("compare", str(first), str(slower), "--fail-slower", "5%")
+    assert gated.returncode == 1
+    assert "worse by more than 5%, the whole interval: granian/" in gated.stdout
+    lenient = harness.run("compare", str(first), str(slower), "--fail-slower", "40%", "--json")
+    assert lenient.returncode == 0
+    found = {each["name"].partition("/")[0]: each for each in json.loads(lenient.stdout)["contrasts"]}
+    assert {server: each["verdict"] for server, each in found.items()} == {
+        "uvicorn": "equivalent",
+        "granian": "slower",
+    }
+    assert found["granian"]["ratio"]["estimate"] == pytest.approx(700 / 900, rel=0.02)
+
+
+def test_runs_of_different_hosts_are_not_compared_unless_told_to(harness: Harness) -> None:
+    first = made(harness.folder / "a", {"uvicorn": 900})
+    other = made(harness.folder / "b", {"uvicorn": 900}, cpu_model="another")
+    done = harness.run("compare", str(first), str(other))
+    assert done.returncode == 2
+    assert "cpu_model" in done.stderr
+    assert harness.run("compare", str(first), str(other), "--anyway").returncode == 0
+
+
+def test_a_stored_matrix_is_shown_again(harness: Harness) -> None:
+    folder = made(harness.folder / "a", {"uvicorn": 900, "granian": 500, "hypercorn": 895})
+    done = harness.run("report", str(folder))
+    assert done.returncode == 0, done.stderr
+    assert "uvicorn = hypercorn > granian" in done.stdout or "hypercorn = uvicorn > granian" in done.stdout
+    assert "granian 0.5" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_runs_are_listed_and_the_latest_is_shown(harness: Harness) -> None:
+    assert harness.run("report", "--latest").returncode == 2
+    made(harness.folder / "results" / "a", {"uvicorn": 900})
+    shutil.copytree(REFERENCE, harness.folder / "results" / "b")
+    (harness.folder / "results" / "no-run").mkdir()
+    listed = json.loads(harness.run("list", "runs", "--json").stdout)
+    assert [(each["folder"], each["kind"], each["measurements"]) for each in listed] == [
+        ("results/a", "matrix", 16),
+        ("results/b", "run", 1),
+    ]
+    assert "results/a" in harness.run("list", "runs").stdout
+    latest = harness.run("report", "--latest")
+    assert latest.stdout.splitlines()[0] == "granian/fastapi/async/sleep?ms=100/w4/c100"
+    assert harness.run("report").returncode == 2
+
+
+def test_a_run_is_exported_as_tidy_tables_and_as_markdown(harness: Harness) -> None:
+    folder = made(harness.folder / "a", {"uvicorn": 900, "granian": 500})
+    for form, read in (("csv", polars.read_csv), ("parquet", polars.read_parquet)):
+        done = harness.run("report", str(folder), "--format", form, "--to", "tables")
+        assert done.stdout.split() == [f"tables/cells.{form}", f"tables/visits.{form}"], done.stderr
+        cells = read(harness.folder / "tables" / f"cells.{form}")
+        assert cells.height == 2 * 7
+        rate = cells.filter(polars.col("metric") == "throughput_rps", polars.col("server") == "granian")
+        assert rate["estimate"][0] == pytest.approx(500, rel=0.02)
+        assert rate["low"][0] < rate["estimate"][0] < rate["high"][0]
+        visits = read(harness.folder / "tables" / f"visits.{form}")
+        assert visits.height == 8 * 3
+        assert visits["repeat"].sum() == 8
+    text = harness.run("report", str(folder), "--format", "markdown").stdout
+    assert "| `granian` |" in text
+    assert "#### `sleep?ms=100`, requests per second" in text
+    assert harness.run("report", str(folder), "--format", "csv").returncode == 2
+    assert harness.run("report", str(folder), "--format", "text", "--to", "tables").returncode == 2
+
+
+def test_a_stored_single_cell_is_shown_as_it_was(harness: Harness) -> None:
+    done = harness.run("report", str(REFERENCE))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "granian/fastapi/async/sleep?ms=100/w4/c100"
+    assert "967.3 req/s   valid" in done.stdout

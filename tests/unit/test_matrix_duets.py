@@ -1,0 +1,53 @@
+"""Duets of a matrix: each pair once, also when a run is gone on with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness import matrix, plan, store
+from harness.model.plan import Axes, Plan
+
+
+def test_a_stored_duet_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expansion = plan.expand(Plan(cells=[Axes(server=["uvicorn", "granian", "hypercorn"])]))
+    pairs = plan.duets(expansion, "uvicorn")
+    made: list[tuple[str, str]] = []
+
+    def perform(first: Any, second: Any, settings: Any, shown: Any) -> None:
+        names = (first[0].cell.id, second[0].cell.id)
+        made.append(names)
+        assert settings.out == tmp_path / "duets"
+        folder = settings.out / str(len(made))
+        folder.mkdir(parents=True)
+        answer = {
+            "schema": 1,
+            "first": names[0],
+            "second": names[1],
+            "ratio": None,
+            "verdict": "undecided",
+            "reason": "no restart counts",
+            "delta": 0.01,
+            "reached": False,
+            "limit": None,
+            "worse": None,
+            "seconds": 1.0,
+            "restarts": [],
+            "interference": [],
+            "database_cores": None,
+        }
+        (folder / "duet.json").write_text(json.dumps(answer))
+
+    monkeypatch.setattr("harness.duet.perform", perform)
+    shown: Any = SimpleNamespace(tell=lambda _: None, observe=lambda _: None)
+    work: Any = SimpleNamespace(duets=pairs, plan=Plan(cells=[Axes()]))
+    folder = store.RunFolder(tmp_path, tmp_path)
+    matrix._duets(work, folder, matrix.Means(), shown)
+    assert [second.partition("/")[0] for _, second in made] == ["granian", "hypercorn"]
+    matrix._duets(work, folder, matrix.Means(), shown)
+    assert len(made) == 2
+    assert [each.second.partition("/")[0] for each in store.read_duets(tmp_path)] == ["granian", "hypercorn"]
