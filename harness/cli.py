@@ -215,6 +215,10 @@ def matrix(
     duration: Annotated[
         str | None, typer.Option(metavar="TIME", help="The window that counts.  [default: 15s]")
     ] = None,
+    attempts: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Make a visit up to N times while it is not valid.  [default: 2]"),
+    ] = None,
     pin: Annotated[str | None, typer.Option(metavar="HOW", help="Own cores: auto, split or none.")] = None,
     duet_baseline: Annotated[
         str | None, typer.Option(metavar="SERVER", help="Compare every other server with this one by duets too.")
@@ -262,6 +266,7 @@ def matrix(
         "seed": seed,
         "warmup": warmup,
         "duration": duration,
+        "attempts": attempts,
         "pin": pin,
         "duet_baseline": duet_baseline,
     }

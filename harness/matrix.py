@@ -34,10 +34,6 @@ from harness.runner import (
 )
 from harness.system import host, interpreters, limits, lock, placement, signals
 
-ATTEMPTS = 2
-"""A visit that failed or was invalid is repeated once, at the end of its block."""
-
-
 DUET_TIMING = Timing(warmup_seconds=1.5, window_seconds=5.0)
 DUET_PRECISION, DUET_SECONDS = 0.01, 180.0
 
@@ -345,7 +341,7 @@ class _DuetReporter:
 def _places(work: Work, attempts: dict[tuple[int, int], list[Verdict]]) -> Iterator[Place]:
     """What is to be visited next, by what was visited so far."""
     for block, places in enumerate(work.order, 1):
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, work.plan.attempts + 1):
             for position, place in enumerate(places, 1):
                 made = attempts.get((block, position), [])
                 if len(made) == attempt - 1 and "valid" not in made:

@@ -55,6 +55,8 @@ class Plan(Value):
     warmup: Name = "5s"
     duration: Name = "15s"
     """The window that counts."""
+    attempts: Annotated[int, Field(ge=1, le=10)] = 2
+    """How often a visit is made at most that fails or is invalid: once more at the end of its block, by default."""
     pin: Name = "auto"
     """Own cores for server and generator: auto, split or none."""
     duet_baseline: Name | None = None

@@ -17,7 +17,7 @@ QUICK = ("--warmup", "300ms", "--duration", "1s", "--vus", "4", "--max-time", "5
 def test_two_cells_are_loaded_at_the_same_time_and_compared(harness: Harness, private_tmp: Path) -> None:
     """A plain cell against one that computes for a millisecond: no doubt which costs more."""
     done = harness.run(
-        *("duet", "uvicorn", "uvicorn/cpu?n=20", *QUICK, "--max-time", "30s", "--precision", "50%"),
+        *("duet", "uvicorn", "uvicorn/cpu?n=20", *QUICK, "--max-time", "20s", "--precision", "50%"),
         *("--fail-slower", "5%", "--no-interference", "--json"),
         TMPDIR=str(private_tmp),
     )
@@ -44,7 +44,7 @@ def test_two_cells_are_loaded_at_the_same_time_and_compared(harness: Harness, pr
 
 
 def test_what_the_partners_do_to_each_other_is_looked_at(harness: Harness) -> None:
-    done = harness.run("duet", "uvicorn", "granian/w2", *QUICK, "--workload", "cpu", "--max-time", "1s", "--json")
+    done = harness.run("duet", "uvicorn", "granian", *QUICK, "--workload", "cpu", "--max-time", "1s", "--json")
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert (answer["verdict"], answer["reason"]) == ("undecided", "too few restarts")
