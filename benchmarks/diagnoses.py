@@ -3,14 +3,15 @@
     .venv/bin/python benchmarks/diagnoses.py [--only CAUSE] [--out FILE]
 
 For two of them the database is slowed down by a connection of this script, which locks the table of orders for 50 ms at
-a time. Needs two cores, and a quiet machine for the causes that are a lack of CPU time. About four minutes; exit code 1
-if a cell was told another cause.
+a time; for `generator` k6 is made to collect garbage without end. Needs two cores, and a quiet machine for the causes
+that are a lack of CPU time. About four minutes; exit code 1 if a cell was told another cause.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ import psycopg
 from running import run, write
 
 from harness.database import connection
+from harness.load import k6
 
 COMMON = ("--warmup", "2s", "--duration", "5s")
 CASES = {
@@ -59,6 +61,16 @@ def slow_database() -> Iterator[None]:
         thread.join()
 
 
+@contextmanager
+def slow_k6() -> Iterator[str]:
+    """A k6 that costs several times as much."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder, "k6")
+        script.write_text(f'#!/bin/sh\nGOGC=1 exec {k6.find(None).path} "$@"\n', encoding="utf-8")
+        script.chmod(0o755)
+        yield str(script)
+
+
 def main() -> int:
     """Provoke every cause."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -72,6 +84,9 @@ def main() -> int:
         if cause in ("database", "pool"):
             with slow_database():
                 document = run(*arguments, *COMMON)
+        elif cause == "generator":
+            with slow_k6() as path:
+                document = run(*arguments, *COMMON, "--k6", path)
         else:
             document = run(*arguments, *COMMON)
         found = document["diagnosis"]
