@@ -19,10 +19,12 @@ from harness.model.cell import Environment, Timing
 from harness.model.database import Database
 from harness.model.measurement import Facts, Judgement, Place
 from harness.plan import Choice
-from harness.system import host, interpreters, limits, lock, placement, signals
+from harness.system import host, interpreters, limits, lock, placement, quiet, signals
 from harness.system.processes import Supervisor
 
 BOOT_SECONDS = 30.0
+QUIET_SECONDS = 60.0
+"""How long to wait for a quieter moment, where others disturbed a measurement."""
 SERVED_CONNECTIONS = 10_000
 """Connections that a server run by hand is made ready for."""
 
@@ -88,7 +90,9 @@ def run(choice: Choice, settings: Settings, observer: Observer, tell: Callable[[
                 return outcome
             attempt += 1
             said = next(reason.message for reason in outcome.judgement.reasons if reason.gate == "machine")
-            tell(f"{said.partition(':')[0]}: measuring again, {attempt} of {settings.attempts}")
+            what = said.partition(":")[0]
+            tell(f"{what}: waiting for a quieter moment to measure again, {attempt} of {settings.attempts}")
+            quiet.wait(QUIET_SECONDS)
 
 
 def serve(
