@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/diagnoses.py [--only CAUSE] [--out FILE]
 
-For two of them the database is slowed down by a connection of this script, which locks the table of orders for 50 ms at
-a time; for `generator` k6 is made to collect garbage without end. Needs two cores, and a quiet machine for the causes
+For two of them the database is slowed down by a connection of this script, which locks the table of orders for 200 ms
+at a time; for `generator` k6 is made to collect garbage without end. Needs two cores, and a quiet machine for the causes
 that are a lack of CPU time. About four minutes; exit code 1 if a cell was told another cause.
 """
 
@@ -49,7 +49,7 @@ def slow_database() -> Iterator[None]:
             while not ended.is_set():
                 with client.transaction():
                     client.execute("LOCK TABLE harness_shop.orders IN ACCESS EXCLUSIVE MODE")
-                    time.sleep(0.05)
+                    time.sleep(0.2)
                 time.sleep(0.002)
 
     thread = threading.Thread(target=lock)
