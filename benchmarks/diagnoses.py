@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/diagnoses.py [--only CAUSE] [--out FILE]
 
 For two of them the database is slowed down by a connection of this script, which locks the table of orders for 200 ms
-at a time; for `generator` k6 is made to collect garbage without end. Needs two cores, and a quiet machine for the causes
-that are a lack of CPU time. About four minutes; exit code 1 if a cell was told another cause.
+at a time; for `generator` k6 is made to collect garbage without end. Needs two cores, and a quiet machine for the
+causes that are a lack of CPU time. About four minutes; exit code 1 if a cell was told another cause.
 """
 
 from __future__ import annotations
