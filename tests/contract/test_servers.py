@@ -150,6 +150,7 @@ def test_adapters_share_one_shape() -> None:
         assert public <= set(vars(Adapter)) | set(Adapter.__annotations__), f"servers/{name}.py adds to the shape"
 
 
+@pytest.mark.slow
 def test_an_application_that_cannot_start_is_told_with_its_log(supervisor: Supervisor, database: Database) -> None:
     broken = replace(
         service("uvicorn", "asgi", workload="select", style="async"),

@@ -87,6 +87,7 @@ def test_a_role_that_may_not_create_is_told(harness: Harness, server: Postgres) 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_role_that_may_only_create_can_fill_it(harness: Harness, server: Postgres) -> None:
     """No superuser, an unfriendly default, and a schema that an administrator made."""
     with psycopg.connect(server.url(), autocommit=True) as client:

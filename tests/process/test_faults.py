@@ -180,6 +180,7 @@ def test_a_killed_harness_leaves_no_process(harness: Harness, private_tmp: Path,
     assert len(list((harness.folder / "results").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_ends_at_random_moments_leave_nothing(harness: Harness, private_tmp: Path) -> None:
     """A few of what benchmarks/endings.py does a hundred times."""
     chance = random.Random(7)

@@ -103,6 +103,7 @@ def test_waiting_for_a_pool_is_seen(harness: Harness) -> None:
     assert document["diagnosis"]["bound_by"] in ("pool", "cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.quiet
 def test_waiting_for_the_database_is_seen(harness: Harness) -> None:
     """Its table is locked most of the time, so requests wait there, and nothing of the server's is short."""
