@@ -24,6 +24,10 @@ class Framework:
     distributions: tuple[str, ...]
     """Distributions that the server's environment needs."""
 
+    def shares_pools(self, style: str) -> bool:
+        """Whether all requests of a style can take their database connections from one pool."""
+        return style not in self.request_loops
+
     @property
     def target(self) -> str:
         """Where the application factory is: `module:function`."""

@@ -324,9 +324,7 @@ def duets(expansion: Expansion, baseline: str) -> list[tuple[Planned, Planned]]:
 
 
 def _server(planned: Planned) -> str:
-    cell = planned.choice.cell
-    options = ",".join(f"{key}={value}" for key, value in cell.options.items())
-    return f"{cell.server}:{options}" if options else cell.server
+    return planned.choice.cell.served_by
 
 
 def _rest(planned: Planned) -> str:

@@ -232,7 +232,7 @@ def _connections(choice: Choice) -> tuple[int, str]:
     if not choice.workload.connections:
         return 0, "no"
     assert cell.pool_size is not None
-    if cell.application.style not in catalogue.FRAMEWORKS[cell.application.framework].request_loops:
+    if catalogue.FRAMEWORKS[cell.application.framework].shares_pools(cell.application.style):
         return cell.workers * cell.pool_size, f"{cell.workers} workers × {cell.pool_size} pooled"
     each = choice.workload.connections
     return cell.workers * cell.threads * each, f"{cell.workers} workers × {cell.threads} threads × {each}"

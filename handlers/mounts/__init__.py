@@ -30,5 +30,5 @@ def pools(framework: str, endpoints: Iterable[tuple[str, Workload]]) -> set[str]
     """Which pools the endpoints share: `sync`, `async`, both or none."""
     from handlers.styles import STYLES
 
-    alone = catalogue.FRAMEWORKS[framework].request_loops
-    return {STYLES[style].twin for style, work in endpoints if work.connections and style not in alone}
+    mounted = catalogue.FRAMEWORKS[framework]
+    return {STYLES[style].twin for style, work in endpoints if work.connections and mounted.shares_pools(style)}

@@ -67,7 +67,7 @@ def subjects(observations: Iterable[Observation]) -> list[Subject]:
     """In the order of their first visits; ValueError if one has two observations of the same block."""
     visits: dict[tuple[str, ...], list[Observation]] = {}
     for each in observations:
-        visits.setdefault((_workload(each), *_options(each).values()), []).append(each)
+        visits.setdefault((each.cell.application.work, *_options(each).values()), []).append(each)
     return [_subject(each) for each in visits.values()]
 
 
@@ -90,7 +90,7 @@ def _subject(visits: Sequence[Observation]) -> Subject:
     return Subject(
         environment=first.environment,
         cell=first.cell.id,
-        workload=_workload(first),
+        workload=first.cell.application.work,
         options=_options(first),
         values={
             metric: {visit.block: value for visit in visits if usable(value := visit.values.get(metric))}
@@ -100,24 +100,18 @@ def _subject(visits: Sequence[Observation]) -> Subject:
     )
 
 
-def _workload(observation: Observation) -> str:
-    application = observation.cell.application
-    return f"{application.workload}?{application.query}" if application.query else application.workload
-
-
 def _options(observation: Observation) -> dict[Axis, str]:
     """A cell's place on each axis, such that different places have different texts."""
     cell = observation.cell
-    settings = ",".join(f"{key}={value}" for key, value in sorted(cell.options.items()))
     return {
         "environment": observation.environment,
-        "server": f"{cell.server}:{settings}" if settings else cell.server,
+        "server": cell.served_by,
         "framework": cell.application.framework,
         "style": cell.application.style,
         "workers": f"w{cell.workers}",
         "threads": f"t{cell.threads}",
         "pool_size": "no pool" if cell.pool_size is None else f"p{cell.pool_size}",
-        "load": f"c{cell.vus}" if cell.vus is not None else f"r{cell.rate:.12g}",
+        "load": cell.load,
     }
 
 

@@ -11,11 +11,10 @@ import bisect
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 
+from harness.model.measurement import MINIMUM_BEYOND
+
 Grid = Sequence[tuple[float, float]]
 """(percentile, milliseconds), from 0 to 100."""
-
-MINIMUM_BEYOND = 10
-"""A quantile is shown only if at least that many samples lie beyond it."""
 
 
 class Mixture:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.model.measurement import Latency
+from harness.model.measurement import MINIMUM_BEYOND, Latency
 
 Grid = list[tuple[float, float]]
-
-MINIMUM_BEYOND = 10
-"""A quantile is shown only if at least that many samples lie beyond it."""
 
 
 def percentiles() -> list[float]:

@@ -40,7 +40,7 @@ class Service:
     def pooled(self) -> bool:
         """Whether requests take their database connections from a pool."""
         application = self.cell.application
-        return application.style not in catalogue.FRAMEWORKS[application.framework].request_loops
+        return catalogue.FRAMEWORKS[application.framework].shares_pools(application.style)
 
     def drawn(self) -> Parameter | None:
         """The parameter that the generator draws anew for each request."""

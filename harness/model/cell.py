@@ -44,6 +44,11 @@ class Application(Value):
         """What is requested: route and parameters."""
         return f"{self.route}?{self.query}" if self.query else self.route
 
+    @property
+    def work(self) -> str:
+        """The workload with its parameters, such as `sleep?ms=100`."""
+        return f"{self.workload}?{self.query}" if self.query else self.workload
+
     def with_params(self, params: dict[str, ParamValue]) -> Application:
         """The same with other parameters."""
         return self.model_copy(update={"params": params})
@@ -73,21 +78,28 @@ class Cell(Value):
 
         Threads and pool size appear only where they are not the defaults of the command line.
         """
-        options = ",".join(f"{key}={value}" for key, value in self.options.items())
         application = self.application
-        parts = [
-            f"{self.server}:{options}" if options else self.server,
-            application.framework,
-            application.style,
-            f"{application.workload}?{application.query}" if application.query else application.workload,
-            f"w{self.workers}",
-        ]
+        parts = [self.served_by, application.framework, application.style, application.work, f"w{self.workers}"]
         if self.threads != DEFAULT_THREADS:
             parts.append(f"t{self.threads}")
         if self.pool_size not in (None, DEFAULT_POOL_SIZE):
             parts.append(f"p{self.pool_size}")
-        parts.append(f"c{self.vus}" if self.vus is not None else f"r{self.rate:g}")
-        return "/".join(parts)
+        return "/".join((*parts, self.load))
+
+    @property
+    def settings(self) -> str:
+        """The server's options as they are written: `loop=asyncio,http=h11`."""
+        return ",".join(f"{key}={value}" for key, value in self.options.items())
+
+    @property
+    def served_by(self) -> str:
+        """The server with its options, such as `uvicorn:loop=asyncio`."""
+        return f"{self.server}:{self.settings}" if self.options else self.server
+
+    @property
+    def load(self) -> str:
+        """`c100` for a hundred users, `r200` for 200 requests per second."""
+        return f"c{self.vus}" if self.vus is not None else f"r{self.rate:.12g}"
 
 
 class Timing(Value):

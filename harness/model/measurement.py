@@ -18,6 +18,10 @@ PROTOCOL = 1
 Verdict = Literal["valid", "invalid", "failed"]
 
 
+MINIMUM_BEYOND = 10
+"""A quantile is shown only if at least that many samples lie beyond it."""
+
+
 class Placement(Value):
     """Which cores each side was given; None means all."""
 

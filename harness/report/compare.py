@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.model.comparison import RunComparison, RunContrast
+from harness.model.comparison import RunComparison
 from harness.report.matrix import WIDTH
-from harness.report.words import LABELS
+from harness.report.words import LABELS, ratio, verdict
 
 COLOURS = {"faster": "green", "slower": "red", "equivalent": "dim", "undecided": "none"}
 
@@ -36,26 +36,12 @@ def parts(comparison: RunComparison) -> Iterator[Text | Table]:
     for _ in range(3):
         table.add_column(overflow="fold")
     for each in comparison.contrasts:
-        table.add_row(f"  {each.name}", _ratio(each), Text(_verdict(each), style=COLOURS[each.verdict]))
+        table.add_row(f"  {each.name}", ratio(each.ratio), Text(verdict(each), style=COLOURS[each.verdict]))
     yield table
     for name, reason in comparison.excluded:
         yield Text(f"  {name}: {reason}", style="dim")
     if comparison.limit is not None:
         yield _gate(comparison)
-
-
-def _ratio(each: RunContrast) -> str:
-    if each.ratio.low is None or each.ratio.high is None:
-        return f"{each.ratio.estimate:.2f}×"
-    return f"{each.ratio.estimate:.2f}× [{each.ratio.low:.2f}, {each.ratio.high:.2f}]"
-
-
-def _verdict(each: RunContrast) -> str:
-    if each.reason:
-        return f"{each.verdict} ({each.reason})"
-    if each.verdict == "undecided" and each.could_be is not None:
-        return f"undecided: could be up to {each.could_be:.0%}"
-    return each.verdict
 
 
 def _gate(comparison: RunComparison) -> Text:

@@ -9,10 +9,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from harness.model.comparison import Interval
 from harness.model.duet import Duet
 from harness.report.matrix import WIDTH
 from harness.report.progress import duration
+from harness.report.words import ratio
 
 COLOURS = {"faster": "green", "slower": "red", "equivalent": "dim", "undecided": "none"}
 DATABASE = ("first_database_us", "second_database_us")
@@ -37,7 +37,7 @@ def lines(duet: Duet) -> Iterator[Text]:
     """Everything that is printed."""
     yield Text("CPU time per request", style="bold")
     yield Text(f"  {duet.second}\n  ÷ {duet.first}\n")
-    yield Text.assemble(f"  {ratio_text(duet.ratio)}   ", (_verdict(duet), f"bold {COLOURS[duet.verdict]}"))
+    yield Text.assemble(f"  {ratio(duet.ratio, digits=3)}   ", (answer(duet), f"bold {COLOURS[duet.verdict]}"))
     slices = sum(each.slices for each in duet.restarts if each.void is None)
     counted = sum(each.void is None for each in duet.restarts)
     enough = "" if duet.reached else f", which was not narrow enough (±{duet.delta:.1%} were asked for)"
@@ -51,8 +51,8 @@ def lines(duet: Duet) -> Iterator[Text]:
         yield Text(said, style="dim")
     for each in duet.interference:
         yield Text(
-            f"  beside its partner's load a request of {each.cell} costs {ratio_text(each.ratio)} of what it costs "
-            "beside an idle one",
+            f"  beside its partner's load, {each.cell} costs {ratio(each.ratio, digits=3)} of what it costs beside an "
+            "idle one",
             style="dim",
         )
     for restart in duet.restarts:
@@ -64,16 +64,8 @@ def lines(duet: Duet) -> Iterator[Text]:
     yield Text(f"\n  {CANNOT}", style="dim")
 
 
-def ratio_text(ratio: Interval | None) -> str:
-    """A ratio with its interval."""
-    if ratio is None:
-        return "no restart counts"
-    if ratio.low is None or ratio.high is None:
-        return f"{ratio.estimate:.3f}×"
-    return f"{ratio.estimate:.3f}× [{ratio.low:.3f}, {ratio.high:.3f}]"
-
-
-def _verdict(duet: Duet) -> str:
+def answer(duet: Duet) -> str:
+    """What follows, in words."""
     if duet.reason:
         return f"{duet.verdict}: {duet.reason}"
     return {

@@ -107,7 +107,7 @@ def _identity(environment: str, cell: Cell) -> tuple[Any, ...]:
         environment,
         cell.id,
         cell.server,
-        ",".join(f"{key}={value}" for key, value in cell.options.items()),
+        cell.settings,
         application.framework,
         application.style,
         application.workload,

@@ -6,17 +6,19 @@ import re
 from collections.abc import Iterator, Sequence
 
 from harness.model.claims import ClaimResult
-from harness.model.comparison import Contrast, Interval
+from harness.model.comparison import Contrast
 from harness.model.duet import Duet
 from harness.model.overview import CellOverview, Overview
+from harness.report.duet import answer
 from harness.report.words import (
     best_cells,
     column_of,
-    contrast,
     figure,
     heading,
+    ratio,
     row_of,
     too_few_blocks,
+    verdict,
     workload_of,
 )
 
@@ -30,12 +32,11 @@ def of_overview(overview: Overview, claims: Sequence[ClaimResult]) -> str:
 
 def of_duet(duet: Duet) -> str:
     """A duet."""
-    verdict = {"faster": "costs less", "slower": "costs more"}.get(duet.verdict, duet.verdict)
     rows = [
         ("second", _code(duet.second)),
         ("first", _code(duet.first)),
-        ("CPU time per request, second ÷ first", _ratio(duet.ratio)),
-        ("verdict", f"the second {verdict}" if duet.reason is None else f"{duet.verdict}: {duet.reason}"),
+        ("CPU time per request, second ÷ first", escaped(ratio(duet.ratio, digits=3))),
+        ("verdict", escaped(answer(duet))),
         ("restarts", f"{sum(each.void is None for each in duet.restarts)} of {len(duet.restarts)} count"),
     ]
     if duet.limit is not None:
@@ -84,8 +85,8 @@ def _matrix(cells: Sequence[CellOverview], best: set[str]) -> Iterator[str]:
 
 
 def _contrast(each: Contrast) -> tuple[str, ...]:
-    said = contrast(each).partition(", ")
-    return (_code(each.workload), each.axis, escaped(each.stratum), escaped(said[0]), escaped(said[2]))
+    said = f"{each.b.option} {ratio(each.ratio, of=each.a.option)}"
+    return (_code(each.workload), each.axis, escaped(each.stratum), escaped(said), escaped(verdict(each)))
 
 
 def _claims(claims: Sequence[ClaimResult]) -> Iterator[str]:
@@ -95,10 +96,9 @@ def _claims(claims: Sequence[ClaimResult]) -> Iterator[str]:
     rows = []
     for each in claims:
         case = f" ({each.case})" if each.case else ""
-        verdict = f"**{each.verdict}**" + (f": {escaped(each.why)}" if each.why else "")
-        rows.append(
-            (f"{each.claim} {escaped(each.text + case)}", f"{each.published:.2f}×", _ratio(each.measured), verdict)
-        )
+        claim = f"{each.claim} {escaped(each.text + case)}"
+        said = f"**{each.verdict}**" + (f": {escaped(each.why)}" if each.why else "")
+        rows.append((claim, f"{each.published:.2f}×", escaped(ratio(each.measured)), said))
     yield from _table(("claim", "published", "here", "verdict"), rows)
 
 
@@ -115,14 +115,6 @@ def _problems(overview: Overview) -> Iterator[str]:
     for cell in capped:
         assert cell.ceiling is not None
         yield f"- {_code(cell.name)}: {cell.ceiling.rps:,.0f} req/s = {escaped(cell.ceiling.limit)}"
-
-
-def _ratio(interval: Interval | None) -> str:
-    if interval is None:
-        return "–"
-    if interval.low is None or interval.high is None:
-        return f"{interval.estimate:.3f}×"
-    return f"{interval.estimate:.3f}× ({interval.low:.3f} to {interval.high:.3f})"
 
 
 def _table(head: Sequence[str], rows: Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]) -> Iterator[str]:

@@ -17,12 +17,12 @@ from harness.model.overview import CellOverview, Overview
 from harness.report.words import (
     LABELS,
     best_cells,
-    bounds,
     column_of,
     contrast,
     figure,
     heading,
     number,
+    ratio,
     row_of,
     too_few_blocks,
     workload_of,
@@ -170,7 +170,7 @@ def _coloured(each: Contrast, text: str) -> Text:
 
 def _main(effect: MainEffect) -> str:
     assert effect.effect is not None
-    return f"{effect.b} {effect.effect.estimate:.2f}× of {effect.a}{bounds(effect.effect)} in all {effect.strata} cases"
+    return f"{effect.b} {ratio(effect.effect, of=effect.a)} in all {effect.strata} cases"
 
 
 def _noise(noise: Noise) -> str:
@@ -179,7 +179,7 @@ def _noise(noise: Noise) -> str:
     ceiling = ", at its ceiling" if noise.at_ceiling else ""
     warning = "; the two differ, so something else than the cells is at work" if noise.excludes_one else ""
     return (
-        f"the same cell twice{ceiling}: {noise.aa.estimate:.3f}×{bounds(noise.aa)}; differences below "
+        f"the same cell twice{ceiling}: {ratio(noise.aa, digits=3)}; differences below "
         f"{noise.delta:.1%} are not told{warning}"
     )
 
@@ -190,13 +190,9 @@ def _duets(overview: Overview) -> Iterator[Text]:
         return
     yield Text("\nDuets: CPU time per request, loaded at the same time", style="bold")
     for each in overview.duets:
-        ratio = "no restart counts" if each.ratio is None else f"{each.ratio.estimate:.3f}×"
-        bounds = ""
-        if each.ratio is not None and each.ratio.low is not None and each.ratio.high is not None:
-            bounds = f" [{each.ratio.low:.3f}, {each.ratio.high:.3f}]"
         cost = {"faster": "costs less", "slower": "costs more"}.get(each.verdict, each.verdict)
         style = {"faster": "green", "slower": "red"}.get(each.verdict, "none")
-        yield Text(f"  {each.second}\n    {ratio}{bounds} of {each.first}: {cost}", style=style)
+        yield Text(f"  {each.second}\n    {ratio(each.ratio, of=each.first, digits=3)}: {cost}", style=style)
 
 
 CLAIM_COLOURS = {"confirmed": "green", "refuted": "red", "undecided": "none", "cannot be told": "dim"}
@@ -212,11 +208,10 @@ def _claims(claims: Sequence[ClaimResult]) -> Iterator[Text | Table]:
         table.add_column(column, overflow="fold")
     for each in claims:
         case = f" ({each.case})" if each.case else ""
-        here = "–" if each.measured is None else f"{each.measured.estimate:.2f}×{bounds(each.measured)}"
         verdict = Text(each.verdict, style=CLAIM_COLOURS[each.verdict])
         if each.why:
             verdict.append(f": {each.why}", style="none")
-        table.add_row(f"  {each.claim} {each.text}{case}", f"{each.published:.2f}×", here, verdict)
+        table.add_row(f"  {each.claim} {each.text}{case}", f"{each.published:.2f}×", ratio(each.measured), verdict)
     yield table
 
 

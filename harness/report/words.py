@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.model.comparison import Contrast, Interval, Metric
+from harness.model.comparison import Contrast, Interval, Metric, RunContrast
 from harness.model.overview import CellOverview, Overview
 
 LABELS: dict[Metric, str] = {
@@ -66,33 +66,38 @@ def too_few_blocks(overview: Overview) -> bool:
 
 
 def contrast(each: Contrast) -> str:
-    """A contrast in words: `granian 1.21× of uvicorn [1.15, 1.28], faster`."""
-    said = f"{each.b.option} {each.ratio.estimate:.2f}× of {each.a.option}{bounds(each.ratio)}, {each.verdict}"
+    """A contrast in words: `granian 1.21× [1.15, 1.28] of uvicorn, faster`."""
+    return f"{each.b.option} {ratio(each.ratio, of=each.a.option)}, {verdict(each)}"
+
+
+def verdict(each: Contrast | RunContrast) -> str:
+    """A verdict, and of an undecided one why, or how large the difference could be."""
     if each.reason:
-        return f"{said} ({each.reason})"
+        return f"{each.verdict} ({each.reason})"
     if each.verdict == "undecided" and each.could_be is not None:
-        return f"{said}: could be up to {each.could_be:.0%}"
-    return said
+        return f"undecided: could be up to {each.could_be:.0%}"
+    return each.verdict
 
 
-def bounds(interval: Interval) -> str:
-    """An interval in brackets; nothing where there is none."""
-    if interval.low is None or interval.high is None:
-        return ""
-    return f" [{interval.low:.2f}, {interval.high:.2f}]"
+def ratio(interval: Interval | None, *, of: str = "", digits: int = 2) -> str:
+    """A ratio with its interval, such as `1.21× [1.15, 1.28] of uvicorn`; a dash where there is none."""
+    if interval is None:
+        return "–"
+    said = f"{interval.estimate:.{digits}f}×"
+    if interval.low is not None and interval.high is not None:
+        said += f" [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
+    return f"{said} of {of}" if of else said
 
 
 def workload_of(cell: CellOverview) -> str:
     """With its parameters."""
-    application = cell.cell.application
-    return f"{application.workload}?{application.query}" if application.query else application.workload
+    return cell.cell.application.work
 
 
 def row_of(cell: CellOverview, among: Sequence[CellOverview]) -> str:
     """Environment, server and load, as far as they vary."""
-    options = ",".join(f"{key}={value}" for key, value in cell.cell.options.items())
     parts = [cell.environment] if cell.environment else []
-    parts.append(f"{cell.cell.server}:{options}" if options else cell.cell.server)
+    parts.append(cell.cell.served_by)
     for letter, of in (("t", _threads), ("p", _pool), ("", _load)):
         if len({of(each) for each in among}) > 1:
             parts.append(f"{letter}{of(cell)}")
@@ -116,7 +121,7 @@ def _pool(cell: CellOverview) -> int | None:
 
 
 def _load(cell: CellOverview) -> str:
-    return f"c{cell.cell.vus}" if cell.cell.vus is not None else f"r{cell.cell.rate:g}"
+    return cell.cell.load
 
 
 def number(value: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,11 @@ def test_a_run_is_exported_as_tidy_tables_and_as_markdown(harness: Harness) -> N
     text = harness.run("report", str(folder), "--format", "markdown").stdout
     assert "| `granian` |" in text
     assert "#### `sleep?ms=100`, requests per second" in text
+    (row,) = [line for line in text.splitlines() if line.startswith("| `sleep?ms=100` | server |")]
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert len(cells) == 5
+    assert re.fullmatch(r"granian 0\.5\d× \\\[0\.5\d, 0\.5\d\\\] of uvicorn", cells[3])
+    assert cells[4] == "slower"
     assert harness.run("report", str(folder), "--format", "csv").returncode == 2
     assert harness.run("report", str(folder), "--format", "text", "--to", "tables").returncode == 2
 

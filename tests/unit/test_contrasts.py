@@ -235,7 +235,7 @@ def test_cells_at_their_ceiling_are_not_ranked(cell: Cell) -> None:
     ("axis", "parts", "options"),
     [
         ("server", {"server": "uvicorn"}, ("granian", "uvicorn")),
-        ("server", {"options": {"loop": "asyncio", "http": "h11"}}, ("granian", "granian:http=h11,loop=asyncio")),
+        ("server", {"options": {"loop": "asyncio", "http": "h11"}}, ("granian", "granian:loop=asyncio,http=h11")),
         ("framework", {"framework": "flask", "interface": "wsgi"}, ("fastapi", "flask")),
         ("style", {"style": "sync"}, ("async", "sync")),
         ("workers", {"workers": 4}, ("w2", "w4")),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness.judge.quantiles import MINIMUM_BEYOND, Grid, Mixture
+from harness.judge.quantiles import Grid, Mixture
 from harness.load import summary
 
 UP_TO_TEN = [(0.0, 0.0), (100.0, 10.0)]
@@ -80,7 +80,6 @@ def test_a_quantile_needs_ten_pooled_samples_beyond_it() -> None:
     assert Mixture([(UP_TO_TEN, 500), (UP_TO_TEN, 500)]).quantile(99) == pytest.approx(9.9)
     assert Mixture([(UP_TO_TEN, 19)]).quantile(50) is None
     assert Mixture([(UP_TO_TEN, 20)]).quantile(50) == pytest.approx(5)
-    assert MINIMUM_BEYOND == summary.MINIMUM_BEYOND
 
 
 def test_visits_without_a_sample_take_no_part() -> None:
