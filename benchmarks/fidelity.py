@@ -6,7 +6,7 @@ For each server one and the same server process (noop, async, one worker) is loa
 both, from the same cores, in windows of one second: the speed of a shared machine wanders, and neighbours share most of
 it. The order changes from pair to pair. A pair during which others took more than 5 % of the cores (the machine gate)
 does not count. The ratio is the geometric mean over pairs with its 95 % interval (t); pairs are added, thirty at least,
-until the interval's half-width is below the precision, or for fifteen minutes. Where k6 uses more than 80 % of its
+until the interval's half-width is below the precision, or for fifteen minutes. Where k6 uses more than 75 % of its
 cores the generator gate says that its figure may be its own limit. Needs wrk on PATH and two cores; five minutes or
 more for each server.
 """

@@ -174,7 +174,7 @@ def run(
     else:
         from harness.report import console
 
-        console.show(outcome.facts, outcome.judgement, outcome.folder, outcome.log_tail)
+        print(console.text(outcome.facts, outcome.judgement, outcome.folder, outcome.log_tail), end="")
     raise typer.Exit({"valid": 0, "invalid": 3, "failed": 4}[outcome.judgement.verdict])
 
 
@@ -284,7 +284,7 @@ def matrix(
     if as_json:
         print(found.model_dump_json())
     else:
-        shown.show(found, folder, claims.of(stored))
+        print(shown.text(found, folder, claims.of(stored)), end="")
     raise typer.Exit(0 if any(cell.valid for cell in found.cells) else 3)
 
 
@@ -296,17 +296,23 @@ def report(
     ] = None,
     latest: Annotated[bool, typer.Option("--latest", help="The run that was begun last.")] = False,
     form: Annotated[
-        str, typer.Option("--format", metavar="NAME", help="text, markdown, json, csv or parquet.")
-    ] = "text",
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="text, markdown, json, html; tables: csv, parquet; charts: png, svg.  [default: as --to ends, text]",
+        ),
+    ] = None,
     to: Annotated[
-        Path | None, typer.Option("--to", metavar="FOLDER", help="Where csv and parquet go: cells and visits.")
+        Path | None,
+        typer.Option("--to", metavar="PATH", help="File to write, or folder for tables and charts."),
     ] = None,
     out: Out = Path("results"),
 ) -> None:
     """Show what a stored run says: a matrix, finished or not, a duet, or a single cell."""
     from harness import plan, showing, store
 
-    plan.known("format", form, showing.FORMATS)
+    form = plan.known("format", showing.form_of(form, to), showing.FORMATS)
     if (folder is not None) == latest:
         raise UsageError("give a run's folder, or --latest", cure="see what there is with: harness list runs")
     if folder is None:
@@ -393,7 +399,7 @@ def duet(
     if as_json:
         print(outcome.duet.model_dump_json())
     else:
-        shown.show(outcome.duet, outcome.folder)
+        print(shown.text(outcome.duet, outcome.folder), end="")
     if outcome.duet.ratio is None:
         raise typer.Exit(3)
     raise typer.Exit(1 if outcome.duet.worse else 0)
@@ -430,7 +436,7 @@ def compare(
     if as_json:
         print(found.model_dump_json())
     else:
-        shown.show(found)
+        print(shown.text(found), end="")
     raise typer.Exit(1 if any(each.worse for each in found.contrasts) else 0)
 
 

@@ -9,53 +9,95 @@ from harness.errors import LackError, UsageError
 from harness.judge import overview
 from harness.judge.verdict import judge
 
-FORMATS = ("text", "markdown", "json", "csv", "parquet")
+TEXTS = ("text", "markdown", "json", "html")
+TABLES = ("csv", "parquet")
+PICTURES = ("png", "svg")
+FORMATS = (*TEXTS, *TABLES, *PICTURES)
+SUFFIXES = {".md": "markdown", ".json": "json", ".html": "html", ".txt": "text"}
+PAGE = "report.html"
+
+
+def form_of(form: str | None, to: Path | None) -> str:
+    """The format that was asked for, or else that of the file's name."""
+    if form is not None:
+        return form
+    return "text" if to is None else SUFFIXES.get(to.suffix, "text")
 
 
 def show(folder: Path, form: str, to: Path | None) -> None:
-    """Print a run, or write its tables to a folder."""
-    if (form in ("csv", "parquet")) != (to is not None):
-        raise UsageError(
-            f"--format {form} {'and --to go not together' if to else 'needs a folder to write to'}",
-            cure="give --to FOLDER with --format csv or parquet, and only with them",
-        )
+    """Print a run, or write it to a file or its tables or pictures to a folder."""
+    if form in TABLES + PICTURES and to is None:
+        raise UsageError(f"--format {form} needs a folder to write to", cure="give one with --to FOLDER")
     stored = store.read_run(folder)
-    answer = store.read_answer(folder)
-    if answer is not None and to is None:
-        from harness.report import duet, markdown
-
-        if form == "json":
-            print(answer.model_dump_json())
-        elif form == "markdown":
-            print(markdown.of_duet(answer), end="")
+    if form == "html":
+        to = to or folder / PAGE
+    try:
+        if form in TABLES + PICTURES:
+            assert to is not None
+            for path in _files(stored, form, to):
+                print(path)
+        elif to is None:
+            print(_text(stored, form), end="")
         else:
-            duet.show(answer, None)
-    elif form == "text" and "plan" not in stored.document and stored.visits and stored.visits[-1].facts is not None:
-        from harness.report import console
-
-        facts = stored.visits[-1].facts
-        console.show(facts, judge(facts), folder, "")
-    else:
-        _whole(stored, form, to)
+            to.write_text(_text(stored, form), encoding="utf-8")
+            print(to)
+    except OSError as error:
+        raise LackError(f"cannot write to {to}: {error.strerror}", cure="choose another place with --to") from error
 
 
-def _whole(stored: store.StoredRun, form: str, to: Path | None) -> None:
+def _files(stored: store.StoredRun, form: str, to: Path) -> list[Path]:
     found = review.review(stored)
-    if to is not None:
+    judged = overview.judge_all(review.visits(stored))
+    if form in TABLES:
         from harness.report import export
 
-        try:
-            for path in export.write(to, form, found, overview.judge_all(review.visits(stored))):
-                print(path)
-        except OSError as error:
-            raise LackError(f"cannot write to {to}: {error.strerror}", cure="choose another folder") from error
-    elif form == "json":
-        print(found.model_dump_json())
-    elif form == "markdown":
-        from harness.report import markdown
+        return export.write(to, form, found, judged)
+    from harness.report import charts, pictures
 
-        print(markdown.of_overview(found, claims.of(stored)), end="")
-    else:
-        from harness.report import matrix
+    answer = store.read_answer(stored.folder)
+    drawn = charts.of_run(found, judged) if answer is None else charts.of_duet(answer)
+    if not drawn:
+        raise UsageError(f"{stored.folder} has nothing to draw", cure="read why with: harness report")
+    return pictures.write(to, form, drawn)
 
-        matrix.show(found, None, claims.of(stored))
+
+def _text(stored: store.StoredRun, form: str) -> str:
+    from harness.report import console, duet, markdown, matrix
+
+    answer = store.read_answer(stored.folder)
+    if form == "html":
+        return _page(stored)
+    if answer is not None:
+        if form == "json":
+            return answer.model_dump_json() + "\n"
+        return markdown.of_duet(answer) if form == "markdown" else duet.text(answer, None)
+    if form == "text" and "plan" not in stored.document and stored.visits and stored.visits[-1].facts is not None:
+        facts = stored.visits[-1].facts
+        return console.text(facts, judge(facts), stored.folder, "")
+    found = review.review(stored)
+    if form == "json":
+        return found.model_dump_json() + "\n"
+    if form == "markdown":
+        return markdown.of_overview(found, claims.of(stored))
+    return matrix.text(found, None, claims.of(stored))
+
+
+def _page(stored: store.StoredRun) -> str:
+    from harness.model.plan import Plan
+    from harness.report import page
+    from harness.report import plan as plan_text
+
+    answer = store.read_answer(stored.folder)
+    wanted = stored.document.get("plan")
+    return page.render(
+        page.Run(
+            document=stored.document,
+            overview=review.review(stored),
+            judged=[] if answer is not None else overview.judge_all(review.visits(stored)),
+            claims=claims.of(stored),
+            duet=answer,
+            plan=None if wanted is None else "\n".join(plan_text.toml(Plan.model_validate(wanted))),
+            protocols=sorted({visit.protocol for visit in stored.visits}),
+            environments=store.environments(stored.document),
+        )
+    )

@@ -67,9 +67,9 @@ NOT_LOOKED, OFF, ON, UNKNOWN = range(4)
 # holds lags below 2^(b / 4) × 0.1 ms that no lower one holds.
 LAG_FIRST, LAG_BUCKETS = 16, 84
 SLOTS = LAG_FIRST + LAG_BUCKETS
-TICK_SECONDS = 0.02
-POOL_TICKS = 10
-LONGEST_LAG_TICKS = 3000
+TICK_SECONDS = 0.04
+POOL_TICKS = 5
+LONGEST_LAG_TICKS = 1500
 
 Counters = memoryview  # of unsigned 64-bit numbers, indexed by the names above
 
@@ -163,9 +163,12 @@ class Watch:
             late -= TICK_SECONDS
             missed += 1
         if self._limiter is not None:
+            used = self._limiter.borrowed_tokens
             self._counters[THREAD_SAMPLES] += 1
-            self._counters[THREADS_USED] += self._limiter.borrowed_tokens
-            self._counters[THREADS_WAITING] += self._limiter.statistics().tasks_waiting
+            if used:
+                self._counters[THREADS_USED] += used
+            if used >= self._limiter.total_tokens:  # else nothing waits; these statistics cost more than all the rest
+                self._counters[THREADS_WAITING] += self._limiter.statistics().tasks_waiting
         self._ticks += 1
         if self._pools and self._ticks % POOL_TICKS == 0:
             _read_pools(self._pools, self._counters)

@@ -49,6 +49,8 @@ def measure(job: Job, observer: Observer) -> list[Measured]:
         signals.defer()  # from here on there is something to lose; the runner delivers once it is stored
         observer(Progress(phase="stop"))
         endings = [server.stop() for server in servers]
+        reached = sum(summary.requests / summary.window_seconds for summary in summaries)
+        null_rps = null.confirmed(job, null_rps, reached, observer)
         return [
             Measured(
                 facts=assemble(job, side, started_at, generator, server, window, summary, ending, null_rps),

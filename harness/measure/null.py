@@ -27,6 +27,8 @@ WARMUP_SECONDS, WINDOW_SECONDS = 1.0, 3.0
 START_SECONDS = 15.0
 QUIET_SHARE = 0.05
 TRIALS = 3
+NEAR, CONFIRMATIONS = 0.7, 5
+"""Share of the ceiling from which on it is measured again beside a measurement, and after how many times no more."""
 FILE = "null-ceilings.json"
 
 
@@ -36,8 +38,8 @@ class Calibration:
 
     rps: float
     quiet: bool
-    """Whether nobody took CPU time meanwhile. Else the generator reaches more at a quieter time: it is tried again the
-    next times, TRIALS in all, and the most counts."""
+    """Whether nobody took CPU time, at least once. Else the generator reaches more at a quieter time: it is tried again
+    the next times, TRIALS in all, and the most counts."""
     times: int
 
 
@@ -49,18 +51,34 @@ def ceiling(job: Job, observer: Observer) -> float | None:
     most = job.rate if job.rate is not None else job.users / known if known else None
     if most is not None and most < NEEDED_RPS:
         return None
-    name = key(job)
-    stored = read().get(name)
+    stored = read().get(key(job))
     if stored is not None and (stored.quiet or stored.times >= TRIALS):
         return stored.rps
+    return _calibrate_now(job, observer)
+
+
+def confirmed(job: Job, known: float | None, reached_rps: float, observer: Observer) -> float | None:
+    """The ceiling to judge `reached_rps` by. The speed of a shared machine wanders: where the known one is so close
+    that it speaks against the measurement, it is measured once more beside it, and the most counts."""
+    if known is None or reached_rps <= NEAR * known:
+        return known
+    stored = read().get(key(job))
+    if stored is not None and stored.times >= CONFIRMATIONS:
+        return known
+    return _calibrate_now(job, observer)
+
+
+def _calibrate_now(job: Job, observer: Observer) -> float:
+    name = key(job)
+    stored = read().get(name)
     observer(Progress(phase="calibration"))
     cpus = job.placement.cpus()
     before, began = procfs.cpu_times(cpus).stolen, time.monotonic()
     rps = round(calibrate(job), 1)
     stolen = (procfs.cpu_times(cpus).stolen - before) / (time.monotonic() - began) / len(cpus)
     quiet = stolen <= QUIET_SHARE
-    if stored is not None and not quiet:
-        rps = max(rps, stored.rps)
+    if stored is not None:
+        rps, quiet = max(rps, stored.rps), quiet or stored.quiet
     found = Calibration(rps=rps, quiet=quiet, times=1 + (stored.times if stored else 0))
     _write(read() | {name: found})
     return found.rps

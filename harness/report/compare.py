@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from harness.model.comparison import RunComparison
-from harness.report.matrix import WIDTH
+from harness.report import terminal
 from harness.report.words import LABELS, ratio, verdict
 
 COLOURS = {"faster": "green", "slower": "red", "equivalent": "dim", "undecided": "none"}
 
 
-def show(comparison: RunComparison) -> None:
-    """Print it to standard output."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-    with console.capture() as captured:
-        for part in parts(comparison):
-            console.print(part)
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+def text(comparison: RunComparison) -> str:
+    """All of it."""
+    return terminal.text(lambda _: parts(comparison))
 
 
 def parts(comparison: RunComparison) -> Iterator[Text | Table]:

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.model.measurement import Facts, Judgement
+from harness.model.measurement import Facts, Judgement, Placement
+from harness.report import terminal
 
 COLOURS = {"valid": "green", "invalid": "yellow", "failed": "red"}
 
 
-def show(facts: Facts, judgement: Judgement, path: Path, log_tail: str) -> None:
-    """Print the measurement to standard output, and why it is not valid, if so, with it."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
+def text(facts: Facts, judgement: Judgement, path: Path, log_tail: str) -> str:
+    """The measurement, and why it is not valid, if so, with it."""
+    return terminal.text(lambda _: _parts(facts, judgement, path, log_tail))
+
+
+def _parts(facts: Facts, judgement: Judgement, path: Path, log_tail: str) -> Iterator[Text | Table]:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, text in _rows(facts, judgement):
-        table.add_row("  " + name, Text(text) if isinstance(text, str) else text)
+    for name, said in _rows(facts, judgement):
+        table.add_row("  " + name, Text(said) if isinstance(said, str) else said)
     table.add_row("  stored in", Text(str(path)))
-    with console.capture() as captured:
-        console.print(Text(facts.cell.id, style="bold"))
-        console.print()
-        console.print(table)
-        if judgement.verdict == "failed" and log_tail:
-            console.print(Text("\n  the server's log ends with:", style="dim"))
-            console.print(Text(log_tail))
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    table.add_row("  as a page", Text(f"harness report {path} --format html"))
+    yield Text(f"{facts.cell.id}\n", style="bold")
+    yield table
+    if judgement.verdict == "failed" and log_tail:
+        yield Text("\n  the server's log ends with:", style="dim")
+        yield Text(log_tail)
 
 
 def _rows(facts: Facts, judgement: Judgement) -> Iterator[tuple[str, Text | str]]:
@@ -65,7 +65,7 @@ def _rows(facts: Facts, judgement: Judgement) -> Iterator[tuple[str, Text | str]
         f"{generator.name} {generator.version}, {load}, {generator.cpu_cores / generator.cpu_allotted:.0%} of "
         f"{_cores(facts.placement.generator_cpus)}",
     )
-    yield "placement", _placement(facts)
+    yield "placement", placement_words(facts.placement)
     if judgement.ceiling is not None and judgement.ceiling_fraction is not None:
         reached = f"reached {judgement.ceiling_fraction:.0%}"
         yield "ceiling", f"{_number(judgement.ceiling.rps)} req/s = {judgement.ceiling.limit}; {reached}"
@@ -130,11 +130,12 @@ def _database(facts: Facts) -> str:
     return f"{database.kind} PostgreSQL {database.version}, {pool}, {database.rows['users']:,} users{cpu}"
 
 
-def _placement(facts: Facts) -> str:
-    if facts.placement.pin == "none":
+def placement_words(placement: Placement) -> str:
+    """Who has which cores."""
+    if placement.pin == "none":
         return "server and generator share all cores"
-    split = f"server on {_cores(facts.placement.server_cpus)}, generator on {_cores(facts.placement.generator_cpus)}"
-    return split + (", Postgres with the server" if facts.placement.database_cpus else "")
+    split = f"server on {_cores(placement.server_cpus)}, generator on {_cores(placement.generator_cpus)}"
+    return split + (", Postgres with the server" if placement.database_cpus else "")
 
 
 def _cores(cpus: list[int] | None) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from rich.console import Console
 from rich.text import Text
 
 from harness.model.duet import Duet
-from harness.report.matrix import WIDTH
+from harness.report import terminal
 from harness.report.progress import duration
 from harness.report.words import ratio
 
@@ -22,15 +20,10 @@ CANNOT = (
 )
 
 
-def show(duet: Duet, path: Path | None) -> None:
-    """Print it to standard output."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-    with console.capture() as captured:
-        for line in lines(duet):
-            console.print(line)
-        if path is not None:
-            console.print(Text(f"\nstored in {path}"))
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+def text(duet: Duet, path: Path | None) -> str:
+    """All of it."""
+    end = [] if path is None else [Text(f"\n{terminal.where(path)}")]
+    return terminal.text(lambda _: [*lines(duet), *end])
 
 
 def lines(duet: Duet) -> Iterator[Text]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from harness.model.claims import ClaimResult
-from harness.model.comparison import Contrast, MainEffect, Metric, Noise, Ranking
+from harness.model.comparison import Contrast, MainEffect, Metric, Ranking
 from harness.model.overview import CellOverview, Overview
+from harness.report import terminal
 from harness.report.words import (
     LABELS,
     best_cells,
@@ -21,6 +20,7 @@ from harness.report.words import (
     contrast,
     figure,
     heading,
+    noise,
     number,
     ratio,
     row_of,
@@ -29,8 +29,6 @@ from harness.report.words import (
 )
 
 STYLES = {"*": "bold green", "^": "dim", "!": "yellow", "x": "red"}
-WIDTH = 100
-"""Where there is no terminal."""
 LEGEND = (
     ("*", "best of its column, or not told apart from the best"),
     ("^", "at its ceiling: tells no servers apart"),
@@ -39,13 +37,9 @@ LEGEND = (
 )
 
 
-def show(overview: Overview, path: Path | None, claims: Sequence[ClaimResult] = ()) -> None:
-    """Print it to standard output."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-    with console.capture() as captured:
-        for part in parts(overview, path, console.width, claims):
-            console.print(part)
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+def text(overview: Overview, path: Path | None, claims: Sequence[ClaimResult] = ()) -> str:
+    """All of it."""
+    return terminal.text(lambda width: parts(overview, path, width, claims))
 
 
 def parts(
@@ -61,7 +55,7 @@ def parts(
     yield from _claims(claims)
     yield from _problems(overview)
     if path is not None:
-        yield Text(f"\nstored in {path}")
+        yield Text(f"\n{terminal.where(path)}")
 
 
 def _tables(workload: str, cells: Sequence[CellOverview], overview: Overview, width: int) -> Iterator[Text | Table]:
@@ -116,11 +110,11 @@ def _verdicts(overview: Overview) -> Iterator[Text]:
     yield Text("\nWhat makes a difference", style="bold")
     if too_few_blocks(overview):
         yield Text("  too few blocks for verdicts, six are needed: ratios with their intervals only", style="yellow")
-    noise = {each.metric: each for each in comparison.noise}
+    noises = {each.metric: each for each in comparison.noise}
     for metric in ("throughput_rps", "cpu_us_per_request"):
         said = list(_of_metric(overview, metric))
         if said:
-            yield Text(f"  {LABELS[metric]}: {_noise(noise[metric])}", style="dim")
+            yield Text(f"  {LABELS[metric]}: {noise(noises[metric])}", style="dim")
             yield from said
 
 
@@ -171,17 +165,6 @@ def _coloured(each: Contrast, text: str) -> Text:
 def _main(effect: MainEffect) -> str:
     assert effect.effect is not None
     return f"{effect.b} {ratio(effect.effect, of=effect.a)} in all {effect.strata} cases"
-
-
-def _noise(noise: Noise) -> str:
-    if noise.aa is None:
-        return "no cell was visited twice, so 3% is taken for what the machine itself makes differ"
-    ceiling = ", at its ceiling" if noise.at_ceiling else ""
-    warning = "; the two differ, so something else than the cells is at work" if noise.excludes_one else ""
-    return (
-        f"the same cell twice{ceiling}: {ratio(noise.aa, digits=3)}; differences below "
-        f"{noise.delta:.1%} are not told{warning}"
-    )
 
 
 def _duets(overview: Overview) -> Iterator[Text]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.model.comparison import Contrast, Interval, Metric, RunContrast
+from harness.model.comparison import Contrast, Interval, Metric, Noise, RunContrast
 from harness.model.overview import CellOverview, Overview
 
 LABELS: dict[Metric, str] = {
@@ -12,6 +12,7 @@ LABELS: dict[Metric, str] = {
     "p50_ms": "p50",
     "p99_ms": "p99",
     "cpu_us_per_request": "CPU per request",
+    "rss_peak_bytes": "memory",
 }
 
 
@@ -32,20 +33,27 @@ def heading(overview: Overview) -> str:
 def figure(cell: CellOverview, best: bool) -> str:
     """Throughput with its interval, and a mark for what to know of it at a glance: `*` best of its column or not told
     apart from the best, `^` at its ceiling, `!` without a valid visit, `x` failed."""
+    sign = mark(cell, best)
     if cell.throughput_rps is None:
-        mark = "x" if cell.verdict == "failed" else "!"
-        return mark if cell.unproven_rps is None else f"{number(cell.unproven_rps)} {mark}"
-    mark = "^" if cell.at_ceiling else "*" if best else ""
-    return f"{number(cell.throughput_rps.estimate)}{_half(cell.throughput_rps)}{mark}"
+        return sign if cell.unproven_rps is None else f"{number(cell.unproven_rps)} {sign}"
+    return f"{number(cell.throughput_rps.estimate)} {half_width(cell.throughput_rps)}".rstrip() + sign
 
 
-def _half(interval: Interval) -> str:
+def mark(cell: CellOverview, best: bool) -> str:
+    """The sign that a cell carries; empty where there is nothing to know."""
+    if cell.throughput_rps is None:
+        return "x" if cell.verdict == "failed" else "!"
+    return "^" if cell.at_ceiling else "*" if best else ""
+
+
+def half_width(interval: Interval) -> str:
+    """`±4%`; empty where the interval is unbounded."""
     half = interval.half_width
     if half is None:
         return ""
     if half >= 1:
-        return " ±>100%"
-    return f" ±{half:.0%}" if half >= 0.0095 else f" ±{half:.1%}"
+        return "±>100%"
+    return f"±{half:.0%}" if half >= 0.0095 else f"±{half:.1%}"
 
 
 def best_cells(overview: Overview) -> set[str]:
@@ -106,10 +114,31 @@ def row_of(cell: CellOverview, among: Sequence[CellOverview]) -> str:
 
 def column_of(cell: CellOverview, among: Sequence[CellOverview]) -> str:
     """Style and workers; the framework where it varies."""
+    return f"{variant(cell, among)} w{cell.cell.workers}"
+
+
+def variant(cell: CellOverview, among: Sequence[CellOverview]) -> str:
+    """Style; the framework before it where that varies."""
     application = cell.cell.application
     several = len({each.cell.application.framework for each in among}) > 1
-    framework = f"{application.framework} " if several else ""
-    return f"{framework}{application.style} w{cell.cell.workers}"
+    return f"{application.framework} {application.style}" if several else application.style
+
+
+def served(cell: CellOverview) -> str:
+    """The server with its options, after its environment where the run has several."""
+    return f"{cell.environment} {cell.cell.served_by}" if cell.environment else cell.cell.served_by
+
+
+def noise(each: Noise) -> str:
+    """What the A/A cell says of a metric."""
+    if each.aa is None:
+        return "no cell was visited twice, so 3% is taken for what the machine itself makes differ"
+    ceiling = ", at its ceiling" if each.at_ceiling else ""
+    warning = "; the two differ, so something else than the cells is at work" if each.excludes_one else ""
+    return (
+        f"the same cell twice{ceiling}: {ratio(each.aa, digits=3)}; differences below {each.delta:.1%} are not "
+        f"told{warning}"
+    )
 
 
 def _threads(cell: CellOverview) -> int:

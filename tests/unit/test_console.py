@@ -15,8 +15,7 @@ from harness.report import console, progress
 
 
 def shown(facts: Facts, capsys: pytest.CaptureFixture[str], log: str = "") -> str:
-    console.show(facts, judge(facts), Path("results/x"), log)
-    return capsys.readouterr().out
+    return console.text(facts, judge(facts), Path("results/x"), log)
 
 
 def test_a_valid_measurement(facts: Facts, capsys: pytest.CaptureFixture[str]) -> None:

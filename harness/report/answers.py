@@ -1,0 +1,125 @@
+"""What was asked and what the answer is, in sentences."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from harness.model.comparison import Axis, Contrast, Metric, Ranking
+from harness.model.overview import CellOverview, Overview
+from harness.report.words import number, too_few_blocks, workload_of
+
+WHAT: dict[Metric, tuple[str, str]] = {
+    "throughput_rps": ("throughput", "most"),
+    "cpu_us_per_request": ("CPU time per request", "least"),
+}
+MOST_OPTIONS = 6
+
+
+def question(overview: Overview) -> str:
+    """What was measured: the options of each axis, and the load."""
+    cells = [each.cell for each in overview.cells]
+    parts = [
+        _listed("server", [each.served_by for each in cells]),
+        _listed("style", [f"{each.application.framework} {each.application.style}" for each in cells]),
+        _listed("workload", [each.application.work for each in cells]),
+        _listed("worker count", [str(each.workers) for each in cells]),
+        _listed(
+            "load", [f"{each.vus} users" if each.vus is not None else f"{each.rate:g} requests/s" for each in cells]
+        ),
+    ]
+    environments = [each.environment for each in overview.cells]
+    if any(environments):
+        parts.append(_listed("environment", environments))
+    return "; ".join(parts)
+
+
+def _listed(what: str, options: Sequence[str]) -> str:
+    distinct = list(dict.fromkeys(options))
+    if len(distinct) == 1:
+        return f"{what} {distinct[0]}"
+    named = f": {', '.join(distinct)}" if len(distinct) <= MOST_OPTIONS else ""
+    return f"{len(distinct)} {what}s{named}"
+
+
+def answers(overview: Overview) -> list[str]:
+    """What the run says of each axis, the most telling metric first; of a single cell, its figures."""
+    if len(overview.cells) == 1:
+        return [_single(overview.cells[0])]
+    if not overview.comparison.contrasts:
+        return ["No two cells could be compared: see below which are invalid, failed or at their ceiling."]
+    if too_few_blocks(overview):
+        return [
+            "There are too few blocks for verdicts, six are needed: the figures below come with their intervals only."
+        ]
+    found: list[str] = []
+    for axis in dict.fromkeys(each.axis for each in overview.comparison.contrasts):
+        for metric in WHAT:
+            found.extend(_of_axis(overview, axis, metric))
+    return found
+
+
+def _single(cell: CellOverview) -> str:
+    if cell.throughput_rps is None:
+        why = cell.reasons[0].reason if cell.reasons else "no visit was made"
+        return f"{cell.name} is {cell.verdict}: {why}."
+    p99 = cell.latency_ms.p99
+    said = f"{cell.name} serves {number(cell.throughput_rps.estimate)} requests per second"
+    said += f", 99 % of them within {p99:,.1f} ms" if p99 is not None else ""
+    if cell.diagnosis is not None and cell.diagnosis.bound_by:
+        said += f"; bound by {cell.diagnosis.bound_by}"
+    return said + "."
+
+
+def _of_axis(overview: Overview, axis: Axis, metric: Metric) -> Iterator[str]:
+    rankings = [
+        each
+        for each in overview.comparison.rankings
+        if (each.axis, each.metric) == (axis, metric) and sum(len(group.members) for group in each.groups) > 1
+    ]
+    if not rankings:
+        return
+    contrasts = [each for each in overview.comparison.contrasts if (each.axis, each.metric) == (axis, metric)]
+    what, most = WHAT[metric]
+    name = f"{axis.replace('_', ' ').capitalize()}, {what}: "
+    if all(len(each.groups) == 1 for each in rankings):
+        yield name + _undecided(contrasts, len(rankings))
+        return
+    leads = Counter(side.option for each in rankings for side in each.groups[0].members)
+    alone = Counter(each.groups[0].members[0].option for each in rankings if len(each.groups[0].members) == 1)
+    cases = "the one case" if len(rankings) == 1 else f"{len(rankings)} cases"
+    said = [
+        f"{option} in {count}" + (f" (alone in {alone[option]})" if alone[option] else "")
+        for option, count in leads.most_common(MOST_OPTIONS)
+    ]
+    largest = max((each for each in contrasts if each.verdict in ("faster", "slower")), key=_size, default=None)
+    widest = ""
+    if largest is not None:
+        where = " · ".join(part for part in (largest.workload if _several(overview) else "", largest.stratum) if part)
+        widest = f"; the largest difference is {largest.b.option} {largest.ratio.estimate:.2f}× {largest.a.option}" + (
+            f" ({where})" if where else ""
+        )
+    yield f"{name}{most}, or not told apart from it, in {cases}: {', '.join(said)}{widest}."
+
+
+def _several(overview: Overview) -> bool:
+    return len(set(map(workload_of, overview.cells))) > 1
+
+
+def _size(each: Contrast) -> float:
+    return max(each.ratio.estimate, 1 / each.ratio.estimate)
+
+
+def _undecided(contrasts: Sequence[Contrast], cases: int) -> str:
+    """No option is ahead anywhere: because they are equivalent, or because it could not be told."""
+    where = "in the one case" if cases == 1 else f"in any of {cases} cases"
+    if all(each.verdict == "equivalent" for each in contrasts):
+        return f"all are equivalent ({'one case' if cases == 1 else f'{cases} cases'})."
+    bounds = [each.could_be for each in contrasts if each.could_be is not None]
+    most = f"; a difference could be up to {max(bounds):.0%}" if bounds else ""
+    return f"no difference could be told {where}{most}."
+
+
+def tie_groups(ranking: Ranking) -> str:
+    """`granian > uvicorn = gunicorn`."""
+    return " > ".join(" = ".join(side.option for side in group.members) for group in ranking.groups)

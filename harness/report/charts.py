@@ -1,0 +1,570 @@
+"""The charts of a run: each the rows that it shows and what to draw of them, in the language of Vega-Lite.
+
+The same charts are drawn in the HTML report, as PNG and as SVG. Colours that are no data are left to the theme.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.judge.overview import Judged
+from harness.judge.quantiles import Mixture
+from harness.model.comparison import Contrast, Interval, Metric
+from harness.model.duet import Duet
+from harness.model.overview import CellOverview, Overview
+from harness.report.words import LABELS, served, variant, workload_of
+
+Row = dict[str, Any]
+Spec = dict[str, Any]
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+PANEL_WIDTH, PANEL_HEIGHT = 250, 190
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#7f7f7f")
+"""Okabe and Ito's palette, which colour-blind readers can tell apart, without its black and its yellow."""
+VERDICT_COLOURS = {"faster": "#009e73", "slower": "#d55e00", "equivalent": "#7f7f7f", "undecided": "#b8a000"}
+PERCENTILES = (0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.9, 99.95, 99.99, 99.999)
+CONTRASTED: tuple[Metric, ...] = ("throughput_rps", "cpu_us_per_request", "p99_ms")
+MOST_ROWS = 60
+"""Of a forest plot: those that are farthest from 1 where there are more."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chart:
+    """One chart."""
+
+    name: str
+    """Short, for files and anchors."""
+    title: str
+    description: str
+    """What it shows and how to read it, in a sentence."""
+    rows: list[Row]
+    spec: Spec
+    """Of the rows, as the data set `rows`."""
+    columns: tuple[tuple[str, str], ...]
+    """(field, heading) of the table behind it."""
+
+    def drawn(self) -> Spec:
+        """The specification with its data."""
+        return {**self.spec, "datasets": {"rows": self.rows}}
+
+
+def of_run(overview: Overview, judged: Sequence[Judged]) -> list[Chart]:
+    """Every chart that the run has data for."""
+    places = {cell.name: place for place, cell in enumerate(overview.cells)}
+    cells = [_cell(place, cell, overview.cells) for place, cell in enumerate(overview.cells)]
+    found: list[Chart] = []
+    shown = [row for row in cells if row["rps"] is not None]
+    if len({row["workers"] for row in shown}) > 1:
+        found.append(_throughput_by("workers", "worker processes", shown))
+    if len({row["load"] for row in shown if row["users"] is not None}) > 1:
+        found.append(_throughput_by("users", "users", [row for row in shown if row["users"] is not None]))
+    curves = _curves(judged, places, cells)
+    if curves:
+        found.append(_latency(curves))
+    priced = [row for row in shown if row["cpu"] is not None]
+    if len(priced) > 1:
+        found.append(_cost(priced))
+    if len(shown) > 1:
+        found.append(_memory(shown))
+    found.extend(forest(overview))
+    return found
+
+
+def timelines(judged: Sequence[Judged], overview: Overview) -> dict[int, list[list[float | str | int]]]:
+    """Cell → (block, seconds into the window, requests/s, verdict) of each slice of each visit."""
+    places = {cell.name: place for place, cell in enumerate(overview.cells)}
+    found: dict[int, list[list[float | str | int]]] = {}
+    for each in judged:
+        if each.visit.facts is None:
+            continue
+        name = f"{each.visit.block}{' again' if each.visit.repeat else ''}"
+        place = places[_name(each)]
+        for piece in each.visit.facts.slices:
+            found.setdefault(place, []).append(
+                [name, round(piece.t, 1), round(piece.requests / piece.seconds, 1), each.verdict]
+            )
+    return found
+
+
+TIMELINE: Spec = {
+    "$schema": SCHEMA,
+    "data": {"name": "rows"},
+    "width": "container",
+    "height": 150,
+    "mark": {"type": "line", "point": {"size": 18}, "strokeWidth": 1.5},
+    "encoding": {
+        "x": {"field": "t", "type": "quantitative", "title": "seconds into the window"},
+        "y": {"field": "rps", "type": "quantitative", "title": "requests/s", "scale": {"zero": True}},
+        "color": {"field": "block", "type": "nominal", "title": "visit in block", "scale": {"range": list(COLOURS)}},
+        "strokeDash": {
+            "field": "verdict",
+            "type": "nominal",
+            "title": "verdict",
+            "scale": {"domain": ["valid", "invalid", "failed"], "range": [[1, 0], [4, 3], [1, 3]]},
+        },
+        "tooltip": [
+            {"field": "block", "title": "block"},
+            {"field": "t", "type": "quantitative", "title": "second"},
+            {"field": "rps", "type": "quantitative", "format": ",.0f", "title": "requests/s"},
+            {"field": "verdict"},
+        ],
+    },
+}
+
+
+def forest(overview: Overview) -> Iterator[Chart]:
+    """Contrasts with their intervals, one chart for each axis and metric; the page shows them by family."""
+    noise = {each.metric: each.delta for each in overview.comparison.noise}
+    for metric in CONTRASTED:
+        of_metric = [each for each in overview.comparison.contrasts if each.metric == metric]
+        for axis in dict.fromkeys(each.axis for each in of_metric):
+            family = [each for each in of_metric if each.axis == axis and each.ratio.low is not None]
+            if family:
+                yield _forest(metric, axis.replace("_", " "), family, noise.get(metric, 0.03))
+
+
+def of_duet(duet: Duet) -> list[Chart]:
+    """The ratio of every restart, with the answer's interval behind it."""
+    rows: list[Row] = [
+        {
+            "restart": each.number,
+            "ratio": each.ratio,
+            "swapped": "second first" if each.swapped else "first first",
+            "counts": "counts" if each.void is None else "void",
+            "why": each.void or "",
+        }
+        for each in duet.restarts
+        if each.ratio is not None
+    ]
+    if not rows or duet.ratio is None:
+        return []
+    band: Row = {"low": duet.ratio.low, "high": duet.ratio.high, "estimate": duet.ratio.estimate}
+    lowest = min([row["ratio"] for row in rows] + ([duet.ratio.low] if duet.ratio.low is not None else []))
+    highest = max([row["ratio"] for row in rows] + ([duet.ratio.high] if duet.ratio.high is not None else []))
+    room = 0.1 * (max(highest, 1) - min(lowest, 1)) or 0.01
+    scale = {"domain": [min(lowest, 1) - room, max(highest, 1) + room], "zero": False, "nice": False}
+    layers: list[Spec] = []
+    if duet.ratio.low is not None:
+        layers.append(
+            {
+                "data": {"values": [band]},
+                "mark": {"type": "rect", "opacity": 0.18, "color": COLOURS[0]},
+                "encoding": {
+                    "y": {"field": "low", "type": "quantitative", "scale": scale, "title": "CPU, second ÷ first"},
+                    "y2": {"field": "high"},
+                },
+            }
+        )
+    layers += [
+        {
+            "data": {"values": [band]},
+            "mark": {"type": "rule", "color": COLOURS[0]},
+            "encoding": {"y": {"field": "estimate", "type": "quantitative", "scale": scale}},
+        },
+        {
+            "data": {"values": [{"one": 1}]},
+            "mark": {"type": "rule", "strokeDash": [4, 4], "color": "currentColor", "opacity": 0.6},
+            "encoding": {"y": {"field": "one", "type": "quantitative", "scale": scale}},
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 60},
+            "encoding": {
+                "x": {"field": "restart", "type": "ordinal", "title": "restart", "axis": {"labelAngle": 0}},
+                "y": {"field": "ratio", "type": "quantitative", "scale": scale},
+                "color": {
+                    "field": "counts",
+                    "type": "nominal",
+                    "title": None,
+                    "scale": {"domain": ["counts", "void"], "range": [COLOURS[0], COLOURS[1]]},
+                },
+                "shape": {"field": "swapped", "type": "nominal", "title": "started"},
+                "tooltip": [
+                    {"field": "restart"},
+                    {"field": "ratio", "type": "quantitative", "format": ".4f"},
+                    {"field": "swapped", "title": "started"},
+                    {"field": "why", "title": "void"},
+                ],
+            },
+        },
+    ]
+    return [
+        Chart(
+            name="restarts",
+            title="CPU time per request, second ÷ first, of every restart",
+            description="Each point is a restart of both servers; the line and the band are the answer with its 95 % "
+            "interval; the dashed line is 1, where both cost the same.",
+            rows=rows,
+            spec={
+                "$schema": SCHEMA,
+                "data": {"name": "rows"},
+                "width": {"step": 28},
+                "height": 240,
+                "layer": layers,
+            },
+            columns=(("restart", "restart"), ("ratio", "ratio"), ("swapped", "started"), ("counts", ""), ("why", "")),
+        )
+    ]
+
+
+def _name(judged: Judged) -> str:
+    visit = judged.visit
+    return f"{visit.environment}:{visit.cell.id}" if visit.environment else visit.cell.id
+
+
+def _cell(place: int, cell: CellOverview, among: Sequence[CellOverview]) -> Row:
+    return {
+        "cell": place,
+        "name": cell.name,
+        "workload": workload_of(cell),
+        "server": served(cell),
+        "style": variant(cell, among),
+        "workers": cell.cell.workers,
+        "threads": cell.cell.threads,
+        "users": cell.cell.vus,
+        "load": cell.cell.load,
+        **_bounds("rps", cell.throughput_rps),
+        **_bounds("cpu", cell.cpu_us_per_request),
+        "p50": cell.latency_ms.p50,
+        "p99": cell.latency_ms.p99,
+        "mb": (
+            None
+            if cell.rss_peak_bytes is None
+            else round(cell.rss_peak_bytes.estimate / cell.cell.workers / 1_000_000, 1)
+        ),
+        "ceiling": None if cell.ceiling is None else round(cell.ceiling.rps, 1),
+        "limit": "" if cell.ceiling is None else cell.ceiling.limit,
+    }
+
+
+def _bounds(name: str, interval: Interval | None) -> Row:
+    values = (None, None, None) if interval is None else (interval.estimate, interval.low, interval.high)
+    return {
+        key: None if value is None else round(value, 2)
+        for key, value in zip((name, f"{name}_low", f"{name}_high"), values, strict=True)
+    }
+
+
+def _panels(field: str, spec: Spec, *, independent: tuple[str, ...] = ("y",)) -> Spec:
+    """Small multiples; the page wraps them to its width."""
+    return {
+        "$schema": SCHEMA,
+        "data": {"name": "rows"},
+        "facet": {"field": field, "type": "nominal", "title": None, "header": {"labelLimit": PANEL_WIDTH}},
+        "columns": 3,
+        "spec": {"width": PANEL_WIDTH, "height": PANEL_HEIGHT, **spec},
+        "resolve": {"scale": dict.fromkeys(independent, "independent")},
+    }
+
+
+def _of_server() -> Spec:
+    return {"field": "server", "type": "nominal", "title": "server", "scale": {"range": list(COLOURS)}}
+
+
+def _of_style(channel: str = "shape") -> Spec:
+    found: Spec = {"field": "style", "type": "nominal", "title": "style"}
+    return {channel: found}
+
+
+def _tooltip(*more: tuple[str, str, str]) -> list[Spec]:
+    named: list[Spec] = [{"field": "name", "type": "nominal", "title": "cell"}]
+    return named + [
+        {"field": field, "title": title, **({"type": "quantitative", "format": form} if form else {"type": "nominal"})}
+        for field, title, form in more
+    ]
+
+
+def _throughput_by(field: str, title: str, rows: list[Row]) -> Chart:
+    """Lines over workers or users, with intervals and ceilings."""
+    others = ("load", "threads") if field == "workers" else ("workers", "threads")
+    varying = [each for each in others if len({row.get(each) for row in rows}) > 1]
+    panelled = [
+        {**row, "panel": " · ".join((row["workload"], row["style"], *(f"{each} {row[each]}" for each in varying)))}
+        for row in rows
+    ]
+    x: Spec = {"field": field, "type": "ordinal" if field == "workers" else "quantitative", "title": title}
+    if field == "workers":
+        x["axis"] = {"labelAngle": 0}
+    return Chart(
+        name=f"throughput-by-{field}",
+        title=f"Throughput against {title}",
+        description="Geometric means over blocks with 95 % intervals. Short grey bars are ceilings: what the "
+        "workload's own waits allow at most.",
+        rows=panelled,
+        spec=_panels(
+            "panel",
+            {
+                "layer": [
+                    {
+                        "transform": [{"filter": "datum.ceiling != null && datum.ceiling < 3 * datum.rps"}],
+                        "mark": {"type": "tick", "orient": "horizontal", "width": 26, "thickness": 2, "color": "#999"},
+                        "encoding": {
+                            "x": x,
+                            "y": {"field": "ceiling", "type": "quantitative"},
+                            "tooltip": _tooltip(("limit", "ceiling", ""), ("ceiling", "req/s", ",.1f")),
+                        },
+                    },
+                    {
+                        "mark": {"type": "rule", "strokeWidth": 1.5, "opacity": 0.7},
+                        "encoding": {
+                            "x": x,
+                            "y": {"field": "rps_low", "type": "quantitative"},
+                            "y2": {"field": "rps_high"},
+                            "color": _of_server(),
+                        },
+                    },
+                    {
+                        "mark": {"type": "line", "point": {"filled": True, "size": 45}, "strokeWidth": 1.8},
+                        "encoding": {
+                            "x": x,
+                            "y": {
+                                "field": "rps",
+                                "type": "quantitative",
+                                "title": "requests/s",
+                                "scale": {"zero": True},
+                            },
+                            "color": _of_server(),
+                            "tooltip": _tooltip(
+                                ("rps", "requests/s", ",.1f"), ("rps_low", "from", ",.1f"), ("rps_high", "to", ",.1f")
+                            ),
+                        },
+                    },
+                ]
+            },
+        ),
+        columns=(
+            ("name", "cell"),
+            ("rps", "requests/s"),
+            ("rps_low", "from"),
+            ("rps_high", "to"),
+            ("ceiling", "ceiling"),
+        ),
+    )
+
+
+def _curves(judged: Sequence[Judged], places: dict[str, int], cells: Sequence[Row]) -> list[Row]:
+    """Quantiles of the pooled samples of each cell's valid visits."""
+    by_cell: dict[int, list[Judged]] = {}
+    for each in judged:
+        if each.valid is not None and each.valid.grid:
+            by_cell.setdefault(places[_name(each)], []).append(each)
+    rows = []
+    for place, visits in by_cell.items():
+        pooled = Mixture([(each.valid.grid, each.valid.requests) for each in visits if each.valid is not None])
+        shared = {name: cells[place][name] for name in ("cell", "name", "workload", "server", "style")}
+        for percentile in PERCENTILES:
+            value = pooled.quantile(percentile)
+            if value:
+                nines = round(-math.log10(1 - percentile / 100), 4)
+                rows.append({**shared, "percentile": percentile, "nines": nines, "ms": round(value, 3)})
+    return rows
+
+
+def _latency(rows: list[Row]) -> Chart:
+    return Chart(
+        name="latency",
+        title="Latency",
+        description="Quantiles of the pooled samples of all valid visits. Both axes are logarithmic: to the right the "
+        "share of slower requests falls by ten with each step.",
+        rows=rows,
+        spec=_panels(
+            "workload",
+            {
+                "mark": {"type": "line", "strokeWidth": 1.6, "point": {"size": 14, "filled": True}},
+                "encoding": {
+                    "x": {
+                        "field": "nines",
+                        "type": "quantitative",
+                        "title": "quantile",
+                        "axis": {
+                            "values": [0, 1, 2, 3, 4],
+                            "labelExpr": "datum.value == 0 ? 'min' : datum.value == 1 ? 'p90' : datum.value == 2 ? "
+                            "'p99' : datum.value == 3 ? 'p99.9' : 'p99.99'",
+                        },
+                    },
+                    "y": {
+                        "field": "ms",
+                        "type": "quantitative",
+                        "title": "ms",
+                        "scale": {"type": "log", "nice": False},
+                    },
+                    "color": _of_server(),
+                    **_of_style("strokeDash"),
+                    "detail": {"field": "cell", "type": "nominal"},
+                    "tooltip": _tooltip(("percentile", "percentile", ""), ("ms", "ms", ",.2f")),
+                },
+            },
+        ),
+        columns=(("name", "cell"), ("percentile", "percentile"), ("ms", "ms")),
+    )
+
+
+def _cost(rows: list[Row]) -> Chart:
+    bars: list[Spec] = []
+    for along, across in (("x", "y"), ("y", "x")):
+        fields = {"x": "rps", "y": "cpu"}
+        bars.append(
+            {
+                "mark": {"type": "rule", "opacity": 0.5},
+                "encoding": {
+                    along: {"field": f"{fields[along]}_low", "type": "quantitative"},
+                    f"{along}2": {"field": f"{fields[along]}_high"},
+                    across: {"field": fields[across], "type": "quantitative"},
+                    "color": _of_server(),
+                },
+            }
+        )
+    return Chart(
+        name="cost",
+        title="CPU time per request against throughput",
+        description="To the right is faster, further down is cheaper; the cross is the 95 % interval of both.",
+        rows=rows,
+        spec=_panels(
+            "workload",
+            {
+                "layer": [
+                    *bars,
+                    {
+                        "mark": {"type": "point", "filled": True, "size": 60, "opacity": 0.9},
+                        "encoding": {
+                            "x": {
+                                "field": "rps",
+                                "type": "quantitative",
+                                "title": "requests/s",
+                                "scale": {"zero": False},
+                            },
+                            "y": {
+                                "field": "cpu",
+                                "type": "quantitative",
+                                "title": "µs CPU per request",
+                                "scale": {"zero": False},
+                            },
+                            "color": _of_server(),
+                            **_of_style(),
+                            "tooltip": _tooltip(("rps", "requests/s", ",.1f"), ("cpu", "µs per request", ",.0f")),
+                        },
+                    },
+                ]
+            },
+            independent=("x", "y"),
+        ),
+        columns=(
+            ("name", "cell"),
+            ("rps", "requests/s"),
+            ("cpu", "µs per request"),
+            ("cpu_low", "from"),
+            ("cpu_high", "to"),
+        ),
+    )
+
+
+def _memory(rows: list[Row]) -> Chart:
+    return Chart(
+        name="memory",
+        title="Memory per worker",
+        description="Peak resident memory of all processes of a server ÷ its workers; pages that processes share "
+        "count in each.",
+        rows=rows,
+        spec=_panels(
+            "workload",
+            {
+                "width": {"step": 34},
+                "mark": {"type": "point", "filled": True, "size": 55},
+                "encoding": {
+                    "x": {"field": "server", "type": "nominal", "title": None, "axis": {"labelAngle": -35}},
+                    "y": {"field": "mb", "type": "quantitative", "title": "MB per worker", "scale": {"zero": True}},
+                    "color": {"field": "workers", "type": "nominal", "title": "workers", "scale": {"range": COLOURS}},
+                    **_of_style(),
+                    "tooltip": _tooltip(("mb", "MB per worker", ",.1f")),
+                },
+            },
+        ),
+        columns=(("name", "cell"), ("mb", "MB per worker")),
+    )
+
+
+def _forest(metric: Metric, axis: str, family: Sequence[Contrast], delta: float) -> Chart:
+    farthest = sorted(family, key=lambda each: -abs(math.log(each.ratio.estimate)))[:MOST_ROWS]
+    kept = [each for each in family if each in farthest]
+    rows = [
+        {
+            "contrast": " · ".join(
+                part for part in (f"{each.b.option} ÷ {each.a.option}", each.workload, each.stratum) if part
+            ),
+            "ratio": round(each.ratio.estimate, 4),
+            "low": None if each.ratio.low is None else round(each.ratio.low, 4),
+            "high": None if each.ratio.high is None else round(each.ratio.high, 4),
+            "verdict": each.verdict,
+            "reason": each.reason or "",
+        }
+        for each in kept
+    ]
+    x: Spec = {
+        "type": "quantitative",
+        "scale": {"type": "log", "nice": False},
+        "title": f"{LABELS[metric]}, ratio (logarithmic)",
+        "axis": {"format": "~g", "tickCount": 5},
+    }
+    y: Spec = {"field": "contrast", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 420}}
+    colour: Spec = {
+        "field": "verdict",
+        "type": "nominal",
+        "title": "verdict",
+        "scale": {"domain": list(VERDICT_COLOURS), "range": list(VERDICT_COLOURS.values())},
+    }
+    left_out = len(family) - len(kept)
+    return Chart(
+        name=f"contrasts-{metric.split('_')[0]}-by-{axis.replace(' ', '-')}",
+        title=f"{LABELS[metric][0].upper()}{LABELS[metric][1:]} by {axis}",
+        description="Ratios with intervals that hold for the whole family together. The grey band is "
+        f"±{delta:.1%}: what differs by less is taken for equivalent. "
+        f"{'Beyond' if metric == 'throughput_rps' else 'Below'} 1 the first of the two is better."
+        + (f" {left_out} contrasts that are closest to 1 are left out." if left_out else ""),
+        rows=rows,
+        spec={
+            "$schema": SCHEMA,
+            "data": {"name": "rows"},
+            "width": 380,
+            "height": {"step": 19},
+            "layer": [
+                {
+                    "data": {"values": [{"from": 1 / (1 + delta), "to": 1 + delta}]},
+                    "mark": {"type": "rect", "color": "#888", "opacity": 0.18},
+                    "encoding": {"x": {**x, "field": "from"}, "x2": {"field": "to"}},
+                },
+                {
+                    "data": {"values": [{"one": 1}]},
+                    "mark": {"type": "rule", "color": "#888"},
+                    "encoding": {"x": {**x, "field": "one"}},
+                },
+                {
+                    "mark": {"type": "rule", "strokeWidth": 2},
+                    "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}, "y": y, "color": colour},
+                },
+                {
+                    "mark": {"type": "point", "filled": True, "size": 50},
+                    "encoding": {
+                        "x": {**x, "field": "ratio"},
+                        "y": y,
+                        "color": colour,
+                        "tooltip": [
+                            {"field": "contrast"},
+                            {"field": "ratio", "type": "quantitative", "format": ".3f"},
+                            {"field": "low", "type": "quantitative", "format": ".3f", "title": "from"},
+                            {"field": "high", "type": "quantitative", "format": ".3f", "title": "to"},
+                            {"field": "verdict"},
+                        ],
+                    },
+                },
+            ],
+        },
+        columns=(
+            ("contrast", "contrast"),
+            ("ratio", "ratio"),
+            ("low", "from"),
+            ("high", "to"),
+            ("verdict", "verdict"),
+        ),
+    )

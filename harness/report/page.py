@@ -1,0 +1,552 @@
+"""The HTML report: one file that holds everything it shows, loads nothing, and can be mailed.
+
+Texts of a result are escaped by the template, data is handed to the script as JSON, and the page's security policy runs
+no script but its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from harness import __version__
+from harness.judge.overview import Judged
+from harness.model.claims import ClaimResult
+from harness.model.comparison import Contrast, Interval
+from harness.model.duet import Duet
+from harness.model.measurement import Facts
+from harness.model.overview import CellOverview, Overview
+from harness.report import charts
+from harness.report import duet as duet_words
+from harness.report.answers import answers, question, tie_groups
+from harness.report.console import placement_words
+from harness.report.progress import duration
+from harness.report.words import (
+    LABELS,
+    best_cells,
+    column_of,
+    half_width,
+    heading,
+    mark,
+    noise,
+    number,
+    ratio,
+    row_of,
+    served,
+    too_few_blocks,
+    variant,
+    verdict,
+    workload_of,
+)
+
+FOLDER = Path(__file__).with_name("page")
+SHADES = 8
+LIBRARY = "window.vegaEmbed = vegaEmbed; window.vega = vega;"
+METRICS = {
+    "throughput": "requests per second",
+    "p50": "p50, ms",
+    "p99": "p99, ms",
+    "cpu": "CPU per request, µs",
+    "memory": "memory, MB",
+}
+MEANINGS = {
+    "*": "best of its column, or not told apart from it",
+    "^": "at its ceiling: tells no servers apart",
+    "!": "no valid visit",
+    "x": "failed",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """Everything that a page is made of."""
+
+    document: dict[str, Any]
+    """What `run.json` holds."""
+    overview: Overview
+    judged: Sequence[Judged]
+    claims: Sequence[ClaimResult] = ()
+    duet: Duet | None = None
+    plan: str | None = None
+    """The plan as a TOML file, if there is one."""
+    protocols: Sequence[int] = ()
+    environments: Sequence[dict[str, Any]] = ()
+    """Interpreters that ran servers, with their packages."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Page:
+    """What the template shows; texts, not yet escaped."""
+
+    title: str
+    measured: str
+    question: str
+    answers: list[str]
+    warnings: list[str]
+    harness: str
+    metrics: list[tuple[str, str]]
+    legend: str
+    protocol: list[tuple[str, str]]
+    reproduce: list[tuple[str, str]]
+    packages: list[tuple[str, list[tuple[str, str]]]]
+    matrices: list[dict[str, Any]] = field(default_factory=list)
+    filters: list[dict[str, Any]] = field(default_factory=list)
+    noise: list[str] = field(default_factory=list)
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    charts: list[charts.Chart] = field(default_factory=list)
+    claims: list[dict[str, str]] = field(default_factory=list)
+    problems: list[dict[str, Any]] = field(default_factory=list)
+    cells: list[dict[str, Any]] = field(default_factory=list)
+    duet: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def sections(self) -> list[tuple[str, str]]:
+        """Anchor and heading of what there is."""
+        found = [
+            ("duet", "The duet", self.duet),
+            ("matrix", "Matrix", self.matrices),
+            ("findings", "What makes a difference", self.findings),
+            ("charts", "Charts", self.charts),
+            ("claims", "The published study", self.claims),
+            ("problems", "Kept out", self.problems),
+            ("cells", "Cells", self.cells),
+            ("protocol", "How this was measured", True),
+        ]
+        return [(anchor, text) for anchor, text, there in found if there]
+
+
+def render(run: Run) -> str:
+    """The whole file."""
+    page = page_of(run)
+    data = {
+        "cells": [dict(_fields(cell, run.overview.cells)) for cell in run.overview.cells],
+        "charts": {each.name: {"spec": each.spec, "rows": each.rows, "columns": each.columns} for each in page.charts},
+        "timeline": charts.TIMELINE,
+        "timelines": charts.timelines(run.judged, run.overview),
+    }
+    library, script = _library(), (FOLDER / "report.js").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("report.html.j2").render(
+        page=page,
+        style=Markup((FOLDER / "report.css").read_text(encoding="utf-8")),
+        library=Markup(library),
+        script=Markup(script),
+        hashes=Markup(" ".join(map(_hash, (library, script)))),
+        data=Markup(_json(data)),
+    )
+
+
+def _json(data: Any) -> str:
+    """JSON that ends no script element, whatever its texts are."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _library() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script."""
+    import vl_convert
+
+    return vl_convert.javascript_bundle(LIBRARY).replace("</script", "<\\/script")
+
+
+def _hash(script: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    return f"'sha256-{digest}'"
+
+
+def page_of(run: Run) -> Page:
+    """What the template shows of a run."""
+    overview = run.overview
+    page = Page(
+        title=_title(run),
+        measured=_measured(run),
+        question=question(overview),
+        answers=answers(overview),
+        warnings=list(_warnings(overview)),
+        harness=__version__,
+        metrics=list(METRICS.items()),
+        legend="; ".join(f"{sign} {meaning}" for sign, meaning in MEANINGS.items())
+        + "; ± 95 % interval over blocks; the darker, the more. A figure leads to its cell.",
+        protocol=list(_protocol(run)),
+        reproduce=list(_reproduce(run)),
+        packages=[
+            (f"Packages of {each['executable']} (Python {each['python']})", sorted(each["packages"].items()))
+            for each in run.environments
+        ],
+    )
+    if run.duet is not None:
+        found = run.duet
+        page.question = f"which costs less CPU time per request, {found.first} or {found.second}"
+        page.answers = [
+            f"{found.second} ÷ {found.first}: {ratio(found.ratio, digits=3)}, {duet_words.answer(found)}.",
+            f"{duet_words.CANNOT[0].upper()}{duet_words.CANNOT[1:]}.",
+        ]
+        page.duet = list(_duet(found))
+        page.charts = charts.of_duet(found)
+        return page
+    page.matrices = [_matrix(workload, overview) for workload in dict.fromkeys(map(workload_of, overview.cells))]
+    page.filters = list(_filters(overview))
+    page.charts = charts.of_run(overview, run.judged)
+    if overview.comparison.contrasts:
+        page.noise = [
+            f"{LABELS[each.metric].capitalize()}: {noise(each)}."
+            for each in overview.comparison.noise
+            if each.metric in charts.CONTRASTED
+        ]
+    page.findings = list(_findings(overview))
+    page.claims = [
+        {
+            "text": f"{each.claim} {each.text}" + (f" ({each.case})" if each.case else ""),
+            "published": f"{each.published:.2f}×",
+            "here": ratio(each.measured),
+            "verdict": each.verdict,
+            "why": each.why,
+        }
+        for each in run.claims
+    ]
+    page.problems = list(_problems(overview))
+    page.cells = [_cell(place, cell, run) for place, cell in enumerate(overview.cells)]
+    return page
+
+
+def _title(run: Run) -> str:
+    if run.duet is not None:
+        return f"{run.duet.first} and {run.duet.second}, at the same time"
+    if len(run.overview.cells) == 1:
+        return run.overview.cells[0].name
+    return run.overview.title or "Which Python server, which handler style and how many workers?"
+
+
+def _measured(run: Run) -> str:
+    host, started = run.document["host"], str(run.document["started_at"])[:16].replace("T", " ")
+    where = f"{host.get('cpus_available')} cores of {host.get('cpu_model') or host.get('machine')}"
+    if run.duet is not None:
+        restarts = sum(each.void is None for each in run.duet.restarts)
+        return f"{restarts} restarts in {duration(run.duet.seconds)}, {started} UTC, on {where}"
+    return f"{heading(run.overview)}, {started} UTC, on {where}"
+
+
+def _warnings(overview: Overview) -> Iterator[str]:
+    if overview.visits < overview.planned:
+        yield f"Not finished: {overview.visits} of {overview.planned} visits were made."
+    without = [cell for cell in overview.cells if not cell.valid]
+    if without:
+        yield (
+            f"{len(without)} of {len(overview.cells)} cells have no valid visit; their figures are shown and compared "
+            "with nothing. Why: see 'Kept out of comparisons'."
+        )
+    fewer = [cell for cell in overview.cells if cell.valid and (cell.invalid or cell.failed)]
+    if fewer:
+        yield f"{len(fewer)} cells have visits that do not count: their intervals stand on fewer blocks."
+
+
+def _duet(found: Duet) -> Iterator[tuple[str, str]]:
+    yield "second", found.second
+    yield "first", found.first
+    yield "CPU time per request", f"second ÷ first {ratio(found.ratio, digits=4)}"
+    yield "verdict", duet_words.answer(found)
+    yield "asked for", f"±{found.delta:.1%}" + ("" if found.reached else ", not reached")
+    counted = [each for each in found.restarts if each.void is None]
+    yield "restarts", f"{len(counted)} of {len(found.restarts)} count, {sum(each.slices for each in counted)} slices"
+    for name in ("first", "second"):
+        costs = [cost for each in counted if (cost := getattr(each, f"{name}_us")) is not None]
+        if costs:
+            yield f"{name}, µs per request", f"{sum(costs) / len(costs):,.1f}"
+    if found.database_cores is not None:
+        yield "Postgres", f"{found.database_cores:.2f} cores for both, in neither figure"
+    for each in found.interference:
+        yield (
+            "interference",
+            f"beside its partner's load {each.cell} costs {ratio(each.ratio, digits=3)} of its cost alone",
+        )
+    if found.limit is not None:
+        yield "limit", f"{found.limit:.0%}: {'exceeded' if found.worse else 'not exceeded for certain'}"
+
+
+def _fields(cell: CellOverview, among: Sequence[CellOverview]) -> Iterator[tuple[str, str]]:
+    """What cells are filtered by."""
+    yield "server", served(cell)
+    yield "style", variant(cell, among)
+    yield "workload", workload_of(cell)
+    yield "workers", str(cell.cell.workers)
+    yield "load", cell.cell.load
+
+
+def _filters(overview: Overview) -> Iterator[dict[str, Any]]:
+    options: dict[str, list[str]] = {}
+    for cell in overview.cells:
+        for field_name, option in _fields(cell, overview.cells):
+            options.setdefault(field_name, []).append(option)
+    for field_name, found in options.items():
+        distinct = list(dict.fromkeys(found))
+        if len(distinct) > 1:
+            yield {"field": field_name, "legend": field_name, "options": distinct}
+
+
+def _figures(cell: CellOverview) -> dict[str, tuple[float | None, str, str]]:
+    """Metric → (value, as it is shown, its half-width)."""
+
+    def over_blocks(interval: Interval | None, shown: Callable[[float], str]) -> tuple[float | None, str, str]:
+        if interval is None:
+            return None, "–", ""
+        return interval.estimate, shown(interval.estimate), half_width(interval)
+
+    def pooled(value: float | None, interval: Interval | None) -> tuple[float | None, str, str]:
+        return value, "–" if value is None else f"{value:,.1f}", "" if interval is None else half_width(interval)
+
+    found = {
+        "throughput": over_blocks(cell.throughput_rps, number),
+        "p50": pooled(cell.latency_ms.p50, cell.p50_ms),
+        "p99": pooled(cell.latency_ms.p99, cell.p99_ms),
+        "cpu": over_blocks(cell.cpu_us_per_request, lambda value: f"{value:,.0f}"),
+        "memory": over_blocks(cell.rss_peak_bytes, lambda value: f"{value / 1e6:,.0f}"),
+    }
+    if cell.unproven_rps is not None:
+        found["throughput"] = (cell.unproven_rps, number(cell.unproven_rps), "")
+    return found
+
+
+def _matrix(workload: str, overview: Overview) -> dict[str, Any]:
+    places = {id(cell): place for place, cell in enumerate(overview.cells)}
+    cells = [cell for cell in overview.cells if workload_of(cell) == workload]
+    best = best_cells(overview)
+    figures = {id(cell): _figures(cell) for cell in cells}
+    bounds: dict[str, tuple[float, float]] = {}
+    for metric in METRICS:
+        logs = [math.log(value) for cell in cells if cell.valid and (value := figures[id(cell)][metric][0])]
+        if logs:
+            bounds[metric] = (min(logs), max(logs))
+
+    def shade(cell: CellOverview, metric: str, value: float | None) -> int | None:
+        if not value or not cell.valid:
+            return None
+        low, high = bounds[metric]
+        return round(SHADES * (math.log(value) - low) / (high - low)) if high > low else SHADES // 2
+
+    def shown(cell: CellOverview) -> dict[str, Any]:
+        sign = mark(cell, cell.name in best)
+        return {
+            "place": places[id(cell)],
+            "state": cell.verdict,
+            "metrics": [
+                {
+                    "key": metric,
+                    "value": "" if value is None else round(value, 4),
+                    "text": text,
+                    "half": half,
+                    "heat": shade(cell, metric, value),
+                    "mark": sign if metric == "throughput" or sign in ("!", "x") else "",
+                    "meaning": MEANINGS.get(sign, ""),
+                }
+                for metric, (value, text, half) in figures[id(cell)].items()
+            ],
+        }
+
+    columns = list(dict.fromkeys(column_of(cell, cells) for cell in cells))
+    found = {(row_of(cell, cells), column_of(cell, cells)): cell for cell in cells}
+    return {
+        "workload": workload,
+        "columns": columns,
+        "rows": [
+            {
+                "name": row,
+                "cells": [None if (cell := found.get((row, column))) is None else shown(cell) for column in columns],
+            }
+            for row in dict.fromkeys(row_of(cell, cells) for cell in cells)
+        ],
+    }
+
+
+def _findings(overview: Overview) -> Iterator[dict[str, Any]]:
+    """Contrasts by axis and metric, each with its tie groups."""
+    comparison = overview.comparison
+    for metric in charts.CONTRASTED:
+        of_metric = [each for each in comparison.contrasts if each.metric == metric]
+        for axis in dict.fromkeys(each.axis for each in of_metric):
+            family = [each for each in of_metric if each.axis == axis]
+            groups = [
+                " · ".join(part for part in (each.workload, each.stratum) if part) + f": {tie_groups(each)}"
+                for each in comparison.rankings
+                if (each.axis, each.metric) == (axis, metric) and each.groups
+            ]
+            yield {
+                "title": f"{LABELS[metric]} by {axis.replace('_', ' ')}",
+                "groups": [] if too_few_blocks(overview) else groups,
+                "columns": [
+                    ("workload", "text"),
+                    ("at equal", "text"),
+                    ("compared", "text"),
+                    ("ratio", "number"),
+                    ("from", "number"),
+                    ("to", "number"),
+                    ("verdict", "text"),
+                ],
+                "rows": [{"verdict": each.verdict, "cells": _contrast(each)} for each in family],
+            }
+
+
+def _contrast(each: Contrast) -> list[tuple[str, float | None]]:
+    interval = each.ratio
+
+    def figure(value: float | None) -> tuple[str, float | None]:
+        return ("–", None) if value is None else (f"{value:.3f}", round(value, 5))
+
+    return [
+        (each.workload, None),
+        (each.stratum, None),
+        (f"{each.b.option} ÷ {each.a.option}", None),
+        figure(interval.estimate),
+        figure(interval.low),
+        figure(interval.high),
+        (verdict(each), None),
+    ]
+
+
+def _problems(overview: Overview) -> Iterator[dict[str, Any]]:
+    troubled = [cell for cell in overview.cells if cell.invalid or cell.failed]
+    if troubled:
+        yield {
+            "title": "Visits that are not valid",
+            "items": [
+                (
+                    cell.name,
+                    f"{cell.failed} failed, {cell.invalid} invalid, {cell.valid} valid: "
+                    + "; ".join(f"{each.reason} ({each.visits}×)" for each in cell.reasons),
+                )
+                for cell in troubled
+            ],
+        }
+    capped = [(cell.name, cell.ceiling) for cell in overview.cells if cell.at_ceiling and cell.ceiling is not None]
+    if capped:
+        yield {
+            "title": "At their ceiling: their throughput says what limits them, not which server is faster",
+            "items": [(name, f"{number(ceiling.rps)} req/s = {ceiling.limit}") for name, ceiling in capped],
+        }
+    if overview.impossible:
+        yield {"title": "Asked for, but cannot exist", "items": overview.impossible}
+
+
+VISIT_COLUMNS = [
+    ("block", "text"),
+    ("started (UTC)", "text"),
+    ("verdict", "text"),
+    ("requests/s", "number"),
+    ("p50 ms", "number"),
+    ("p99 ms", "number"),
+    ("µs CPU per request", "number"),
+    ("MB", "number"),
+    ("failed", "number"),
+    ("why", "text"),
+]
+
+
+def _cell(place: int, cell: CellOverview, run: Run) -> dict[str, Any]:
+    visits = [
+        each for each in run.judged if each.visit.cell.id == cell.cell.id and each.visit.environment == cell.environment
+    ]
+    measured = [each.visit.facts for each in visits if each.visit.facts is not None]
+    return {
+        "place": place,
+        "name": cell.name,
+        "verdict": cell.verdict,
+        "facts": list(_of_cell(cell, measured[-1] if measured else None)),
+        "visit_columns": VISIT_COLUMNS,
+        "visits": [_visit(each) for each in visits],
+        "commands": [
+            (f"The {name} of the last visit", shlex.join(argv))
+            for name, argv in (
+                (("server", measured[-1].argv.server), ("generator", measured[-1].argv.generator)) if measured else ()
+            )
+        ],
+    }
+
+
+def _of_cell(cell: CellOverview, last: Facts | None) -> Iterator[tuple[str, str]]:
+    for metric, (value, text, half) in _figures(cell).items():
+        if value is not None:
+            yield METRICS[metric], f"{text} {half}".strip()
+    counts = ((cell.valid, "valid"), (cell.invalid, "invalid"), (cell.failed, "failed"))
+    yield "visits", ", ".join(f"{count} {name}" for count, name in counts if count)
+    if cell.diagnosis is not None:
+        bound = f"bound by {cell.diagnosis.bound_by}: " if cell.diagnosis.bound_by else ""
+        yield "why", f"{bound}{cell.diagnosis.message}"
+    if cell.ceiling is not None:
+        reached = "" if cell.ceiling_fraction is None else f"; reached {cell.ceiling_fraction:.0%}"
+        yield "ceiling", f"{number(cell.ceiling.rps)} req/s = {cell.ceiling.limit}{reached}"
+    for each in cell.reasons:
+        yield "not valid", f"{each.reason} ({each.visits}×)"
+    if last is None:
+        return
+    yield "server", f"{cell.cell.server} {last.server.version} on Python {last.environment.python}"
+    effective = {key: value for key, value in last.server.effective.items() if value is not None}
+    yield "in effect", ", ".join(f"{key} {value}" for key, value in effective.items())
+    for name, sentence in last.server.declared_limits.items():
+        yield "declared limit", f"{name}: {sentence}"
+    yield "requests by worker", " / ".join(f"{count:,}" for count in last.server.requests_by_worker)
+    if last.server.connections_by_worker:
+        yield "connections by worker", " / ".join(map(str, last.server.connections_by_worker))
+    if last.placement.note:
+        yield "placement", last.placement.note
+
+
+def _visit(judged: Judged) -> list[tuple[str, float | None]]:
+    facts, block = judged.visit.facts, f"{judged.visit.block}{' again' if judged.visit.repeat else ''}"
+    why = "; ".join(each.message for each in judged.reasons)
+    if facts is None:
+        return [(block, None), ("", None), (judged.verdict, None), *[("–", None)] * 6, (why, None)]
+
+    def figure(value: float | None, form: str = ",.1f") -> tuple[str, float | None]:
+        return ("–", None) if value is None else (format(value, form), value)
+
+    return [
+        (block, None),
+        (facts.started_at[11:19], None),
+        (judged.verdict, None),
+        figure(round(facts.throughput_rps, 2)),
+        figure(facts.latency_ms.p50),
+        figure(facts.latency_ms.p99),
+        figure(facts.server.cpu_us_per_request),
+        figure(round(facts.server.rss_peak_bytes / 1e6, 1)),
+        figure(float(facts.failures.total), ",.0f"),
+        (why, None),
+    ]
+
+
+def _protocol(run: Run) -> Iterator[tuple[str, str]]:
+    document, host = run.document, run.document["host"]
+    yield "protocol", ", ".join(map(str, run.protocols))
+    yield "each visit", f"{document['warmup_seconds']:g} s of warm-up, a window of {document['window_seconds']:g} s"
+    if run.duet is None:
+        yield "blocks", f"{run.overview.blocks}, each with every cell once, in an order that the next one reverses"
+    placement = next((each.visit.facts.placement for each in run.judged if each.visit.facts is not None), None)
+    if placement is not None:
+        yield "cores", placement_words(placement)
+    yield "harness", str(document.get("harness"))
+    names = {"system": "system", "kernel": "kernel", "distribution": "distribution", "cpu_model": "processor"}
+    for name, label in names.items():
+        if host.get(name):
+            yield label, str(host[name])
+    yield "cores available", f"{host.get('cpus_available')} of {host.get('cpus_total')}"
+    if host.get("memory_bytes"):
+        yield "memory", f"{host['memory_bytes'] / 2**30:.1f} GiB"
+    if host.get("hypervisor"):
+        yield "virtual machine", "yes: other guests of its host can take its time; how much is in every visit"
+
+
+def _reproduce(run: Run) -> Iterator[tuple[str, str]]:
+    if run.document.get("command"):
+        yield "The command", run.document["command"]
+    if run.plan is not None:
+        yield "The plan, for harness matrix plan.toml", run.plan
