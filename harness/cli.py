@@ -136,7 +136,7 @@ def run(
     out: Out = Path("results"),
     as_json: Json = False,
 ) -> None:
-    """Measure one cell: one server, one style, one workload, one load."""
+    """Measure one cell: a server, style, workload and load."""
     from harness import load, plan, runner
     from harness.report.progress import reporter
     from harness.system.placement import PINS
@@ -235,7 +235,11 @@ def matrix(
     out: Out = Path("results"),
     as_json: Json = False,
 ) -> None:
-    """Measure many cells in interleaved blocks, and say with how sure it is what each of them does."""
+    """Measure many cells, and say how they compare.
+
+    Every combination of the axes is a cell. Each is visited once in every block, in interleaved order; what the run
+    says comes with how sure it is.
+    """
     from harness import axes, claims, plan, review, store
     from harness import matrix as carried
     from harness.report import matrix as shown
@@ -309,7 +313,10 @@ def report(
     ] = None,
     out: Out = Path("results"),
 ) -> None:
-    """Show what a stored run says: a matrix, finished or not, a duet, or a single cell."""
+    """Show a stored run: as text, page, tables or charts.
+
+    A matrix, finished or not, a duet, or a single cell.
+    """
     from harness import plan, showing, store
 
     form = plan.known("format", showing.form_of(form, to), showing.FORMATS)
@@ -363,7 +370,10 @@ def duet(
     out: Out = Path("results"),
     as_json: Json = False,
 ) -> None:
-    """Load two cells at the same time on the same cores, and say which costs less CPU time per request."""
+    """Tell which of two cells costs less CPU time.
+
+    Both are loaded at the same time on the same cores, so that whatever the machine does to one it does to the other.
+    """
     from harness import duet as carried
     from harness import plan
     from harness.report import duet as shown
@@ -425,7 +435,10 @@ def compare(
     anyway: Annotated[bool, typer.Option("--anyway", help="Compare runs of different hosts or protocols too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Compare two stored runs cell by cell, and say which differences are real."""
+    """Set two stored runs side by side.
+
+    Cell by cell, and which differences are real.
+    """
     from harness import plan, review, store
     from harness.report import compare as shown
 
@@ -454,7 +467,10 @@ def serve(
     python: Python = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Run the server of a cell in the foreground, to look at by hand; Ctrl-C ends it."""
+    """Run the server of a cell in the foreground.
+
+    To look at by hand; Ctrl-C ends it.
+    """
     from harness import plan, runner
 
     request = plan.Request(
@@ -483,7 +499,7 @@ def doctor(
     k6: K6 = None,
     as_json: Json = False,
 ) -> None:
-    """Say what this machine has and lacks, what will hurt a measurement, and the cure."""
+    """Say what will hurt a measurement here, and the cure."""
     from harness import doctor as examination
     from harness.database import connection
     from harness.report import doctor as shown
@@ -508,7 +524,10 @@ def list_servers() -> None:
 
 @list_app.command("launches")
 def list_launches() -> None:
-    """The command by which each server is launched, with 4 workers and 40 threads, as Markdown."""
+    """How each server is launched, as Markdown.
+
+    With 4 workers and 40 threads.
+    """
     from harness.report import lists
 
     lists.launches()
@@ -545,7 +564,10 @@ def list_runs(out: Out = Path("results"), as_json: Json = False) -> None:
 
 @db_app.command("start")
 def db_start() -> None:
-    """Start the embedded Postgres and fill its shop, if it does not run or is empty."""
+    """Start the embedded Postgres.
+
+    And fill its shop, if that is empty.
+    """
     from harness.database import connection, tasks
     from harness.report import database
 
@@ -562,7 +584,10 @@ def db_seed(
     force: Annotated[bool, typer.Option("--force", help="Replace a shop of another scale or seed.")] = False,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Fill the shop database; the same scale and seed give the same rows everywhere."""
+    """Fill the shop database.
+
+    The same scale and seed give the same rows everywhere.
+    """
     from harness.database import connection, tasks
     from harness.report import database
     from harness.report.progress import filling
@@ -587,7 +612,10 @@ def db_status(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Say where the Postgres is, its settings, and what its shop holds: scale, seed, size, rows, checksums."""
+    """Say where the Postgres is and what it holds.
+
+    With its settings, and of its shop scale, seed, size, rows and checksums.
+    """
     from harness.database import connection, tasks
     from harness.report import database
 
@@ -601,7 +629,10 @@ def db_status(
 
 @db_app.command("url")
 def db_url() -> None:
-    """Print a URL of the embedded Postgres, for psql and the like; starts it if need be."""
+    """Print a URL of the embedded Postgres.
+
+    For psql and the like; it is started if need be.
+    """
     from harness.database import embedded
 
     print(embedded.start(_tell).url)

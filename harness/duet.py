@@ -135,6 +135,7 @@ def _document(
     """What was asked for, on which host, with which packages."""
     return {
         "harness": __version__,
+        "command": host.command(),
         "started_at": started.isoformat(timespec="milliseconds"),
         "duet": [cell.id for cell in cells],
         "cells": list(dict.fromkeys(cell.id for cell in cells)),

@@ -23,6 +23,7 @@ from harness.model.plan import Plan
 from harness.plan import Expansion, Planned
 from harness.runner import (
     BOOT_SECONDS,
+    QUIET_SECONDS,
     check_connections,
     check_environment,
     check_generator,
@@ -32,7 +33,7 @@ from harness.runner import (
     service_of,
     users_of,
 )
-from harness.system import host, interpreters, limits, lock, placement, signals
+from harness.system import host, interpreters, limits, lock, placement, quiet, signals
 
 DUET_TIMING = Timing(warmup_seconds=1.5, window_seconds=5.0)
 DUET_PRECISION, DUET_SECONDS = 0.01, 180.0
@@ -233,6 +234,7 @@ def run_document(work: Work, environments: dict[str | None, Environment], starte
     facts = host.facts()
     return {
         "harness": __version__,
+        "command": host.command(),
         "started_at": started.isoformat(timespec="milliseconds"),
         "plan": work.plan.model_dump(mode="json", exclude_none=True),
         "cells": [each.name for each in work.expansion.cells],
@@ -277,6 +279,8 @@ def _carry_out(
             service = work.service(work.order[place.block - 1][place.position - 1])
             name = work.name(work.order[place.block - 1][place.position - 1])
             shown.begin(name, place)
+            if attempts.get((place.block, place.position), [])[-1:] == ["invalid"]:
+                quiet.wait(QUIET_SECONDS)
             began = time.monotonic()
             visited = _visit(service, work, place, folder, shown)
             seconds.append(time.monotonic() - began)

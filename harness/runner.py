@@ -242,6 +242,7 @@ def run_document(choice: Choice, settings: Settings, environment: Environment, s
     """What was asked for, on which host, with which packages."""
     return {
         "harness": __version__,
+        "command": host.command(),
         "started_at": started.isoformat(timespec="milliseconds"),
         "cells": [choice.cell.id],
         "warmup_seconds": settings.timing.warmup_seconds,

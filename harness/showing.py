@@ -55,7 +55,10 @@ def _files(stored: store.StoredRun, form: str, to: Path) -> list[Path]:
     from harness.report import charts, pictures
 
     answer = store.read_answer(stored.folder)
-    drawn = charts.of_run(found, judged) if answer is None else charts.of_duet(answer)
+    if answer is not None:
+        drawn = charts.of_duet(answer)
+    else:
+        drawn = [*charts.of_run(found, judged), *(chart for _, _, chart in charts.forest(found))]
     if not drawn:
         raise UsageError(f"{stored.folder} has nothing to draw", cure="read why with: harness report")
     return pictures.write(to, form, drawn)

@@ -17,7 +17,7 @@ from harness.judge import gates
 from harness.judge.runs import worse
 from harness.judge.statistics import could_be, excludes
 from harness.model.comparison import ContrastVerdict, Interval
-from harness.model.measurement import Facts
+from harness.model.measurement import Facts, Reason
 
 LEAST_RESTARTS = 6
 CONFIDENCE_ERROR = 0.03
@@ -26,13 +26,31 @@ CONFIDENCE_ERROR = 0.03
 LEAST_SHARE = 0.2
 """Of the CPU time of both: below this a side hardly ran, and the two did not have the machine in common."""
 
+SATURATED_SHARE = 0.95
+"""Of the generator's cores. A duet compares costs and no throughput, so a busy generator is no fault of it; one that is
+saturated leaves it to chance whose requests it sends."""
+
+
+def saturated(facts: Facts) -> Reason | None:
+    """A generator without any CPU time to spare."""
+    share = facts.generator.cpu_cores / facts.generator.cpu_allotted
+    if share <= SATURATED_SHARE:
+        return None
+    return Reason(
+        gate="generator",
+        message=f"the generator used {share:.0%} of its cores: it is saturated",
+        value=round(share, 4),
+        limit=SATURATED_SHARE,
+    )
+
+
 VOIDING = (
     gates.failures,
     gates.nothing_measured,
     gates.workers,
     gates.answers,
     gates.settings,
-    gates.generator,
+    saturated,
 )
 
 

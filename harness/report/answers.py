@@ -7,12 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from harness.model.comparison import Axis, Contrast, Metric, Ranking
 from harness.model.overview import CellOverview, Overview
-from harness.report.words import number, too_few_blocks, workload_of
+from harness.report.words import number, sentence, too_few_blocks, workload_of
 
-WHAT: dict[Metric, tuple[str, str]] = {
-    "throughput_rps": ("throughput", "most"),
-    "cpu_us_per_request": ("CPU time per request", "least"),
-}
+WHAT: dict[Metric, str] = {"throughput_rps": "throughput", "cpu_us_per_request": "CPU time per request"}
 MOST_OPTIONS = 6
 
 
@@ -49,9 +46,8 @@ def answers(overview: Overview) -> list[str]:
     if not overview.comparison.contrasts:
         return ["No two cells could be compared: see below which are invalid, failed or at their ceiling."]
     if too_few_blocks(overview):
-        return [
-            "There are too few blocks for verdicts, six are needed: the figures below come with their intervals only."
-        ]
+        reason = next(each.reason for each in overview.comparison.contrasts)
+        return [f"There can be no verdicts: {reason}, six are needed. The figures come with their intervals only."]
     found: list[str] = []
     for axis in dict.fromkeys(each.axis for each in overview.comparison.contrasts):
         for metric in WHAT:
@@ -80,8 +76,7 @@ def _of_axis(overview: Overview, axis: Axis, metric: Metric) -> Iterator[str]:
     if not rankings:
         return
     contrasts = [each for each in overview.comparison.contrasts if (each.axis, each.metric) == (axis, metric)]
-    what, most = WHAT[metric]
-    name = f"{axis.replace('_', ' ').capitalize()}, {what}: "
+    name = f"{sentence(axis.replace('_', ' '))}, {WHAT[metric]}: "
     if all(len(each.groups) == 1 for each in rankings):
         yield name + _undecided(contrasts, len(rankings))
         return
@@ -99,7 +94,7 @@ def _of_axis(overview: Overview, axis: Axis, metric: Metric) -> Iterator[str]:
         widest = f"; the largest difference is {largest.b.option} {largest.ratio.estimate:.2f}× {largest.a.option}" + (
             f" ({where})" if where else ""
         )
-    yield f"{name}{most}, or not told apart from it, in {cases}: {', '.join(said)}{widest}."
+    yield f"{name}best, or not told apart from the best, in {cases}: {', '.join(said)}{widest}."
 
 
 def _several(overview: Overview) -> bool:

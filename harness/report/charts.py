@@ -12,15 +12,17 @@ from typing import Any
 
 from harness.judge.overview import Judged
 from harness.judge.quantiles import Mixture
-from harness.model.comparison import Contrast, Interval, Metric
+from harness.model.comparison import Axis, Contrast, Interval, Metric
 from harness.model.duet import Duet
 from harness.model.overview import CellOverview, Overview
-from harness.report.words import LABELS, served, variant, workload_of
+from harness.report.words import LABELS, sentence, served, variant, verdict, workload_of
 
 Row = dict[str, Any]
 Spec = dict[str, Any]
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+OF_CELL = ("name", "workload", "server", "style", "workers", "threads", "users", "load")
+"""Columns that follow from a row's cell."""
 PANEL_WIDTH, PANEL_HEIGHT = 250, 190
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#7f7f7f")
 """Okabe and Ito's palette, which colour-blind readers can tell apart, without its black and its yellow."""
@@ -50,11 +52,20 @@ class Chart:
         """The specification with its data."""
         return {**self.spec, "datasets": {"rows": self.rows}}
 
+    def own_rows(self) -> list[Row]:
+        """The rows without what follows from their cell."""
+        return [
+            {name: value for name, value in row.items() if "cell" not in row or name not in OF_CELL}
+            for row in self.rows
+        ]
+
 
 def of_run(overview: Overview, judged: Sequence[Judged]) -> list[Chart]:
-    """Every chart that the run has data for."""
+    """Every chart of cells that the run has data for; those of contrasts are in `forest`."""
     places = {cell.name: place for place, cell in enumerate(overview.cells)}
-    cells = [_cell(place, cell, overview.cells) for place, cell in enumerate(overview.cells)]
+    cells = [
+        {"cell": place, **identity(cell, overview.cells), **_figures(cell)} for place, cell in enumerate(overview.cells)
+    ]
     found: list[Chart] = []
     shown = [row for row in cells if row["rps"] is not None]
     if len({row["workers"] for row in shown}) > 1:
@@ -69,23 +80,21 @@ def of_run(overview: Overview, judged: Sequence[Judged]) -> list[Chart]:
         found.append(_cost(priced))
     if len(shown) > 1:
         found.append(_memory(shown))
-    found.extend(forest(overview))
     return found
 
 
-def timelines(judged: Sequence[Judged], overview: Overview) -> dict[int, list[list[float | str | int]]]:
-    """Cell → (block, seconds into the window, requests/s, verdict) of each slice of each visit."""
+def timelines(judged: Sequence[Judged], overview: Overview) -> dict[int, list[tuple[str, str, list[float]]]]:
+    """Cell → (block, verdict, requests/s of each slice) of each visit."""
     places = {cell.name: place for place, cell in enumerate(overview.cells)}
-    found: dict[int, list[list[float | str | int]]] = {}
+    found: dict[int, list[tuple[str, str, list[float]]]] = {}
     for each in judged:
         if each.visit.facts is None:
             continue
-        name = f"{each.visit.block}{' again' if each.visit.repeat else ''}"
-        place = places[_name(each)]
-        for piece in each.visit.facts.slices:
-            found.setdefault(place, []).append(
-                [name, round(piece.t, 1), round(piece.requests / piece.seconds, 1), each.verdict]
-            )
+        rates = [piece.requests / piece.seconds for piece in each.visit.facts.slices]
+        block = f"{each.visit.block}{' again' if each.visit.repeat else ''}"
+        found.setdefault(places[_name(each)], []).append(
+            (block, each.verdict, [round(rate, 1 if rate < 100 else None) for rate in rates])
+        )
     return found
 
 
@@ -115,15 +124,15 @@ TIMELINE: Spec = {
 }
 
 
-def forest(overview: Overview) -> Iterator[Chart]:
-    """Contrasts with their intervals, one chart for each axis and metric; the page shows them by family."""
+def forest(overview: Overview) -> Iterator[tuple[Metric, Axis, Chart]]:
+    """Contrasts with their intervals, one chart for each metric and axis."""
     noise = {each.metric: each.delta for each in overview.comparison.noise}
     for metric in CONTRASTED:
         of_metric = [each for each in overview.comparison.contrasts if each.metric == metric]
         for axis in dict.fromkeys(each.axis for each in of_metric):
-            family = [each for each in of_metric if each.axis == axis and each.ratio.low is not None]
+            family = [each for each in of_metric if each.axis == axis]
             if family:
-                yield _forest(metric, axis.replace("_", " "), family, noise.get(metric, 0.03))
+                yield metric, axis, _forest(metric, axis.replace("_", " "), family, noise[metric])
 
 
 def of_duet(duet: Duet) -> list[Chart]:
@@ -214,26 +223,21 @@ def _name(judged: Judged) -> str:
     return f"{visit.environment}:{visit.cell.id}" if visit.environment else visit.cell.id
 
 
-def _cell(place: int, cell: CellOverview, among: Sequence[CellOverview]) -> Row:
+def identity(cell: CellOverview, among: Sequence[CellOverview]) -> Row:
+    """What a cell is called and filtered by: the columns OF_CELL."""
+    values = (
+        *(cell.name, workload_of(cell), served(cell), variant(cell, among)),
+        *(cell.cell.workers, cell.cell.threads, cell.cell.vus, cell.cell.load),
+    )
+    return dict(zip(OF_CELL, values, strict=True))
+
+
+def _figures(cell: CellOverview) -> Row:
+    memory = cell.rss_peak_bytes
     return {
-        "cell": place,
-        "name": cell.name,
-        "workload": workload_of(cell),
-        "server": served(cell),
-        "style": variant(cell, among),
-        "workers": cell.cell.workers,
-        "threads": cell.cell.threads,
-        "users": cell.cell.vus,
-        "load": cell.cell.load,
         **_bounds("rps", cell.throughput_rps),
         **_bounds("cpu", cell.cpu_us_per_request),
-        "p50": cell.latency_ms.p50,
-        "p99": cell.latency_ms.p99,
-        "mb": (
-            None
-            if cell.rss_peak_bytes is None
-            else round(cell.rss_peak_bytes.estimate / cell.cell.workers / 1_000_000, 1)
-        ),
+        "mb": None if memory is None else round(memory.estimate / cell.cell.workers / 1_000_000, 1),
         "ceiling": None if cell.ceiling is None else round(cell.ceiling.rps, 1),
         "limit": "" if cell.ceiling is None else cell.ceiling.limit,
     }
@@ -298,11 +302,16 @@ def _throughput_by(field: str, title: str, rows: list[Row]) -> Chart:
             {
                 "layer": [
                     {
-                        "transform": [{"filter": "datum.ceiling != null && datum.ceiling < 3 * datum.rps"}],
+                        # Where there is none, or one far away, an unseen bar lies on the point.
+                        "transform": [
+                            {"calculate": "datum.ceiling != null && datum.ceiling < 3 * datum.rps", "as": "near"},
+                            {"calculate": "datum.near ? datum.ceiling : datum.rps", "as": "shown"},
+                        ],
                         "mark": {"type": "tick", "orient": "horizontal", "width": 26, "thickness": 2, "color": "#999"},
                         "encoding": {
                             "x": x,
-                            "y": {"field": "ceiling", "type": "quantitative"},
+                            "y": {"field": "shown", "type": "quantitative"},
+                            "opacity": {"condition": {"test": "datum.near", "value": 1}, "value": 0},
                             "tooltip": _tooltip(("limit", "ceiling", ""), ("ceiling", "req/s", ",.1f")),
                         },
                     },
@@ -486,8 +495,7 @@ def _memory(rows: list[Row]) -> Chart:
 
 
 def _forest(metric: Metric, axis: str, family: Sequence[Contrast], delta: float) -> Chart:
-    farthest = sorted(family, key=lambda each: -abs(math.log(each.ratio.estimate)))[:MOST_ROWS]
-    kept = [each for each in family if each in farthest]
+    ranks = {id(each): rank for rank, each in enumerate(sorted(family, key=lambda each: -_distance(each)))}
     rows = [
         {
             "contrast": " · ".join(
@@ -497,9 +505,10 @@ def _forest(metric: Metric, axis: str, family: Sequence[Contrast], delta: float)
             "low": None if each.ratio.low is None else round(each.ratio.low, 4),
             "high": None if each.ratio.high is None else round(each.ratio.high, 4),
             "verdict": each.verdict,
-            "reason": each.reason or "",
+            "said": verdict(each),
+            "rank": ranks[id(each)],
         }
-        for each in kept
+        for each in family
     ]
     x: Spec = {
         "type": "quantitative",
@@ -514,10 +523,10 @@ def _forest(metric: Metric, axis: str, family: Sequence[Contrast], delta: float)
         "title": "verdict",
         "scale": {"domain": list(VERDICT_COLOURS), "range": list(VERDICT_COLOURS.values())},
     }
-    left_out = len(family) - len(kept)
+    left_out = max(0, len(family) - MOST_ROWS)
     return Chart(
         name=f"contrasts-{metric.split('_')[0]}-by-{axis.replace(' ', '-')}",
-        title=f"{LABELS[metric][0].upper()}{LABELS[metric][1:]} by {axis}",
+        title=sentence(f"{LABELS[metric]} by {axis}"),
         description="Ratios with intervals that hold for the whole family together. The grey band is "
         f"±{delta:.1%}: what differs by less is taken for equivalent. "
         f"{'Beyond' if metric == 'throughput_rps' else 'Below'} 1 the first of the two is better."
@@ -526,6 +535,7 @@ def _forest(metric: Metric, axis: str, family: Sequence[Contrast], delta: float)
         spec={
             "$schema": SCHEMA,
             "data": {"name": "rows"},
+            "transform": [{"filter": f"datum.rank < {MOST_ROWS}"}],
             "width": 380,
             "height": {"step": 19},
             "layer": [
@@ -565,6 +575,10 @@ def _forest(metric: Metric, axis: str, family: Sequence[Contrast], delta: float)
             ("ratio", "ratio"),
             ("low", "from"),
             ("high", "to"),
-            ("verdict", "verdict"),
+            ("said", "verdict"),
         ),
     )
+
+
+def _distance(each: Contrast) -> float:
+    return abs(math.log(each.ratio.estimate))

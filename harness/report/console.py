@@ -55,6 +55,12 @@ def _rows(facts: Facts, judgement: Judgement) -> Iterator[tuple[str, Text | str]
         f"{facts.cell.server} {server.version} on Python {facts.environment.python}, up in {server.boot_seconds:.2f} s",
     )
     yield "in effect", ", ".join(f"{_name(key)} {_value(value)}" for key, value in _effective(facts))
+    if len(facts.slices) > 1:
+        rates = [piece.requests / piece.seconds for piece in facts.slices]
+        yield (
+            "each second",
+            f"{terminal.spark(rates)}   {_number(min(rates))} to {_number(max(rates))} req/s by the workers' own count",
+        )
     if facts.cell.workers > 1:
         yield "per worker", _spread(facts)
     if facts.database is not None:

@@ -9,8 +9,10 @@ from harness.model.claims import ClaimResult
 from harness.model.comparison import Contrast
 from harness.model.duet import Duet
 from harness.model.overview import CellOverview, Overview
+from harness.report.answers import answers
 from harness.report.duet import answer
 from harness.report.words import (
+    MEANINGS,
     best_cells,
     column_of,
     figure,
@@ -22,7 +24,7 @@ from harness.report.words import (
     workload_of,
 )
 
-MARKS = "`*` best of its column or not told apart from it, `^` at its ceiling, `!` no valid visit, `x` failed"
+MARKS = ", ".join(f"`{mark}` {meaning}" for mark, meaning in MEANINGS.items())
 
 
 def of_overview(overview: Overview, claims: Sequence[ClaimResult]) -> str:
@@ -56,6 +58,7 @@ def _code(text: str) -> str:
 
 def _overview(overview: Overview) -> Iterator[str]:
     yield f"### {escaped(heading(overview))}"
+    yield from ("", *(f"- {escaped(answer)}" for answer in answers(overview)))
     best = best_cells(overview)
     for workload in dict.fromkeys(map(workload_of, overview.cells)):
         cells = [cell for cell in overview.cells if workload_of(cell) == workload]

@@ -15,6 +15,7 @@ from harness.model.overview import CellOverview, Overview
 from harness.report import terminal
 from harness.report.words import (
     LABELS,
+    MEANINGS,
     best_cells,
     column_of,
     contrast,
@@ -29,12 +30,8 @@ from harness.report.words import (
 )
 
 STYLES = {"*": "bold green", "^": "dim", "!": "yellow", "x": "red"}
-LEGEND = (
-    ("*", "best of its column, or not told apart from the best"),
-    ("^", "at its ceiling: tells no servers apart"),
-    ("!", "no valid visit"),
-    ("x", "failed"),
-)
+BAR = 30
+"""Columns of the longest bar."""
 
 
 def text(overview: Overview, path: Path | None, claims: Sequence[ClaimResult] = ()) -> str:
@@ -75,16 +72,27 @@ def _tables(workload: str, cells: Sequence[CellOverview], overview: Overview, wi
         table.add_column("req/s", style="none", no_wrap=True)
         for column in columns[first:last]:
             table.add_column(column, justify="right", no_wrap=True)
+        if len(columns) == 1:
+            table.add_column("", no_wrap=True)
         for row in rows:
             shown = [texts.get((row, column), Text("–", style="dim")) for column in columns[first:last]]
-            table.add_row(f"  {row}", *shown)
+            bars = [_bar(found[row, columns[0]], cells)] if len(columns) == 1 else []
+            table.add_row(f"  {row}", *shown, *bars)
         yield table
-    marks = {mark for text in texts.values() for mark, _ in LEGEND if text.plain.endswith(mark)}
-    said = [f"{mark} {meaning}" for mark, meaning in LEGEND if mark in marks]
+    marks = {mark for text in texts.values() for mark in MEANINGS if text.plain.endswith(mark)}
+    said = [f"{mark} {meaning}" for mark, meaning in MEANINGS.items() if mark in marks]
     if any("±" in text.plain for text in texts.values()):
         said.append("± 95 % interval over blocks")
     if said:
         yield Text("  " + "; ".join(said), style="dim")
+
+
+def _bar(cell: CellOverview, among: Sequence[CellOverview]) -> Text:
+    """The throughput beside that of the others; empty without a valid visit."""
+    known = [each.throughput_rps.estimate for each in among if each.throughput_rps is not None]
+    if cell.throughput_rps is None:
+        return Text()
+    return Text(terminal.bar(cell.throughput_rps.estimate / max(known), BAR), style="dim")
 
 
 def _coloured_figure(text: str) -> Text:

@@ -7,6 +7,7 @@ no script but its own.
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import math
@@ -22,7 +23,7 @@ from markupsafe import Markup
 from harness import __version__
 from harness.judge.overview import Judged
 from harness.model.claims import ClaimResult
-from harness.model.comparison import Contrast, Interval
+from harness.model.comparison import Interval
 from harness.model.duet import Duet
 from harness.model.measurement import Facts
 from harness.model.overview import CellOverview, Overview
@@ -33,6 +34,7 @@ from harness.report.console import placement_words
 from harness.report.progress import duration
 from harness.report.words import (
     LABELS,
+    MEANINGS,
     best_cells,
     column_of,
     half_width,
@@ -42,28 +44,21 @@ from harness.report.words import (
     number,
     ratio,
     row_of,
-    served,
+    sentence,
     too_few_blocks,
-    variant,
-    verdict,
     workload_of,
 )
 
-FOLDER = Path(__file__).with_name("page")
+FILTERED = ("server", "style", "workload", "workers", "threads", "load")
+FOLDER = Path(__file__).with_name("templates")
 SHADES = 8
-LIBRARY = "window.vegaEmbed = vegaEmbed; window.vega = vega;"
+LIBRARY = "window.vegaEmbed = vegaEmbed;"
 METRICS = {
     "throughput": "requests per second",
     "p50": "p50, ms",
     "p99": "p99, ms",
     "cpu": "CPU per request, µs",
     "memory": "memory, MB",
-}
-MEANINGS = {
-    "*": "best of its column, or not told apart from it",
-    "^": "at its ceiling: tells no servers apart",
-    "!": "no valid visit",
-    "x": "failed",
 }
 
 
@@ -108,6 +103,7 @@ class Page:
     problems: list[dict[str, Any]] = field(default_factory=list)
     cells: list[dict[str, Any]] = field(default_factory=list)
     duet: list[tuple[str, str]] = field(default_factory=list)
+    duets: list[str] = field(default_factory=list)
 
     @property
     def sections(self) -> list[tuple[str, str]]:
@@ -116,6 +112,7 @@ class Page:
             ("duet", "The duet", self.duet),
             ("matrix", "Matrix", self.matrices),
             ("findings", "What makes a difference", self.findings),
+            ("duets", "Duets", self.duets),
             ("charts", "Charts", self.charts),
             ("claims", "The published study", self.claims),
             ("problems", "Kept out", self.problems),
@@ -128,11 +125,15 @@ class Page:
 def render(run: Run) -> str:
     """The whole file."""
     page = page_of(run)
+    every = [*page.charts, *(each["chart"] for each in page.findings)]
+    overview = run.overview
     data = {
-        "cells": [dict(_fields(cell, run.overview.cells)) for cell in run.overview.cells],
-        "charts": {each.name: {"spec": each.spec, "rows": each.rows, "columns": each.columns} for each in page.charts},
+        "cells": [] if run.duet else [charts.identity(cell, overview.cells) for cell in overview.cells],
+        "charts": {each.name: {"spec": each.spec, "rows": each.own_rows(), "columns": each.columns} for each in every},
         "timeline": charts.TIMELINE,
-        "timelines": charts.timelines(run.judged, run.overview),
+        "timelines": charts.timelines(run.judged, overview),
+        "visits": {} if run.duet else _visits(run),
+        "visit_columns": VISIT_COLUMNS,
     }
     library, script = _library(), (FOLDER / "report.js").read_text(encoding="utf-8")
     environment = jinja2.Environment(
@@ -141,7 +142,7 @@ def render(run: Run) -> str:
     return environment.get_template("report.html.j2").render(
         page=page,
         style=Markup((FOLDER / "report.css").read_text(encoding="utf-8")),
-        library=Markup(library),
+        library=Markup(base64.b64encode(gzip.compress(library.encode("utf-8"), mtime=0)).decode("ascii")),
         script=Markup(script),
         hashes=Markup(" ".join(map(_hash, (library, script)))),
         data=Markup(_json(data)),
@@ -155,10 +156,10 @@ def _json(data: Any) -> str:
 
 
 def _library() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script."""
+    """Vega, Vega-Lite and Vega-Embed as one script, which the page holds compressed."""
     import vl_convert
 
-    return vl_convert.javascript_bundle(LIBRARY).replace("</script", "<\\/script")
+    return vl_convert.javascript_bundle(LIBRARY)
 
 
 def _hash(script: str) -> str:
@@ -178,7 +179,7 @@ def page_of(run: Run) -> Page:
         harness=__version__,
         metrics=list(METRICS.items()),
         legend="; ".join(f"{sign} {meaning}" for sign, meaning in MEANINGS.items())
-        + "; ± 95 % interval over blocks; the darker, the more. A figure leads to its cell.",
+        + "; ± 95 % interval over blocks; the stronger the colour, the more. A figure leads to its cell.",
         protocol=list(_protocol(run)),
         reproduce=list(_reproduce(run)),
         packages=[
@@ -191,7 +192,7 @@ def page_of(run: Run) -> Page:
         page.question = f"which costs less CPU time per request, {found.first} or {found.second}"
         page.answers = [
             f"{found.second} ÷ {found.first}: {ratio(found.ratio, digits=3)}, {duet_words.answer(found)}.",
-            f"{duet_words.CANNOT[0].upper()}{duet_words.CANNOT[1:]}.",
+            f"{sentence(duet_words.CANNOT)}.",
         ]
         page.duet = list(_duet(found))
         page.charts = charts.of_duet(found)
@@ -201,11 +202,15 @@ def page_of(run: Run) -> Page:
     page.charts = charts.of_run(overview, run.judged)
     if overview.comparison.contrasts:
         page.noise = [
-            f"{LABELS[each.metric].capitalize()}: {noise(each)}."
+            f"{sentence(LABELS[each.metric])}: {noise(each)}."
             for each in overview.comparison.noise
             if each.metric in charts.CONTRASTED
         ]
     page.findings = list(_findings(overview))
+    page.duets = [
+        f"{each.second} ÷ {each.first}: {ratio(each.ratio, digits=3)}, {duet_words.answer(each)}"
+        for each in overview.duets
+    ]
     page.claims = [
         {
             "text": f"{each.claim} {each.text}" + (f" ({each.case})" if each.case else ""),
@@ -275,20 +280,12 @@ def _duet(found: Duet) -> Iterator[tuple[str, str]]:
         yield "limit", f"{found.limit:.0%}: {'exceeded' if found.worse else 'not exceeded for certain'}"
 
 
-def _fields(cell: CellOverview, among: Sequence[CellOverview]) -> Iterator[tuple[str, str]]:
-    """What cells are filtered by."""
-    yield "server", served(cell)
-    yield "style", variant(cell, among)
-    yield "workload", workload_of(cell)
-    yield "workers", str(cell.cell.workers)
-    yield "load", cell.cell.load
-
-
 def _filters(overview: Overview) -> Iterator[dict[str, Any]]:
     options: dict[str, list[str]] = {}
     for cell in overview.cells:
-        for field_name, option in _fields(cell, overview.cells):
-            options.setdefault(field_name, []).append(option)
+        for field_name, option in charts.identity(cell, overview.cells).items():
+            if field_name in FILTERED:
+                options.setdefault(field_name, []).append(str(option))
     for field_name, found in options.items():
         distinct = list(dict.fromkeys(found))
         if len(distinct) > 1:
@@ -372,46 +369,13 @@ def _matrix(workload: str, overview: Overview) -> dict[str, Any]:
 def _findings(overview: Overview) -> Iterator[dict[str, Any]]:
     """Contrasts by axis and metric, each with its tie groups."""
     comparison = overview.comparison
-    for metric in charts.CONTRASTED:
-        of_metric = [each for each in comparison.contrasts if each.metric == metric]
-        for axis in dict.fromkeys(each.axis for each in of_metric):
-            family = [each for each in of_metric if each.axis == axis]
-            groups = [
-                " · ".join(part for part in (each.workload, each.stratum) if part) + f": {tie_groups(each)}"
-                for each in comparison.rankings
-                if (each.axis, each.metric) == (axis, metric) and each.groups
-            ]
-            yield {
-                "title": f"{LABELS[metric]} by {axis.replace('_', ' ')}",
-                "groups": [] if too_few_blocks(overview) else groups,
-                "columns": [
-                    ("workload", "text"),
-                    ("at equal", "text"),
-                    ("compared", "text"),
-                    ("ratio", "number"),
-                    ("from", "number"),
-                    ("to", "number"),
-                    ("verdict", "text"),
-                ],
-                "rows": [{"verdict": each.verdict, "cells": _contrast(each)} for each in family],
-            }
-
-
-def _contrast(each: Contrast) -> list[tuple[str, float | None]]:
-    interval = each.ratio
-
-    def figure(value: float | None) -> tuple[str, float | None]:
-        return ("–", None) if value is None else (f"{value:.3f}", round(value, 5))
-
-    return [
-        (each.workload, None),
-        (each.stratum, None),
-        (f"{each.b.option} ÷ {each.a.option}", None),
-        figure(interval.estimate),
-        figure(interval.low),
-        figure(interval.high),
-        (verdict(each), None),
-    ]
+    for metric, axis, chart in charts.forest(overview):
+        groups = [
+            " · ".join(part for part in (each.workload, each.stratum) if part) + f": {tie_groups(each)}"
+            for each in comparison.rankings
+            if (each.axis, each.metric) == (axis, metric) and each.groups
+        ]
+        yield {"chart": chart, "groups": [] if too_few_blocks(overview) else groups}
 
 
 def _problems(overview: Overview) -> Iterator[dict[str, Any]]:
@@ -419,7 +383,7 @@ def _problems(overview: Overview) -> Iterator[dict[str, Any]]:
     if troubled:
         yield {
             "title": "Visits that are not valid",
-            "items": [
+            "cells": [
                 (
                     cell.name,
                     f"{cell.failed} failed, {cell.invalid} invalid, {cell.valid} valid: "
@@ -432,44 +396,46 @@ def _problems(overview: Overview) -> Iterator[dict[str, Any]]:
     if capped:
         yield {
             "title": "At their ceiling: their throughput says what limits them, not which server is faster",
-            "items": [(name, f"{number(ceiling.rps)} req/s = {ceiling.limit}") for name, ceiling in capped],
+            "cells": [(name, f"{number(ceiling.rps)} req/s = {ceiling.limit}") for name, ceiling in capped],
         }
     if overview.impossible:
-        yield {"title": "Asked for, but cannot exist", "items": overview.impossible}
+        yield {"title": "Asked for, but cannot exist", "cells": overview.impossible}
 
 
-VISIT_COLUMNS = [
-    ("block", "text"),
-    ("started (UTC)", "text"),
-    ("verdict", "text"),
-    ("requests/s", "number"),
-    ("p50 ms", "number"),
-    ("p99 ms", "number"),
-    ("µs CPU per request", "number"),
-    ("MB", "number"),
-    ("failed", "number"),
-    ("why", "text"),
-]
+VISIT_COLUMNS = (
+    "block",
+    "started (UTC)",
+    "verdict",
+    "requests/s",
+    "p50 ms",
+    "p99 ms",
+    "µs CPU per request",
+    "MB",
+    "failed",
+    "why",
+)
+
+
+def _of(cell: CellOverview, run: Run) -> list[Judged]:
+    return [
+        each for each in run.judged if each.visit.cell.id == cell.cell.id and each.visit.environment == cell.environment
+    ]
+
+
+def _visits(run: Run) -> list[list[list[str | float | None]]]:
+    """Cell → visit → the columns VISIT_COLUMNS."""
+    return [[_visit(each) for each in _of(cell, run)] for cell in run.overview.cells]
 
 
 def _cell(place: int, cell: CellOverview, run: Run) -> dict[str, Any]:
-    visits = [
-        each for each in run.judged if each.visit.cell.id == cell.cell.id and each.visit.environment == cell.environment
-    ]
-    measured = [each.visit.facts for each in visits if each.visit.facts is not None]
+    measured = [each.visit.facts for each in _of(cell, run) if each.visit.facts is not None]
+    last = measured[-1] if measured else None
     return {
         "place": place,
         "name": cell.name,
         "verdict": cell.verdict,
-        "facts": list(_of_cell(cell, measured[-1] if measured else None)),
-        "visit_columns": VISIT_COLUMNS,
-        "visits": [_visit(each) for each in visits],
-        "commands": [
-            (f"The {name} of the last visit", shlex.join(argv))
-            for name, argv in (
-                (("server", measured[-1].argv.server), ("generator", measured[-1].argv.generator)) if measured else ()
-            )
-        ],
+        "facts": list(_of_cell(cell, last)),
+        "command": None if last is None else shlex.join(last.argv.server),
     }
 
 
@@ -492,8 +458,8 @@ def _of_cell(cell: CellOverview, last: Facts | None) -> Iterator[tuple[str, str]
     yield "server", f"{cell.cell.server} {last.server.version} on Python {last.environment.python}"
     effective = {key: value for key, value in last.server.effective.items() if value is not None}
     yield "in effect", ", ".join(f"{key} {value}" for key, value in effective.items())
-    for name, sentence in last.server.declared_limits.items():
-        yield "declared limit", f"{name}: {sentence}"
+    for name, said in last.server.declared_limits.items():
+        yield "declared limit", f"{name}: {said}"
     yield "requests by worker", " / ".join(f"{count:,}" for count in last.server.requests_by_worker)
     if last.server.connections_by_worker:
         yield "connections by worker", " / ".join(map(str, last.server.connections_by_worker))
@@ -501,26 +467,22 @@ def _of_cell(cell: CellOverview, last: Facts | None) -> Iterator[tuple[str, str]
         yield "placement", last.placement.note
 
 
-def _visit(judged: Judged) -> list[tuple[str, float | None]]:
+def _visit(judged: Judged) -> list[str | float | None]:
     facts, block = judged.visit.facts, f"{judged.visit.block}{' again' if judged.visit.repeat else ''}"
     why = "; ".join(each.message for each in judged.reasons)
     if facts is None:
-        return [(block, None), ("", None), (judged.verdict, None), *[("–", None)] * 6, (why, None)]
-
-    def figure(value: float | None, form: str = ",.1f") -> tuple[str, float | None]:
-        return ("–", None) if value is None else (format(value, form), value)
-
+        return [block, "", judged.verdict, *[None] * 6, why]
     return [
-        (block, None),
-        (facts.started_at[11:19], None),
-        (judged.verdict, None),
-        figure(round(facts.throughput_rps, 2)),
-        figure(facts.latency_ms.p50),
-        figure(facts.latency_ms.p99),
-        figure(facts.server.cpu_us_per_request),
-        figure(round(facts.server.rss_peak_bytes / 1e6, 1)),
-        figure(float(facts.failures.total), ",.0f"),
-        (why, None),
+        block,
+        facts.started_at[11:19],
+        judged.verdict,
+        round(facts.throughput_rps, 1),
+        facts.latency_ms.p50,
+        facts.latency_ms.p99,
+        facts.server.cpu_us_per_request,
+        round(facts.server.rss_peak_bytes / 1e6, 1),
+        facts.failures.total,
+        why,
     ]
 
 
@@ -530,9 +492,11 @@ def _protocol(run: Run) -> Iterator[tuple[str, str]]:
     yield "each visit", f"{document['warmup_seconds']:g} s of warm-up, a window of {document['window_seconds']:g} s"
     if run.duet is None:
         yield "blocks", f"{run.overview.blocks}, each with every cell once, in an order that the next one reverses"
-    placement = next((each.visit.facts.placement for each in run.judged if each.visit.facts is not None), None)
-    if placement is not None:
-        yield "cores", placement_words(placement)
+    measured = next((each.visit.facts for each in run.judged if each.visit.facts is not None), None)
+    if measured is not None:
+        yield "cores", placement_words(measured.placement)
+        yield "generator", f"{measured.generator.name} {measured.generator.version}"
+        yield "the generator's command", shlex.join(measured.argv.generator)
     yield "harness", str(document.get("harness"))
     names = {"system": "system", "kernel": "kernel", "distribution": "distribution", "cpu_model": "processor"}
     for name, label in names.items():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from rich.console import Console, RenderableType
 
+BARS = "▁▂▃▄▅▆▇█"
+EIGHTHS = " ▏▎▍▌▋▊▉"
 WIDTH = 100
 """Columns where there is no terminal."""
 
@@ -18,6 +20,18 @@ def text(parts: Callable[[int], Iterable[RenderableType]]) -> str:
         for part in parts(console.width):
             console.print(part)
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
+
+
+def spark(values: Sequence[float]) -> str:
+    """Values as small bars from zero to the largest of them, so that a dip is as deep as it was."""
+    most = max(values, default=0.0)
+    return "".join(BARS[round((len(BARS) - 1) * value / most)] if most > 0 else BARS[0] for value in values)
+
+
+def bar(share: float, width: int) -> str:
+    """A bar of a share of `width` columns, in eighths."""
+    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    return "█" * (eighths // 8) + (EIGHTHS[eighths % 8] if eighths % 8 else "")
 
 
 def where(path: object) -> str:

@@ -16,6 +16,15 @@ LABELS: dict[Metric, str] = {
 }
 
 
+MEANINGS = {
+    "*": "best of its column, or not told apart from the best",
+    "^": "at its ceiling: tells no servers apart",
+    "!": "no valid visit",
+    "x": "failed",
+}
+"""Of the marks that a cell can carry."""
+
+
 def heading(overview: Overview) -> str:
     """How much was measured, in how long."""
     made = (
@@ -127,6 +136,11 @@ def variant(cell: CellOverview, among: Sequence[CellOverview]) -> str:
 def served(cell: CellOverview) -> str:
     """The server with its options, after its environment where the run has several."""
     return f"{cell.environment} {cell.cell.served_by}" if cell.environment else cell.cell.served_by
+
+
+def sentence(text: str) -> str:
+    """The same with a capital letter."""
+    return text[:1].upper() + text[1:]
 
 
 def noise(each: Noise) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
+import sys
 from pathlib import Path
 
 from harness.errors import LackError
@@ -37,6 +39,13 @@ def facts() -> dict[str, object]:
         "somaxconn": _text("/proc/sys/net/core/somaxconn"),
         "load_average": list(os.getloadavg()),
     }
+
+
+def command() -> str | None:
+    """The command line of this process, if it is the harness' own."""
+    name = Path(sys.argv[0])
+    own = name.name == "harness" or name.parts[-2:] == ("harness", "__main__.py")
+    return shlex.join(["harness", *sys.argv[1:]]) if own else None
 
 
 def _has_os_release() -> bool:

@@ -13,6 +13,7 @@ import pytest
 import servers
 from handlers import catalogue
 from handlers.styles import STYLES
+from harness.judge.gates import GENERATOR_SHARE
 from harness.model.measurement import DatabaseFacts, Facts, GeneratorFacts, ServerFacts
 from tests.conftest import ROOT
 
@@ -145,3 +146,16 @@ def test_the_readme_shows_a_committed_result() -> None:
         *document["notes"],
     ):
         assert part in shown[1], part
+
+
+def test_where_the_generator_gate_passes_both_generators_agree() -> None:
+    rows = json.loads(text("results/reference/benchmarks/fidelity.json"))
+    assert {row["server"] for row in rows} == {"uvicorn", "granian", "gunicorn", "hypercorn"}
+    passing = [row for row in rows if row["k6_share_of_its_cores"] <= GENERATOR_SHARE]
+    assert len(passing) >= 2
+    for row in rows:
+        assert row["generator_gate_passes"] == (row in passing)
+        assert row["half_width"] <= 0.0305
+    for row in passing:
+        assert row["low"] <= 1.03
+        assert row["high"] >= 0.97

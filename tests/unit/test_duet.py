@@ -98,7 +98,7 @@ def test_steal_alone_voids_nothing(change: Callable[..., Facts]) -> None:
     [
         ({"server": {"workers_lost": 1}}, "died or were replaced"),
         ({"failures": {"status": 500}}, "another status"),
-        ({"generator": {"cpu_cores": 0.95}}, "the generator used 95%"),
+        ({"generator": {"cpu_cores": 0.97}}, "the generator used 97%"),
         ({"sampled": {"wrong": 1, "example": "so"}}, "answers were wrong"),
     ],
 )

@@ -1,0 +1,201 @@
+"""The HTML report in a real browser, with the network off."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import showing
+
+playwright = pytest.importorskip("playwright.sync_api")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on PATH")
+
+MATRIX = Path(__file__).resolve().parents[2] / "results" / "reference" / "matrices" / "sleep-select"
+HOSTILE = "<img src=x onerror='window.pwned=1'><script>window.pwned=1</script>"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as running:
+        found = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    showing.show(MATRIX, "html", path)
+    return path
+
+
+class Opened:
+    """A page with everything that it complained of or asked for."""
+
+    def __init__(self, browser: Any, path: Path, **settings: Any) -> None:
+        self.context = browser.new_context(offline=True, **settings)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(30_000)
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self._console(message))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector("body[data-complete]")
+
+    def _console(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+
+@pytest.fixture
+def opened(browser: Any, report: Path) -> Iterator[Opened]:
+    found = Opened(browser, report, viewport={"width": 1280, "height": 900})
+    yield found
+    found.context.close()
+
+
+def test_it_opens_from_disk_and_draws_every_chart(opened: Opened, report: Path) -> None:
+    assert opened.complaints == []
+    assert opened.requests == [report.as_uri()]
+    drawn = opened.page.locator(".chart:visible")
+    assert drawn.count() >= 4
+    for place in range(drawn.count()):
+        assert drawn.nth(place).locator("svg .mark-symbol path, svg .mark-rule line, svg .mark-line path").count() > 0
+
+
+def column(opened: Opened, number: int) -> list[float]:
+    values = opened.page.locator("table.matrix").first.locator(f"tbody tr td:nth-child({number}) .of.throughput")
+    return [float(value) for value in values.evaluate_all("found => found.map(each => each.dataset.value)")]
+
+
+def test_a_click_on_a_heading_sorts(opened: Opened) -> None:
+    heading = opened.page.locator("table.matrix").first.locator("thead th:nth-child(2)")
+    heading.locator("button").click()
+    assert heading.get_attribute("aria-sort") == "ascending"
+    assert column(opened, 2) == sorted(column(opened, 2))
+    heading.locator("button").press("Enter")
+    assert heading.get_attribute("aria-sort") == "descending"
+    assert column(opened, 2) == sorted(column(opened, 2), reverse=True)
+
+
+def test_filters_hold_for_matrix_charts_and_cells(opened: Opened) -> None:
+    page = opened.page
+    legend = page.locator("[data-chart=cost] svg .role-legend")
+    assert "hypercorn" in legend.first.text_content()
+    page.get_by_role("checkbox", name="hypercorn").uncheck()
+    assert page.locator("table.matrix tbody th:visible", has_text="hypercorn").count() == 0
+    assert page.locator("details.cell:visible", has_text="hypercorn/").count() == 0
+    assert page.locator("details.cell:visible", has_text="granian/").count() > 0
+    page.wait_for_function(
+        "() => !document.querySelector('[data-chart=cost] svg .role-legend').textContent.includes('hypercorn')"
+    )
+    assert "of" in page.locator("#shown").text_content()
+    page.get_by_role("button", name="Show all").click()
+    page.wait_for_function(
+        "() => document.querySelector('[data-chart=cost] svg .role-legend').textContent.includes('hypercorn')"
+    )
+    assert page.locator("table.matrix tbody th:visible", has_text="hypercorn").count() > 0
+
+
+def test_the_matrix_shows_another_metric(opened: Opened) -> None:
+    page = opened.page
+    first = page.locator("table.matrix td[data-cell]").first
+    before = first.inner_text()
+    page.get_by_label("Show", exact=False).first.select_option("cpu")
+    assert first.inner_text() != before
+    assert first.locator(".of.cpu").is_visible()
+    assert not first.locator(".of.throughput").is_visible()
+
+
+def test_a_figure_leads_to_its_cell(opened: Opened) -> None:
+    page = opened.page
+    link = page.locator("table.matrix td[data-cell] a").first
+    target = link.get_attribute("href")
+    link.click()
+    cell = page.locator(target)
+    assert cell.get_attribute("open") is not None
+    cell.locator(".timeline svg").wait_for()
+    assert cell.locator(".timeline svg .mark-line path").count() > 0
+    assert cell.locator("table[data-visits] tbody tr").count() >= 6
+
+
+def test_contrasts_are_drawn_when_they_are_opened(opened: Opened) -> None:
+    finding = opened.page.locator("details.finding").nth(1)
+    assert finding.locator("svg").count() == 0
+    finding.locator("summary").first.click()
+    finding.locator("svg .mark-symbol path").first.wait_for()
+    finding.locator("details.data summary").click()
+    assert finding.locator("table tbody tr").count() > 0
+    assert opened.complaints == []
+
+
+def test_it_is_accessible(browser: Any, report: Path) -> None:
+    axe = Path(pytest.importorskip("axe_playwright_python").__file__).with_name("axe.min.js")
+    opened = Opened(browser, report, bypass_csp=True)
+    try:
+        page = opened.page
+        page.locator("details.cell summary").first.click()
+        page.locator("details.data summary").first.click()
+        page.locator("details.cell .timeline svg").first.wait_for()
+        page.evaluate(axe.read_text(encoding="utf-8"))
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            found = page.evaluate("axe.run()")
+            serious = [
+                (each["id"], each["impact"], each["nodes"][0]["html"][:200], each["nodes"][0].get("failureSummary"))
+                for each in found["violations"]
+                if each["impact"] in ("serious", "critical")
+            ]
+            assert serious == [], scheme
+            assert len(found["passes"]) > 10
+    finally:
+        opened.context.close()
+
+
+def test_it_fits_a_phone(browser: Any, report: Path) -> None:
+    opened = Opened(browser, report, viewport={"width": 390, "height": 844}, is_mobile=True)
+    try:
+        assert opened.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert opened.complaints == []
+    finally:
+        opened.context.close()
+
+
+def test_a_hostile_name_does_not_run(browser: Any, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(MATRIX, run)
+    for path in [run / "run.json", *(run / "measurements").glob("*.json")]:
+        document = json.dumps(json.loads(path.read_text(encoding="utf-8")))
+        evil = json.dumps(HOSTILE)[1:-1]
+        document = document.replace('"server": "hypercorn"', f'"server": "{evil}"').replace("hypercorn/", f"{evil}/")
+        path.write_text(document, encoding="utf-8")
+    document = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    document["plan"]["title"] = HOSTILE
+    (run / "run.json").write_text(json.dumps(document), encoding="utf-8")
+    showing.show(run, "html", tmp_path / "report.html")
+    opened = Opened(browser, tmp_path / "report.html")
+    try:
+        page = opened.page
+        assert HOSTILE in page.title()
+        page.locator("table.matrix td[data-cell] a").last.click()
+        page.locator("details.data summary").first.click()
+        page.locator("[data-chart=cost] svg .mark-symbol path").first.hover(force=True)
+        assert page.evaluate("window.pwned") is None
+        assert page.locator("img").count() == 0
+        assert opened.complaints == []
+    finally:
+        opened.context.close()
+
+
+def test_it_prints(opened: Opened) -> None:
+    opened.page.emulate_media(media="print")
+    assert not opened.page.locator(".filters").is_visible()
+    assert len(opened.page.pdf()) > 20_000

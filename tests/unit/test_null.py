@@ -1,0 +1,86 @@
+"""The generator's own ceiling: when it is calibrated, kept, and measured again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.load.k6 import K6
+from harness.measure import null
+from harness.model.measurement import Placement
+
+Calibrated = Callable[..., list[float]]
+
+
+@pytest.fixture
+def job() -> Any:
+    placement = Placement(pin="split", server_cpus=[0], generator_cpus=[1], database_cpus=None, note=None)
+    side = SimpleNamespace(known_seconds=lambda: 0.0)
+    return SimpleNamespace(
+        sides=(side,), placement=placement, users=32, rate=None, generator=K6(path="k6", version="1.1.0")
+    )
+
+
+@pytest.fixture
+def calibrated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calibrated:
+    """Give what each calibration finds, in turn, and how much is stolen meanwhile; returns what was not asked for."""
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
+
+    def prepared(found: list[float], stolen: float = 0.0) -> list[float]:
+        clock: Iterator[float] = iter(range(1000))
+        monkeypatch.setattr(null, "calibrate", lambda _: found.pop(0))
+        monkeypatch.setattr(null.time, "monotonic", lambda: float(next(clock)))
+        seconds: Iterator[float] = iter(range(1000))
+        monkeypatch.setattr(
+            null.procfs, "cpu_times", lambda cpus: SimpleNamespace(stolen=next(seconds) * stolen * len(cpus))
+        )
+        return found
+
+    return prepared
+
+
+def quiet(_: object) -> None:
+    """No observer."""
+
+
+def test_a_quiet_calibration_is_kept(job: Any, calibrated: Calibrated) -> None:
+    left = calibrated([5000.0, 6000.0])
+    assert null.ceiling(job, quiet) == 5000.0
+    assert null.ceiling(job, quiet) == 5000.0
+    assert left == [6000.0]
+
+
+def test_while_others_take_time_it_is_tried_three_times_and_the_most_counts(job: Any, calibrated: Calibrated) -> None:
+    left = calibrated([5000.0, 7000.0, 6000.0, 9000.0], stolen=0.5)
+    assert [null.ceiling(job, quiet) for _ in range(5)] == [5000.0, 7000.0, 7000.0, 7000.0, 7000.0]
+    assert left == [9000.0]
+
+
+def test_cells_that_wait_need_none(job: Any, calibrated: Calibrated) -> None:
+    left = calibrated([5000.0])
+    job.sides[0].known_seconds = lambda: 0.1
+    assert null.ceiling(job, quiet) is None
+    assert null.confirmed(job, None, 320.0, quiet) is None
+    assert left == [5000.0]
+
+
+def test_a_measurement_that_comes_close_has_it_measured_again(job: Any, calibrated: Calibrated) -> None:
+    left = calibrated([5000.0, 9000.0, 4000.0])
+    known = null.ceiling(job, quiet)
+    assert null.confirmed(job, known, 3000.0, quiet) == 5000.0
+    assert left == [9000.0, 4000.0]
+    assert null.confirmed(job, known, 4500.0, quiet) == 9000.0
+    assert null.confirmed(job, 9000.0, 8000.0, quiet) == 9000.0  # a slower moment takes nothing back
+    assert null.ceiling(job, quiet) == 9000.0
+
+
+def test_it_is_not_measured_again_without_end(job: Any, calibrated: Calibrated) -> None:
+    left = calibrated([5000.0] * 20)
+    known = null.ceiling(job, quiet)
+    for _ in range(10):
+        assert null.confirmed(job, known, 4900.0, quiet) == 5000.0
+    assert len(left) == 20 - null.CONFIRMATIONS
