@@ -23,7 +23,6 @@ from harness.model.plan import Plan
 from harness.plan import Expansion, Planned
 from harness.runner import (
     BOOT_SECONDS,
-    QUIET_SECONDS,
     check_connections,
     check_environment,
     check_generator,
@@ -37,6 +36,8 @@ from harness.system import host, interpreters, limits, lock, placement, quiet, s
 
 DUET_TIMING = Timing(warmup_seconds=1.5, window_seconds=5.0)
 DUET_PRECISION, DUET_SECONDS = 0.01, 180.0
+REPEAT_SECONDS = 15.0
+"""How long to wait for a quieter moment before a visit is repeated."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -280,7 +281,7 @@ def _carry_out(
             name = work.name(work.order[place.block - 1][place.position - 1])
             shown.begin(name, place)
             if attempts.get((place.block, place.position), [])[-1:] == ["invalid"]:
-                quiet.wait(QUIET_SECONDS)
+                quiet.wait(REPEAT_SECONDS)
             began = time.monotonic()
             visited = _visit(service, work, place, folder, shown)
             seconds.append(time.monotonic() - began)

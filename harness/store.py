@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from pydantic_core import from_json
+
 from harness.errors import LackError, UsageError
 from harness.model.cell import Cell, Environment
 from harness.model.duet import Duet
@@ -247,9 +249,11 @@ def read_run(folder: Path) -> StoredRun:
     """A stored run, whole or interrupted."""
     try:
         document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        found = {int(path.stem): json.loads(path.read_text("utf-8")) for path in _measurements(folder)}
         _check_schema(document["schema"], folder)
-        visits = [as_visit(number, each, document) for number, each in sorted(found.items())]
+        reader = _Reader(document)
+        # One at a time: as documents they take several times the memory.
+        paths = sorted(_measurements(folder), key=_number)
+        visits = [reader.visit(_number(path), from_json(path.read_bytes())) for path in paths]
     except OSError as error:
         raise UsageError(
             f"{folder} holds no run: {error.strerror or error}", cure="give the folder of one, below results/"
@@ -329,6 +333,10 @@ def _measurements(folder: Path) -> list[Path]:
     return [path for path in (folder / "measurements").iterdir() if path.suffix == ".json" and path.stem.isdigit()]
 
 
+def _number(path: Path) -> int:
+    return int(path.stem)
+
+
 def _check_schema(schema: int, folder: Path) -> None:
     if schema > SCHEMA:
         raise UsageError(
@@ -337,36 +345,54 @@ def _check_schema(schema: int, folder: Path) -> None:
         )
 
 
-def as_visit(number: int, document: Document, run: Document) -> Visit:
-    """The inverse of `as_document` and `as_failure`; versions of packages are in the run's document."""
-    _check_schema(document["schema"], Path(str(document.get("path"))))
-    cell = {name: value for name, value in document["cell"].items() if name not in ("id", "environment")}
-    place = None
-    if document["block"] is not None:
-        place = Place(**{name: document[name] for name in Place.model_fields})
-    facts = None
-    if "requests" in document:
-        environment = document["cell"]["environment"]
-        packages = next(
-            each["packages"] for each in environments(run) if each["executable"] == environment["executable"]
+class _Reader:
+    """The inverse of `as_document` and `as_failure`. Cells and environments recur, and are made once."""
+
+    def __init__(self, run: Document) -> None:
+        self._packages = {each["executable"]: each["packages"] for each in environments(run)}
+        self._cells: dict[str, Cell] = {}
+        self._environments: dict[str, Environment] = {}
+
+    def visit(self, number: int, document: Document) -> Visit:
+        """One measurement; versions of packages are in the run's document."""
+        _check_schema(document["schema"], Path(str(document.get("path"))))
+        cell, environment = self._cell(document["cell"]), document["cell"]["environment"]
+        place = None
+        if document["block"] is not None:
+            place = Place(**{name: document[name] for name in Place.model_fields})
+        facts = None
+        if "requests" in document:
+            given = {
+                **{name: document[name] for name in Facts.model_fields if name in document},
+                "cell": cell,
+                "environment": self._environment(environment),
+                "failures": document["failures_by_kind"],
+            }
+            facts = Facts.model_validate(given)
+        return Visit(
+            number=number,
+            started_at=document["started_at"],
+            python=environment["executable"],
+            cell=cell,
+            place=place,
+            facts=facts,
+            failure=None if facts is not None else Reason.model_validate(document["reasons"][0]),
+            protocol=document["protocol"],
         )
-        given = {
-            **{name: document[name] for name in Facts.model_fields if name in document},
-            "cell": cell,
-            "environment": {**environment, "packages": packages},
-            "failures": document["failures_by_kind"],
-        }
-        facts = Facts.model_validate(given)
-    return Visit(
-        number=number,
-        started_at=document["started_at"],
-        python=document["cell"]["environment"]["executable"],
-        cell=Cell.model_validate(cell),
-        place=place,
-        facts=facts,
-        failure=None if facts is not None else Reason.model_validate(document["reasons"][0]),
-        protocol=document["protocol"],
-    )
+
+    def _cell(self, document: Document) -> Cell:
+        known = {name: value for name, value in document.items() if name not in ("id", "environment")}
+        key = str(known)
+        if key not in self._cells:
+            self._cells[key] = Cell.model_validate(known)
+        return self._cells[key]
+
+    def _environment(self, document: Document) -> Environment:
+        executable = document["executable"]
+        if executable not in self._environments:
+            packages = self._packages[executable]
+            self._environments[executable] = Environment.model_validate({**document, "packages": packages})
+        return self._environments[executable]
 
 
 def environments(run: Document) -> list[Document]:

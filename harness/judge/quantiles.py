@@ -7,14 +7,17 @@ inverted.
 
 from __future__ import annotations
 
-import bisect
-import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import numpy
+from numpy.typing import NDArray
 
 from harness.model.measurement import MINIMUM_BEYOND
 
 Grid = Sequence[tuple[float, float]]
 """(percentile, milliseconds), from 0 to 100."""
+Floats = NDArray[numpy.float64]
 
 
 class Mixture:
@@ -22,7 +25,7 @@ class Mixture:
 
     def __init__(self, visits: Iterable[tuple[Grid, int]]) -> None:
         self._parts = [_Part(grid, count) for grid, count in visits if count]
-        self._values = sorted({value for part in self._parts for value in part.values})
+        self._values = numpy.unique(numpy.concatenate([part.values for part in self._parts] or [numpy.empty(0)]))
         self.count = sum(part.count for part in self._parts)
         """Samples of all visits."""
 
@@ -31,40 +34,47 @@ class Mixture:
         if round(self.count * (100 - percentile) / 100, 6) < MINIMUM_BEYOND:  # 100 − 99.9 is a little less than 0.1
             return None
         wanted = percentile * self.count
-        place = bisect.bisect_left(self._values, wanted, key=self._up_to)
-        value = self._values[place]
-        below = self._below(value)
-        if place == 0 or wanted > below:  # inside of a jump
+        first, last = 0, len(self._values) - 1  # the first value up to which enough samples lie is between them
+        while first < last:
+            middle = (first + last) // 2
+            if self._samples(middle, "right") < wanted:
+                first = middle + 1
+            else:
+                last = middle
+        value, below = float(self._values[first]), self._samples(first, "left")
+        if first == 0 or wanted > below:  # inside of a jump
             return value
-        previous = self._values[place - 1]
-        start = self._up_to(previous)
+        previous, start = float(self._values[first - 1]), self._samples(first - 1, "right")
         return previous + (value - previous) * (wanted - start) / (below - start)
 
-    def _up_to(self, value: float) -> float:
-        return sum(part.count * part.percentile(value, bisect.bisect_right) for part in self._parts)
+    def _samples(self, place: int, side: Side) -> float:
+        """Samples × 100: at or below the value at a place with `right`, below it with `left`."""
+        value = self._values[place]
+        return sum(part.count * part.percentile(value, side) for part in self._parts)
 
-    def _below(self, value: float) -> float:
-        return sum(part.count * part.percentile(value, bisect.bisect_left) for part in self._parts)
+
+Side = Literal["left", "right"]
 
 
 class _Part:
     """One grid as a distribution function, linear between its points."""
 
     def __init__(self, grid: Grid, count: int) -> None:
-        self.percentiles = [percentile for percentile, _ in grid]
-        self.values = [value for _, value in grid]
+        points = numpy.asarray(grid, dtype=numpy.float64).reshape(-1, 2)
+        self.percentiles, self.values = points[:, 0], points[:, 1]
         self.count = count
-        ascending = all(a[0] < b[0] and a[1] <= b[1] for a, b in itertools.pairwise(grid))
-        if not grid or not ascending or (grid[0][0], grid[-1][0]) != (0, 100):
+        ascending = (numpy.diff(self.percentiles) > 0).all() and (numpy.diff(self.values) >= 0).all()
+        if not len(points) or not ascending or (self.percentiles[0], self.percentiles[-1]) != (0, 100):
             raise ValueError("a grid must ascend from percentile 0 to 100")
 
-    def percentile(self, value: float, side: Callable[[list[float], float], int]) -> float:
-        """Share of the samples, in %: at or below `value` with `bisect_right`, below it with `bisect_left`.
+    def percentile(self, value: float, side: Side) -> float:
+        """Share of the samples, in %: at or below `value` with `right`, below it with `left`.
 
         They differ where the grid repeats a value, which is a jump.
         """
-        place = side(self.values, value)
+        place = int(self.values.searchsorted(value, side))
         if place in (0, len(self.values)):
             return 100.0 if place else 0.0
-        (p, q), (x, y) = self.percentiles[place - 1 : place + 1], self.values[place - 1 : place + 1]
-        return p + (q - p) * (value - x) / (y - x)
+        p, q = self.percentiles[place - 1], self.percentiles[place]
+        x, y = self.values[place - 1], self.values[place]
+        return float(p + (q - p) * (value - x) / (y - x))

@@ -17,7 +17,7 @@ from harness.load import null_server
 from harness.load.generator import Destination, Load
 from harness.measure.job import Job, Observer, Progress
 from harness.measure.launch import free_port
-from harness.system import home, host, interpreters, procfs
+from harness.system import home, host, interpreters, procfs, signals
 from harness.system.affinity import confined
 from harness.system.processes import Child, Supervisor
 
@@ -63,9 +63,11 @@ def confirmed(job: Job, known: float | None, reached_rps: float, observer: Obser
     if known is None or reached_rps <= NEAR * known:
         return known
     stored = read().get(key(job))
-    if stored is not None and stored.times >= CONFIRMATIONS:
+    if signals.pending() or (stored is not None and stored.times >= CONFIRMATIONS):
         return known
-    return _calibrate_now(job, observer)
+    with signals.interruptible():
+        return _calibrate_now(job, observer)
+    return known
 
 
 def _calibrate_now(job: Job, observer: Observer) -> float:

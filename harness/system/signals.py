@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -39,6 +41,23 @@ def _end(number: int, frame: FrameType | None) -> None:
 def defer() -> None:
     """Note an interruption instead of raising it, until `deliver`."""
     _state.deferring = True
+
+
+def pending() -> bool:
+    """Whether an interruption was put off."""
+    return _state.pending
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let an interruption end a block at once, although interruptions are put off; it is delivered with the others."""
+    _state.deferring = False
+    try:
+        yield
+    except Ended:
+        _state.pending = True
+    finally:
+        _state.deferring = True
 
 
 def deliver() -> None:

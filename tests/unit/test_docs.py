@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -128,24 +129,18 @@ def test_scripts_are_executable() -> None:
         assert Path(ROOT, name).stat().st_mode & 0o111
 
 
-def test_the_readme_shows_a_committed_result() -> None:
-    document = json.loads(text("results/reference/first-run/measurements/0001.json"))
-    server, latency = document["server"], document["latency_ms"]
-    shown = re.search(r"^```text\n(.*?)^```$", text("README.md"), re.DOTALL | re.MULTILINE)
-    assert shown is not None
-    for part in (
-        document["cell"]["id"],
-        f"{document['throughput_rps']:.1f} req/s   {document['verdict']}",
-        f"p50 {latency['p50']:.1f}   p90 {latency['p90']:.1f}   p99 {latency['p99']:.1f}   max {latency['max']:.1f} ms",
-        f"{document['requests']:,} in 10 s, {document['failures']} failed",
-        f"{server['cpu_us_per_request']:.0f} µs CPU per request, {server['cpu_cores']:.2f} cores, "
-        f"{server['rss_peak_bytes'] / 1e6:.0f} MB",
-        f"{document['cell']['server']} {server['version']}",
-        " / ".join(f"{count:,}" for count in server["requests_by_worker"]),
-        f"stored in   {document['path']}",
-        *document["notes"],
-    ):
-        assert part in shown[1], part
+def test_pages_quote_stored_results_as_they_are() -> None:
+    found = importlib.util.spec_from_file_location("quote", ROOT / "benchmarks" / "quote.py")
+    assert found is not None
+    assert found.loader is not None
+    quote = importlib.util.module_from_spec(found)
+    found.loader.exec_module(quote)
+    quotes = 0
+    for page in PAGES:
+        before = page.read_text(encoding="utf-8")
+        assert quote.written(before) == before, f"{page.name}: run benchmarks/quote.py"
+        quotes += len(quote.BLOCK.findall(before))
+    assert quotes >= 2
 
 
 def test_where_the_generator_gate_passes_both_generators_agree() -> None:

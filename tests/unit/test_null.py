@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import pytest
 from harness.load.k6 import K6
 from harness.measure import null
 from harness.model.measurement import Placement
+from harness.system import signals
 
 Calibrated = Callable[..., list[float]]
 
@@ -84,3 +86,27 @@ def test_it_is_not_measured_again_without_end(job: Any, calibrated: Calibrated) 
     for _ in range(10):
         assert null.confirmed(job, known, 4900.0, quiet) == 5000.0
     assert len(left) == 20 - null.CONFIRMATIONS
+
+
+def test_an_interruption_ends_it_at_once_and_loses_nothing(
+    job: Any, calibrated: Calibrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calibrated([5000.0])
+    known = null.ceiling(job, quiet)
+
+    def interrupted(_: object) -> float:
+        signals._end(signal.SIGINT, None)
+        raise AssertionError("the interruption did not end it")
+
+    monkeypatch.setattr(null, "calibrate", interrupted)
+    handlers = {number: signal.getsignal(number) for number in signals.ENDING}
+    signals.defer()
+    try:
+        assert null.confirmed(job, known, 4900.0, quiet) == 5000.0
+        assert signals.pending()
+        assert null.confirmed(job, known, 4900.0, quiet) == 5000.0  # not tried again: the end is near
+        with pytest.raises(signals.Ended):
+            signals.deliver()
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
