@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.errors import LackError
 
+DATABASE_URL = "--database-url"
 IDENTITY = ("cpu_model", "cpus_available", "memory_bytes", "kernel")
 """Facts by which results of two machines, or of one that has changed, are told apart."""
 
@@ -42,10 +45,23 @@ def facts() -> dict[str, object]:
 
 
 def command() -> str | None:
-    """The command line of this process, if it is the harness' own."""
+    """The command line of this process, if it is the harness' own; without the database's URL, which has a password."""
     name = Path(sys.argv[0])
     own = name.name == "harness" or name.parts[-2:] == ("harness", "__main__.py")
-    return shlex.join(["harness", *sys.argv[1:]]) if own else None
+    return shlex.join(["harness", *_without_secrets(sys.argv[1:])]) if own else None
+
+
+def _without_secrets(arguments: Sequence[str]) -> Iterator[str]:
+    secret = False
+    for argument in arguments:
+        option, equals, _ = argument.partition("=")
+        if secret:
+            yield "URL"
+        elif option == DATABASE_URL and equals:
+            yield f"{option}=URL"
+        else:
+            yield re.sub(r"://[^/\s]*@", "://", argument)
+        secret = argument == DATABASE_URL
 
 
 def _has_os_release() -> bool:

@@ -358,6 +358,7 @@ def test_too_many_connections_are_refused_before_anything_starts(db: Harness) ->
     assert "4 workers × 100 pooled connections are 400, and Postgres has 397 free (max_connections 400" in done.stderr
 
 
+@pytest.mark.slow
 def test_users_are_drawn_and_their_answers_checked(db: Harness) -> None:
     for workload, arguments in (("select", ()), ("simulation", ("--param", "fib=5"))):
         found = db.measure("--workload", workload, "--param", "user_id=random", *arguments)

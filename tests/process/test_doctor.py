@@ -42,6 +42,7 @@ def test_a_server_that_is_not_installed_is_a_warning(harness: Harness, tmp_path:
     assert "pip install granian" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_generator_is_calibrated_where_a_cell_may_come_near_it(harness: Harness) -> None:
     fast = harness.run(
         *("run", "--workload", "noop", "--vus", "7", "--warmup", "500ms", "--duration", "1s", "--json"),

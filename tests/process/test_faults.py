@@ -165,7 +165,13 @@ def test_nohup_is_respected(harness: Harness, private_tmp: Path) -> None:
     assert sound(json.loads(out))
 
 
-@pytest.mark.parametrize("server", ["uvicorn", "granian", "gunicorn:worker=uvicorn", "hypercorn"])
+@pytest.mark.parametrize(
+    "server",
+    [
+        "granian",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("uvicorn", "gunicorn:worker=uvicorn", "hypercorn")),
+    ],
+)
 def test_a_killed_harness_leaves_no_process(harness: Harness, private_tmp: Path, server: str) -> None:
     running = harness.start("run", "--server", server, "--workers", "2", "--duration", "20s", TMPDIR=str(private_tmp))
     wait_for_workers(private_tmp, 2)

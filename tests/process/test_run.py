@@ -69,15 +69,10 @@ def test_every_server_is_measured(harness: Harness, private_tmp: Path, server: s
         (("--param", "ms=300"), "users"),
         (("--style", "blocking", "--param", "ms=30"), "event loop"),
         (("--style", "sync", "--param", "ms=300", "--threads", "3"), "threads"),
-        (
-            (
-                *("--framework", "flask", "--server", "gunicorn", "--style", "sync"),
-                "--param",
-                "ms=300",
-                "--threads",
-                "3",
-            ),
+        pytest.param(
+            ("--framework", "flask", "--server", "gunicorn", "--style", "sync", "--param", "ms=300", "--threads", "3"),
             "threads",
+            marks=pytest.mark.slow,
         ),
         (("--workload", "cpu"), "cpu"),
         (("--workload", "cpu", "--style", "sync", "--pin", "none"), "gil"),

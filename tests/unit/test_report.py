@@ -230,6 +230,7 @@ def test_cells_that_do_not_count_are_there_with_their_reasons(visits: Visits) ->
     assert 'class="invalid"' in text
 
 
+@pytest.mark.slow
 def test_a_page_of_200_cells_is_below_2_mb(visits: Visits) -> None:
     made = visits(
         servers=[f"server{number}" for number in range(5)], workers=(1, 2, 4, 8), users=(8, 16, 32, 64, 128), blocks=8

@@ -12,7 +12,7 @@ import pytest
 
 from harness.errors import LackError, UsageError
 from harness.model.cell import Environment
-from harness.system import interpreters, limits, placement, procfs, workers
+from harness.system import host, interpreters, limits, placement, procfs, workers
 
 
 @pytest.mark.parametrize(
@@ -133,3 +133,19 @@ def test_the_counters_are_laid_out_alike_on_both_sides() -> None:
     assert [getattr(workers, name.upper()) for name in names] == list(range(len(names)))
     assert (found["LAG_FIRST"], found["LAG_BUCKETS"]) == (workers.LAG_FIRST, workers.LAG_BUCKETS)
     assert len(names) <= workers.LAG_FIRST
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kept"),
+    [
+        (["run", "--server", "granian"], "harness run --server granian"),
+        (["run", "--database-url", "postgresql://me:sekret@h/d", "-w", "2"], "harness run --database-url URL -w 2"),
+        (["run", "--database-url=host=h password=sekret"], "harness run --database-url=URL"),
+        (["matrix", "--title=http://me:sekret@h/"], "harness matrix --title=http://h/"),
+    ],
+)
+def test_the_command_is_kept_without_secrets(monkeypatch: pytest.MonkeyPatch, arguments: list[str], kept: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["/x/bin/harness", *arguments])
+    assert host.command() == kept
+    monkeypatch.setattr(sys, "argv", ["/x/bin/pytest"])
+    assert host.command() is None
