@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 import servers
 from harness.load import null_server
 from harness.measure.launch import free_port
