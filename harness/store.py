@@ -14,12 +14,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from pydantic import ConfigDict, Field, ValidationError, create_model
 from pydantic_core import from_json
 
 from harness.errors import LackError, UsageError
 from harness.model.cell import Cell, Environment
 from harness.model.duet import Duet
-from harness.model.measurement import PROTOCOL, SCHEMA, Facts, Judgement, Place, Reason
+from harness.model.measurement import PROTOCOL, SCHEMA, Facts, Failures, Judgement, Place, Reason
 
 Document = dict[str, Any]
 
@@ -252,8 +253,7 @@ def read_run(folder: Path) -> StoredRun:
         _check_schema(document["schema"], folder)
         reader = _Reader(document)
         # One at a time: as documents they take several times the memory.
-        paths = sorted(_measurements(folder), key=_number)
-        visits = [reader.visit(_number(path), from_json(path.read_bytes())) for path in paths]
+        visits = [reader.visit(path) for path in sorted(_measurements(folder), key=_number)]
     except OSError as error:
         raise UsageError(
             f"{folder} holds no run: {error.strerror or error}", cure="give the folder of one, below results/"
@@ -345,6 +345,25 @@ def _check_schema(schema: int, folder: Path) -> None:
         )
 
 
+_MEASURED: dict[str, Any] = {
+    "schema_": (int, Field(alias="schema")),
+    "protocol": (int, ...),
+    "cell": (dict[str, Any], ...),
+    "failures_by_kind": (Failures, ...),
+    "block": (int | None, ...),
+    "position": (int | None, ...),
+    "attempt": (int, 1),
+    "repeat": (bool, False),
+    **{
+        name: (field.annotation, field)
+        for name, field in Facts.model_fields.items()
+        if name not in ("cell", "environment", "failures")
+    },
+}
+_Measured = create_model("_Measured", __config__=ConfigDict(extra="ignore", frozen=True), **_MEASURED)
+"""A stored measurement as `as_document` writes it, as far as it is read."""
+
+
 class _Reader:
     """The inverse of `as_document` and `as_failure`. Cells and environments recur, and are made once."""
 
@@ -353,30 +372,43 @@ class _Reader:
         self._cells: dict[str, Cell] = {}
         self._environments: dict[str, Environment] = {}
 
-    def visit(self, number: int, document: Document) -> Visit:
+    def visit(self, path: Path) -> Visit:
         """One measurement; versions of packages are in the run's document."""
-        _check_schema(document["schema"], Path(str(document.get("path"))))
-        cell, environment = self._cell(document["cell"]), document["cell"]["environment"]
-        place = None
-        if document["block"] is not None:
-            place = Place(**{name: document[name] for name in Place.model_fields})
-        facts = None
-        if "requests" in document:
-            given = {
-                **{name: document[name] for name in Facts.model_fields if name in document},
-                "cell": cell,
-                "environment": self._environment(environment),
-                "failures": document["failures_by_kind"],
-            }
-            facts = Facts.model_validate(given)
+        text = path.read_bytes()
+        try:
+            found: Any = _Measured.model_validate_json(text)  # in one pass: a long run has ten thousand of them
+        except ValidationError:
+            document = from_json(text)
+            _check_schema(document["schema"], path)
+            if "requests" in document:
+                raise
+            return self._failure(_number(path), document)
+        _check_schema(found.schema_, path)
+        cell, environment = self._cell(found.cell), self._environment(found.cell["environment"])
+        known = {name: getattr(found, name) for name in Facts.model_fields if name in _Measured.model_fields}
+        facts = Facts.model_construct(
+            **(known | {"cell": cell, "environment": environment, "failures": found.failures_by_kind})
+        )
+        return Visit(
+            number=_number(path),
+            started_at=found.started_at,
+            python=environment.executable,
+            cell=cell,
+            place=_place(found.block, found.position, found.attempt, repeat=found.repeat),
+            facts=facts,
+            failure=None,
+            protocol=found.protocol,
+        )
+
+    def _failure(self, number: int, document: Document) -> Visit:
         return Visit(
             number=number,
             started_at=document["started_at"],
-            python=environment["executable"],
-            cell=cell,
-            place=place,
-            facts=facts,
-            failure=None if facts is not None else Reason.model_validate(document["reasons"][0]),
+            python=document["cell"]["environment"]["executable"],
+            cell=self._cell(document["cell"]),
+            place=Place(**{name: document[name] for name in Place.model_fields}),
+            facts=None,
+            failure=Reason.model_validate(document["reasons"][0]),
             protocol=document["protocol"],
         )
 
@@ -393,6 +425,11 @@ class _Reader:
             packages = self._packages[executable]
             self._environments[executable] = Environment.model_validate({**document, "packages": packages})
         return self._environments[executable]
+
+
+def _place(block: int | None, position: int, attempt: int, *, repeat: bool) -> Place | None:
+    """None outside of a matrix."""
+    return None if block is None else Place(block=block, position=position, attempt=attempt, repeat=repeat)
 
 
 def environments(run: Document) -> list[Document]:
