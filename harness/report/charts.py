@@ -21,8 +21,6 @@ Row = dict[str, Any]
 Spec = dict[str, Any]
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
-OF_CELL = ("name", "workload", "server", "style", "workers", "threads", "users", "load")
-"""Columns that follow from a row's cell."""
 PANEL_WIDTH, PANEL_HEIGHT = 250, 190
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#7f7f7f")
 """Okabe and Ito's palette, which colour-blind readers can tell apart, without its black and its yellow."""
@@ -47,6 +45,8 @@ class Chart:
     """Of the rows, as the data set `rows`."""
     columns: tuple[tuple[str, str], ...]
     """(field, heading) of the table behind it."""
+    own: tuple[str, ...] = ()
+    """Fields of its rows that do not follow from their cell."""
 
     def drawn(self) -> Spec:
         """The specification with its data."""
@@ -55,7 +55,7 @@ class Chart:
     def own_rows(self) -> list[Row]:
         """The rows without what follows from their cell."""
         return [
-            {name: value for name, value in row.items() if "cell" not in row or name not in OF_CELL}
+            {name: value for name, value in row.items() if "cell" not in row or name == "cell" or name in self.own}
             for row in self.rows
         ]
 
@@ -63,9 +63,7 @@ class Chart:
 def of_run(overview: Overview, judged: Sequence[Judged]) -> list[Chart]:
     """Every chart of cells that the run has data for; those of contrasts are in `forest`."""
     places = {cell.name: place for place, cell in enumerate(overview.cells)}
-    cells = [
-        {"cell": place, **identity(cell, overview.cells), **_figures(cell)} for place, cell in enumerate(overview.cells)
-    ]
+    cells = [{"cell": place, **of_cell(cell, overview.cells)} for place, cell in enumerate(overview.cells)]
     found: list[Chart] = []
     shown = [row for row in cells if row["rps"] is not None]
     if len({row["workers"] for row in shown}) > 1:
@@ -223,18 +221,18 @@ def _name(judged: Judged) -> str:
     return f"{visit.environment}:{visit.cell.id}" if visit.environment else visit.cell.id
 
 
-def identity(cell: CellOverview, among: Sequence[CellOverview]) -> Row:
-    """What a cell is called and filtered by: the columns OF_CELL."""
-    values = (
-        *(cell.name, workload_of(cell), served(cell), variant(cell, among)),
-        *(cell.cell.workers, cell.cell.threads, cell.cell.vus, cell.cell.load),
-    )
-    return dict(zip(OF_CELL, values, strict=True))
-
-
-def _figures(cell: CellOverview) -> Row:
+def of_cell(cell: CellOverview, among: Sequence[CellOverview]) -> Row:
+    """What a cell is called and filtered by, and its figures."""
     memory = cell.rss_peak_bytes
     return {
+        "name": cell.name,
+        "workload": workload_of(cell),
+        "server": served(cell),
+        "style": variant(cell, among),
+        "workers": cell.cell.workers,
+        "threads": cell.cell.threads,
+        "users": cell.cell.vus,
+        "load": cell.cell.load,
         **_bounds("rps", cell.throughput_rps),
         **_bounds("cpu", cell.cpu_us_per_request),
         "mb": None if memory is None else round(memory.estimate / cell.cell.workers / 1_000_000, 1),
@@ -350,6 +348,7 @@ def _throughput_by(field: str, title: str, rows: list[Row]) -> Chart:
             ("rps_high", "to"),
             ("ceiling", "ceiling"),
         ),
+        own=("panel",),
     )
 
 
@@ -366,8 +365,7 @@ def _curves(judged: Sequence[Judged], places: dict[str, int], cells: Sequence[Ro
         for percentile in PERCENTILES:
             value = pooled.quantile(percentile)
             if value:
-                nines = round(-math.log10(1 - percentile / 100), 4)
-                rows.append({**shared, "percentile": percentile, "nines": nines, "ms": round(value, 3)})
+                rows.append({**shared, "percentile": percentile, "ms": round(value, 3)})
     return rows
 
 
@@ -381,6 +379,7 @@ def _latency(rows: list[Row]) -> Chart:
         spec=_panels(
             "workload",
             {
+                "transform": [{"calculate": "-log(1 - datum.percentile / 100) / LN10", "as": "nines"}],
                 "mark": {"type": "line", "strokeWidth": 1.6, "point": {"size": 14, "filled": True}},
                 "encoding": {
                     "x": {
@@ -407,6 +406,7 @@ def _latency(rows: list[Row]) -> Chart:
             },
         ),
         columns=(("name", "cell"), ("percentile", "percentile"), ("ms", "ms")),
+        own=("percentile", "ms"),
     )
 
 

@@ -128,7 +128,7 @@ def render(run: Run) -> str:
     every = [*page.charts, *(each["chart"] for each in page.findings)]
     overview = run.overview
     data = {
-        "cells": [] if run.duet else [charts.identity(cell, overview.cells) for cell in overview.cells],
+        "cells": [] if run.duet else [charts.of_cell(cell, overview.cells) for cell in overview.cells],
         "charts": {each.name: {"spec": each.spec, "rows": each.own_rows(), "columns": each.columns} for each in every},
         "timeline": charts.TIMELINE,
         "timelines": charts.timelines(run.judged, overview),
@@ -283,7 +283,7 @@ def _duet(found: Duet) -> Iterator[tuple[str, str]]:
 def _filters(overview: Overview) -> Iterator[dict[str, Any]]:
     options: dict[str, list[str]] = {}
     for cell in overview.cells:
-        for field_name, option in charts.identity(cell, overview.cells).items():
+        for field_name, option in charts.of_cell(cell, overview.cells).items():
             if field_name in FILTERED:
                 options.setdefault(field_name, []).append(str(option))
     for field_name, found in options.items():

@@ -121,7 +121,7 @@ def test_a_figure_leads_to_its_cell(opened: Opened) -> None:
     target = link.get_attribute("href")
     link.click()
     cell = page.locator(target)
-    assert cell.get_attribute("open") is not None
+    page.locator(f"{target}[open]").wait_for()
     cell.locator(".timeline svg").wait_for()
     assert cell.locator(".timeline svg .mark-line path").count() > 0
     assert cell.locator("table[data-visits] tbody tr").count() >= 6

@@ -155,7 +155,7 @@ def test_rows_of_a_chart_have_every_column_of_its_table(visits: Visits) -> None:
         for field, _ in chart.columns:
             assert all(field in row for row in chart.rows), (chart.name, field)
         for own, row in zip(chart.own_rows(), chart.rows, strict=True):
-            cell = charts.identity(found.cells[row["cell"]], found.cells) if "cell" in row else {}
+            cell = charts.of_cell(found.cells[row["cell"]], found.cells) if "cell" in row else {}
             assert {**cell, **own}.items() >= row.items()  # what the page puts together again
 
 
