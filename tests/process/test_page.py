@@ -23,7 +23,7 @@ HOSTILE = "<img src=x onerror='window.pwned=1'><script>window.pwned=1</script>"
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with playwright.sync_playwright() as running:
-        found = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        found = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield found
         found.close()
 
