@@ -112,7 +112,9 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as name, sync_playwright() as running:
         folder = Path(name)
-        browser = running.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        browser = running.chromium.launch(
+            executable_path=browser_path, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
         stored = chosen.runs or [path.parent for path in sorted((REFERENCE / "matrices").glob("*/run.json"))]
         for run in [*stored, *([] if chosen.runs else [generate(folder / "generated")])]:
             rows.append(one(browser, run, folder))

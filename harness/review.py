@@ -29,6 +29,11 @@ def review(stored: StoredRun) -> Overview:
     )
 
 
+def nothing() -> Overview:
+    """Of a run without visits that are compared as those of a matrix are: a duet."""
+    return overview.overview([], title=None, blocks=1, planned=0, seconds=0.0, impossible=[])
+
+
 def compare(first: StoredRun, second: StoredRun, metric: Metric, limit: float | None, *, anyway: bool) -> RunComparison:
     """Two runs, cell by cell. UsageError where they were not measured alike, unless to be compared `anyway`."""
     different = list(_differences(first, second))

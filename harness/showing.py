@@ -46,15 +46,20 @@ def show(folder: Path, form: str, to: Path | None) -> None:
 
 
 def _files(stored: store.StoredRun, form: str, to: Path) -> list[Path]:
-    found = review.review(stored)
-    judged = overview.judge_all(review.visits(stored))
+    answer = store.read_answer(stored.folder)
+    if answer is not None and form in TABLES:
+        raise UsageError(
+            "a duet has no tables of cells: its two sides are compared with each other only",
+            cure="take --format json, which holds every restart",
+        )
+    found = review.nothing() if answer is not None else review.review(stored)
+    judged = [] if answer is not None else overview.judge_all(review.visits(stored))
     if form in TABLES:
         from harness.report import export
 
         return export.write(to, form, found, judged)
     from harness.report import charts, pictures
 
-    answer = store.read_answer(stored.folder)
     if answer is not None:
         drawn = charts.of_duet(answer)
     else:
@@ -95,7 +100,7 @@ def _page(stored: store.StoredRun) -> str:
     return page.render(
         page.Run(
             document=stored.document,
-            overview=review.review(stored),
+            overview=review.nothing() if answer is not None else review.review(stored),
             judged=[] if answer is not None else overview.judge_all(review.visits(stored)),
             claims=claims.of(stored),
             duet=answer,

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness import assets
-from harness.errors import LackError
+from harness.errors import HarnessError, LackError
 from harness.load import null_server
 from harness.load.generator import Destination, Load
 from harness.measure.job import Job, Observer, Progress
@@ -66,7 +66,10 @@ def confirmed(job: Job, known: float | None, reached_rps: float, observer: Obser
     if signals.pending() or (stored is not None and stored.times >= CONFIRMATIONS):
         return known
     with signals.interruptible():
-        return _calibrate_now(job, observer)
+        try:
+            return _calibrate_now(job, observer)
+        except (HarnessError, OSError):
+            pass  # the measurement is made, and must not be lost for that
     return known
 
 

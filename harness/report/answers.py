@@ -44,7 +44,7 @@ def answers(overview: Overview) -> list[str]:
     if len(overview.cells) == 1:
         return [_single(overview.cells[0])]
     if not overview.comparison.contrasts:
-        return ["No two cells could be compared: see below which are invalid, failed or at their ceiling."]
+        return [_uncompared(overview)]
     if too_few_blocks(overview):
         reason = next(each.reason for each in overview.comparison.contrasts)
         return [f"There can be no verdicts: {reason}, six are needed. The figures come with their intervals only."]
@@ -53,6 +53,15 @@ def answers(overview: Overview) -> list[str]:
         for metric in WHAT:
             found.extend(_of_axis(overview, axis, metric))
     return found
+
+
+def _uncompared(overview: Overview) -> str:
+    """Why there is no contrast."""
+    if not overview.cells:
+        return "No visit was made yet."
+    if overview.comparison.excluded or any(cell.invalid or cell.failed or cell.at_ceiling for cell in overview.cells):
+        return "No two cells could be compared: see below which are invalid, failed or at their ceiling."
+    return "No two cells are equal in all but one axis, so nothing is compared: the figures stand for themselves."
 
 
 def _single(cell: CellOverview) -> str:
@@ -77,7 +86,8 @@ def _of_axis(overview: Overview, axis: Axis, metric: Metric) -> Iterator[str]:
         return
     contrasts = [each for each in overview.comparison.contrasts if (each.axis, each.metric) == (axis, metric)]
     name = f"{sentence(axis.replace('_', ' '))}, {WHAT[metric]}: "
-    if all(len(each.groups) == 1 for each in rankings):
+    decided = any(each.verdict in ("faster", "slower") for each in contrasts)
+    if all(len(each.groups) == 1 for each in rankings) and not decided:
         yield name + _undecided(contrasts, len(rankings))
         return
     leads = Counter(side.option for each in rankings for side in each.groups[0].members)
@@ -110,7 +120,7 @@ def _undecided(contrasts: Sequence[Contrast], cases: int) -> str:
     where = "in the one case" if cases == 1 else f"in any of {cases} cases"
     if all(each.verdict == "equivalent" for each in contrasts):
         return f"all are equivalent ({'one case' if cases == 1 else f'{cases} cases'})."
-    bounds = [each.could_be for each in contrasts if each.could_be is not None]
+    bounds = [each.could_be for each in contrasts if each.verdict == "undecided" and each.could_be is not None]
     most = f"; a difference could be up to {max(bounds):.0%}" if bounds else ""
     return f"no difference could be told {where}{most}."
 

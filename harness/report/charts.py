@@ -27,6 +27,8 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8
 VERDICT_COLOURS = {"faster": "#009e73", "slower": "#d55e00", "equivalent": "#7f7f7f", "undecided": "#b8a000"}
 PERCENTILES = (0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.9, 99.95, 99.99, 99.999)
 CONTRASTED: tuple[Metric, ...] = ("throughput_rps", "cpu_us_per_request", "p99_ms")
+WIDEST = 100.0
+"""An interval whose ends differ by more is not drawn."""
 MOST_ROWS = 60
 """Of a forest plot: those that are farthest from 1 where there are more."""
 
@@ -231,6 +233,7 @@ def of_cell(cell: CellOverview, among: Sequence[CellOverview]) -> Row:
         "style": variant(cell, among),
         "workers": cell.cell.workers,
         "threads": cell.cell.threads,
+        "pool_size": cell.cell.pool_size,
         "users": cell.cell.vus,
         "load": cell.cell.load,
         **_bounds("rps", cell.throughput_rps),
@@ -280,10 +283,15 @@ def _tooltip(*more: tuple[str, str, str]) -> list[Spec]:
 
 def _throughput_by(field: str, title: str, rows: list[Row]) -> Chart:
     """Lines over workers or users, with intervals and ceilings."""
-    others = ("load", "threads") if field == "workers" else ("workers", "threads")
+    others = ("load" if field == "workers" else "workers", "threads", "pool_size")
     varying = [each for each in others if len({row.get(each) for row in rows}) > 1]
     panelled = [
-        {**row, "panel": " · ".join((row["workload"], row["style"], *(f"{each} {row[each]}" for each in varying)))}
+        {
+            **row,
+            "panel": " · ".join(
+                (row["workload"], row["style"], *(f"{each.replace('_', ' ')} {row[each]}" for each in varying))
+            ),
+        }
         for row in rows
     ]
     x: Spec = {"field": field, "type": "ordinal" if field == "workers" else "quantitative", "title": title}
@@ -502,8 +510,7 @@ def _forest(metric: Metric, axis: str, family: Sequence[Contrast], delta: float)
                 part for part in (f"{each.b.option} ÷ {each.a.option}", each.workload, each.stratum) if part
             ),
             "ratio": round(each.ratio.estimate, 4),
-            "low": None if each.ratio.low is None else round(each.ratio.low, 4),
-            "high": None if each.ratio.high is None else round(each.ratio.high, 4),
+            **_drawn(each.ratio),
             "verdict": each.verdict,
             "said": verdict(each),
             "rank": ranks[id(each)],
@@ -578,6 +585,13 @@ def _forest(metric: Metric, axis: str, family: Sequence[Contrast], delta: float)
             ("said", "verdict"),
         ),
     )
+
+
+def _drawn(ratio: Interval) -> Row:
+    """The bounds of an interval, or none of one so wide that it would press all others together."""
+    if ratio.low is None or ratio.high is None or ratio.high > WIDEST * ratio.low:
+        return {"low": None, "high": None}
+    return {"low": round(ratio.low, 4), "high": round(ratio.high, 4)}
 
 
 def _distance(each: Contrast) -> float:

@@ -49,7 +49,7 @@ from harness.report.words import (
     workload_of,
 )
 
-FILTERED = ("server", "style", "workload", "workers", "threads", "load")
+FILTERED = ("server", "style", "workload", "workers", "threads", "pool_size", "load")
 FOLDER = Path(__file__).with_name("templates")
 SHADES = 8
 LIBRARY = "window.vegaEmbed = vegaEmbed;"
@@ -175,7 +175,7 @@ def page_of(run: Run) -> Page:
         measured=_measured(run),
         question=question(overview),
         answers=answers(overview),
-        warnings=list(_warnings(overview)),
+        warnings=[] if run.duet else list(_warnings(overview)),
         harness=__version__,
         metrics=list(METRICS.items()),
         legend="; ".join(f"{sign} {meaning}" for sign, meaning in MEANINGS.items())
@@ -289,7 +289,7 @@ def _filters(overview: Overview) -> Iterator[dict[str, Any]]:
     for field_name, found in options.items():
         distinct = list(dict.fromkeys(found))
         if len(distinct) > 1:
-            yield {"field": field_name, "legend": field_name, "options": distinct}
+            yield {"field": field_name, "legend": field_name.replace("_", " "), "options": distinct}
 
 
 def _figures(cell: CellOverview) -> dict[str, tuple[float | None, str, str]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from harness.errors import LackError
 from harness.load.k6 import K6
 from harness.measure import null
 from harness.model.measurement import Placement
@@ -110,3 +111,17 @@ def test_an_interruption_ends_it_at_once_and_loses_nothing(
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def test_a_calibration_that_fails_loses_no_measurement(
+    job: Any, calibrated: Calibrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calibrated([5000.0])
+    known = null.ceiling(job, quiet)
+
+    def failed(_: object) -> float:
+        raise LackError("the null server does not start", cure="")
+
+    monkeypatch.setattr(null, "calibrate", failed)
+    assert null.confirmed(job, known, 4900.0, quiet) == 5000.0
+    signals.deliver()

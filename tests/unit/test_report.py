@@ -10,6 +10,7 @@ import json
 import math
 import random
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,34 @@ def test_a_single_cell_is_answered_by_its_figures(visits: Visits) -> None:
 
 def test_a_run_without_a_valid_cell_says_so(visits: Visits) -> None:
     assert "No two cells could be compared" in answers(of(visits(stolen=1.0)))[0]
+
+
+def test_cells_that_differ_in_more_than_an_axis_are_not_called_invalid(visits: Visits) -> None:
+    apart = [*visits(servers=("uvicorn",), styles=("async",), workers=(1,))]
+    apart += [*visits(servers=("granian",), styles=("sync",), workers=(1,))]
+    once = [each for each in apart if not each.repeat]
+    assert "nothing is compared" in answers(of(once))[0]
+    assert answers(of([])) == ["No visit was made yet."]
+
+
+def test_an_interval_without_bounds_worth_the_name_is_not_drawn(visits: Visits) -> None:
+    found = of(visits(blocks=2, noise=0.05))
+    (chart,) = (chart for metric, axis, chart in charts.forest(found) if (metric, axis) == ("throughput_rps", "server"))
+    assert all(row["low"] is None or row["high"] <= charts.WIDEST * row["low"] for row in chart.rows)
+    assert any(row["low"] is None for row in chart.rows)
+
+
+def test_a_duet_of_a_cell_with_itself_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(REFERENCE / "duets" / "noop-uvicorn-granian", run)
+    for path in [run / "run.json", run / "duet.json", *(run / "measurements").glob("*.json")]:
+        text = path.read_text(encoding="utf-8").replace("uvicorn/fastapi", "granian/fastapi")
+        path.write_text(text.replace('"server": "uvicorn"', '"server": "granian"'), encoding="utf-8")
+    showing.show(run, "html", tmp_path / "duet.html")
+    showing.show(run, "svg", tmp_path)
+    assert "restarts.svg" in capsys.readouterr().out
+    with pytest.raises(UsageError, match="a duet has no tables"):
+        showing.show(run, "csv", tmp_path)
 
 
 def test_every_chart_can_be_drawn_and_has_marks(visits: Visits, tmp_path: Path) -> None:

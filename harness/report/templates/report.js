@@ -76,6 +76,10 @@ function filter() {
   }
   const left = data.cells.length - hidden.size;
   document.getElementById('shown').textContent = hidden.size ? `${left} of ${data.cells.length} cells` : '';
+  for (const table of document.querySelectorAll('table.lazy[data-chart]:not(:empty)')) {
+    table.replaceChildren();
+    fill(table);
+  }
   for (const [name, view] of drawn) view?.data('rows', rowsOf(name)).runAsync();
 }
 
@@ -150,7 +154,10 @@ async function drawChart(element) {
   const name = element.dataset.chart;
   if (drawn.has(name)) return;
   drawn.set(name, null);
-  drawn.set(name, await draw(element, data.charts[name].spec, rowsOf(name)));
+  const before = hidden.size;
+  const view = await draw(element, data.charts[name].spec, rowsOf(name));
+  drawn.set(name, view);
+  if (hidden.size !== before) view.data('rows', rowsOf(name)).runAsync(); // filtered while it was drawn
 }
 
 function drawTimeline(element) {
