@@ -136,6 +136,12 @@ def change(facts: Facts) -> Callable[..., Facts]:
     return changed
 
 
+def heard() -> None:
+    """Signals are what they are for a command in a terminal."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Harness:
     """The command line, run as a user does, in an empty folder of its own."""
 
@@ -171,8 +177,8 @@ class Harness:
             stderr=subprocess.PIPE,
             text=True,
             stdin=subprocess.DEVNULL,
-            # The tests may run under nohup, which the harness would respect.
-            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+            # The tests may run under nohup or in the background of a script, which the harness would respect.
+            preexec_fn=heard,
         )
 
     def measure(self, *arguments: str, timeout: float = 90) -> dict[str, Any]:
