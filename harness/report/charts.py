@@ -284,7 +284,7 @@ def _tooltip(*more: tuple[str, str, str]) -> list[Spec]:
 def _throughput_by(field: str, title: str, rows: list[Row]) -> Chart:
     """Lines over workers or users, with intervals and ceilings."""
     others = ("load" if field == "workers" else "workers", "threads", "pool_size")
-    varying = [each for each in others if len({row.get(each) for row in rows}) > 1]
+    varying = [each for each in others if len({row[each] for row in rows} - {None}) > 1]
     panelled = [
         {
             **row,

@@ -284,7 +284,7 @@ def _filters(overview: Overview) -> Iterator[dict[str, Any]]:
     options: dict[str, list[str]] = {}
     for cell in overview.cells:
         for field_name, option in charts.of_cell(cell, overview.cells).items():
-            if field_name in FILTERED:
+            if field_name in FILTERED and option is not None:
                 options.setdefault(field_name, []).append(str(option))
     for field_name, found in options.items():
         distinct = list(dict.fromkeys(found))
