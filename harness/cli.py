@@ -353,7 +353,7 @@ def duet(
     precision: Annotated[
         str, typer.Option(metavar="SHARE", help="Stop when the interval is as narrow as ± this.")
     ] = "1%",
-    max_time: Annotated[str, typer.Option(metavar="TIME", help="Restart no more after this time.")] = "5m",
+    max_time: Annotated[str, typer.Option(metavar="TIME", help="How long the restarts may take in all.")] = "5m",
     fail_slower: Annotated[
         str | None,
         typer.Option(metavar="SHARE", help="Exit code 1 if the second costs more by this, such as 3%, for certain."),

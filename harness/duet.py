@@ -45,6 +45,7 @@ class Settings:
     precision: float
     """Half-width of the interval at which to stop, as a fraction; and δ, the difference from which on one matters."""
     most_seconds: float
+    """No restart begins that would end later, but for the first."""
     limit: float | None = None
     """How much worse the second may be, as a fraction."""
     interference: bool = True
@@ -187,7 +188,9 @@ class _Work:
         """Restart until the interval is narrow enough or the time is over; then look at what the partners do."""
         while True:
             self._restart()
-            late = time.monotonic() - self._began > self._settings.most_seconds
+            passed = time.monotonic() - self._began
+            another = passed / len(self.restarts)
+            late = passed + another > self._settings.most_seconds
             if late or judging.enough(self._logs, self._settings.precision):
                 break
         if self._settings.interference:
