@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from handlers import catalogue
-from harness import configuration, plan
+from harness import application, configuration, plan
 from harness.errors import UsageError
+from harness.model.application import ApplicationPlan
 from harness.model.plan import Plan
 
 Texts = Sequence[str] | None
@@ -35,8 +36,16 @@ class Given:
         return [f"--{field.name.replace('_', '-')}" for field in fields(self) if getattr(self, field.name)]
 
 
-def wanted(given: Given, overrides: Mapping[str, int | str | None], file: Path | None, preset: str | None) -> Plan:
-    """The plan of a file, a preset, the project or the axes, with the overrides in place."""
+def wanted(
+    given: Given,
+    overrides: Mapping[str, int | str | None],
+    file: Path | None,
+    preset: str | None,
+    own: application.Given | None = None,
+) -> Plan:
+    """The plan of a file, a preset, the project or the axes, with the overrides in place, and with the user's
+    application unless a preset or an axis asks for ours."""
+    own = own or application.Given()
     named = given.named()
     if file is not None and preset is not None:
         raise UsageError(f"{file} and --preset {preset} together", cure="give one of them")
@@ -47,19 +56,34 @@ def wanted(given: Given, overrides: Mapping[str, int | str | None], file: Path |
         found = configuration.load(file)
     elif preset is not None:
         found = configuration.preset(preset)
-    elif named:
+    elif named or own.app:
         found = configuration.parse({"cells": [from_options(given)]}, "the command line")
     else:
-        own = configuration.project()
-        if own is None:
+        projects = configuration.project()
+        if projects is None:
             raise UsageError(
                 "nothing says what to measure",
                 cure="try --preset quick, or give axes: --server uvicorn,granian --style async,sync",
             )
-        found = own
+        found = projects
     changes = {name: value for name, value in overrides.items() if value is not None}
-    document = found.model_dump(exclude_unset=True) | changes
+    document = found.model_dump(exclude_unset=True, by_alias=True) | changes
+    described = _application(found, own, "--preset" if preset else None)
+    if described is not None:
+        document["application"] = described.model_dump(mode="json", exclude_unset=True, by_alias=True)
     return configuration.parse(document, "the command line" if changes else "the plan")
+
+
+def _application(found: Plan, own: application.Given, preset: str | None) -> ApplicationPlan | None:
+    """The plan's application with the options over it; else the options' or the project's, unless ours are wanted."""
+    if found.application is not None:
+        return application.wanted(own, found.application)
+    ours = [f"--{name}" for axes in found.cells for name in sorted(OURS & axes.model_fields_set)]
+    return application.described_by(own, [preset] if preset else [name.replace("_", "-") for name in ours])
+
+
+OURS = frozenset({"framework", "style", "workload", "pool_size"})
+"""Axes that only workloads of ours have."""
 
 
 def refuse_with_resume(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import inspect
 import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_type_hints
 
 import typer
 
@@ -16,6 +18,11 @@ from handlers import catalogue
 from handlers.styles import STYLES
 from harness.errors import HarnessError, UsageError
 from harness.system import signals
+
+if TYPE_CHECKING:
+    from harness.application import Given
+else:
+    Given = object  # imported only by the commands that need it
 
 app = typer.Typer(
     name="harness",
@@ -39,10 +46,17 @@ Server = Annotated[
         help=f"Server to measure: {', '.join(servers.names())}. Options: harness list servers.",
     ),
 ]
-Framework = Annotated[str, typer.Option(metavar="NAME", help=f"Framework: {', '.join(catalogue.FRAMEWORKS)}.")]
-Style = Annotated[str, typer.Option(metavar="NAME", help=f"Handler style: {', '.join(STYLES)}.")]
+Framework = Annotated[
+    str | None, typer.Option(metavar="NAME", help=f"Framework: {', '.join(catalogue.FRAMEWORKS)}.  [default: fastapi]")
+]
+Style = Annotated[
+    str | None, typer.Option(metavar="NAME", help=f"Handler style: {', '.join(STYLES)}.  [default: async]")
+]
 Workload = Annotated[
-    str, typer.Option(metavar="NAME", help=f"What a request does: {', '.join(catalogue.workload_names())}.")
+    str | None,
+    typer.Option(
+        metavar="NAME", help=f"What a request does: {', '.join(catalogue.workload_names())}.  [default: sleep]"
+    ),
 ]
 Params = Annotated[
     list[str] | None,
@@ -87,6 +101,78 @@ Diagnose = Annotated[
 BootDeadline = Annotated[str, typer.Option(metavar="TIME", help="How long the server may take to come up.")]
 
 
+OPTIONS: dict[str, Any] = {
+    "app": Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:OBJECT", help="Measure this application in place of ours."),
+    ],
+    "app_dir": Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER", help="Its folder: imported from, and where the server runs.  [default: the current one]"
+        ),
+    ],
+    "factory": Annotated[bool | None, typer.Option("--factory", help="The object makes the application when called.")],
+    "interface": Annotated[
+        str | None, typer.Option(metavar="NAME", help="How it is called: asgi or wsgi.  [default: found out]")
+    ],
+    "path": Annotated[
+        list[str] | None, typer.Option(metavar="PATH", help="What to GET; may be repeated, each equally often.")
+    ],
+    "requests": Annotated[
+        str | None, typer.Option(metavar="FILE", help="Requests as TOML: methods, bodies, weights, expected answers.")
+    ],
+    "k6_script": Annotated[
+        str | None, typer.Option(metavar="FILE", help="A k6 script that sends; the server is at __ENV.BASE_URL.")
+    ],
+    "env": Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE", help="Variable for the application; never stored. NAME takes the value here."
+        ),
+    ],
+    "env_file": Annotated[str | None, typer.Option(metavar="FILE", help="More variables, as NAME=VALUE lines.")],
+    "wait": Annotated[
+        str | None, typer.Option(metavar="TIME", help="How long a request waits by itself, for its ceiling.")
+    ],
+    "setup": Annotated[str | None, typer.Option(metavar="CMD", help="Shell command to run before everything.")],
+    "before_visit": Annotated[
+        str | None, typer.Option(metavar="CMD", help="Shell command to run before each measurement.")
+    ],
+    "teardown": Annotated[
+        str | None, typer.Option(metavar="CMD", help="Shell command to run at the end, whatever happened.")
+    ],
+}
+"""Options of every command that can measure an application of the user's; fields of `application.Given`."""
+Command = Callable[..., None]
+
+
+def takes_application(command: Command) -> Command:
+    """Give a command the options of OPTIONS, as its argument `given`."""
+
+    @functools.wraps(command)
+    def called(**arguments: Any) -> None:
+        from harness.application import Given
+
+        own = {name: arguments.pop(name) for name in OPTIONS}
+        command(**arguments, given=Given(**own))
+
+    hints = get_type_hints(command, include_extras=True)
+    kept = [
+        each.replace(annotation=hints[each.name])
+        for each in inspect.signature(command).parameters.values()
+        if each.name != "given"
+    ]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
+        for name, option in OPTIONS.items()
+    ]
+    parameters = [*(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in kept), *added]
+    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    called.__annotations__ = {each.name: each.annotation for each in parameters}
+    return called
+
+
 def _complete_run(incomplete: str) -> list[str]:
     """Run folders for shell completion."""
     from harness import store
@@ -112,11 +198,14 @@ def _options(
 
 
 @app.command()
+@takes_application
 def run(
+    *,
+    given: Given,
     server: Server = "uvicorn",
-    framework: Framework = "fastapi",
-    style: Style = "async",
-    workload: Workload = "sleep",
+    framework: Framework = None,
+    style: Style = None,
+    workload: Workload = None,
     param: Params = None,
     workers: Workers = 1,
     threads: Threads = 40,
@@ -136,28 +225,32 @@ def run(
     out: Out = Path("results"),
     as_json: Json = False,
 ) -> None:
-    """Measure one cell: a server, style, workload and load."""
-    from harness import load, plan, runner
+    """Measure one cell: a server, style, workload and load, or an application of yours."""
+    from harness import application, load, plan, runner
     from harness.report.progress import reporter
     from harness.system.placement import PINS
 
+    own = application.chosen(given, _ours(framework, style, workload, param), python)
     choice = plan.choose(
         plan.Request(
             server=server,
-            framework=framework,
-            style=style,
-            workload=workload,
+            framework=framework or plan.FRAMEWORK,
+            style=style or plan.STYLE,
+            workload=workload or plan.WORKLOAD,
             params=tuple(param or ()),
             workers=workers,
             threads=threads,
             pool_size=pool_size,
             vus=vus,
             rate=rate,
+            own=own.own if own else None,
+            interface=own.interface if own else None,
         )
     )
     settings = runner.Settings(
         timing=plan.timing(warmup, duration),
-        python=python,
+        python=own.python if own else python,
+        application=own,
         generator=plan.known("generator", generator, load.NAMES),
         k6=k6,
         database_url=database_url,
@@ -179,7 +272,10 @@ def run(
 
 
 @app.command()
+@takes_application
 def matrix(
+    *,
+    given: Given,
     plan_file: Annotated[
         Path | None, typer.Argument(metavar="[PLAN]", help="A TOML file with a plan, in place of the axes below.")
     ] = None,
@@ -251,8 +347,9 @@ def matrix(
         database_url=database_url,
         out=out,
         boot_seconds=plan.seconds("--boot-deadline", boot_deadline),
+        variables=given.pairs(),
     )
-    given = axes.Given(
+    chosen = axes.Given(
         server=server,
         framework=framework,
         style=style,
@@ -275,11 +372,11 @@ def matrix(
         "duet_baseline": duet_baseline,
     }
     if resume is not None:
-        axes.refuse_with_resume(given, overrides, plan_file, preset)
+        axes.refuse_with_resume(chosen, overrides, plan_file, preset)
     else:
-        wanted = axes.wanted(given, overrides, plan_file, preset)
+        wanted = axes.wanted(chosen, overrides, plan_file, preset, given)
         if dry_run:
-            planned.show(wanted, plan.expand(wanted), carried.timing_of(wanted))
+            planned.show(wanted, carried.expand(wanted, given.pairs()).expansion, carried.timing_of(wanted))
             return
     with matrix_reporter() as reporter:
         folder = carried.resume(resume, means, reporter) if resume else carried.run(wanted, means, reporter)
@@ -331,14 +428,22 @@ def report(
 
 
 @app.command()
+@takes_application
 def duet(
+    *,
+    given: Given,
     first: Annotated[
         str, typer.Argument(metavar="FIRST", help="A cell: SERVER:key=value/fastapi/async/noop/w2, or parts of it.")
     ],
     second: Annotated[str, typer.Argument(metavar="SECOND", help="The cell to compare with it.")],
-    framework: Framework = "fastapi",
-    style: Style = "async",
-    workload: Workload = "noop",
+    framework: Framework = None,
+    style: Style = None,
+    workload: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help=f"What a request does: {', '.join(catalogue.workload_names())}.  [default: noop]"
+        ),
+    ] = None,
     param: Params = None,
     workers: Workers = 1,
     threads: Threads = 40,
@@ -350,6 +455,12 @@ def duet(
     second_python: Annotated[
         str | None, typer.Option(metavar="PATH", help="Interpreter that runs the second server.  [default: our own]")
     ] = None,
+    first_app_dir: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Folder of the first application.  [default: --app-dir]")
+    ] = None,
+    second_app_dir: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Folder of the second application.  [default: --app-dir]")
+    ] = None,
     precision: Annotated[
         str, typer.Option(metavar="SHARE", help="Stop when the interval is as narrow as ± this.")
     ] = "1%",
@@ -358,8 +469,8 @@ def duet(
         str | None,
         typer.Option(metavar="SHARE", help="Exit code 1 if the second costs more by this, such as 3%, for certain."),
     ] = None,
-    warmup: Warmup = "1500ms",
-    duration: Annotated[str, typer.Option(metavar="TIME", help="The window of each restart.")] = "5s",
+    warmup: Warmup = "1s",
+    duration: Annotated[str, typer.Option(metavar="TIME", help="The window of each restart.")] = "3s",
     interference: Annotated[
         bool, typer.Option("--interference/--no-interference", help="Look at what the two do to each other.")
     ] = True,
@@ -374,17 +485,17 @@ def duet(
 
     Both are loaded at the same time on the same cores, so that whatever the machine does to one it does to the other.
     """
+    from harness import application, plan
     from harness import duet as carried
-    from harness import plan
     from harness.report import duet as shown
     from harness.report.progress import duet_reporter
     from harness.system.placement import PINS
 
     shared = plan.Request(
         server="",
-        framework=framework,
-        style=style,
-        workload=workload,
+        framework=framework or plan.FRAMEWORK,
+        style=style or plan.STYLE,
+        workload=workload or "noop",
         params=tuple(param or ()),
         workers=workers,
         threads=threads,
@@ -403,9 +514,13 @@ def duet(
         out=out,
         boot_seconds=plan.seconds("--boot-deadline", boot_deadline),
     )
-    sides = [plan.choose(plan.parse_cell(text, shared)) for text in (first, second)]
+    asked = _ours(framework, style, workload, param)
+    sides = [
+        application.side(plan.parse_cell(text, shared), given, asked, python, folder)
+        for text, python, folder in ((first, first_python, first_app_dir), (second, second_python, second_app_dir))
+    ]
     with duet_reporter() as reporter:
-        outcome = carried.run((sides[0], first_python), (sides[1], second_python), settings, reporter)
+        outcome = carried.run(sides[0], sides[1], settings, reporter)
     if as_json:
         print(outcome.duet.model_dump_json())
     else:
@@ -454,11 +569,14 @@ def compare(
 
 
 @app.command()
+@takes_application
 def serve(
+    *,
+    given: Given,
     server: Server = "uvicorn",
-    framework: Framework = "fastapi",
-    style: Style = "async",
-    workload: Workload = "sleep",
+    framework: Framework = None,
+    style: Style = None,
+    workload: Workload = None,
     param: Params = None,
     workers: Workers = 1,
     threads: Threads = 40,
@@ -471,25 +589,42 @@ def serve(
 
     To look at by hand; Ctrl-C ends it.
     """
-    from harness import plan, runner
+    from harness import application, plan, runner
 
+    own = application.chosen(given, _ours(framework, style, workload, param), python)
     request = plan.Request(
         server=server,
-        framework=framework,
-        style=style,
-        workload=workload,
+        framework=framework or plan.FRAMEWORK,
+        style=style or plan.STYLE,
+        workload=workload or plan.WORKLOAD,
         params=tuple(param or ()),
         workers=workers,
         threads=threads,
         pool_size=pool_size,
+        own=own.own if own else None,
+        interface=own.interface if own else None,
     )
     runner.serve(
         plan.choose(request),
-        python=python,
+        application=own,
+        python=own.python if own else python,
         database_url=database_url,
         port=plan.bounded("--port", port, 1, 65535),
         tell=_tell,
     )
+
+
+@app.command()
+def init(python: Python = None) -> None:
+    """Write a commented harness.toml for the project in this folder.
+
+    It finds the application and suggests what to request; nothing is ever overwritten.
+    """
+    from harness import project
+
+    written = project.init(python)
+    first = written.applications[0]
+    print(f"{written.path}: {first.target} ({written.looked})\n  look at its path, then: harness run --server granian")
 
 
 @app.command()
@@ -644,6 +779,12 @@ def db_stop() -> None:
     from harness.database import embedded
 
     print("stopped" if embedded.stop() else "it was not running")
+
+
+def _ours(framework: str | None, style: str | None, workload: str | None, param: list[str] | None) -> list[str]:
+    """Options that ask for a workload of ours."""
+    options = {"--framework": framework, "--style": style, "--workload": workload, "--param": param}
+    return [name for name, value in options.items() if value]
 
 
 def _tell(message: str) -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from harness.errors import UsageError
+from harness.model.application import ApplicationPlan
 from harness.model.plan import Axes, Plan
 
-PROJECT = "pyproject.toml"
+PROJECT: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "harness.toml": lambda document: document,
+    "pyproject.toml": lambda document: document.get("tool", {}).get("harness", {}),
+}
+"""Files in which a project configures the harness → the part that does. The first that there is counts."""
 
 PRESETS = {
     "quick": Plan(
@@ -78,29 +84,65 @@ def preset(name: str) -> Plan:
 
 
 def load(path: Path) -> Plan:
-    """The plan of a TOML file; of a `pyproject.toml` its `[tool.harness.matrix]`."""
+    """The plan of a TOML file; of a `pyproject.toml` or `harness.toml` its matrix."""
+    document = read(path)
+    if path.name in PROJECT:
+        table = PROJECT[path.name](document)
+        document = table.get("matrix", {})
+        if not document:
+            raise UsageError(f"{path} has no matrix", cure="write a plan there; see docs/matrix.md")
+        if "application" in table:
+            document = {**document, "application": table["application"]}
+    return parse(document, str(path))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A TOML file."""
     try:
-        document: Mapping[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(
             f"cannot read {path}: {error.strerror}", cure="give the path of a plan, a TOML file"
         ) from error
     except ValueError as error:
         raise UsageError(f"{path} is no TOML: {error}", cure="mend it there") from error
-    if path.name == PROJECT:
-        document = document.get("tool", {}).get("harness", {}).get("matrix", {})
-        if not document:
-            raise UsageError(f"{path} has no [tool.harness.matrix]", cure="write a plan there; see docs/matrix.md")
-    return parse(document, str(path))
+
+
+def table() -> tuple[Path, dict[str, Any]] | None:
+    """What the project in the current folder says about the harness, and where: in `harness.toml`, else in
+    `[tool.harness]` of its `pyproject.toml`."""
+    for name, part in PROJECT.items():
+        path = Path(name)
+        if path.is_file() and (found := part(read(path))):
+            unknown = found.keys() - {"application", "matrix"}
+            if unknown:
+                raise UsageError(
+                    f"{name}: unknown table {sorted(unknown)[0]!r}", cure="known: application, matrix; see docs"
+                )
+            return path, found
+    return None
 
 
 def project() -> Plan | None:
-    """The plan of the `pyproject.toml` in the current folder, if there is one."""
-    try:
-        text = Path(PROJECT).read_text(encoding="utf-8")
-    except OSError:
+    """The plan of the project in the current folder, if there is one."""
+    found = table()
+    return load(found[0]) if found is not None and "matrix" in found[1] else None
+
+
+def application() -> ApplicationPlan | None:
+    """The application of the project in the current folder, if it names one."""
+    found = table()
+    if found is None or "application" not in found[1]:
         return None
-    return load(Path(PROJECT)) if "[tool.harness.matrix]" in text or "[[tool.harness.matrix" in text else None
+    return parse_application(found[1]["application"], str(found[0]))
+
+
+def parse_application(document: Mapping[str, Any], source: str) -> ApplicationPlan:
+    """An application from a document; UsageError names what is wrong with it."""
+    try:
+        return ApplicationPlan.model_validate(document)
+    except ValidationError as error:
+        raise UsageError(f"{source}: {first(error)}", cure="see docs/applications.md") from error
 
 
 def parse(document: Mapping[str, Any], source: str) -> Plan:
@@ -108,9 +150,23 @@ def parse(document: Mapping[str, Any], source: str) -> Plan:
     try:
         return Plan.model_validate(document, strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise UsageError(
-            f"{source}: {where}: {first['msg'].lower()}" + (f" (it is {first['input']!r})" if where else ""),
+            f"{source}: {first(error)}",
             cure="see docs/matrix.md, or let an editor check it with harness/plan.schema.json",
         ) from error
+
+
+ALTERNATIVE = re.compile(r"\[|^constrained-str$|^str$|^CsvColumn$")
+"""Parts of an error's place that name one of several types and no part of the document."""
+
+
+def first(error: ValidationError) -> str:
+    """The first thing that is wrong, where, and with which value."""
+    details = max(error.errors(), key=lambda each: len(each["loc"]))  # of alternatives, the one that fits best
+    where = ".".join(str(part) for part in details["loc"] if not ALTERNATIVE.search(str(part)))
+    said = details["msg"].removeprefix("Value error, ")
+    said = said[:1].lower() + said[1:]
+    if not where:
+        return said
+    shown = f" (it is {details['input']!r})" if isinstance(details["input"], str | int | float) else ""
+    return f"{where}: {said}{shown}"

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Protocol
 
 from harness import __version__, store
+from harness.application import Side
 from harness.errors import UsageError
 from harness.judge import duet as judging
 from harness.judge.statistics import difference, usable
 from harness.judge.verdict import judge
 from harness.load import k6
-from harness.measure import Job, Measured, Progress, Service, measure
+from harness.measure import Job, Measured, Progress, Service, hooks, measure
 from harness.model.cell import Cell, Environment, Timing
 from harness.model.comparison import Interval
 from harness.model.duet import Duet, Interference, Restart
@@ -32,7 +33,7 @@ from harness.runner import (
     service_of,
     users_of,
 )
-from harness.system import host, limits, lock, signals
+from harness.system import host, interpreters, limits, lock, signals
 
 INTERFERENCE_ROUNDS = 3
 
@@ -77,13 +78,17 @@ class Outcome:
     folder: Path
 
 
-Side = tuple[Choice, str | None]
-"""A cell, and the interpreter that runs its server; None: the harness' own."""
+def names(*sides: Side) -> tuple[str, ...]:
+    """The cells' written forms, each after its interpreter where these differ."""
+    several = len({side.python for side in sides}) > 1
+    return tuple(
+        f"{side.python}:{side.choice.cell.id}" if several and side.python else side.choice.cell.id for side in sides
+    )
 
 
 def run(first: Side, second: Side, settings: Settings, shown: Reporter) -> Outcome:
     """Compare two cells by what a request costs, when no other harness measures."""
-    with lock.machine(shown.tell):
+    with lock.machine(shown.tell), hooks.around(first.application or second.application):
         return perform(first, second, settings, shown)
 
 
@@ -92,18 +97,22 @@ def perform(first: Side, second: Side, settings: Settings, shown: Reporter) -> O
     host.require_linux()
     started = datetime.now(UTC)
     generator = k6.find(settings.k6)
-    cells = [choice.cell for choice, _ in (first, second)]
+    cells = [side.choice.cell for side in (first, second)]
     if cells[0].vus is None or cells[0].vus != cells[1].vus:
         raise UsageError(
             "a duet needs equal users on both sides and no arrival rate",
             cure="give --vus N once, for both",
         )
-    environments = [prepare_environment(choice, python) for choice, python in (first, second)]
-    limits.check_capacity(2 * users_of(first[0]))
-    sides = _sides(first[0], second[0], environments, settings, shown.tell)
-    with store.RunFolder.create(settings.out, "duet", started) as folder:
-        folder.write_run(_document(cells, environments, settings, started))
-        work = _Work(sides, Job(sides=sides, timing=settings.timing, generator=generator), settings, folder, shown)
+    environments = [prepare_environment(side.choice, side.python) for side in (first, second)]
+    limits.check_capacity(2 * users_of(first.choice))
+    sides = _sides(first.choice, second.choice, environments, settings, shown.tell)
+    secrets = frozenset().union(*(side.application.secrets for side in (first, second) if side.application))
+    with store.RunFolder.create(settings.out, "duet", started, secrets) as folder:
+        named = names(first, second)
+        folder.write_run(_document(named, cells, environments, settings, started))
+        work = _Work(
+            named, sides, Job(sides=sides, timing=settings.timing, generator=generator), settings, folder, shown
+        )
         try:
             found = work.carry_out()
         except signals.Ended:
@@ -131,14 +140,18 @@ def _sides(
 
 
 def _document(
-    cells: Sequence[Cell], environments: Sequence[Environment], settings: Settings, started: datetime
+    names: Sequence[str],
+    cells: Sequence[Cell],
+    environments: Sequence[Environment],
+    settings: Settings,
+    started: datetime,
 ) -> store.Document:
     """What was asked for, on which host, with which packages."""
     return {
         "harness": __version__,
         "command": host.command(),
         "started_at": started.isoformat(timespec="milliseconds"),
-        "duet": [cell.id for cell in cells],
+        "duet": list(names),
         "cells": list(dict.fromkeys(cell.id for cell in cells)),
         "precision": settings.precision,
         "warmup_seconds": settings.timing.warmup_seconds,
@@ -170,13 +183,14 @@ class _Work:
 
     def __init__(
         self,
+        names: Sequence[str],
         sides: Sequence[Service],
         job: Job,
         settings: Settings,
         folder: store.RunFolder,
         shown: Reporter,
     ) -> None:
-        self._sides, self._job, self._settings = sides, job, settings
+        self._names, self._sides, self._job, self._settings = names, sides, job, settings
         self._folder, self._shown = folder, shown
         self._began = time.monotonic()
         self.restarts: list[Restart] = []
@@ -256,8 +270,9 @@ class _Work:
         database = [each.database.cpu_cores for each in self._together[0] if each.database is not None]
         cores = [each for each in database if each is not None]
         found = Duet(
-            first=self._sides[0].cell.id,
-            second=self._sides[1].cell.id,
+            first=self._names[0],
+            second=self._names[1],
+            servers=(_server(self._sides[0]), _server(self._sides[1])),
             ratio=ratio,
             verdict=verdict,
             reason=reason,
@@ -268,14 +283,20 @@ class _Work:
             seconds=round(time.monotonic() - self._began, 1),
             restarts=self.restarts,
             interference=[
-                Interference(cell=side.cell.id, ratio=found)
-                for side, together, alone in zip(self._sides, self._together, self._alone, strict=True)
+                Interference(cell=name, ratio=found)
+                for name, together, alone in zip(self._names, self._together, self._alone, strict=True)
                 if (found := _interference(together, alone)) is not None
             ],
             database_cores=round(sum(cores) / len(cores), 3) if cores else None,
         )
         self._folder.write_answer(found.model_dump(mode="json"))
         return found
+
+
+def _server(side: Service) -> str:
+    """Server and Python with their versions."""
+    version = side.environment.packages[interpreters.normal(side.adapter.distribution)]
+    return f"{side.cell.server} {version} on Python {side.environment.python}"
 
 
 def _database_us(facts: Facts) -> float | None:

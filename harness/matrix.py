@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from harness import __version__, duet, plan, store
+from harness.application import Ready, Side, ready
 from harness.errors import HarnessError, TargetError, UsageError
 from harness.judge.verdict import judge
 from harness.load import k6
 from harness.load.generator import Generator
-from harness.measure import Job, Measured, Progress, Service, measure
-from harness.model.cell import Environment, Timing
+from harness.measure import Job, Measured, Progress, Service, hooks, measure
+from harness.model.cell import Environment, Interface, OwnApplication, Timing
 from harness.model.comparison import Interval
 from harness.model.duet import Restart
 from harness.model.measurement import Judgement, Place, Verdict
@@ -32,9 +34,10 @@ from harness.runner import (
     service_of,
     users_of,
 )
+from harness.subjects.own import Own
 from harness.system import host, interpreters, limits, lock, placement, quiet, signals
 
-DUET_TIMING = Timing(warmup_seconds=1.5, window_seconds=5.0)
+DUET_TIMING = Timing(warmup_seconds=1.0, window_seconds=3.0)
 DUET_PRECISION, DUET_SECONDS = 0.01, 180.0
 REPEAT_SECONDS = 15.0
 """How long to wait for a quieter moment before a visit is repeated."""
@@ -48,6 +51,8 @@ class Means:
     database_url: str | None = None
     out: Path = Path("results")
     boot_seconds: float = BOOT_SECONDS
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """For the user's application."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,15 +123,49 @@ def timing_of(wanted: Plan) -> Timing:
     return plan.timing(wanted.warmup, wanted.duration)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Expanded:
+    """The cells of a plan, with the user's application if it is one that is measured."""
+
+    expansion: Expansion
+    application: Ready | None
+    """As its first interpreter has it."""
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What must not reach a result."""
+        return frozenset() if self.application is None else self.application.secrets
+
+    def around(self) -> AbstractContextManager[None]:
+        """The user's commands before everything and at the end."""
+        return hooks.around(self.application)
+
+
+def expand(wanted: Plan, variables: Mapping[str, str]) -> Expanded:
+    """The cells of a plan; the user's application is looked at with each interpreter."""
+    described = wanted.application
+    if described is None:
+        return Expanded(expansion=plan.expand(wanted), application=None)
+    found: dict[str | None, Ready] = {}
+
+    def own(python: str | None) -> tuple[Own, Interface]:
+        if python not in found:
+            found[python] = ready(described, python, variables)
+        return found[python].own, found[python].interface
+
+    expansion = plan.expand(wanted, own)
+    return Expanded(expansion=expansion, application=next(iter(found.values())))
+
+
 def run(wanted: Plan, means: Means, shown: Reporter) -> Path:
     """Carry out a plan from its beginning; returns the run's folder."""
     host.require_linux()
     started = datetime.now(UTC)
-    expansion = plan.expand(wanted)
-    environments = inspect(expansion)
-    with lock.machine(shown.tell):
-        work = prepare(wanted, expansion, environments, means, shown.tell)
-        with store.RunFolder.create(means.out, "matrix", started) as folder:
+    expanded = expand(wanted, means.variables)
+    environments = inspect(expanded.expansion, wanted)
+    with lock.machine(shown.tell), expanded.around():
+        work = prepare(wanted, expanded.expansion, environments, means, shown.tell)
+        with store.RunFolder.create(means.out, "matrix", started, expanded.secrets) as folder:
             folder.write_run(run_document(work, environments, started))
             _carry_out(work, folder, {}, means, shown)
             return folder.publish()
@@ -137,18 +176,18 @@ def resume(path: Path, means: Means, shown: Reporter) -> Path:
     host.require_linux()
     stored = store.read_run(path)
     wanted = plan_of(stored)
-    expansion = plan.expand(wanted)
-    environments = inspect(expansion)
-    with lock.machine(shown.tell):
-        work = prepare(wanted, expansion, environments, means, shown.tell)
+    expanded = expand(wanted, means.variables)
+    environments = inspect(expanded.expansion, wanted)
+    with lock.machine(shown.tell), expanded.around():
+        work = prepare(wanted, expanded.expansion, environments, means, shown.tell)
         now = store.without_home(run_document(work, environments, datetime.now(UTC)))
         for what in CHANGED:
-            if now[what] != stored.document[what]:
+            if now[what] != stored.document.get(what):
                 raise UsageError(
                     f"{path} cannot be gone on with: {CHANGED[what]} since it began",
                     cure="begin a new run; what it holds can still be reported",
                 )
-        folder = store.RunFolder.reopen(path)
+        folder = store.RunFolder.reopen(path, expanded.secrets)
         done: dict[tuple[int, int], list[store.Visit]] = {}
         for visit in stored.visits:
             assert visit.place is not None
@@ -165,6 +204,7 @@ CHANGED = {
     "environments": "installed packages have changed",
     "generator": "the load generator has changed",
     "database": "the database has changed",
+    "requests": "what is requested of the application has changed",
 }
 
 
@@ -175,14 +215,19 @@ def plan_of(stored: store.StoredRun) -> Plan:
     return Plan.model_validate(stored.document["plan"])
 
 
-def inspect(expansion: Expansion) -> dict[str | None, Environment]:
+def inspect(expansion: Expansion, wanted: Plan) -> dict[str | None, Environment]:
     """Interpreter → its environment, with everything installed that its cells need."""
     found: dict[str | None, Environment] = {}
     for each in expansion.cells:
         if each.python not in found:
-            found[each.python] = interpreters.inspect(each.python)
+            found[each.python] = interpreters.inspect(each.python or usual_python(wanted))
         check_environment(each.choice, found[each.python])
     return found
+
+
+def usual_python(wanted: Plan) -> str | None:
+    """Interpreter of cells that name none; None: the harness' own."""
+    return None if wanted.application is None else wanted.application.python
 
 
 def prepare(
@@ -203,7 +248,7 @@ def prepare(
         check_generator(generator, choice, timing)
         users = users_of(choice)
         limits.check_capacity(users)
-        if choice.workload.connections:
+        if choice.subject.connections:
             if database is None:
                 database = prepare_database(choice, database_url_of(choice, means.database_url), tell)
             assert database is not None
@@ -212,7 +257,7 @@ def prepare(
             service_of(
                 choice,
                 environments[each.python],
-                database if choice.workload.connections else None,
+                database if choice.subject.connections else None,
                 pin=pin,
                 users=users,
                 boot_seconds=means.boot_seconds,
@@ -247,6 +292,7 @@ def run_document(work: Work, environments: dict[str | None, Environment], starte
         "pin": work.plan.pin,
         "generator": f"{work.generator.name} {work.generator.version}",
         "database": _database(work),
+        "requests": _requests(work),
         "host": facts,
         "host_identity": {name: facts[name] for name in host.IDENTITY},
         "environments": [
@@ -254,6 +300,12 @@ def run_document(work: Work, environments: dict[str | None, Environment], starte
             for option, environment in environments.items()
         ],
     }
+
+
+def _requests(work: Work) -> str | None:
+    """What the requests of the user's application are told apart by; None where ours are measured."""
+    application = work.services[0].cell.application
+    return application.digest if isinstance(application, OwnApplication) else None
 
 
 def _database(work: Work) -> store.Document | None:
@@ -314,7 +366,8 @@ def _duets(work: Work, folder: store.RunFolder, means: Means, shown: Reporter) -
     """Every server against the baseline, as far as it is not stored yet."""
     made = {(each.first, each.second) for each in store.read_duets(folder.path)}
     for first, second in work.duets:
-        names = (first.choice.cell.id, second.choice.cell.id)
+        sides = [Side(choice=each.choice, python=each.python or usual_python(work.plan)) for each in (first, second)]
+        names = duet.names(*sides)
         if names in made:
             continue
         shown.tell(f"duet of {names[1]} against {names[0]}")
@@ -329,7 +382,7 @@ def _duets(work: Work, folder: store.RunFolder, means: Means, shown: Reporter) -
             out=folder.publish() / store.DUETS,
             boot_seconds=means.boot_seconds,
         )
-        duet.perform((first.choice, first.python), (second.choice, second.python), settings, _DuetReporter(shown))
+        duet.perform(sides[0], sides[1], settings, _DuetReporter(shown))
 
 
 class _DuetReporter:

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import random
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +15,23 @@ from handlers import catalogue
 from handlers.styles import STYLES
 from handlers.workload import Workload
 from harness.errors import ImpossibleError, UsageError
-from harness.model.cell import DEFAULT_POOL_SIZE, DEFAULT_THREADS, Application, Cell, Timing
+from harness.model.cell import (
+    DEFAULT_POOL_SIZE,
+    DEFAULT_THREADS,
+    Application,
+    Cell,
+    OwnApplication,
+    Timing,
+)
 from harness.model.comparison import Metric
 from harness.model.plan import DEFAULT_USERS, Axes, Plan
+from harness.subjects.mounted import Mounted
+from harness.subjects.own import Own
+from harness.subjects.subject import Subject
 from servers.adapter import Adapter, Interface
 
+FRAMEWORK, STYLE, WORKLOAD = "fastapi", "async", "sleep"
+"""What is measured where nothing is asked for."""
 MAXIMUM_USERS = 100_000
 MINIMUM_WINDOW_SECONDS = 1.0
 MAXIMUM_SECONDS = 24 * 3600.0
@@ -30,15 +42,21 @@ class Request:
     """What a command line asks for, unchecked."""
 
     server: str
-    framework: str = "fastapi"
-    style: str = "async"
-    workload: str = "sleep"
+    framework: str = FRAMEWORK
+    style: str = STYLE
+    workload: str = WORKLOAD
     params: tuple[str, ...] = ()
     workers: int = 1
     threads: int = DEFAULT_THREADS
     pool_size: int | None = None
     vus: int | None = None
     rate: float | None = None
+    app: str | None = None
+    """The user's application in its written form, still to be looked at."""
+    own: Own | None = None
+    """The user's application, in place of framework, style, workload and parameters."""
+    interface: Interface | None = None
+    """Of the user's application."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,15 +65,17 @@ class Choice:
 
     cell: Cell
     adapter: Adapter
-    workload: Workload
+    subject: Subject
     options: Mapping[str, str] = field(default_factory=dict)
     """Every option of the server that applies, given or default."""
 
 
 def choose(request: Request) -> Choice:
     """The cell that is asked for; UsageError names what cannot be, and what can."""
-    name, given = split_server(request.server)
-    adapter = servers.adapter(known("server", name, servers.names()))
+    if request.own is not None:
+        assert request.interface is not None
+        refuse_pool_size(request.own.name, request.pool_size)
+        return _chosen(request, request.own, request.own.application, request.interface, request.own.name, None)
     framework = catalogue.FRAMEWORKS[known("framework", request.framework, catalogue.FRAMEWORKS)]
     style = known("style", request.style, STYLES)
     workload = catalogue.workload(known("workload", request.workload, catalogue.workload_names()))
@@ -63,9 +83,26 @@ def choose(request: Request) -> Choice:
     refusal = catalogue.refusal(framework.name, style, workload, params)
     if refusal:
         raise ImpossibleError(f"{framework.name}/{style}/{workload.name} cannot exist: {refusal}", cure=ALTERNATIVES)
-    if framework.interface not in adapter.interfaces:
+    application = Application(framework=framework.name, style=style, workload=workload.name, params=params)
+    subject = Mounted(application=application, workload=workload)
+    pool_size = choose_pool_size(workload, request.pool_size)
+    return _chosen(request, subject, application, framework.interface, framework.name, pool_size)
+
+
+def _chosen(
+    request: Request,
+    subject: Subject,
+    application: Application | OwnApplication,
+    interface: Interface,
+    what: str,
+    pool_size: int | None,
+) -> Choice:
+    """What is served together with the server and the load."""
+    name, given = split_server(request.server)
+    adapter = servers.adapter(known("server", name, servers.names()))
+    if interface not in adapter.interfaces:
         raise ImpossibleError(
-            f"{name} cannot serve {framework.name}: it has no {framework.interface} interface",
+            f"{name} cannot serve {what}: it has no {interface} interface",
             cure="choose another server: " + ", ".join(servers.names()),
         )
     if adapter.maximum_workers is not None and request.workers > adapter.maximum_workers:
@@ -73,20 +110,20 @@ def choose(request: Request) -> Choice:
             f"--workers {request.workers}: {name} runs {adapter.maximum_workers} at most",
             cure=f"use --workers {adapter.maximum_workers}, or another server: " + ", ".join(servers.names()),
         )
-    options = choose_options(adapter, framework.interface, given)
+    options = choose_options(adapter, interface, given)
     vus, rate = choose_load(request.vus, request.rate)
     cell = Cell(
         server=name,
         options={key: value for key, value in options.items() if value != adapter.options[key].default},
-        interface=framework.interface,
-        application=Application(framework=framework.name, style=style, workload=workload.name, params=params),
+        interface=interface,
+        application=application,
         workers=bounded("--workers", request.workers, 1, 1024),
         threads=bounded("--threads", request.threads, 1, 10_000),
-        pool_size=choose_pool_size(workload, request.pool_size),
+        pool_size=pool_size,
         vus=vus,
         rate=rate,
     )
-    return Choice(cell=cell, adapter=adapter, workload=workload, options=options)
+    return Choice(cell=cell, adapter=adapter, subject=subject, options=options)
 
 
 ALTERNATIVES = "see what there is with: harness list styles, harness list workloads"
@@ -161,10 +198,15 @@ def choose_load(vus: int | None, rate: float | None) -> tuple[int | None, float 
 def choose_pool_size(workload: Workload, size: int | None) -> int | None:
     """Connections per worker and pool; None where the workload uses no database."""
     if not workload.connections:
-        if size is not None:
-            raise UsageError(f"--pool-size {size}: {workload.name} uses no database", cure="leave --pool-size away")
+        refuse_pool_size(workload.name, size)
         return None
     return DEFAULT_POOL_SIZE if size is None else bounded("--pool-size", size, 1, 10_000)
+
+
+def refuse_pool_size(what: str, size: int | None) -> None:
+    """Only our workloads have pools that can be set."""
+    if size is not None:
+        raise UsageError(f"--pool-size {size}: {what} uses no database of ours", cure="leave --pool-size away")
 
 
 def bounded(option: str, value: int, lowest: int, highest: int) -> int:
@@ -221,12 +263,16 @@ class Expansion:
     impossible: list[tuple[str, str]]
 
 
-def expand(plan: Plan) -> Expansion:
-    """Every combination of the axes, each cell once. UsageError where a name is unknown or nothing is left."""
+def expand(plan: Plan, own: Callable[[str | None], tuple[Own, Interface]] | None = None) -> Expansion:
+    """Every combination of the axes, each cell once. UsageError where a name is unknown or nothing is left. `own`: the
+    user's application for an interpreter, where it is one that is measured."""
     cells: dict[str, Planned] = {}
     impossible: dict[str, str] = {}
     for axes in plan.cells:
         for python, request in requests(axes):
+            if own is not None:
+                application, interface = own(python)
+                request = dataclasses.replace(request, own=application, interface=interface)
             try:
                 planned = Planned(choice=choose(request), python=python)
             except ImpossibleError as error:
@@ -279,6 +325,9 @@ def requests(axes: Axes) -> Iterable[tuple[str | None, Request]]:
 
 def written(request: Request) -> str:
     """A request in a cell's written form, although there can be no such cell."""
+    if request.own is not None:
+        load = f"c{request.vus}" if request.vus is not None else f"r{request.rate:g}"
+        return "/".join((request.server, *request.own.application.written, f"w{request.workers}", load))
     workload = f"{request.workload}?{'&'.join(request.params)}" if request.params else request.workload
     load = f"c{request.vus}" if request.vus is not None else f"r{request.rate:g}"
     return "/".join((request.server, request.framework, request.style, workload, f"w{request.workers}", load))
@@ -336,8 +385,7 @@ def repeated(expansion: Expansion) -> int:
     """Place of the A/A cell: the first one that no wait of its own can hold at a ceiling, where there is one."""
 
     def waits(planned: Planned) -> bool:
-        choice = planned.choice
-        return choice.workload.work(**choice.cell.application.params).known_seconds > 0
+        return planned.choice.subject.known_seconds > 0
 
     return next((place for place, each in enumerate(expansion.cells) if not waits(each)), 0)
 
@@ -360,6 +408,8 @@ def parse_cell(text: str, shared: Request) -> Request:
         number = re.fullmatch(r"([wtpc])(\d+)", part)
         if number:
             changes[letters[number[1]]] = int(number[2])
+        elif APPLICATION.fullmatch(part):
+            changes["app"] = part
         elif part in catalogue.FRAMEWORKS:
             changes["framework"] = part
         elif part in STYLES:
@@ -368,10 +418,15 @@ def parse_cell(text: str, shared: Request) -> Request:
             changes["workload"], changes["params"] = split_workload(part)
         else:
             raise UsageError(
-                f"{text}: {part!r} is no framework, style, workload or number",
-                cure="write it as SERVER:key=value/FRAMEWORK/STYLE/WORKLOAD?param=value/w2/t40/p10/c100",
+                f"{text}: {part!r} is no framework, style, workload, application or number",
+                cure="write it as SERVER:key=value/FRAMEWORK/STYLE/WORKLOAD?param=value/w2/t40/p10/c100, or as "
+                "SERVER/MODULE:OBJECT/w2",
             )
     return dataclasses.replace(shared, **changes)
+
+
+APPLICATION = re.compile(r"[\w.]+:[\w.]+(@[^/@]+)?")
+"""A user's application in a cell's written form: `module:object`, and its folder after an `@`."""
 
 
 def share(option: str, text: str) -> float:

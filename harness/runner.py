@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from handlers import catalogue
 from harness import __version__, load, store
+from harness.application import Ready
 from harness.errors import LackError, TargetError, UsageError
 from harness.judge import gates
 from harness.judge.verdict import judge
 from harness.load import k6
 from harness.load.generator import Generator
-from harness.measure import Job, Observer, Service, launch, measure
-from harness.model.cell import Environment, Timing
+from harness.measure import Job, Observer, Service, hooks, launch, measure
+from harness.model.cell import Cell, Environment, Timing
 from harness.model.database import Database
 from harness.model.measurement import Facts, Judgement, Place
 from harness.plan import Choice
@@ -42,6 +43,8 @@ class Settings:
     out: Path = Path("results")
     boot_seconds: float = BOOT_SECONDS
     diagnose: bool = True
+    application: Ready | None = None
+    """The user's application, if it is one that is measured."""
     attempts: int = 1
     """How often to measure while others disturb the machine; each measurement is stored."""
 
@@ -67,8 +70,13 @@ def run(choice: Choice, settings: Settings, observer: Observer, tell: Callable[[
     users = users_of(choice)
     limits.check_capacity(users)
     database_url = database_url_of(choice, settings.database_url)
-    name = "-".join((choice.cell.server, choice.cell.application.style, choice.cell.application.workload))
-    with lock.machine(tell), store.RunFolder.create(settings.out, name, started) as folder:
+    own = settings.application
+    secrets = frozenset() if own is None else own.secrets
+    with (
+        lock.machine(tell),
+        store.RunFolder.create(settings.out, folder_name(choice.cell), started, secrets) as folder,
+        hooks.around(own),
+    ):
         database = prepare_database(choice, database_url, tell)
         folder.write_run(run_document(choice, settings, environment, started))
         side = service_of(
@@ -95,8 +103,21 @@ def run(choice: Choice, settings: Settings, observer: Observer, tell: Callable[[
             quiet.wait(QUIET_SECONDS)
 
 
+def folder_name(cell: Cell) -> str:
+    """Server, style and workload, or server and application, as a part of a folder's name."""
+    application = cell.application
+    parts = (cell.server, application.style, re.sub(r"[^\w.]+", "-", application.workload))
+    return "-".join(filter(None, parts))
+
+
 def serve(
-    choice: Choice, *, python: str | None, database_url: str | None, port: int, tell: Callable[[str], None]
+    choice: Choice,
+    *,
+    python: str | None,
+    database_url: str | None,
+    port: int,
+    tell: Callable[[str], None],
+    application: Ready | None = None,
 ) -> None:
     """Run the server of a cell until it ends or is interrupted."""
     host.require_linux()
@@ -105,9 +126,13 @@ def serve(
     limits.raise_descriptor_limit()
     database = prepare_database(choice, database_url_of(choice, database_url), tell)
     service = service_of(choice, environment, database, pin="none", users=SERVED_CONNECTIONS)
-    with Supervisor() as supervisor:
+    with (
+        hooks.around(application),
+        Supervisor() as supervisor,
+    ):
         server = launch.start_server(service, supervisor, port=port)
-        url = f"http://{launch.HOST}:{port}{choice.cell.application.path}"
+        probes = choice.subject.probes()
+        url = f"http://{launch.HOST}:{port}{probes[0].path if probes else '/'}"
         tell(f"{choice.cell.server} answers at {url} (Ctrl-C ends it)")
         try:
             code = server.child.process.wait()
@@ -134,10 +159,9 @@ def check_environment(choice: Choice, environment: Environment) -> None:
     needed = (
         adapter.distribution,
         *adapter.requires(cell.interface, choice.options),
-        *catalogue.FRAMEWORKS[cell.application.framework].distributions,
-        *choice.workload.distributions,
+        *choice.subject.distributions,
     )
-    interpreters.require(environment, needed, f"{cell.server} with {cell.application.framework}/{choice.workload.name}")
+    interpreters.require(environment, needed, f"{cell.server} with {choice.subject.name}")
 
 
 def service_of(
@@ -155,7 +179,7 @@ def service_of(
     return Service(
         cell=choice.cell,
         adapter=choice.adapter,
-        workload=choice.workload,
+        subject=choice.subject,
         options=choice.options,
         environment=environment,
         placement=placement.place(pin, choice.cell.workers, uses_embedded_database=embedded),
@@ -168,11 +192,10 @@ def service_of(
 
 def check_generator(generator: Generator, choice: Choice, timing: Timing) -> None:
     """Refuse a load that the generator cannot produce."""
-    application = choice.cell.application
     refusal = generator.refusal(
         destinations=1,
         rate=choice.cell.rate,
-        draws=choice.workload.drawn(application.params) is not None,
+        plain=choice.subject.plain,
         window_seconds=timing.window_seconds,
     )
     if refusal:
@@ -187,12 +210,12 @@ def users_of(choice: Choice) -> int:
     if cell.vus is not None:
         return cell.vus
     assert cell.rate is not None
-    return k6.users_for_rate(cell.rate, choice.workload.work(**cell.application.params).known_seconds)
+    return k6.users_for_rate(cell.rate, choice.subject.known_seconds)
 
 
 def database_url_of(choice: Choice, given: str | None) -> str | None:
     """The URL of the Postgres to use, checked for its form; None: the embedded one, or none is needed."""
-    if not choice.workload.connections:
+    if not choice.subject.connections:
         return None
     from harness.database import connection
 
@@ -204,7 +227,7 @@ def database_url_of(choice: Choice, given: str | None) -> str | None:
 
 def prepare_database(choice: Choice, url: str | None, tell: Callable[[str], None]) -> Database | None:
     """The workload's Postgres, with room for the connections of all workers; None where it needs none."""
-    if not choice.workload.connections:
+    if not choice.subject.connections:
         return None
     from harness.database import connection
 
@@ -229,12 +252,12 @@ def check_connections(database: Database, *choices: Choice) -> None:
 def _connections(choice: Choice) -> tuple[int, str]:
     """How many connections a cell may open, as a number and in words."""
     cell = choice.cell
-    if not choice.workload.connections:
+    if not choice.subject.connections:
         return 0, "no"
     assert cell.pool_size is not None
-    if catalogue.FRAMEWORKS[cell.application.framework].shares_pools(cell.application.style):
+    if choice.subject.pooled:
         return cell.workers * cell.pool_size, f"{cell.workers} workers × {cell.pool_size} pooled"
-    each = choice.workload.connections
+    each = choice.subject.connections
     return cell.workers * cell.threads * each, f"{cell.workers} workers × {cell.threads} threads × {each}"
 
 
@@ -256,7 +279,7 @@ def run_document(choice: Choice, settings: Settings, environment: Environment, s
 def conclude(facts: Facts, log_tail: str, folder: store.RunFolder, place: Place | None = None) -> Outcome:
     """Judge and store. Where the disk refuses, the measurement goes to the temporary folder, or into the error."""
     judgement = judge(facts)
-    document = store.as_document(facts, judgement, folder.final, place)
+    document = folder.clean(store.as_document(facts, judgement, folder.final, place))
     try:
         folder.write_measurement(document)
         if judgement.verdict != "valid" and log_tail:

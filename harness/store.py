@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -34,22 +34,24 @@ class RunFolder:
     that removes it; what a killed harness left is removed by the next one.
     """
 
-    def __init__(self, hidden: Path, final: Path) -> None:
+    def __init__(self, hidden: Path, final: Path, secrets: Set[str] = frozenset()) -> None:
         self.path = hidden
         self.final = final
+        self._secrets = secrets
         self._count = 0
 
     @classmethod
-    def reopen(cls, folder: Path) -> Self:
+    def reopen(cls, folder: Path, secrets: Set[str] = frozenset()) -> Self:
         """A run's folder, to add measurements to it."""
-        found = cls(folder, folder)
+        found = cls(folder, folder, secrets)
         numbers = [int(path.stem) for path in (folder / "measurements").glob("*.json") if path.stem.isdigit()]
         found._count = max(numbers, default=0)
         return found
 
     @classmethod
-    def create(cls, results: Path, name: str, started: datetime) -> Self:
-        """A new folder below `results`, which must be writable: that is found out before anything is measured."""
+    def create(cls, results: Path, name: str, started: datetime, secrets: Set[str] = frozenset()) -> Self:
+        """A new folder below `results`, which must be writable: that is found out before anything is measured. Nothing
+        that is written there holds one of the secrets."""
         base = f"{started:%Y%m%dT%H%M%SZ}-{name}"
         try:
             results.mkdir(parents=True, exist_ok=True)
@@ -59,7 +61,7 @@ class RunFolder:
             (hidden / "measurements").mkdir(parents=True)
         except OSError as error:
             raise _unwritable(results, error) from error
-        return cls(hidden, final)
+        return cls(hidden, final, secrets)
 
     def __enter__(self) -> Self:
         return self
@@ -72,20 +74,24 @@ class RunFolder:
 
     def write_run(self, document: Mapping[str, Any]) -> None:
         """Store what was asked for and on which host, before the first measurement."""
-        _write(self.path / "run.json", as_text({"schema": SCHEMA, **without_home(document)}))
+        _write(self.path / "run.json", as_text({"schema": SCHEMA, **self.clean(without_home(document))}))
 
     def write_measurement(self, document: Document) -> None:
         """Store one measurement the moment it ends."""
         self._count += 1
-        _write(self.path / "measurements" / f"{self._count:04}.json", as_text(document))
+        _write(self.path / "measurements" / f"{self._count:04}.json", as_text(self.clean(document)))
 
     def write_answer(self, document: Mapping[str, Any]) -> None:
         """Store what a duet says."""
-        _write(self.path / "duet.json", as_text({"schema": SCHEMA, **without_home(document)}))
+        _write(self.path / "duet.json", as_text({"schema": SCHEMA, **self.clean(without_home(document))}))
 
     def write_log(self, text: str) -> None:
         """Keep the server's log beside the last measurement."""
-        _write(self.path / "measurements" / f"{self._count:04}.log", text)
+        _write(self.path / "measurements" / f"{self._count:04}.log", self.clean(text))
+
+    def clean(self, value: Any) -> Any:
+        """The same value without the run's secrets."""
+        return without_secrets(value, self._secrets) if self._secrets else value
 
     def publish(self) -> Path:
         """Give the folder its name, if it has not got it yet; returns it."""
@@ -158,6 +164,23 @@ def without_home(value: Any, home: str | None = None) -> Any:
         return {key: without_home(item, home) for key, item in value.items()}
     if isinstance(value, list):
         return [without_home(item, home) for item in value]
+    return value
+
+
+HIDDEN = "***"
+"""What stands in the place of a secret."""
+
+
+def without_secrets(value: Any, secrets: Set[str]) -> Any:
+    """The same value with every secret in its texts hidden."""
+    if isinstance(value, str):
+        for secret in sorted(secrets, key=len, reverse=True):  # one may hold another
+            value = value.replace(secret, HIDDEN)
+        return value
+    if isinstance(value, Mapping):
+        return {key: without_secrets(item, secrets) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_secrets(item, secrets) for item in value]
     return value
 
 

@@ -7,6 +7,7 @@ warnings only, keep-alive without limit, no websockets, `Target.threads` threads
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -52,6 +53,12 @@ class Target:
     """Threads that one worker may use for sync code."""
     connections: int
     """The most connections that the load will open; a server that limits them must allow that many on one worker."""
+    folder: str = ""
+    """Where the launch's files are; the server may run elsewhere."""
+
+    def file(self, name: str) -> str:
+        """Path of one of the launch's files."""
+        return os.path.join(self.folder, name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +105,9 @@ class Adapter:
     def threads(self, target: Target, options: Mapping[str, str], facts: Mapping[str, Any]) -> int | None:
         """Threads that one worker really has for sync code, from what its entry reported. None: not known."""
         reported = facts.get("anyio_threads")
-        return int(reported) if reported is not None else target.threads
+        if reported is not None:
+            return int(reported)
+        return target.threads if target.interface == "wsgi" else None
 
     def declared_limits(self, target: Target, options: Mapping[str, str]) -> Mapping[str, str]:
         """What the server cannot be set to: setting → what it does instead, and why."""

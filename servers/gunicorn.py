@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from servers.adapter import BACKLOG, KEEP_ALIVE_SECONDS, LOOP_CLASSES, Adapter, Interface, Launch, Option, Target
 
+CONFIGURATION = "harness_gunicorn.conf.py"
 # The uvicorn worker takes its loop and parser from class attributes only.
 UVICORN_WORKER = """\
 from uvicorn_worker import UvicornWorker
@@ -39,7 +40,8 @@ class Gunicorn(Adapter):
         return Launch(
             argv=(
                 *(target.python, "-m", "gunicorn", f"{target.module}:{target.attribute}"),
-                *("--bind", f"{target.host}:{target.port}"),
+                # A file of its own, since it would take the one of the folder in which it runs.
+                *("--config", target.file(CONFIGURATION), "--bind", f"{target.host}:{target.port}"),
                 *("--workers", str(target.workers)),
                 *self._worker(target, options),
                 *("--backlog", str(BACKLOG), "--keep-alive", str(KEEP_ALIVE_SECONDS)),
@@ -49,8 +51,11 @@ class Gunicorn(Adapter):
                 *("--timeout", "0", "--graceful-timeout", "2"),
                 *("--log-level", "warning", "--no-control-socket"),
             ),
-            files={"harness_worker.py": UVICORN_WORKER.format(loop=options["loop"])} if self._uvicorn(options) else {},
+            files={CONFIGURATION: "", **self._files(options)},
         )
+
+    def _files(self, options: Mapping[str, str]) -> Mapping[str, str]:
+        return {"harness_worker.py": UVICORN_WORKER.format(loop=options["loop"])} if self._uvicorn(options) else {}
 
     def _worker(self, target: Target, options: Mapping[str, str]) -> tuple[str, ...]:
         if target.interface == "wsgi":

@@ -31,7 +31,7 @@ class Hypercorn(Adapter):
         application = f"{target.module}:{target.attribute}"
         return Launch(
             argv=(
-                *(target.python, "-m", "hypercorn", "--config", "hypercorn.toml"),
+                *(target.python, "-m", "hypercorn", "--config", target.file("hypercorn.toml")),
                 f"wsgi:{application}" if target.interface == "wsgi" else application,
             ),
             files={"hypercorn.toml": "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())},

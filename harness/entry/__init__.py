@@ -1,7 +1,9 @@
-"""The one file that goes into the server's process, kept apart so that nothing else is."""
+"""What runs in the environment of the application, kept apart so that nothing else does: the entry in the server's
+process, and the probe that looks at an application before."""
 
 from pathlib import Path
 
 MODULE = "harness_entry"
 ATTRIBUTE = "application"
 SOURCE = Path(__file__).with_name("harness_entry.py")
+PROBE = Path(__file__).with_name("harness_probe.py")

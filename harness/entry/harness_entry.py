@@ -3,16 +3,16 @@
 Copied for each measurement into a private folder on the server's PYTHONPATH, so that servers always load one and the
 same target, `harness_entry:application`. Standard library only: it may run in any environment.
 
-`HARNESS_ENTRY` holds its settings as JSON: `folder` (where to tell), `target` (`module:factory` of the application),
-`interface` (`asgi` or `wsgi`: what the application speaks), `wraps_wsgi` (give the server an ASGI application all the
-same), `threads` (limit per worker), `port`, `parsers` (modules of which each stands for an HTTP parser),
-`diagnose`.
+`HARNESS_ENTRY` holds its settings as JSON: `folder` (where to tell), `target` (`module:object` of the application),
+`factory` (the object is called for the application), `interface` (`asgi` or `wsgi`: what the application speaks),
+`wraps_wsgi` (give the server an ASGI application all the same), `threads` (limit per worker), `port`, `parsers`
+(modules of which each stands for an HTTP parser), `diagnose`.
 
 A worker tells in two files: `<pid>.json`, its facts, renamed into place when it is up; and `<pid>.counters`, unsigned
 64-bit numbers that it keeps in mapped memory, for the harness to read at any instant (`COUNTERS`).
 
-With `diagnose` it also looks, fifty times a second, at what requests may wait for: its event loop, threads of AnyIO's
-limiter, connections of psycopg's pools. That costs the same however many requests are served (`Watch`).
+With `diagnose` it also looks, twenty-five times a second, at what requests may wait for: its event loop, threads of
+AnyIO's limiter, connections of psycopg's pools. That costs the same however many requests are served (`Watch`).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ import stat
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -217,7 +218,10 @@ def _watch_pools(counters: Counters) -> None:
 
 def _load() -> Any:
     module, _, attribute = settings["target"].partition(":")
-    return getattr(importlib.import_module(module), attribute)()
+    found: Any = importlib.import_module(module)
+    for name in attribute.split("."):
+        found = getattr(found, name)
+    return found() if settings["factory"] else found
 
 
 def _asgi(inner: Any) -> Any:
@@ -242,19 +246,50 @@ def _asgi(inner: Any) -> Any:
                 counters[FINISHED] = finished
         elif scope["type"] == "lifespan":
 
-            async def send_and_tell(message: dict[str, Any]) -> None:
-                if message["type"] == "lifespan.startup.complete":
-                    loop = asyncio.get_running_loop()
-                    _tell(loop)
-                    if settings["diagnose"]:
-                        Watch(counters, loop)
-                await send(message)
+            def up() -> None:
+                loop = asyncio.get_running_loop()
+                _tell(loop)
+                if settings["diagnose"]:
+                    Watch(counters, loop)
 
-            await inner(scope, receive, send_and_tell)
+            await _lifespan(inner, scope, receive, send, up)
         else:
             await inner(scope, receive, send)
 
     return application
+
+
+async def _lifespan(inner: Any, scope: dict[str, Any], receive: Any, send: Any, up: Callable[[], None]) -> None:
+    """Let an application start and stop, and say `up` when it has started. One that knows no lifespan (it raises, or
+    returns, before it said anything) has nothing to start; its server is answered in its place."""
+    heard = said = False
+
+    async def hear() -> Any:
+        nonlocal heard
+        message = await receive()
+        heard = True
+        return message
+
+    async def say(message: dict[str, Any]) -> None:
+        nonlocal said
+        said = True
+        if message["type"] == "lifespan.startup.complete":
+            up()
+        await send(message)
+
+    try:
+        await inner(scope, hear, say)
+    except Exception:
+        if said:
+            raise
+    if said:
+        return
+    if not heard:
+        await receive()
+    up()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await send({"type": "lifespan.shutdown.complete"})
 
 
 def _wsgi(inner: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Literal
 from harness.judge.contrasts import MINIMUM_BLOCKS, MINIMUM_DELTA
 from harness.judge.overview import Judged
 from harness.judge.statistics import interval, paired, usable
+from harness.model.cell import Application
 from harness.model.claims import ClaimResult, ClaimVerdict
 from harness.model.comparison import Interval
 
@@ -149,7 +150,8 @@ def _visits(row: Row, judged: Sequence[Judged]) -> list[Judged]:
     alike = [
         each
         for each in judged
-        if (each.visit.cell.application.framework, each.visit.cell.application.workload) == ("fastapi", row.workload)
+        if isinstance(each.visit.cell.application, Application)
+        and (each.visit.cell.application.framework, each.visit.cell.application.workload) == ("fastapi", row.workload)
         and each.visit.cell.application.style == row.style
         and all(str(each.visit.cell.application.params.get(name)) == value for name, value in wanted.items())
     ]

@@ -15,7 +15,17 @@ from typing import Any
 
 from harness import assets
 from harness.errors import HarnessError, LackError
-from harness.load.generator import DRAWN, START_SECONDS, SUMMARY_SECONDS, Body, Load, Summary
+from harness.load.generator import (
+    START_SECONDS,
+    SUMMARY_SECONDS,
+    Body,
+    Destination,
+    KindSummary,
+    Load,
+    Sent,
+    Summary,
+    Template,
+)
 from harness.load.summary import Grid, latency, percentiles
 from harness.model.measurement import Failures
 from harness.system import interpreters
@@ -23,6 +33,8 @@ from harness.system.processes import Child, Supervisor
 
 SUPPORTED = ("1", "2")
 """Major versions whose flags and summary our scripts rely on."""
+OWN_SCRIPT = "own.js"
+"""Ours that runs one of the user's."""
 SAMPLE_EVERY = 20
 KEPT_BODIES = 300
 """Unexpected bodies that are kept in all, and so can be judged; three per user at least."""
@@ -35,10 +47,10 @@ class K6:
     path: str
     version: str
     name: str = "k6"
-    script: str = "cell.js"
+    scripts: tuple[str, ...] = ("cell.js", "measured.js")
     window_method: str = "requests that complete inside the window of one run, warm-up included"
 
-    def refusal(self, *, destinations: int, rate: float | None, draws: bool, window_seconds: float) -> str | None:
+    def refusal(self, *, destinations: int, rate: float | None, plain: bool, window_seconds: float) -> str | None:
         """Nothing: our script knows every load."""
         return None
 
@@ -85,15 +97,8 @@ class Run:
         self._summary = supervisor.folder / "k6-summary.json"
         self._summary.unlink(missing_ok=True)
         settings: dict[str, Any] = {
-            "destinations": [
-                {
-                    "url": each.url.split(DRAWN),
-                    "draw": None if each.draw is None else {"count": each.draw.count, "step": each.draw.step},
-                    "expected": each.expected,
-                    "timeout_ms": round(each.timeout_seconds * 1000),
-                }
-                for each in load.destinations
-            ],
+            "destinations": [_as_destination(each) for each in load.destinations],
+            "script": None if load.script is None else str(load.script),
             "users": load.users,
             "rate": load.rate,
             "warmup_ms": round(load.warmup_seconds * 1000),
@@ -111,7 +116,7 @@ class Run:
         self.argv: tuple[str, ...] = (
             *(k6.path, "run", "--quiet", "--no-usage-report", "--address", ""),
             *("--log-output", "stderr", "--log-format", "raw", "--no-color"),
-            str(assets.folder("k6") / k6.script),
+            str(assets.folder("k6") / (k6.scripts[0] if load.script is None else OWN_SCRIPT)),
         )
         self.child: Child = supervisor.start(
             self.argv,
@@ -148,7 +153,14 @@ class Run:
         try:
             document = json.loads(self._summary.read_text(encoding="utf-8"))
             return [
-                read_summary(document, place, self._load.window_seconds, self._unexpected_bodies(place))
+                read_summary(
+                    document,
+                    place,
+                    self._load.window_seconds,
+                    self._unexpected_bodies(place),
+                    kinds=len(self._load.destinations[place].outgoing.kinds),
+                    scripted=self._load.script is not None,
+                )
                 for place in range(len(self._load.destinations))
             ]
         except ValueError as error:
@@ -156,7 +168,7 @@ class Run:
 
     def _unexpected_bodies(self, place: int) -> list[Body]:
         return [
-            Body(text=str(line["unexpected"]), drawn=line.get("drawn"))
+            Body(text=str(line["unexpected"]), kind=line["kind"], iteration=line["iteration"])
             for line in self._lines()
             if "unexpected" in line and line["destination"] == place
         ]
@@ -177,10 +189,49 @@ class Run:
         return LackError(what, cure="see its messages below; try another k6 with --k6", detail=self.child.log_tail())
 
 
+def _as_destination(destination: Destination) -> dict[str, Any]:
+    """As our script reads it."""
+    outgoing = destination.outgoing
+    return {
+        "base": destination.base,
+        "kinds": [_as_kind(each) for each in outgoing.kinds],
+        "draws": {
+            name: {"count": draw.count, "step": draw.step, "texts": draw.texts} for name, draw in outgoing.draws.items()
+        },
+        "timeout_ms": round(destination.timeout_seconds * 1000),
+    }
+
+
+def _as_kind(kind: Sent) -> dict[str, Any]:
+    return {
+        "method": kind.method,
+        "path": _as_text(kind.path),
+        "headers": {name: _as_text(value) for name, value in kind.headers.items()},
+        "body": None if kind.body is None else _as_text(kind.body),
+        "weight": kind.weight,
+        "statuses": kind.statuses,
+        "looked_at": kind.looked_at,
+        "expected": kind.expected,
+    }
+
+
+def _as_text(template: Template) -> str | list[str | dict[str, str]]:
+    """One text, or a list of texts and holes."""
+    parts = [part if isinstance(part, str) else {"draw": part.draw} for part in template]
+    return "".join(template) if all(isinstance(part, str) for part in template) else parts  # type: ignore[arg-type]
+
+
 def read_summary(
-    document: Mapping[str, Mapping[str, float]], place: int, window_seconds: float, bodies: list[Body]
+    document: Mapping[str, Mapping[str, float]],
+    place: int,
+    window_seconds: float,
+    bodies: list[Body],
+    *,
+    kinds: int = 1,
+    scripted: bool = False,
 ) -> Summary:
-    """What `handleSummary` of our script wrote (metric → values) about a destination. Asserts the shape relied on."""
+    """What `handleSummary` of our script wrote (metric → values) about a destination, with so many kinds of requests or
+    those of a user's script. Asserts the shape relied on."""
 
     def values(name: str) -> Mapping[str, float]:
         return document.get(f"cell_{name}_{place}", {})  # k6 leaves a metric out that never got a value
@@ -189,11 +240,8 @@ def read_summary(
         return int(values(name).get("count", 0))
 
     requests, trend = count("succeeded"), values("latency")
-    names = {f"p({p:g})": p for p in percentiles()}
-    missing = [name for name in names if name not in trend] if requests else []
-    if missing or (requests and trend.get("count") != requests):
-        raise ValueError(f"k6's summary lacks {missing[:3] or 'the count'} of cell_latency_{place}")
-    grid: Grid = [(p, trend[name]) for name, p in names.items()] if requests else []
+    grid = _grid(f"cell_latency_{place}", trend, requests)
+    checks = document.get("checks", {}) if scripted else {}
     return Summary(
         requests=requests,
         window_seconds=window_seconds,
@@ -205,8 +253,33 @@ def read_summary(
         blocked_ms_p99=values("blocked").get("p(99)"),
         lateness_ms_p99=values("lateness").get("p(99)"),
         sent=count("sent"),
-        idle_seconds=count("idle_ms") / 1000,
-        matched=count("matched"),
+        idle_seconds=None if scripted else count("idle_ms") / 1000,  # a script may let its users rest
+        matched=int(checks.get("passes", 0)) if scripted else count("matched"),
         unexpected=count("unexpected"),
         bodies=bodies,
+        kinds=[_of_kind(document, place, kind) for kind in range(kinds)] if kinds > 1 else [],
+        failed_checks=int(checks.get("fails", 0)),
     )
+
+
+def _of_kind(document: Mapping[str, Mapping[str, float]], place: int, kind: int) -> KindSummary:
+    def values(name: str) -> Mapping[str, float]:
+        return document.get(f"cell_{name}_{place}_{kind}", {})
+
+    requests, trend = int(values("succeeded").get("count", 0)), values("latency")
+    return KindSummary(
+        requests=requests,
+        failures=int(values("failed").get("count", 0)),
+        latency=latency(_grid(f"cell_latency_{place}_{kind}", trend, requests), trend, requests),
+    )
+
+
+def _grid(name: str, trend: Mapping[str, float], requests: int) -> Grid:
+    """Of a trend; ValueError if it is not the one that our script asks for."""
+    if not requests:
+        return []
+    names = {f"p({p:g})": p for p in percentiles()}
+    missing = [each for each in names if each not in trend]
+    if missing or trend.get("count") != requests:
+        raise ValueError(f"k6's summary lacks {missing[:3] or 'the count'} of {name}")
+    return [(p, trend[each]) for each, p in names.items()]

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness import assets
 from harness.errors import HarnessError, LackError
-from harness.load.generator import SUMMARY_SECONDS, Load, Summary
+from harness.load.generator import SUMMARY_SECONDS, Destination, Load, Summary
 from harness.model.measurement import Failures, Latency
 from harness.system import interpreters
 from harness.system.processes import Child, Supervisor
@@ -26,17 +26,17 @@ class Wrk:
     path: str
     version: str
     name: str = "wrk"
-    script: str = "wrk.lua"
+    scripts: tuple[str, ...] = ("wrk.lua",)
     window_method: str = "a run of its own after a run to warm up; it begins with nothing in flight"
 
-    def refusal(self, *, destinations: int, rate: float | None, draws: bool, window_seconds: float) -> str | None:
+    def refusal(self, *, destinations: int, rate: float | None, plain: bool, window_seconds: float) -> str | None:
         """Why it cannot produce a load: it knows one closed loop over one path, in whole seconds."""
         if destinations > 1:
             return "it loads one server at a time"
         if rate is not None:
             return "it knows no arrival rate"
-        if draws:
-            return "it sends the same request all the time"
+        if not plain:
+            return "it sends one GET, the same all the time"
         if window_seconds % 1:
             return f"it counts whole seconds, and the window has {window_seconds:g}"
         return None
@@ -74,7 +74,7 @@ class Run:
         self._options = (
             *(wrk.path, "--connections", str(load.users), "--threads", str(threads)),
             *("--timeout", f"{round(destination.timeout_seconds)}s"),
-            *("--script", str(assets.folder("k6") / wrk.script), destination.url),
+            *("--script", str(assets.folder("k6") / wrk.scripts[0]), destination.base + _path(destination)),
         )
         self._warming = load.warmup_seconds > 0
         self._began = time.time()
@@ -120,6 +120,11 @@ class Run:
 
     def _failed(self, what: str) -> HarnessError:
         return LackError(what, cure="see its messages below, or measure with k6", detail=self.child.log_tail())
+
+
+def _path(destination: Destination) -> str:
+    (kind,) = destination.outgoing.kinds
+    return "".join(part for part in kind.path if isinstance(part, str))
 
 
 def read_summary(document: Mapping[str, Any]) -> Summary:

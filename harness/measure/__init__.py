@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from harness.measure import null
+from harness.measure import hooks, null
 from harness.measure.facts import assemble
 from harness.measure.job import Job, Observer, Progress, Service
 from harness.measure.launch import load_of, start_server
@@ -40,6 +40,7 @@ def measure(job: Job, observer: Observer) -> list[Measured]:
     place_database(job.postgres(), job.placement.database_cpus)
     with confined(job.placement.generator_cpus), Supervisor() as supervisor:
         observer(Progress(phase="boot"))
+        _before(job, supervisor)
         servers = [start_server(side, supervisor, name=f"server-{number}") for number, side in enumerate(job.sides, 1)]
         if job.idle is not None:
             start_server(job.idle, supervisor, name="idle")
@@ -48,6 +49,8 @@ def measure(job: Job, observer: Observer) -> list[Measured]:
         summaries = generator.wait_for_summaries()
         signals.defer()  # from here on there is something to lose; the runner delivers once it is stored
         observer(Progress(phase="stop"))
+        for server in servers:
+            server.child.ask()
         endings = [server.stop() for server in servers]
         reached = sum(summary.requests / summary.window_seconds for summary in summaries)
         null_rps = null.confirmed(job, null_rps, reached, observer)
@@ -60,3 +63,11 @@ def measure(job: Job, observer: Observer) -> list[Measured]:
                 job.sides, servers, windows, summaries, endings, strict=True
             )
         ]
+
+
+def _before(job: Job, supervisor: Supervisor) -> None:
+    """Run what the user wants run before each measurement, once where both sides want the same."""
+    wanted = [hook for side in job.sides if (hook := side.subject.before_visit()) is not None]
+    for place, hook in enumerate(wanted):
+        if hook not in wanted[:place]:
+            hooks.run(hook, supervisor)

@@ -6,11 +6,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from handlers.styles import STYLES
-from harness.load.generator import Run, Summary
+from harness.load.generator import Outgoing, Run, Summary
 from harness.measure.evidence import evidence
 from harness.measure.job import Job, Service
-from harness.measure.launch import Ending, Server, wrong_with
+from harness.measure.launch import Ending, Server
 from harness.measure.window import Window
 from harness.model.measurement import (
     Argv,
@@ -23,7 +22,6 @@ from harness.model.measurement import (
     Sampled,
     ServerFacts,
     Slice,
-    Waits,
 )
 from harness.system import interpreters
 
@@ -40,6 +38,7 @@ def assemble(
     null_rps: float | None,
 ) -> Facts:
     """Everything that one side of a measurement found out."""
+    sent = side.subject.outgoing(side.database, server.bodies)
     return Facts(
         started_at=started_at,
         cell=side.cell,
@@ -52,8 +51,8 @@ def assemble(
         latency_ms=summary.latency,
         grid=summary.grid,
         slices=window.slices,
-        sampled=check_bodies(side, summary),
-        waits=waits(side),
+        sampled=check_bodies(side, sent, summary),
+        waits=side.subject.waits(side.cell.interface),
         evidence=watched(side, server, window) if side.diagnose else None,
         server=server_facts(side, server, window, ending),
         generator=generator_facts(job, window, summary, null_rps),
@@ -64,7 +63,7 @@ def assemble(
             cores_in_use=len(job.placement.cpus()),
         ),
         database=database_facts(side, window),
-        routes=[Route(path=side.cell.application.path, requests=summary.requests)],
+        routes=routes(sent, summary),
         argv=Argv(server=list(server.argv), generator=list(generator.argv)),
     )
 
@@ -90,19 +89,6 @@ def server_facts(service: Service, server: Server, window: Window, ending: Endin
     )
 
 
-def waits(service: Service) -> Waits:
-    """How long a request waits, and what it occupies meanwhile, by what workload and style say."""
-    application = service.cell.application
-    work = service.workload.work(**application.params)
-    style = STYLES[application.style]
-    slot = "thread" if service.cell.interface == "wsgi" else style.slot
-    if work.awaited_seconds is None or work.blocked_seconds is None:
-        return Waits(total_seconds=None, occupied_seconds=None, slot=slot)
-    total = work.awaited_seconds + work.blocked_seconds
-    lets_go = slot == "event loop" and style.twin == "async"
-    return Waits(total_seconds=total, occupied_seconds=work.blocked_seconds if lets_go else total, slot=slot)
-
-
 def watched(service: Service, server: Server, window: Window) -> Evidence:
     """What the workers saw."""
     threads = reported(service, server)["threads"]
@@ -116,12 +102,26 @@ def watched(service: Service, server: Server, window: Window) -> Evidence:
     )
 
 
-def check_bodies(service: Service, summary: Summary) -> Sampled | None:
-    """Judge the sampled bodies that differed from the verified answer with the workload's own check."""
+def routes(sent: Outgoing, summary: Summary) -> list[Route]:
+    """What was sent, each kind with its own figures where there are several."""
+    if len(sent.kinds) == 1:
+        return [Route(path=sent.kinds[0].name, requests=summary.requests)]
+    return [
+        Route(path=kind.name, requests=seen.requests, failures=seen.failures, latency_ms=seen.latency)
+        for kind, seen in zip(sent.kinds, summary.kinds, strict=True)
+    ]
+
+
+def check_bodies(service: Service, sent: Outgoing, summary: Summary) -> Sampled | None:
+    """Judge the sampled bodies that differed from the verified answer; of a user's script, count its own checks."""
     if summary.matched is None or summary.unexpected is None:
         return None
+    if sent.script is not None:
+        failed = summary.failed_checks
+        example = f"checks of {sent.script.name} failed; run it by hand to see which" if failed else None
+        return Sampled(checked=summary.matched + failed, wrong=failed, unchecked=0, example=example)
     bodies = summary.bodies
-    verdicts = [(body.text, wrong_with(service, body.text, body.drawn)) for body in bodies]
+    verdicts = [(body.text, service.subject.wrong(body.kind, body.text, sent, body.iteration)) for body in bodies]
     wrong = [(body, sentence) for body, sentence in verdicts if sentence]
     return Sampled(
         checked=summary.matched + len(bodies),
@@ -159,10 +159,9 @@ def _joined(values: list[Any]) -> Any:
 def unmet(service: Service, server: Server, facts: Mapping[str, Any]) -> dict[str, str]:
     """Settings that are not in effect although the adapter asked for them and declares no limit."""
     declared = service.adapter.declared_limits(server.target, service.options)
-    wanted: dict[str, Any] = {
-        "threads": service.cell.threads,
-        **service.adapter.expects(server.target, service.options),
-    }
+    wanted: dict[str, Any] = dict(service.adapter.expects(server.target, service.options))
+    if facts["threads"] is not None:  # an application without AnyIO has threads of its own making, if any
+        wanted["threads"] = service.cell.threads
     if facts["tcp_nodelay"] is not None:
         wanted["tcp_nodelay"] = True
     return {
@@ -207,7 +206,7 @@ def database_facts(service: Service, window: Window) -> DatabaseFacts | None:
         server=service.database.server,
         cpu_cores=None if window.database_cpu_cores is None else round(window.database_cpu_cores, 4),
         own_cpu_cores=None if window.own_database_cpu_cores is None else round(window.own_database_cpu_cores, 4),
-        pooled=service.pooled(),
+        pooled=service.subject.pooled,
         settings=service.database.settings,
         rows=service.database.rows,
         checksums=service.database.checksums,

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from handlers import catalogue
-from handlers.workload import Parameter, Value, Workload
 from harness.load.generator import Generator
 from harness.model.cell import Cell, Environment, Timing
 from harness.model.database import Database
 from harness.model.measurement import Placement
+from harness.subjects.subject import Subject
 from harness.system import procfs
 from servers.adapter import Adapter
 
@@ -21,7 +20,7 @@ class Service:
 
     cell: Cell
     adapter: Adapter
-    workload: Workload
+    subject: Subject
     options: Mapping[str, str]
     """Every server option, given or default."""
     environment: Environment
@@ -32,26 +31,6 @@ class Service:
     boot_deadline_seconds: float
     diagnose: bool = True
     """Let the workers look at what their requests wait for."""
-
-    def known_seconds(self) -> float:
-        """How long one request waits at least, as far as its parameters tell."""
-        return self.workload.work(**self.cell.application.params).known_seconds
-
-    def pooled(self) -> bool:
-        """Whether requests take their database connections from a pool."""
-        application = self.cell.application
-        return catalogue.FRAMEWORKS[application.framework].shares_pools(application.style)
-
-    def drawn(self) -> Parameter | None:
-        """The parameter that the generator draws anew for each request."""
-        return self.workload.drawn(self.cell.application.params)
-
-    def params(self, drawn: int | None = None) -> dict[str, Value]:
-        """The workload's parameters as one request has them: with the drawn number, or the default in its place."""
-        parameter = self.drawn()
-        if parameter is None:
-            return self.cell.application.params
-        return self.cell.application.params | {parameter.name: parameter.default if drawn is None else drawn}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import random
 import socket
 import time
@@ -12,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from handlers import catalogue
-from harness import assets, entry
+from harness import entry
 from harness.errors import TargetError, UsageError
-from harness.load.generator import DRAWN, Destination, Draw, Load
+from harness.load.generator import Destination, Load
 from harness.measure.job import Job, Service
-from harness.model.cell import Cell, Environment
+from harness.model.cell import Cell
+from harness.subjects.subject import Probe, Serving
 from harness.system import interpreters, procfs
 from harness.system.processes import Child, Supervisor
 from harness.system.workers import Worker, told
@@ -39,7 +40,8 @@ class Server:
     argv: tuple[str, ...]
     workers: list[Worker]
     folder: Path
-    body: str
+    bodies: list[str]
+    """The verified answer of each kind of request."""
     boot_seconds: float
     connections_name: str
     """By which Postgres shows its connections."""
@@ -61,38 +63,40 @@ class Ending:
 def start_server(service: Service, supervisor: Supervisor, *, port: int | None = None, name: str = "server") -> Server:
     """Start the server in a folder of its own, on a free port or on the given one; wait until every worker is up and
     the answer is right."""
-    target = target_of(service.cell, service.environment, port or free_port(), service.users)
-    launch = service.adapter.launch(target, service.options)
     folder = supervisor.folder / name
     folder.mkdir()
-    telling = prepare_folder(folder, launch.files)
+    serving = service.subject.serving()
+    target = target_of(service, port or free_port(), folder)
+    launch = service.adapter.launch(target, service.options)
+    telling = prepare_folder(folder, {**launch.files}, serving)
     began = time.monotonic()
     child = supervisor.start(
         launch.argv,
-        env={**server_environment(service, target, telling, folder), **launch.env},
-        cwd=folder,
+        env={**server_environment(service, serving, target, telling, folder), **launch.env},
+        cwd=serving.folder or folder,
         log=folder / "server.log",
         cpus=service.placement.server_cpus,
     )
     deadline = began + service.boot_deadline_seconds
     workers = wait_for_workers(service.cell, child, telling, service.boot_deadline_seconds)
-    body = verified_answer(service, child, target, deadline)
+    bodies = verified_answers(service, child, target, deadline)
     return Server(
         child=child,
         target=target,
         argv=launch.argv,
         workers=workers,
         folder=telling,
-        body=body,
+        bodies=bodies,
         boot_seconds=time.monotonic() - began,
         connections_name=f"harness-{supervisor.token[:12]}-{folder.name}",
     )
 
 
-def target_of(cell: Cell, environment: Environment, port: int, connections: int) -> Target:
+def target_of(service: Service, port: int, folder: Path) -> Target:
     """What the adapter needs to know about a cell."""
+    cell = service.cell
     return Target(
-        python=environment.executable,
+        python=service.environment.executable,
         module=entry.MODULE,
         attribute=entry.ATTRIBUTE,
         interface=cell.interface,
@@ -100,7 +104,8 @@ def target_of(cell: Cell, environment: Environment, port: int, connections: int)
         port=port,
         workers=cell.workers,
         threads=cell.threads,
-        connections=connections,
+        connections=service.users,
+        folder=str(folder),
     )
 
 
@@ -123,22 +128,27 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def prepare_folder(folder: Path, files: Mapping[str, str]) -> Path:
-    """Put the entry, the handlers and the server's own files where the server will run; returns where workers tell."""
+def prepare_folder(folder: Path, files: Mapping[str, str], serving: Serving) -> Path:
+    """Put the entry, what the application needs of ours and the server's own files into a private folder; returns where
+    workers tell."""
     telling = folder / "workers"
     telling.mkdir()
     (folder / f"{entry.MODULE}.py").write_bytes(entry.SOURCE.read_bytes())
-    (folder / "handlers").symlink_to(assets.handlers())
+    for name, path in serving.links.items():
+        (folder / name).symlink_to(path)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     return telling
 
 
-def server_environment(service: Service, target: Target, telling: Path, folder: Path) -> dict[str, str]:
+def server_environment(
+    service: Service, serving: Serving, target: Target, telling: Path, folder: Path
+) -> dict[str, str]:
     """The environment variables of the server: its settings are in argv, ours for the entry and the handlers here."""
     settings = {
         "folder": str(telling),
-        "target": catalogue.FRAMEWORKS[service.cell.application.framework].target,
+        "target": serving.target,
+        "factory": serving.factory,
         "interface": service.cell.interface,
         "wraps_wsgi": service.adapter.wraps_wsgi,
         "threads": service.cell.threads,
@@ -150,13 +160,14 @@ def server_environment(service: Service, target: Target, telling: Path, folder: 
     if service.database is not None:
         database = {"DATABASE_URL": service.database.url, "HARNESS_POOL_SIZE": str(service.cell.pool_size)}
     prefix = service.adapter.environment_prefix
+    paths = [str(folder), str(serving.folder or ""), serving.environment.get("PYTHONPATH", "")]
     return {
         **interpreters.clean((prefix,) if prefix else ()),
         **database,
-        "PYTHONPATH": str(folder),
+        **serving.environment,
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
         "PYTHONUNBUFFERED": "1",
         "HARNESS_ENTRY": json.dumps(settings),
-        "HARNESS_ENDPOINT": service.cell.application.route.lstrip("/"),
         "HARNESS_SERVER": folder.name,
         # The size of the environment moves the stack, and with it how fast a program runs (Mytkowicz et al. 2009).
         "HARNESS_PADDING": "x" * random.randrange(PADDING_BYTES),
@@ -182,51 +193,51 @@ def wait_for_workers(cell: Cell, child: Child, telling: Path, boot_seconds: floa
         time.sleep(0.01)
 
 
-def verified_answer(service: Service, child: Child, target: Target, deadline: float) -> str:
-    """The body of one answer, which must be right before it is worth any load."""
-    path = service.cell.application.with_params(service.params()).path
+def verified_answers(service: Service, child: Child, target: Target, deadline: float) -> list[str]:
+    """The body of one answer of each kind, which must be right before it is worth any load."""
+    wait_for_port(service, child, target, deadline)
+    return [verified_answer(service, child, target, kind, probe) for kind, probe in enumerate(service.subject.probes())]
+
+
+def wait_for_port(service: Service, child: Child, target: Target, deadline: float) -> None:
+    """Wait until the server accepts connections."""
     while True:
         try:
-            status, body = get(target.port, path, ANSWER_SECONDS + service.known_seconds())
-            break
-        except ConnectionRefusedError:
+            socket.create_connection((HOST, target.port), timeout=ANSWER_SECONDS).close()
+            return
+        except OSError:
             if child.returncode() is not None or time.monotonic() > deadline:
                 raise _failed(f"{service.cell.server} does not listen although its workers are up", child) from None
             time.sleep(0.01)
-        except (OSError, http.client.HTTPException) as error:
-            raise _failed(
-                f"{service.cell.server} did not answer GET {path}: {error or type(error).__name__}", child
-            ) from error
-    if status != 200:
-        raise _failed(f"GET {path} was answered with status {status}: {body[:300]}", child)
-    wrong = wrong_with(service, body)
+
+
+def verified_answer(service: Service, child: Child, target: Target, kind: int, probe: Probe) -> str:
+    """The body of an answer, judged."""
+    asked = f"{probe.method} {probe.path}"
+    try:
+        status, body = ask(target.port, probe, ANSWER_SECONDS + service.subject.known_seconds)
+    except (OSError, http.client.HTTPException) as error:
+        raise _failed(
+            f"{service.cell.server} did not answer {asked}: {error or type(error).__name__}", child
+        ) from error
+    if status not in (probe.statuses or range(200, 300)):
+        raise _failed(f"{asked} was answered with status {status}: {body[:300]}", child)
+    wrong = service.subject.wrong(kind, body)
     if wrong:
-        raise _failed(f"GET {path} was answered wrongly: {wrong}; the answer was {body[:300]}", child)
+        raise _failed(f"{asked} was answered wrongly: {wrong}; the answer was {body[:300]}", child)
     return body
 
 
-def get(port: int, path: str, seconds: float = ANSWER_SECONDS) -> tuple[int, str]:
-    """Status and body of one GET on loopback."""
+def ask(port: int, probe: Probe, seconds: float = ANSWER_SECONDS) -> tuple[int, str]:
+    """Status and body of one request on loopback."""
     connection = http.client.HTTPConnection(HOST, port, timeout=seconds)
     try:
-        connection.request("GET", path)
+        body = None if probe.body is None else probe.body.encode()
+        connection.request(probe.method, probe.path, body, dict(probe.headers))
         response = connection.getresponse()
         return response.status, response.read().decode("utf-8", "replace")
     finally:
         connection.close()
-
-
-def wrong_with(service: Service, body: str, drawn: int | None = None) -> str | None:
-    """What the workload's own check says about a body; None when it is right.
-
-    Where the answer is the same for all requests, it must also be worth measuring.
-    """
-    try:
-        answer = json.loads(body)
-    except ValueError:
-        return "it is not JSON"
-    wrong = service.workload.check(answer, service.params(drawn))
-    return wrong or (service.workload.trivial(answer) if drawn is None else None)
 
 
 def _failed(what: str, child: Child) -> TargetError:
@@ -251,16 +262,8 @@ def load_of(job: Job, servers: Sequence[Server]) -> Load:
 
 def destination(service: Service, server: Server) -> Destination:
     """What the users of one side request."""
-    parameter, application = service.drawn(), service.cell.application
-    draw = None
-    if parameter is not None:
-        assert service.database is not None
-        assert parameter.drawn_from is not None
-        draw = Draw(count=service.database.rows[parameter.drawn_from])
-        application = application.with_params(application.params | {parameter.name: DRAWN})
     return Destination(
-        url=f"http://{HOST}:{server.target.port}{application.path}",
-        draw=draw,
-        expected=server.body if draw is None else None,
-        timeout_seconds=REQUEST_SECONDS + service.known_seconds(),
+        base=f"http://{HOST}:{server.target.port}",
+        outgoing=service.subject.outgoing(service.database, server.bodies),
+        timeout_seconds=REQUEST_SECONDS + service.subject.known_seconds,
     )

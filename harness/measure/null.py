@@ -14,7 +14,7 @@ from pathlib import Path
 from harness import assets
 from harness.errors import HarnessError, LackError
 from harness.load import null_server
-from harness.load.generator import Destination, Load
+from harness.load.generator import Destination, Load, Outgoing, Sent
 from harness.measure.job import Job, Observer, Progress
 from harness.measure.launch import free_port
 from harness.system import home, host, interpreters, procfs, signals
@@ -47,7 +47,7 @@ def ceiling(job: Job, observer: Observer) -> float | None:
     """Requests per second, from the store or measured now; None where no cell like this can come near it."""
     if len(job.sides) > 1:
         return None  # two sides share the generator; they are compared by CPU time, not by throughput
-    known = job.sides[0].known_seconds()
+    known = job.sides[0].subject.known_seconds
     most = job.rate if job.rate is not None else job.users / known if known else None
     if most is not None and most < NEEDED_RPS:
         return None
@@ -92,7 +92,8 @@ def _calibrate_now(job: Job, observer: Observer) -> float:
 def key(job: Job) -> str:
     """What the generator's ceiling depends on. A new script or version is measured anew."""
     generator = job.generator
-    script = hashlib.sha256((assets.folder("k6") / generator.script).read_bytes()).hexdigest()[:12]
+    texts = b"".join((assets.folder("k6") / name).read_bytes() for name in generator.scripts)
+    script = hashlib.sha256(texts).hexdigest()[:12]
     cpus = [len(each) if each else 0 for each in (job.placement.generator_cpus, job.placement.server_cpus)]
     processor = host.facts()["cpu_model"]
     return (
@@ -118,9 +119,8 @@ def calibrate(job: Job) -> float:
         load = Load(
             destinations=(
                 Destination(
-                    url=f"http://{null_server.HOST}:{port}/",
-                    draw=None,
-                    expected=null_server.BODY,
+                    base=f"http://{null_server.HOST}:{port}",
+                    outgoing=Outgoing(kinds=(Sent(name="null", path=("/",), expected=null_server.BODY),)),
                     timeout_seconds=30.0,
                 ),
             ),

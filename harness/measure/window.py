@@ -180,7 +180,7 @@ def watch(job: Job, servers: Sequence[Server], generator: Run, observer: Observe
 
 def _backends(job: Job, side: Service, server: Server) -> list[int]:
     """Processes of Postgres that serve the pools of one of two sides; none where there is one, or no pool."""
-    if len(job.sides) < 2 or side.database is None or side.database.postmaster is None or not side.pooled():
+    if len(job.sides) < 2 or side.database is None or side.database.postmaster is None or not side.subject.pooled:
         return []
     from harness.database import connection
 

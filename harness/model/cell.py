@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from harness.model import Value
 
@@ -22,7 +22,7 @@ class Environment(Value):
 
 
 class Application(Value):
-    """What is served."""
+    """What is served: one of our mounts."""
 
     framework: str
     style: str
@@ -49,9 +49,50 @@ class Application(Value):
         """The workload with its parameters, such as `sleep?ms=100`."""
         return f"{self.workload}?{self.query}" if self.query else self.workload
 
+    @property
+    def written(self) -> tuple[str, ...]:
+        """Its parts of a cell's written form."""
+        return self.framework, self.style, self.work
+
     def with_params(self, params: dict[str, ParamValue]) -> Application:
         """The same with other parameters."""
         return self.model_copy(update={"params": params})
+
+
+class OwnApplication(Value):
+    """What is served: an application of the user's. It has neither style nor workload of ours."""
+
+    target: str
+    """Where it is: `module:object`."""
+    factory: bool = False
+    """The object is called for the application."""
+    folder: str | None = None
+    """Its folder as it was given; None: the one in which the harness was started."""
+    requests: list[str]
+    """What is requested, a line each, without headers and bodies."""
+    digest: str
+    """Of everything that is sent and expected: equal digests, equal requests."""
+    wait_seconds: float | None = None
+    """How long a request waits by itself, as far as that was declared."""
+
+    framework: ClassVar[str] = ""
+    style: ClassVar[str] = ""
+    query: ClassVar[str] = ""
+
+    @property
+    def workload(self) -> str:
+        """The application, in the place of a workload's name."""
+        return f"{self.target}@{self.folder}" if self.folder else self.target
+
+    @property
+    def work(self) -> str:
+        """The same: only its own cells are compared with each other."""
+        return self.workload
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """Its part of a cell's written form."""
+        return (self.workload,)
 
 
 class Cell(Value):
@@ -61,7 +102,7 @@ class Cell(Value):
     options: dict[str, str]
     """Server options that differ from the adapter's defaults."""
     interface: Interface
-    application: Application
+    application: Application | OwnApplication
     workers: int
     threads: int
     """Threads that one worker may use for sync code, as asked for."""
@@ -78,8 +119,7 @@ class Cell(Value):
 
         Threads and pool size appear only where they are not the defaults of the command line.
         """
-        application = self.application
-        parts = [self.served_by, application.framework, application.style, application.work, f"w{self.workers}"]
+        parts = [self.served_by, *self.application.written, f"w{self.workers}"]
         if self.threads != DEFAULT_THREADS:
             parts.append(f"t{self.threads}")
         if self.pool_size not in (None, DEFAULT_POOL_SIZE):

@@ -39,7 +39,9 @@ class Duet(Value):
 
     first: str
     second: str
-    """Ids of the cells."""
+    """The cells in their written form, each after its interpreter where one was named."""
+    servers: tuple[str, str] | None = None
+    """Their servers and Pythons with versions; None in results of older versions."""
     ratio: Interval | None
     """CPU per request, second ÷ first; `n` counts restarts. None where none counts."""
     verdict: ContrastVerdict

@@ -230,10 +230,15 @@ class DatabaseFacts(Value):
 
 
 class Route(Value):
-    """One requested path."""
+    """One kind of request."""
 
     path: str
+    """What it is called."""
     requests: int
+    """Successes."""
+    failures: int | None = None
+    """None where there is one kind only: then they are the measurement's."""
+    latency_ms: Latency | None = None
 
 
 class Argv(Value):

@@ -6,11 +6,12 @@ The same in a TOML file, in `[tool.harness.matrix]` of a `pyproject.toml` and in
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from harness.model import Value
+from harness.model.application import ApplicationPlan
 from harness.model.cell import DEFAULT_THREADS
 
 DEFAULT_USERS = 100
@@ -62,3 +63,14 @@ class Plan(Value):
     duet_baseline: Name | None = None
     """Server against which every other one is compared by a duet, at equal rest, after the blocks."""
     title: str | None = None
+    application: ApplicationPlan | None = None
+    """The user's application, in place of ours: then no entry of `cells` has framework, style or workload."""
+
+    @model_validator(mode="after")
+    def _one_application(self) -> Self:
+        if self.application is not None:
+            for axes in self.cells:
+                named = {"framework", "style", "workload", "pool_size"} & axes.model_fields_set
+                if named:
+                    raise ValueError(f"{sorted(named)[0]} and an application together: the axis is of ours only")
+        return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from harness.model.cell import Cell, OwnApplication
 from harness.model.comparison import Axis, Contrast, Metric, Ranking
 from harness.model.overview import CellOverview, Overview
 from harness.report.words import number, sentence, too_few_blocks, workload_of
@@ -18,8 +19,7 @@ def question(overview: Overview) -> str:
     cells = [each.cell for each in overview.cells]
     parts = [
         _listed("server", [each.served_by for each in cells]),
-        _listed("style", [f"{each.application.framework} {each.application.style}" for each in cells]),
-        _listed("workload", [each.application.work for each in cells]),
+        *_served(cells),
         _listed("worker count", [str(each.workers) for each in cells]),
         _listed(
             "load", [f"{each.vus} users" if each.vus is not None else f"{each.rate:g} requests/s" for each in cells]
@@ -29,6 +29,16 @@ def question(overview: Overview) -> str:
     if any(environments):
         parts.append(_listed("environment", environments))
     return "; ".join(parts)
+
+
+def _served(cells: Sequence[Cell]) -> Iterator[str]:
+    own = [each.application for each in cells if isinstance(each.application, OwnApplication)]
+    if own:
+        yield _listed("application", [each.work for each in own])
+        yield _listed("request", list(dict.fromkeys(line for each in own for line in each.requests)))
+        return
+    yield _listed("style", [f"{each.application.framework} {each.application.style}" for each in cells])
+    yield _listed("workload", [each.application.work for each in cells])
 
 
 def _listed(what: str, options: Sequence[str]) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from harness.model.measurement import Facts, Judgement, Placement
+from harness.model.cell import OwnApplication
+from harness.model.measurement import Facts, Judgement, Placement, Route
 from harness.report import terminal
 
 COLOURS = {"valid": "green", "invalid": "yellow", "failed": "red"}
@@ -44,6 +45,9 @@ def _rows(facts: Facts, judgement: Judgement) -> Iterator[tuple[str, Text | str]
         "requests",
         f"{facts.requests:,} in {round(facts.window_seconds, 2):g} s, {failed:,} failed; {_sampled(facts)}",
     )
+    if len(facts.routes) > 1:
+        for route in facts.routes:
+            yield "", _route(route)
     cpu = "–" if server.cpu_us_per_request is None else f"{server.cpu_us_per_request:,.0f} µs CPU per request"
     yield (
         "cost",
@@ -98,7 +102,19 @@ def _latency(facts: Facts) -> str:
     return f"{text} ms{lack}" if text else "–"
 
 
+def _route(route: Route) -> str:
+    """One kind of request among several."""
+    latency = route.latency_ms
+    quantiles = [] if latency is None else [("p50", latency.p50), ("p99", latency.p99), ("max", latency.max)]
+    shown = "   ".join(f"{name} {value:,.1f}" for name, value in quantiles if value is not None)
+    failed = f", {route.failures:,} failed" if route.failures else ""
+    return f"{route.path}: {route.requests:,}{failed}" + (f"; {shown} ms" if shown else "")
+
+
 def _sampled(facts: Facts) -> str:
+    own = isinstance(facts.cell.application, OwnApplication)
+    if own and facts.sampled is not None and not facts.sampled.checked:
+        return "no answer looked at beyond its status"
     if facts.sampled is None:
         return f"{facts.generator.name} checks no answers"
     return f"{facts.sampled.checked:,} answers checked, {facts.sampled.wrong:,} wrong"

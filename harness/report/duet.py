@@ -29,7 +29,8 @@ def text(duet: Duet, path: Path | None) -> str:
 def lines(duet: Duet) -> Iterator[Text]:
     """Everything that is printed."""
     yield Text("CPU time per request", style="bold")
-    yield Text(f"  {duet.second}\n  ÷ {duet.first}\n")
+    servers = ("", "") if duet.servers is None else tuple(f"   ({each})" for each in duet.servers)
+    yield Text(f"  {duet.second}{servers[1]}\n  ÷ {duet.first}{servers[0]}\n")
     yield Text.assemble(f"  {ratio(duet.ratio, digits=3)}   ", (answer(duet), f"bold {COLOURS[duet.verdict]}"))
     slices = sum(each.slices for each in duet.restarts if each.void is None)
     counted = sum(each.void is None for each in duet.restarts)

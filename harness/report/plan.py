@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from harness.model.cell import Timing
 from harness.model.plan import Plan
@@ -41,13 +42,21 @@ def lines(plan: Plan, expansion: Expansion, timing: Timing) -> Iterator[str]:
 
 
 def toml(plan: Plan) -> Iterator[str]:
-    """The plan as TOML; of strings, numbers and lists of them JSON is written the same."""
-    document = plan.model_dump(mode="json", exclude_unset=True, exclude_none=True)
-    groups = document.pop("cells")
-    for name, value in document.items():
-        yield f"{name} = {json.dumps(value, ensure_ascii=False)}"
-    for group in groups:
-        yield ""
-        yield "[[cells]]"
-        for name, value in group.items():
-            yield f"{name} = {json.dumps(value, ensure_ascii=False)}"
+    """The plan as TOML."""
+    document = plan.model_dump(mode="json", exclude_unset=True, exclude_none=True, by_alias=True)
+    groups, application = document.pop("cells"), document.pop("application", None)
+    yield from (f"{name} = {_value(value)}" for name, value in document.items())
+    for head, table in (("[application]", application), *(("[[cells]]", group) for group in groups)):
+        if table is not None:
+            yield ""
+            yield head
+            yield from (f"{name} = {_value(value)}" for name, value in table.items())
+
+
+def _value(value: Any) -> str:
+    """Of strings, numbers and lists of them JSON is written the same."""
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{json.dumps(key)} = {_value(item)}' for key, item in value.items())} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    return json.dumps(value, ensure_ascii=False)

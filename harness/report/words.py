@@ -123,11 +123,11 @@ def row_of(cell: CellOverview, among: Sequence[CellOverview]) -> str:
 
 def column_of(cell: CellOverview, among: Sequence[CellOverview]) -> str:
     """Style and workers; the framework where it varies."""
-    return f"{variant(cell, among)} w{cell.cell.workers}"
+    return f"{variant(cell, among)} w{cell.cell.workers}".lstrip()
 
 
 def variant(cell: CellOverview, among: Sequence[CellOverview]) -> str:
-    """Style; the framework before it where that varies."""
+    """Style; the framework before it where that varies. Nothing for an application of the user's."""
     application = cell.cell.application
     several = len({each.cell.application.framework for each in among}) > 1
     return f"{application.framework} {application.style}" if several else application.style

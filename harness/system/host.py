@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.errors import LackError
 
-DATABASE_URL = "--database-url"
+DATABASE_URL, VARIABLE = "--database-url", "--env"
 IDENTITY = ("cpu_model", "cpus_available", "memory_bytes", "kernel")
 """Facts by which results of two machines, or of one that has changed, are told apart."""
 
@@ -45,23 +45,28 @@ def facts() -> dict[str, object]:
 
 
 def command() -> str | None:
-    """The command line of this process, if it is the harness' own; without the database's URL, which has a password."""
+    """The command line of this process, if it is the harness' own. Without the database's URL, which has a password,
+    and without the values of variables."""
     name = Path(sys.argv[0])
     own = name.name == "harness" or name.parts[-2:] == ("harness", "__main__.py")
     return shlex.join(["harness", *_without_secrets(sys.argv[1:])]) if own else None
 
 
 def _without_secrets(arguments: Sequence[str]) -> Iterator[str]:
-    secret = False
+    before = ""
     for argument in arguments:
         option, equals, _ = argument.partition("=")
-        if secret:
+        if before == DATABASE_URL:
             yield "URL"
+        elif before == VARIABLE:
+            yield f"{option}=…" if equals else option
         elif option == DATABASE_URL and equals:
             yield f"{option}=URL"
+        elif option == VARIABLE and equals:
+            yield f"{option}={argument.split('=')[1]}=…"
         else:
             yield re.sub(r"://[^/\s]*@", "://", argument)
-        secret = argument == DATABASE_URL
+        before = argument
 
 
 def _has_os_release() -> bool:

@@ -26,6 +26,13 @@ class Child:
         self.process = process
         self.pid = process.pid
         self.log = log
+        self._asked = False
+
+    def ask(self) -> None:
+        """Ask the first process to end, once: a second time some servers take for haste."""
+        if not self._asked and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        self._asked = True
 
     def members(self) -> list[int]:
         """Living processes of the session."""
@@ -48,8 +55,7 @@ class Child:
     def stop(self, deadline_seconds: float = 5.0) -> Literal["orderly", "killed"]:
         """Ask the first process to end, wait for the whole session, then kill what is left of it."""
         deadline = time.monotonic() + deadline_seconds
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+        self.ask()
         try:
             self.process.wait(timeout=max(0.0, deadline - time.monotonic()))
             while self.members() and time.monotonic() < deadline:

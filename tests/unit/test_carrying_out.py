@@ -19,7 +19,7 @@ def test_a_stored_duet_is_not_made_again(tmp_path: Path, monkeypatch: pytest.Mon
     made: list[tuple[str, str]] = []
 
     def perform(first: Any, second: Any, settings: Any, shown: Any) -> None:
-        names = (first[0].cell.id, second[0].cell.id)
+        names = (first.choice.cell.id, second.choice.cell.id)
         made.append(names)
         assert settings.out == tmp_path / "duets"
         folder = settings.out / str(len(made))

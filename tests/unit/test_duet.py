@@ -128,7 +128,7 @@ def test_cells_are_written_in_parts() -> None:
         vus=16,
     )
     assert plan.parse_cell("granian", shared) == plan.Request(server="granian", workload="noop", vus=16)
-    with pytest.raises(UsageError, match="'fast' is no framework, style, workload or number"):
+    with pytest.raises(UsageError, match="'fast' is no framework, style, workload, application or number"):
         plan.parse_cell("granian/fast", shared)
 
 

@@ -85,7 +85,7 @@ def test_the_order_follows_from_the_seed() -> None:
 
 def test_the_cell_that_is_visited_twice_is_not_held_at_a_ceiling() -> None:
     expansion = plan.expand(Plan(cells=[Axes(workload=["sleep", "mixed", "noop", "cpu"])]))
-    assert expansion.cells[plan.repeated(expansion)].choice.workload.name == "noop"
+    assert expansion.cells[plan.repeated(expansion)].choice.cell.application.workload == "noop"
     assert plan.repeated(plan.expand(Plan(cells=[Axes(workload=["sleep", "mixed"])]))) == 0
 
 

@@ -22,7 +22,7 @@ Calibrated = Callable[..., list[float]]
 @pytest.fixture
 def job() -> Any:
     placement = Placement(pin="split", server_cpus=[0], generator_cpus=[1], database_cpus=None, note=None)
-    side = SimpleNamespace(known_seconds=lambda: 0.0)
+    side = SimpleNamespace(subject=SimpleNamespace(known_seconds=0.0))
     return SimpleNamespace(
         sides=(side,), placement=placement, users=32, rate=None, generator=K6(path="k6", version="1.1.0")
     )
@@ -65,7 +65,7 @@ def test_while_others_take_time_it_is_tried_three_times_and_the_most_counts(job:
 
 def test_cells_that_wait_need_none(job: Any, calibrated: Calibrated) -> None:
     left = calibrated([5000.0])
-    job.sides[0].known_seconds = lambda: 0.1
+    job.sides[0].subject.known_seconds = 0.1
     assert null.ceiling(job, quiet) is None
     assert null.confirmed(job, None, 320.0, quiet) is None
     assert left == [5000.0]

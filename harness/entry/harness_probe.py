@@ -1,0 +1,123 @@
+"""Looks at an application in its own environment: how it is called, what it is made with, which paths it has.
+
+    python harness_probe.py MODULE:OBJECT plain|factory RESULT
+
+Writes JSON to RESULT: `interface` (`asgi`, `wsgi` or null), `framework` (module and version, or null), `routes` (GETs
+that need no guessing), or `error`. Standard library only: it runs in any environment.
+"""
+
+import importlib
+import inspect
+import json
+import os
+import sys
+import traceback
+from importlib import metadata
+from typing import Any
+
+PARAMETERS = {3: "asgi", 2: "wsgi"}
+MOST_ROUTES = 50
+
+
+def load(target: str, factory: bool) -> Any:
+    """The application."""
+    module, _, attribute = target.partition(":")
+    found: Any = importlib.import_module(module)
+    for name in attribute.split("."):
+        found = getattr(found, name)
+    return found() if factory else found
+
+
+def interface(application: Any) -> str | None:
+    """How a server is to call it, by what its call takes: `(scope, receive, send)` or `(environ, start_response)`."""
+    if not callable(application):
+        return None
+    if inspect.iscoroutinefunction(application) or inspect.iscoroutinefunction(type(application).__call__):
+        return "asgi"
+    try:
+        parameters = inspect.signature(application).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = [each for each in parameters if each.kind in positional and each.default is inspect.Parameter.empty]
+    return PARAMETERS.get(len(needed))
+
+
+def framework(application: Any) -> str | None:
+    """The distribution that its class comes from, with its version."""
+    package = type(application).__module__.partition(".")[0]
+    names = metadata.packages_distributions().get(package, [])
+    return f"{names[0]} {metadata.version(names[0])}" if names else None
+
+
+def routes(application: Any) -> list[str]:
+    """Paths that a GET can be sent to, from an OpenAPI schema or the framework's own routes."""
+    for find in (_from_openapi, _from_url_map, _from_routes):
+        try:
+            found = find(application)
+        except Exception:
+            continue
+        if found:
+            return sorted(dict.fromkeys(found), key=len)[:MOST_ROUTES]
+    return []
+
+
+def _from_openapi(application: Any) -> list[str]:
+    if hasattr(application, "openapi_schema") and not hasattr(application, "openapi"):
+        document = application.openapi_schema.to_schema()  # Litestar
+    else:
+        document = application.openapi()  # FastAPI
+    found = []
+    for path, operations in document["paths"].items():
+        operation = operations.get("get")
+        if operation is None:
+            continue
+        query = []
+        for parameter in operation.get("parameters", []):
+            value = _value(parameter)
+            if parameter["in"] == "path":
+                path = path.replace("{" + parameter["name"] + "}", value or "{}")
+            elif parameter.get("required"):
+                query.append(f"{parameter['name']}={value or '{}'}")
+        whole = path + ("?" + "&".join(query) if query else "")
+        if "{" not in whole:
+            found.append(whole)
+    return found
+
+
+def _value(parameter: dict[str, Any]) -> str | None:
+    schema = parameter.get("schema", {})
+    for value in (parameter.get("example"), schema.get("default"), *schema.get("examples", [])):
+        if value is not None:
+            return str(value)
+    return "1" if schema.get("type") in ("integer", "number") else None
+
+
+def _from_url_map(application: Any) -> list[str]:
+    rules = application.url_map.iter_rules()
+    return [each.rule for each in rules if "GET" in (each.methods or ()) and not each.arguments]
+
+
+def _from_routes(application: Any) -> list[str]:
+    return [each.path for each in application.routes if "GET" in (each.methods or ()) and "{" not in each.path]
+
+
+def look(target: str, factory: bool) -> dict[str, Any]:
+    """Everything that is told of the application."""
+    try:
+        application = load(target, factory)
+    except BaseException as error:
+        return {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc(limit=-8)}
+    return {
+        "interface": interface(application),
+        "framework": framework(application),
+        "routes": routes(application),
+        "kind": f"{type(application).__module__}.{type(application).__qualname__}",
+    }
+
+
+if __name__ == "__main__":
+    with open(sys.argv[3] + ".new", "w", encoding="utf-8") as file:
+        json.dump(look(sys.argv[1], sys.argv[2] == "factory"), file)
+    os.rename(sys.argv[3] + ".new", sys.argv[3])
+    os._exit(0)  # an application may have started threads that never end

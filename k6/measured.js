@@ -1,0 +1,128 @@
+// What the harness' load scripts share: one scenario from warm-up to the end of the window, and how requests count.
+//
+// HARNESS_LOAD names a JSON file that says what to do:
+//   destinations    one or two, which users take in turn:
+//     base          http://host:port
+//     kinds         kinds of requests, of which each request is one (none where a script of the user's sends):
+//       method, path, headers, body   texts, or lists of texts and {draw: name}, where a drawn value goes
+//       weight                        how often, relative to the others
+//       statuses                      right ones; null: all from 200 to 299
+//       looked_at                     whether sampled bodies are looked at
+//       expected                      the body that was verified before the load; null: every request has another
+//     draws         name → {count, step, texts}: request i draws row i × step modulo count, which stands for its text
+//                   or, where texts is null, for its number counted from 1
+//     timeout_ms    a request that takes longer has failed
+//   script          a k6 script of the user's, or null
+//   users           virtual users of each destination
+//   rate            open load: requests per second; null: closed load, each user sends one request after another
+//   warmup_ms       from the start of the scenario; users begin at random moments of it
+//   window_ms       a request counts when it completes inside the window
+//   sample_every    each user looks at the body of every Nth request
+//   kept_bodies     unexpected bodies that a user keeps; what differs beyond them is counted as unchecked
+//   percentiles     which percentiles the summary holds
+//   summary         file to write the summary to
+//
+// One scenario, because a second one would begin with nothing in flight. The log (standard error) carries one line
+// {"scenario_started": <epoch ms>} and, for each unexpected body, {"unexpected": "<body>", "kind": <place>,
+// "iteration": <number or null>, "destination": <place>}. Metrics are called cell_<what>_<place of the destination>,
+// and of one of several kinds of requests cell_<what>_<place of the destination>_<place of the kind>.
+import exec from 'k6/execution';
+import { Counter, Trend } from 'k6/metrics';
+
+export const load = JSON.parse(open(__ENV.HARNESS_LOAD));
+export const endMs = load.warmup_ms + load.window_ms;
+
+// k6 requires scenarios of at least a second; the last 0.3 s keep the connections while the harness counts them.
+export const options = {
+  scenarios: {
+    cell: {
+      executor: 'constant-vus',
+      vus: load.users * load.destinations.length,
+      duration: `${Math.max(1000, endMs + 300)}ms`,
+      gracefulStop: '0s',
+    },
+  },
+  discardResponseBodies: load.script === null,
+  systemTags: ['status', 'scenario'],
+  summaryTrendStats: ['min', 'avg', 'max', 'count', ...load.percentiles.map((p) => `p(${p})`)],
+};
+
+const counters = [
+  'succeeded',
+  'timeouts',
+  'connection_failures',
+  'status_failures',
+  'sent',
+  'idle_ms', // time of the window between a user's requests
+  'matched',
+  'unexpected',
+];
+
+const ofKind = (place, kind) => ({
+  latency: new Trend(`cell_latency_${place}_${kind}`, true),
+  succeeded: new Counter(`cell_succeeded_${place}_${kind}`),
+  failed: new Counter(`cell_failed_${place}_${kind}`),
+});
+
+export const metrics = load.destinations.map((destination, place) => ({
+  latency: new Trend(`cell_latency_${place}`, true),
+  blocked: new Trend(`cell_blocked_${place}`, true),
+  lateness: new Trend(`cell_lateness_${place}`, true),
+  ...Object.fromEntries(counters.map((name) => [name, new Counter(`cell_${name}_${place}`)])),
+  kinds: destination.kinds.length > 1 ? destination.kinds.map((_, kind) => ofKind(place, kind)) : null,
+}));
+
+// Of a user's first iteration: when the scenario began, in milliseconds of the clock.
+export function begin() {
+  const startMs = exec.scenario.startTime;
+  if (exec.vu.idInTest === 1) {
+    console.log(JSON.stringify({ scenario_started: startMs }));
+  }
+  return startMs;
+}
+
+// Which destination a user loads.
+export function place() {
+  return (exec.vu.idInTest - 1) % load.destinations.length;
+}
+
+// Counts a request of the window that has ended. `waited` (ms) is added to its latency.
+export function count(seen, kind, answer, right, waited) {
+  const own = seen.kinds === null ? null : seen.kinds[kind];
+  if (right) {
+    const latency = waited + answer.timings.duration;
+    seen.succeeded.add(1);
+    seen.latency.add(latency);
+    seen.blocked.add(answer.timings.blocked);
+    if (own !== null) {
+      own.succeeded.add(1);
+      own.latency.add(latency);
+    }
+    return;
+  }
+  if (answer.status !== 0) {
+    seen.status_failures.add(1);
+  } else if (answer.error_code === 1050) {
+    seen.timeouts.add(1);
+  } else {
+    seen.connection_failures.add(1);
+  }
+  if (own !== null) {
+    own.failed.add(1);
+  }
+}
+
+// A server that is gone refuses 100,000 times a second.
+export function refused(answer) {
+  return answer.status === 0 && answer.error_code !== 1050;
+}
+
+export function handleSummary(data) {
+  const own = {};
+  for (const [name, metric] of Object.entries(data.metrics)) {
+    if (name.startsWith('cell_') || name === 'checks') {
+      own[name] = metric.values;
+    }
+  }
+  return { [load.summary]: JSON.stringify(own) };
+}

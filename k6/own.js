@@ -1,0 +1,56 @@
+// Runs a k6 script of the user's inside the harness' warm-up and window, and counts each request that it makes through
+// the default export of k6/http. Its options are left aside; it finds the server in __ENV.BASE_URL.
+import http from 'k6/http';
+import { sleep } from 'k6';
+import { begin, count, endMs, load, metrics, place as placeOfUser, refused } from './measured.js';
+
+export { handleSummary, options } from './measured.js';
+
+// Of this user, from its first iteration on.
+let startMs = null;
+let seen = null;
+
+function counted(answer) {
+  const finished = Date.now() - startMs;
+  if (startMs !== null && finished >= load.warmup_ms && finished < endMs) {
+    count(seen, 0, answer, answer.status >= 200 && answer.status < 400, 0);
+  }
+  if (startMs !== null && refused(answer)) {
+    sleep(0.1);
+  }
+  return answer;
+}
+
+for (const name of ['get', 'head', 'post', 'put', 'patch', 'del', 'options', 'request']) {
+  const send = http[name];
+  http[name] = (...given) => counted(send.apply(http, given));
+}
+const sendAsync = http.asyncRequest;
+http.asyncRequest = async (...given) => counted(await sendAsync.apply(http, given));
+const sendBatch = http.batch;
+http.batch = (...given) => {
+  const answers = sendBatch.apply(http, given);
+  Object.values(answers).forEach(counted);
+  return answers;
+};
+
+// Each user reads the script anew, after it was told which server is its own.
+__ENV.BASE_URL = load.destinations[Math.max(0, __VU - 1) % load.destinations.length].base;
+const own = require(load.script);
+
+export function setup() {
+  return own.setup === undefined ? undefined : own.setup();
+}
+
+export default function (data) {
+  if (startMs === null) {
+    startMs = begin();
+    seen = metrics[placeOfUser()];
+    sleep((Math.random() * load.warmup_ms) / 1000);
+  }
+  return own.default(data);
+}
+
+export function teardown(data) {
+  return own.teardown === undefined ? undefined : own.teardown(data);
+}

@@ -1,0 +1,274 @@
+"""An application of the user's: what is sent, which answers are right, what is refused, what stays secret."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import application, axes, configuration, plan, store
+from harness.application import Given
+from harness.errors import UsageError
+from harness.judge import overview
+from harness.judge.verdict import judge
+from harness.load.generator import Hole
+from harness.model.application import ApplicationPlan
+from harness.model.cell import Cell, OwnApplication
+from harness.model.measurement import Facts
+from harness.model.requests import AppRequest, Requests
+from harness.report import answers, console, words
+from harness.subjects.own import Own, differences, filled
+from harness.system import host
+
+
+def own(*requests: dict[str, Any], values: dict[str, Any] | None = None, **variables: str) -> Own:
+    """An application with these requests."""
+    found = Requests.model_validate({"requests": list(requests)})
+    return Own(
+        application=OwnApplication(target="shop.main:app", requests=["GET /"], digest="0"),
+        requests=found.requests,
+        values=values or {},
+        variables=variables,
+        environment={},
+        folder=Path("/nowhere"),
+    )
+
+
+def sent(subject: Own, iteration: int) -> list[tuple[str, dict[str, str], str | None]]:
+    """Path, headers and body of each kind as a request has them."""
+    outgoing = subject.outgoing(None, ["" for _ in subject.requests])
+    return [
+        (
+            filled(kind.path, outgoing.draws, iteration),
+            {name: filled(value, outgoing.draws, iteration) for name, value in kind.headers.items()},
+            None if kind.body is None else filled(kind.body, outgoing.draws, iteration),
+        )
+        for kind in outgoing.kinds
+    ]
+
+
+def test_values_are_drawn_and_written_as_their_place_needs_it() -> None:
+    names = ["a/b", 'quo"te', "ä"]
+    subject = own(
+        {"path": "/items/{name}", "method": "PUT", "json": {"name": "{name}", "said": "I am {name}", "n": "{n}"}},
+        values={"name": names, "n": [10, 20, 30]},
+    )
+    seen = [sent(subject, iteration)[0] for iteration in range(3)]
+    bodies = [json.loads(body or "") for _, _, body in seen]
+    assert sorted(body["name"] for body in bodies) == sorted(names)
+    assert {body["said"] for body in bodies} == {f"I am {name}" for name in names}
+    assert {type(body["n"]) for body in bodies} == {int}
+    assert {path for path, _, _ in seen} == {"/items/a%2Fb", "/items/quo%22te", "/items/%C3%A4"}
+    assert seen[0][1] == {"Content-Type": "application/json"}
+    # Lists of equal length are drawn row by row.
+    assert all(names.index(body["name"]) == body["n"] // 10 - 1 for body in bodies)
+
+
+def test_variables_are_put_in_and_braces_that_are_json_stay() -> None:
+    subject = own(
+        {
+            "path": "/x",
+            "method": "POST",
+            "headers": {"Authorization": "Bearer ${TOKEN}"},
+            "json": {"a": {}, "b": "${TOKEN}"},
+        },
+        TOKEN='s3"cret',
+    )
+    (path, headers, body), *_ = sent(subject, 0)
+    assert (path, headers["Authorization"]) == ("/x", 'Bearer s3"cret')
+    assert json.loads(body or "") == {"a": {}, "b": 's3"cret'}
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        ({"path": "/{who}"}, r"\{who\} in the requests has no values"),
+        ({"path": "/", "headers": {"X-Token": "${NOT_SET}"}}, r"\$\{NOT_SET\} in the requests is not set"),
+    ],
+)
+def test_unknown_names_are_told(request_: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        sent(own(request_), 0)
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        ({"path": "items"}, "path"),
+        ({"path": "/", "method": "FETCH"}, "method"),
+        ({"path": "/", "weight": 0}, "weight"),
+        ({"path": "/", "json": {}, "body": "x"}, "json and body together"),
+        ({"path": "/", "headers": {"authorization": "Bearer abc"}}, "holds a secret"),
+        ({"path": "/", "expect": {"status": 99}}, "status"),
+        ({"path": "/", "colour": "red"}, "colour"),
+    ],
+)
+def test_requests_that_cannot_be_are_refused(tmp_path: Path, request_: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        configuration.parse_application({"app": "a:b", "requests": [request_]}, "harness.toml")
+
+
+@pytest.mark.parametrize(
+    ("expected", "answer", "says"),
+    [
+        ({"a": 1}, {"a": 1, "b": 2}, None),
+        ({"a": {"b": [1, {"c": True}]}}, {"a": {"b": [1, {"c": True, "d": 0}]}}, None),
+        ({"a": 1}, {"b": 1}, "a is missing"),
+        ({"a": {"b": 1}}, {"a": {"b": 2}}, "a.b is 2, expected 1"),
+        ({"a": [1]}, {"a": [1, 2]}, r"a is \[1, 2\], expected \[1\]"),
+        ({"a": True}, {"a": 1}, "a is 1, expected true"),
+        ([], {}, "it is {}"),
+    ],
+)
+def test_answers_must_contain_what_is_expected(expected: Any, answer: Any, says: str | None) -> None:
+    found = next(differences(expected, answer), None)
+    assert found is None if says is None else re.search(says, found or "")
+
+
+def test_what_is_expected_follows_what_was_drawn() -> None:
+    expect = {"json": {"id": "{n}", "name": "item {n}"}}
+    subject = own({"path": "/items/{n}", "expect": expect}, values={"n": [5, 6, 7]})
+    outgoing = subject.outgoing(None, [""])
+    for iteration in range(3):
+        number = int(sent(subject, iteration)[0][0].rpartition("/")[2])
+        right, wrong = ({"id": each, "name": f"item {each}"} for each in (number, number + 1))
+        assert subject.wrong(0, json.dumps(right), outgoing, iteration) is None
+        assert "expected" in (subject.wrong(0, json.dumps(wrong), outgoing, iteration) or "")
+
+
+def test_sizes_and_statuses_are_looked_at() -> None:
+    subject = own({"path": "/", "expect": {"status": [200, 404], "min_bytes": 2, "max_bytes": 3}})
+    assert subject.probes()[0].statuses == (200, 404)
+    assert "2 at least" in (subject.wrong(0, "ä"[:0] + "x") or "")
+    assert subject.wrong(0, "ä") is None
+    assert "3 at most" in (subject.wrong(0, "ää") or "")
+    assert subject.outgoing(None, [""]).kinds[0].looked_at
+    assert not own({"path": "/"}).outgoing(None, [""]).kinds[0].looked_at
+
+
+def test_one_plain_get_is_plain() -> None:
+    assert own({"path": "/items?limit=2"}).plain
+    for other in ({"method": "POST"}, {"headers": {"A": "b"}}, {"expect": {"status": 404}}):
+        assert not own({"path": "/", **other}).plain
+    assert not own({"path": "/"}, {"path": "/b"}).plain
+
+
+def test_values_come_from_csv_files(tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("id,code\n1,007\n2,x y\n")
+    (tmp_path / "requests.toml").write_text(
+        'requests = [{ path = "/{id}/{code}" }]\n[values]\nid = { csv = "items.csv", column = "id" }\n'
+        'code = { csv = "items.csv", column = "code" }\n'
+    )
+    read = application.read_requests(tmp_path / "requests.toml")
+    values = application._values(read.values, tmp_path)
+    assert values == {"id": [1, 2], "code": ["007", "x y"]}
+    with pytest.raises(UsageError, match="has no column 'colour'"):
+        application._column("c", read.values["id"].model_copy(update={"column": "colour"}), tmp_path)  # type: ignore[union-attr]
+
+
+def test_options_stand_over_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert application.described_by(Given(), []) is None
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.harness.application]\napp = "shop:app"\npath = ["/a"]\nwait = "1s"\n[[tool.harness.matrix.cells]]\n'
+        'server = ["uvicorn", "granian"]\n'
+    )
+    found = application.described_by(Given(path=["/b"]), [])
+    assert found is not None
+    assert (found.app, found.path, found.wait) == ("shop:app", ["/b"], "1s")
+    assert application.described_by(Given(), ["--workload"]) is None
+    other = application.described_by(Given(app="other:app", path=["/"]), [])
+    assert other is not None
+    assert other.wait is None
+    wanted = axes.wanted(axes.Given(), {}, None, None, Given())
+    assert wanted.application is not None
+    assert wanted.cells[0].server == ["uvicorn", "granian"]
+    assert axes.wanted(axes.Given(workload=["noop"]), {}, None, None, Given()).application is None
+    assert axes.wanted(axes.Given(), {}, None, "quick", Given()).application is None
+    (tmp_path / "harness.toml").write_text('[application]\napp = "nearer:app"\npath = ["/"]\n')
+    nearer = application.described_by(Given(), [])
+    assert nearer is not None
+    assert nearer.app == "nearer:app"
+    (tmp_path / "harness.toml").write_text("[aplication]\n")
+    with pytest.raises(UsageError, match="unknown table 'aplication'"):
+        application.described_by(Given(), [])
+
+
+def test_ours_and_the_user_s_are_not_mixed() -> None:
+    with pytest.raises(UsageError, match="--workload and --app together"):
+        application.described_by(Given(app="a:b"), ["--workload"])
+    with pytest.raises(UsageError, match="--path without an application"):
+        application.wanted(Given(path=["/"]), None)
+    with pytest.raises(UsageError, match="--preset and --app together"):
+        axes.wanted(axes.Given(), {}, None, "quick", Given(app="a:b"))
+    with pytest.raises(UsageError, match="workload and an application together"):
+        configuration.parse({"cells": [{"workload": ["noop"]}], "application": {"app": "a:b"}}, "x")
+    with pytest.raises(UsageError, match="--path and --k6-script together"):
+        application._sent(ApplicationPlan(app="a:b", path=["/"], k6_script="x.js"), Path(), {"routes": []})
+    with pytest.raises(UsageError) as caught:
+        application._sent(ApplicationPlan(app="a:b"), Path(), {"routes": ["/items", "/"]})
+    assert "it has /items, /" in caught.value.cure
+
+
+def test_secrets_reach_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_PASSWORD", "hunter2-in-the-environment")
+    request = AppRequest(path="/", headers={"Authorization": "${API_TOKEN}"})
+    variables = {"API_TOKEN": "tok-123456", "DEBUG": "1"}
+    secrets = application._secrets(variables, {**os.environ, **variables}, [request])
+    secrets = frozenset(each for each in secrets if each in ("tok-123456", "1", "hunter2-in-the-environment"))
+    assert secrets == {"tok-123456", "hunter2-in-the-environment"}
+    text = "log: tok-123456 and hunter2-in-the-environment; n=1"
+    hidden = store.without_secrets({"a": [text], "n": 1}, secrets)
+    assert hidden == {"a": ["log: *** and ***; n=1"], "n": 1}
+    monkeypatch.setattr("sys.argv", ["harness", "run", "--env", "A=geheim", "--env=B=geheim", "--env", "C"])
+    assert host.command() == "harness run --env 'A=…' '--env=B=…' --env C"
+
+
+def test_a_cell_of_an_application_has_a_written_form() -> None:
+    subject = own({"path": "/items"})
+    request = plan.Request(server="granian:loop=asyncio", workers=2, vus=5, own=subject, interface="asgi")
+    cell = plan.choose(request).cell
+    assert cell.id == "granian:loop=asyncio/shop.main:app/w2/c5"
+    again = plan.parse_cell(cell.id, plan.Request(server=""))
+    assert (again.server, again.app, again.workers, again.vus) == ("granian:loop=asyncio", "shop.main:app", 2, 5)
+    assert plan.parse_cell("uvicorn/shop:app@head", plan.Request(server="")).app == "shop:app@head"
+    assert Cell.model_validate(cell.model_dump(mode="json")) == cell
+    with pytest.raises(UsageError, match=r"--pool-size 3: shop\.main:app uses no database of ours"):
+        plan.choose(plan.Request(server="uvicorn", own=subject, interface="asgi", pool_size=3))
+
+
+def test_reports_speak_of_the_application(facts: Facts, cell: Cell) -> None:
+    served = OwnApplication(target="shop:app", requests=["GET /a ×2", "GET /b ×1"], digest="0")
+    own_cell = cell.model_copy(update={"application": served})
+    latency = facts.latency_ms
+    kinds = [
+        facts.routes[0].model_copy(update={"path": path, "requests": count, "failures": 3, "latency_ms": latency})
+        for path, count in (("/a", 6000), ("/b", 3876))
+    ]
+    measured = facts.model_copy(update={"cell": own_cell, "routes": kinds})
+    shown = console.text(measured, judge(measured), Path("x"), "")
+    assert "/a: 6,000, 3 failed; p50 100.9   p99 110.0" in shown
+    visit = overview.Visit(environment="", cell=own_cell, block=1, repeat=False, facts=measured, failure=None)
+    found = overview.overview([visit], title=None, blocks=1, planned=1, seconds=1.0, impossible=[])
+    assert "application shop:app; 2 requests: GET /a ×2, GET /b ×1" in answers.question(found)
+    assert words.column_of(found.cells[0], found.cells) == "w2"
+
+
+def test_declared_waits_give_a_ceiling() -> None:
+    subject = own({"path": "/"})
+    assert subject.waits("asgi").total_seconds is None
+    waiting = dataclasses.replace(subject, application=subject.application.model_copy(update={"wait_seconds": 0.1}))
+    assert (waiting.waits("asgi").total_seconds, waiting.waits("asgi").occupied_seconds) == (0.1, 0.0)
+    assert (waiting.waits("wsgi").occupied_seconds, waiting.waits("wsgi").slot) == (0.1, "thread")
+
+
+def test_holes_are_named_by_how_they_are_written() -> None:
+    kind = own({"path": "/{n}", "body": "{n}"}, values={"n": [1]}).outgoing(None, [""]).kinds[0]
+    assert kind.path == ("/", Hole("n:path"))
+    assert kind.body == (Hole("n:plain"),)
+    assert kind.varies
