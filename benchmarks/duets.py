@@ -1,13 +1,14 @@
 """Can a duet be trusted? Equal cells, cells with a known extra cost, and the same question asked in turns.
 
-    .venv/bin/python benchmarks/duets.py aa|burn|pairs [--times N] [--seconds S] [--out FILE]
+    .venv/bin/python benchmarks/duets.py aa|burn|coverage [--times N] [--seconds S] [--out FILE]
 
 `aa`      duets of a cell against itself: how often does the interval exclude 1, and how narrow is it?
-`burn`    duets of `cpu?n=1` against `cpu?n=10`, which computes 176 calls more: is the extra cost found, and is it the
-          right one? The truth is fixed beforehand: the CPU time of these calls, measured in a worker's interpreter on
-          the worker's core, ÷ the CPU time per request of `cpu?n=1`, in turns of a second. Beside each duet the same
-          question is asked for as long a time by windows of one second in turn: how much wider is that interval?
-`pairs`   every pair of the four servers, on noop and select.
+`burn`    duets of an application against the same whose requests count to BURN besides: is the extra cost found, and is
+          it the right one? The truth is fixed beforehand: the CPU time of a burn, by the thread's clock in a worker
+          under load, ÷ the CPU time per request of the plain one, in turns of a second on the same core. Beside each
+          duet the same question is asked for as long a time by windows of one second in turn: how much wider is that
+          interval?
+`coverage`  how often the interval holds the truth, simulated together with the stopping rule.
 
 Each duet takes S seconds and stops for nothing but time. Needs two cores; nothing else may run.
 """
@@ -15,13 +16,10 @@ Each duet takes S seconds and stops for nothing but time. Needs two cores; nothi
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import itertools
 import json
 import math
+import random
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -31,33 +29,29 @@ from typing import Any
 from running import write
 
 from harness import duet, plan, runner
+from harness.application import Side, ready
+from harness.judge import duet as judging
 from harness.judge.statistics import interval
 from harness.load import k6
 from harness.measure import Job, Progress
-from harness.measure.launch import load_of, start_server
+from harness.measure.launch import ask, load_of, start_server
 from harness.measure.window import watch
+from harness.model.application import ApplicationPlan
 from harness.model.cell import Timing
 from harness.model.comparison import Interval
 from harness.model.duet import Restart
+from harness.subjects.subject import Probe
 from harness.system.affinity import confined
 from harness.system.processes import Supervisor
 
-SERVERS = ("uvicorn", "granian", "gunicorn", "hypercorn")
+SERVERS = ("uvicorn", "granian")
+APPLICATIONS = Path(__file__).resolve().parent / "applications"
 USERS = 16
-RESTART = Timing(warmup_seconds=1.5, window_seconds=5.0)
+RESTART = Timing(warmup_seconds=1.0, window_seconds=3.0)
 TURN = Timing(warmup_seconds=0.3, window_seconds=1.0)
 TRUTH_TURNS = 30
-BURN = """
-import json, sys, time
-from handlers.fibonacci import naive
-def cost(n, times):
-    began = time.thread_time()
-    for _ in range(times):
-        naive(n)
-    return (time.thread_time() - began) / times
-cost(10, 2000)
-print(json.dumps(cost(10, 20000) - cost(1, 20000)))
-"""
+BURN = 230
+"""What is counted to; about 5 % of a request."""
 
 
 class Quiet:
@@ -73,14 +67,13 @@ class Quiet:
         """Nothing."""
 
 
-def one(first: plan.Request, second: plan.Request, seconds: float) -> dict[str, Any]:
+def one(first: Side, second: Side, seconds: float) -> dict[str, Any]:
     """A duet that stops for nothing but time."""
     with tempfile.TemporaryDirectory() as folder:
         settings = duet.Settings(
             timing=RESTART, precision=0.0001, most_seconds=seconds, interference=False, out=Path(folder)
         )
-        sides = [plan.choose(each) for each in (first, second)]
-        found = duet.run((sides[0], None), (sides[1], None), settings, Quiet()).duet
+        found = duet.run(first, second, settings, Quiet()).duet
     ratio = found.ratio
     counted = [each for each in found.restarts if each.void is None]
     return {
@@ -110,34 +103,40 @@ def as_row(ratio: Interval | None) -> dict[str, Any]:
 def aa(times: int, seconds: float) -> Iterator[dict[str, Any]]:
     """A cell against itself."""
     for number in range(times):
-        request = plan.Request(server=SERVERS[number % 2], workload="noop", vus=USERS)
-        row = one(request, request, seconds)
+        side = Side(choice=plan.choose(plan.Request(server=SERVERS[number % 2], workload="noop", vus=USERS)))
+        row = one(side, side, seconds)
         row["excludes_one"] = row["low"] is not None and not row["low"] <= 1 <= row["high"]
         yield row
 
 
-def cheap(n: int) -> plan.Request:
-    """A cell whose requests compute the n-th Fibonacci number."""
-    return plan.Request(server="uvicorn", workload="cpu", params=(f"n={n}",), vus=USERS)
+def burning(times: int, **variables: str) -> Side:
+    """The application that counts so far with each request."""
+    described = ApplicationPlan(
+        app="burning:app", app_dir=str(APPLICATIONS), path=[f"/answer?burn={times}"], env=sorted(variables)
+    )
+    found = ready(described, None, variables)
+    request = plan.Request(server="uvicorn", vus=USERS, own=found.own, interface=found.interface)
+    return Side(choice=plan.choose(request), application=found)
 
 
 class Turns:
     """One cell, or two in turn, loaded for a second each on servers that stay up."""
 
-    def __init__(self, supervisor: Supervisor, *requests: plan.Request) -> None:
+    def __init__(self, supervisor: Supervisor, *sides: Side) -> None:
         self._supervisor = supervisor
         self.services = []
-        for request in requests:
-            choice = plan.choose(request)
-            environment = runner.prepare_environment(choice, None)
-            self.services.append(runner.service_of(choice, environment, None, pin="split", users=USERS, diagnose=False))
-        self._servers = [
+        for side in sides:
+            environment = runner.prepare_environment(side.choice, None)
+            self.services.append(
+                runner.service_of(side.choice, environment, None, pin="split", users=USERS, diagnose=False)
+            )
+        self.servers = [
             start_server(service, supervisor, name=f"turn-{place}") for place, service in enumerate(self.services)
         ]
 
     def cost(self, place: int) -> float:
         """CPU seconds per request of one window."""
-        service, server = self.services[place], self._servers[place]
+        service, server = self.services[place], self.servers[place]
         job = Job(sides=(service,), timing=TURN, generator=k6.find(None))
         running = job.generator.start(load_of(job, [server]), self._supervisor, job.placement.generator_cpus)
         (window,) = watch(job, [server], running, lambda _: None)
@@ -146,23 +145,25 @@ class Turns:
 
 
 def truth() -> dict[str, Any]:
-    """The extra calls' own CPU ÷ the baseline's CPU per request, measured in turns on the same core."""
+    """The burn's own CPU time ÷ the plain application's CPU time per request, in turns on the same core."""
     shares = []
     with Supervisor() as supervisor:
-        turns = Turns(supervisor, cheap(1))
-        placement = turns.services[0].placement
-        core = (placement.server_cpus or [0])[0]
-        with confined(placement.generator_cpus):
+        turns = Turns(supervisor, burning(0), burning(BURN, BURN_TIMED="1"))
+        port = turns.servers[1].target.port
+        with confined(turns.services[0].placement.generator_cpus):
             for _ in range(TRUTH_TURNS):
-                burnt = subprocess.run(
-                    ["taskset", "--cpu-list", str(core), sys.executable, "-c", BURN],
-                    capture_output=True,
-                    text=True,
-                    check=True,
-                )
-                shares.append(json.loads(burnt.stdout) / turns.cost(0))
+                plain = turns.cost(0)
+                burnt(port)
+                turns.cost(1)
+                shares.append(burnt(port) / plain)
     ratio = interval([math.log1p(share) for share in shares])
     return {"turns": TRUTH_TURNS, **as_row(ratio), "median": round(1 + statistics.median(shares), 5)}
+
+
+def burnt(port: int) -> float:
+    """CPU seconds of a burn since this was asked last."""
+    _, body = ask(port, Probe(name="truth", method="GET", path="/truth"))
+    return float(json.loads(body)["seconds"])
 
 
 def in_turns(seconds: float) -> dict[str, Any]:
@@ -170,7 +171,7 @@ def in_turns(seconds: float) -> dict[str, Any]:
     logs = []
     began = time.monotonic()
     with Supervisor() as supervisor:
-        turns = Turns(supervisor, cheap(1), cheap(10))
+        turns = Turns(supervisor, burning(0), burning(BURN))
         with confined(turns.services[0].placement.generator_cpus):
             while time.monotonic() - began < seconds:
                 costs = {place: turns.cost(place) for place in ((0, 1) if len(logs) % 2 else (1, 0))}
@@ -184,22 +185,31 @@ def burn(times: int, seconds: float) -> Iterator[dict[str, Any]]:
     print(f"truth: {known}", flush=True)
     yield {"truth": known}
     for _ in range(times):
-        row = one(cheap(1), cheap(10), seconds)
+        row = one(burning(0), burning(BURN), seconds)
         row["detected"] = row["low"] is not None and row["low"] > 1
         row["off"] = None if row["ratio"] is None else round(row["ratio"] - known["ratio"], 5)
         row["in_turns"] = in_turns(seconds)
         yield row
 
 
-def pairs(times: int, seconds: float) -> Iterator[dict[str, Any]]:
-    """Every pair of servers."""
-    for workload, (first, second) in itertools.product(("noop", "select"), itertools.combinations(SERVERS, 2)):
-        base = plan.Request(server=first, workload=workload, vus=USERS)
+def coverage(times: int, seconds: float) -> Iterator[dict[str, Any]]:
+    """How often the interval holds the truth, restarts as noisy as `noise`, stopped by the rule or after forty."""
+    chance = random.Random(7)
+    for noise in (0.003, 0.006, 0.01, 0.015, 0.02, 0.03):
+        covered, restarts = 0, 0
         for _ in range(times):
-            yield one(base, dataclasses.replace(base, server=second), seconds)
+            logs: list[float] = []
+            while len(logs) < 40 and not judging.enough(logs, 0.01):
+                logs.append(chance.gauss(0.03, noise))
+            found = judging.estimate(logs)
+            assert found.low is not None
+            assert found.high is not None
+            covered += found.low <= math.exp(0.03) <= found.high
+            restarts += len(logs)
+        yield {"noise": noise, "duets": times, "coverage": covered / times, "restarts": round(restarts / times, 1)}
 
 
-ASKED = {"aa": (aa, 20), "burn": (burn, 10), "pairs": (pairs, 1)}
+ASKED = {"aa": (aa, 20), "burn": (burn, 10), "coverage": (coverage, 10_000)}
 
 
 def main() -> None:

@@ -170,7 +170,7 @@ def ready(wanted: ApplicationPlan, python: str | None, pairs: Mapping[str, str],
     application = OwnApplication(
         target=wanted.app,
         factory=wanted.factory,
-        folder=wanted.app_dir,
+        folder=_folder_name(wanted.app_dir),
         requests=lines,
         digest=_digest(requests, values, script),
         wait_seconds=None if wanted.wait is None else plan.seconds("--wait", wanted.wait),
@@ -194,6 +194,11 @@ def ready(wanted: ApplicationPlan, python: str | None, pairs: Mapping[str, str],
         teardown=_hook("--teardown", wanted.teardown, environment, folder),
         secrets=_secrets(variables, surroundings, requests),
     )
+
+
+def _folder_name(given: str | None) -> str | None:
+    """How a folder is called in results, which hold no path of one machine."""
+    return Path(given).name if given is not None and Path(given).is_absolute() else given
 
 
 def look(wanted: ApplicationPlan, python: str | None, environment: Mapping[str, str], folder: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from handlers import catalogue
 from harness import application, configuration, plan
 from harness.errors import UsageError
 from harness.model.application import ApplicationPlan
-from harness.model.plan import Plan
+from harness.model.plan import OURS, Plan
 
 Texts = Sequence[str] | None
 
@@ -78,12 +78,8 @@ def _application(found: Plan, own: application.Given, preset: str | None) -> App
     """The plan's application with the options over it; else the options' or the project's, unless ours are wanted."""
     if found.application is not None:
         return application.wanted(own, found.application)
-    ours = [f"--{name}" for axes in found.cells for name in sorted(OURS & axes.model_fields_set)]
+    ours = [f"--{name}" for axes in found.cells for name in OURS if name in axes.model_fields_set]
     return application.described_by(own, [preset] if preset else [name.replace("_", "-") for name in ours])
-
-
-OURS = frozenset({"framework", "style", "workload", "pool_size"})
-"""Axes that only workloads of ours have."""
 
 
 def refuse_with_resume(

@@ -34,16 +34,21 @@ http.batch = (...given) => {
   return answers;
 };
 
-// Each user reads the script anew, after it was told which server is its own.
-__ENV.BASE_URL = load.destinations[Math.max(0, __VU - 1) % load.destinations.length].base;
+// Each user reads the script anew, after it was told which server is its own. k6 makes __ENV anew when the load begins.
+function tell() {
+  __ENV.BASE_URL = load.destinations[Math.max(0, __VU - 1) % load.destinations.length].base;
+}
+tell();
 const own = require(load.script);
 
 export function setup() {
+  tell();
   return own.setup === undefined ? undefined : own.setup();
 }
 
 export default function (data) {
   if (startMs === null) {
+    tell();
     startMs = begin();
     seen = metrics[placeOfUser()];
     sleep((Math.random() * load.warmup_ms) / 1000);
@@ -52,5 +57,6 @@ export default function (data) {
 }
 
 export function teardown(data) {
+  tell();
   return own.teardown === undefined ? undefined : own.teardown(data);
 }

@@ -102,12 +102,33 @@ def _from_routes(application: Any) -> list[str]:
     return [each.path for each in application.routes if "GET" in (each.methods or ()) and "{" not in each.path]
 
 
+def told(error: BaseException) -> str:
+    """The traceback from where the application's own code begins; empty where it was not reached."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename != __file__ and "importlib" not in frame.filename]
+    return "".join(traceback.format_list(own)) + "".join(traceback.format_exception_only(error)) if own else ""
+
+
+def hint(target: str, error: BaseException) -> str:
+    """Which applications the module has, where it has not the one that was named."""
+    module = sys.modules.get(target.partition(":")[0])
+    if not isinstance(error, AttributeError) or module is None:
+        return ""
+    found = [name for name, value in vars(module).items() if not inspect.isclass(value) and is_application(value)]
+    return f"; it has {', '.join(found)}" if found else ""
+
+
+def is_application(value: Any) -> bool:
+    """Whether it is an object that a server can call; a mere function is none."""
+    return not inspect.isroutine(value) and interface(value) is not None
+
+
 def look(target: str, factory: bool) -> dict[str, Any]:
     """Everything that is told of the application."""
     try:
         application = load(target, factory)
     except BaseException as error:
-        return {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc(limit=-8)}
+        return {"error": f"{type(error).__name__}: {error}{hint(target, error)}", "traceback": told(error)}
     return {
         "interface": interface(application),
         "framework": framework(application),

@@ -67,7 +67,7 @@ class OwnApplication(Value):
     factory: bool = False
     """The object is called for the application."""
     folder: str | None = None
-    """Its folder as it was given; None: the one in which the harness was started."""
+    """Its folder as it was given, of an absolute path the last part; None: the one in which the harness was started."""
     requests: list[str]
     """What is requested, a line each, without headers and bodies."""
     digest: str

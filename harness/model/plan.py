@@ -44,6 +44,10 @@ class Axes(Value):
     """Interpreters that run the server; the harness' own where it is left out."""
 
 
+OURS = ("framework", "style", "workload", "pool_size")
+"""Axes that only workloads of ours have."""
+
+
 class Plan(Value):
     """What a matrix is to measure."""
 
@@ -70,7 +74,7 @@ class Plan(Value):
     def _one_application(self) -> Self:
         if self.application is not None:
             for axes in self.cells:
-                named = {"framework", "style", "workload", "pool_size"} & axes.model_fields_set
-                if named:
-                    raise ValueError(f"{sorted(named)[0]} and an application together: the axis is of ours only")
+                for name in OURS:
+                    if getattr(axes, name) != Axes.model_fields[name].default:
+                        raise ValueError(f"{name} and an application together: the axis is of workloads of ours only")
         return self

@@ -15,9 +15,10 @@ from harness.database import connection
 from harness.errors import TargetError
 from harness.measure.facts import reported, unmet
 from harness.measure.job import Service
-from harness.measure.launch import get, start_server
+from harness.measure.launch import ask, start_server
 from harness.model.database import Database
 from harness.runner import prepare_environment, service_of
+from harness.subjects.subject import Probe
 from harness.system import guard
 from harness.system.processes import Supervisor
 from harness.system.workers import Worker
@@ -31,6 +32,8 @@ OPTIONS = [
     for value in option.choices[1:]
     if (name, key, value) != ("gunicorn", "parser", "fast")  # needs a package that is not installed with the harness
 ]
+
+NOOP = Probe(name="noop", method="GET", path="/sync/noop")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +63,7 @@ def test_all_workers_come_up_count_and_stop(supervisor: Supervisor, server: str,
     assert len({worker.pid for worker in up.workers}) == 2
     assert settled(up.workers) == 1  # the answer that was verified
     for _ in range(20):
-        assert get(up.target.port, "/sync/noop")[0] == 200
+        assert ask(up.target.port, NOOP)[0] == 200
     assert settled(up.workers) == 21
     facts = reported(wanted, up)
     assert unmet(wanted, up, facts) == {}

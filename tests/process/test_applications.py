@@ -1,0 +1,270 @@
+"""Applications of users: every framework under real servers, requests, failures, hooks, secrets, versions."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import servers
+from tests.conftest import ROOT, Harness, processes_mentioning, sound
+
+APPLICATIONS = ROOT / "tests" / "applications"
+MADE = {
+    "fastapi": ("made_with_fastapi:app", "asgi"),
+    "starlette": ("made_with_starlette:app", "asgi"),
+    "litestar": ("made_with_litestar:app", "asgi"),
+    "quart": ("made_with_quart:app", "asgi"),
+    "django-asgi": ("made_with_django:asgi", "asgi"),
+    "django-wsgi": ("made_with_django:wsgi", "wsgi"),
+    "flask": ("made_with_flask:create_app", "wsgi"),
+    "by-hand": ("made_by_hand:app", "asgi"),
+}
+ONE_EACH = list(zip(MADE, itertools.cycle(servers.names()), strict=False))
+ALL = list(itertools.product(MADE, servers.names()))
+OWN = ("--app-dir", str(APPLICATIONS), "--app")
+SHOP = (*OWN, "made_with_fastapi:app")
+
+
+def measure(harness: Harness, *arguments: str) -> dict[str, Any]:
+    return harness.measure("--vus", "4", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("made", "server"), [pytest.param(*each, marks=() if each in ONE_EACH else pytest.mark.slow) for each in ALL]
+)
+def test_every_framework_is_measured_as_it_is(harness: Harness, made: str, server: str) -> None:
+    target, interface = MADE[made]
+    factory = ("--factory",) if made == "flask" else ()
+    found = measure(harness, *OWN, target, *factory, "--path", "/items", "--server", server, "--workers", "2")
+    assert sound(found), found["reasons"]
+    assert found["cell"]["interface"] == interface
+    assert found["requests"] > 10
+    assert found["failures"] == 0
+    assert len(found["server"]["requests_by_worker"]) == 2
+    assert found["server"]["stopped"] == "orderly"
+    assert found["ceiling"] is None
+    assert found["evidence"] is not None
+
+
+REQUESTS = """
+[values]
+item = { csv = "items.csv", column = "id" }
+
+[[requests]]
+path = "/items?limit=20"
+weight = 3
+expect = { min_bytes = 50 }
+
+[[requests]]
+path = "/items/{item}"
+expect = { json = { id = "{item}", name = "item {item}" } }
+
+[[requests]]
+name = "order"
+method = "POST"
+path = "/orders"
+headers = { Authorization = "Bearer ${SHOP_TOKEN}" }
+json = { item = "{item}" }
+expect = { status = 201, json = { item = "{item}", state = "pending" } }
+"""
+
+
+def test_requests_of_a_file_are_sent_and_judged(harness: Harness) -> None:
+    (harness.folder / "items.csv").write_text("id\n1\n2\n3\n")
+    (harness.folder / "requests.toml").write_text(REQUESTS)
+    found = measure(
+        *(
+            harness,
+            *SHOP,
+            "--requests",
+            "requests.toml",
+            "--env",
+            "SHOP_TOKEN=a-very-secret-token",
+            "--server",
+            "granian",
+        )
+    )
+    assert sound(found), found["reasons"]
+    routes = {each["path"]: each for each in found["routes"]}
+    assert list(routes) == ["/items?limit=20", "/items/{item}", "order"]
+    assert sum(each["requests"] for each in routes.values()) == found["requests"]
+    assert 1.5 < routes["/items?limit=20"]["requests"] / routes["order"]["requests"] < 6
+    assert all(each["latency_ms"]["p50"] for each in routes.values())
+    assert found["sampled"]["checked"] > 10
+    assert found["sampled"]["wrong"] == 0
+    assert found["cell"]["application"]["requests"][2] == "POST /orders ×1"
+    assert "a-very-secret-token" not in "".join(path.read_text() for path in harness.folder.glob("results/**/*.*"))
+
+
+def test_an_open_load_goes_to_all_kinds(harness: Harness) -> None:
+    done = harness.run(
+        *("run", *SHOP, "--path", "/items", "--path", "/items/1", "--rate", "60", "--warmup", "500ms"),
+        *("--duration", "2s", "--json"),
+    )
+    document = json.loads(done.stdout)
+    assert sound(document), document["reasons"]
+    assert document["requests"] == pytest.approx(120, abs=12)
+    assert all(each["requests"] > 30 for each in document["routes"])
+
+
+def test_answers_may_change_but_not_become_wrong(harness: Harness) -> None:
+    (harness.folder / "r.toml").write_text(
+        'requests = [{ path = "/changing", expect = { json = { state = "fine" } } }]\n'
+    )
+    found = measure(harness, *SHOP, "--requests", "r.toml")
+    assert "answers" in {reason["gate"] for reason in found["reasons"]}
+    assert 'state is "broken", expected "fine"' in found["sampled"]["example"]
+    unlooked = measure(harness, *SHOP, "--path", "/changing")
+    assert sound(unlooked), unlooked["reasons"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("fails_at_import:app", "--path", "/"), 4, "RuntimeError: the door is locked"),
+        (("made_with_fastapi:fails_at_start", "--path", "/"), 4, "the cellar is flooded"),
+        (("made_with_fastapi:app", "--path", "/failing"), 4, "Internal Server Error"),
+        (("made_with_fastapi:app", "--path", "/nowhere"), 4, "answered with status 404"),
+        (("made_with_fastapi:apq", "--path", "/"), 4, "it has app, fails_at_start"),
+        (("made_with_fastapi:nothing", "--path", "/"), 2, "looks neither like ASGI nor like WSGI"),
+        (("nowhere:app", "--path", "/"), 4, "No module named 'nowhere'"),
+        (("made_with_fastapi:app",), 2, "it has /echo, /items"),
+        (("made_with_fastapi:app", "--path", "/", "--workload", "noop"), 2, "--workload and --app together"),
+        (("made_with_fastapi:app", "--path", "/", "--setup", "echo dry; exit 7"), 4, "ended with exit code 7"),
+        (("made_with_fastapi:app", "--path", "/", "--before-visit", "false"), 4, "--before-visit 'false' ended"),
+        (("made_with_fastapi:app", "--k6-script", "no.js"), 2, "no such file"),
+        (("made_with_fastapi:app", "--path", "/", "--env-file", "no.env"), 2, "no such file"),
+    ],
+)
+def test_what_fails_is_told(harness: Harness, arguments: tuple[str, ...], code: int, says: str) -> None:
+    done = harness.run("run", "--server", "granian", *OWN, *arguments)
+    assert says in done.stderr, done.stderr
+    assert done.returncode == code
+    assert "harness_entry" not in done.stderr.partition("\n\n")[0]
+
+
+def test_a_server_missing_in_the_environment_is_named(harness: Harness) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(harness.folder / "bare")], check=True)
+    python = str(harness.folder / "bare" / "bin" / "python")
+    done = harness.run("run", *OWN, "made_by_hand:app", "--path", "/", "--python", python, "--server", "granian")
+    assert done.returncode == 5
+    assert f"{python} -m pip install granian uvloop" in done.stderr
+
+
+def test_hooks_run_around_measurements(harness: Harness) -> None:
+    hooks = [
+        part
+        for option in ("setup", "before-visit", "teardown")
+        for part in (f"--{option}", f'echo "{option} $WHO $(basename $PWD)" >> {harness.folder}/seen')
+    ]
+    done = harness.run(
+        *("matrix", *SHOP, "--path", "/items", "--server", "uvicorn,granian", "--blocks", "1", "--attempts", "1"),
+        *("--vus", "4", "--warmup", "300ms", "--duration", "1s", "--env", "WHO=me", "--json", *hooks),
+    )
+    found = json.loads(done.stdout)
+    assert [cell["name"].split("/")[0] for cell in found["cells"]] == ["uvicorn", "granian"]
+    seen = (harness.folder / "seen").read_text().splitlines()
+    assert seen == [f"{each} me applications" for each in ("setup", *["before-visit"] * 3, "teardown")]
+    (folder,) = harness.folder.glob("results/*-matrix")
+    plan = json.loads((folder / "run.json").read_text())["plan"]
+    assert plan["application"]["env"] == ["WHO"]
+    again = harness.run("matrix", "--resume", str(folder))
+    assert "give it again: --env WHO=" in again.stderr
+
+
+def test_the_teardown_runs_after_an_interruption(harness: Harness, private_tmp: Path) -> None:
+    gone = harness.folder / "gone"
+    running = harness.start(
+        *("run", *SHOP, "--path", "/items", "--teardown", f"touch {gone}", "--duration", "60s"), TMPDIR=str(private_tmp)
+    )
+    assert running.stderr is not None
+    for line in running.stderr:
+        if "window" in line:
+            break
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert gone.exists()
+
+
+def test_a_k6_script_runs_inside_our_window(harness: Harness) -> None:
+    found = measure(harness, *SHOP, "--k6-script", str(APPLICATIONS / "load.js"), "--duration", "2s")
+    assert sound(found), found["reasons"]
+    assert found["requests"] > 100
+    assert found["sampled"]["checked"] > 30
+    assert found["generator"]["users_accounted"] is None
+    wrong = harness.folder / "wrong.js"
+    wrong.write_text((APPLICATIONS / "load.js").read_text().replace("=== data.limit", "=== 99"))
+    failed = measure(harness, *SHOP, "--k6-script", str(wrong))
+    assert "checks of wrong.js failed" in failed["sampled"]["example"]
+
+
+def test_secrets_of_a_server_s_log_are_hidden(harness: Harness) -> None:
+    (harness.folder / ".env").write_text("SHOP_TOKEN='quoted secret'  # mine\n")
+    (harness.folder / "r.toml").write_text('requests = [{ path = "/echo", expect = { json = { token = "other" } } }]\n')
+    done = harness.run("run", *SHOP, "--requests", "r.toml", "--env-file", ".env")
+    assert 'token is "quoted secret", expected "other"' in done.stderr  # what is printed here is the user's own
+    (harness.folder / "r.toml").write_text(
+        'requests = [{ path = "/echo", expect = { json = { token = "quoted secret" } } }]\n'
+    )
+    found = measure(harness, *SHOP, "--requests", "r.toml", "--env-file", ".env")
+    assert found["requests"] > 10
+    assert "quoted secret" not in "".join(path.read_text() for path in harness.folder.glob("results/**/*.*"))
+
+
+def test_two_folders_are_compared(harness: Harness) -> None:
+    for side in ("base", "head"):
+        shutil.copytree(APPLICATIONS, harness.folder / side)
+    slower = harness.folder / "head" / "made_by_hand.py"
+    slower.write_text(slower.read_text().replace("    await send", "    sum(range(40_000))\n    await send", 1))
+    done = harness.run(
+        *("duet", "uvicorn", "uvicorn", "--app", "made_by_hand:app", "--path", "/", "--first-app-dir", "base"),
+        *("--second-app-dir", "head", "--vus", "4", "--warmup", "300ms", "--duration", "1s", "--max-time", "7s"),
+        *("--no-interference", "--json"),
+    )
+    answer = json.loads(done.stdout)
+    assert answer["first"] == "uvicorn/made_by_hand:app@base/w1/c4"
+    assert answer["second"] == "uvicorn/made_by_hand:app@head/w1/c4"
+    assert "uvicorn" in answer["servers"][0]
+    assert all(each["ratio"] > 1.1 for each in answer["restarts"] if each["void"] is None)
+
+
+def test_init_writes_what_run_reads(harness: Harness) -> None:
+    package = harness.folder / "src" / "shop"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    shutil.copy(APPLICATIONS / "made_with_fastapi.py", package / "main.py")
+    done = harness.run("init")
+    assert "shop.main:app (fastapi" in done.stdout
+    found = measure(harness, "--server", "granian")
+    assert found["cell"]["application"]["target"] == "shop.main:app"
+    assert found["cell"]["application"]["folder"] == "src"
+    assert "/echo" in {each["path"] for each in found["routes"]}
+    again = harness.run("init")
+    assert again.returncode == 2
+    assert "nothing was written" in again.stderr
+    mounted = measure(harness, "--workload", "noop")
+    assert mounted["cell"]["application"]["workload"] == "noop"
+
+
+def test_serve_runs_the_application(harness: Harness, private_tmp: Path) -> None:
+    running = harness.start(
+        *("serve", *SHOP, "--path", "/items", "--server", "hypercorn", "--port", "18421"), TMPDIR=str(private_tmp)
+    )
+    assert running.stderr is not None
+    assert "hypercorn answers at http://127.0.0.1:18421/items" in running.stderr.readline()
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=30)
+    assert running.returncode == 130
+    deadline = time.monotonic() + 5
+    while processes_mentioning(str(private_tmp)) and time.monotonic() < deadline:
+        time.sleep(0.05)
