@@ -50,7 +50,7 @@ USERS = 16
 RESTART = Timing(warmup_seconds=1.0, window_seconds=3.0)
 TURN = Timing(warmup_seconds=0.3, window_seconds=1.0)
 TRUTH_TURNS = 30
-BURN = 230
+BURN = 310
 """What is counted to; about 5 % of a request."""
 
 
