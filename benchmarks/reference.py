@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/reference.py [--list] [--into FOLDER] [NAME ...]
 
-Without names it measures all that are missing, and goes on with matrices that were interrupted. Nothing else may run.
+Without names it measures all that are missing. A matrix that was interrupted is gone on with. Nothing else may run.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ class Reference:
     question: str
     command: tuple[str, ...]
     """After `harness`."""
+    before: tuple[str, ...] = ()
+    """Another one to run first."""
 
 
 def pair(workload: str, first: str, second: str) -> Reference:
@@ -41,10 +43,39 @@ def pair(workload: str, first: str, second: str) -> Reference:
     )
 
 
-REFERENCES = tuple(
-    pair(workload, first, second)
-    for workload in ("noop", "select")
-    for first, second in itertools.combinations(SERVERS, 2)
+REFERENCES = (
+    *(
+        pair(workload, first, second)
+        for workload in ("noop", "select")
+        for first, second in itertools.combinations(SERVERS, 2)
+    ),
+    Reference(
+        name="matrices/article",
+        question="Which claims of the published study hold here?",
+        command=("matrix", "--preset", "article"),
+        before=("db", "seed", "--scale", "article", "--force"),
+    ),
+    Reference(
+        name="matrices/workers",
+        question="What do more workers give, for a request that computes?",
+        command=(
+            *("matrix", "--server", ",".join(SERVERS), "--workload", "cpu?n=18", "--workers", "1,2,4"),
+            *("--vus", "32", "--warmup", "2s", "--duration", "8s"),
+        ),
+    ),
+    Reference(
+        name="matrices/users",
+        question="What do more users give, awaiting and in threads?",
+        command=(
+            *("matrix", "--server", "uvicorn,granian", "--style", "async,sync", "--workload", "sleep?ms=20"),
+            *("--vus", "4,16,64,256", "--warmup", "2s", "--duration", "8s"),
+        ),
+    ),
+    Reference(
+        name="matrices/servers",
+        question="What do server, style and workers each do?",
+        command=("matrix", "--preset", "servers"),
+    ),
 )
 
 
@@ -52,6 +83,8 @@ def measure(reference: Reference, into: Path) -> None:
     """Run the command and move the run's folder to its place; a matrix that was begun there is gone on with."""
     final = into / reference.name
     program = [sys.executable, "-m", "harness"]
+    if reference.before:
+        subprocess.run([*program, *reference.before], check=True)
     if final.exists() and reference.command[0] == "matrix":
         subprocess.run([*program, "matrix", "--resume", str(final)], check=False)
         return
@@ -74,7 +107,7 @@ def main() -> None:
         named = any(reference.name.startswith(name) for name in chosen.names)
         if chosen.list:
             print(f"{reference.name}\n  {reference.question}\n  harness {' '.join(reference.command)}")
-        elif named or (not chosen.names and not (chosen.into / reference.name / "duet.json").exists()):
+        elif named or (not chosen.names and not (chosen.into / reference.name).exists()):
             print(f"== {reference.name}", flush=True)
             measure(reference, chosen.into)
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -338,7 +339,8 @@ def _env_file(base: Path, name: str | None) -> dict[str, str]:
 
 def _environment(python: str | None, variables: Mapping[str, str]) -> dict[str, str]:
     """As in an activated virtual environment, with the application's database and variables."""
-    folder = str(Path(sys.executable if python is None else python).absolute().parent)
+    found = sys.executable if python is None else shutil.which(os.path.expanduser(python)) or python
+    folder = str(Path(found).absolute().parent)
     kept = {name: os.environ[name] for name in ("DATABASE_URL",) if name in os.environ}
     path = os.pathsep.join(filter(None, (folder, os.environ.get("PATH", os.defpath))))
     return {**kept, "PATH": path, **variables}

@@ -75,6 +75,11 @@ def choose(request: Request) -> Choice:
     if request.own is not None:
         assert request.interface is not None
         refuse_pool_size(request.own.name, request.pool_size)
+        if request.own.script is not None and request.rate is not None:
+            raise UsageError(
+                f"--rate {request.rate:g}: {request.own.script.name} sends at its own pace",
+                cure="give --vus N, or requests that the harness sends: --path, --requests",
+            )
         return _chosen(request, request.own, request.own.application, request.interface, request.own.name, None)
     framework = catalogue.FRAMEWORKS[known("framework", request.framework, catalogue.FRAMEWORKS)]
     style = known("style", request.style, STYLES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -57,7 +56,6 @@ def run(hook: Hook, supervisor: Supervisor) -> None:
         env={**interpreters.clean(), **hook.environment},
         cwd=hook.folder,
         log=log,
-        cpus=sorted(os.sched_getaffinity(0)),
     )
     try:
         code = child.process.wait(timeout=HOOK_SECONDS)

@@ -47,7 +47,7 @@ def _rows(facts: Facts, judgement: Judgement) -> Iterator[tuple[str, Text | str]
     )
     if len(facts.routes) > 1:
         for route in facts.routes:
-            yield "", _route(route)
+            yield "", route_words(route)
     cpu = "–" if server.cpu_us_per_request is None else f"{server.cpu_us_per_request:,.0f} µs CPU per request"
     yield (
         "cost",
@@ -102,7 +102,7 @@ def _latency(facts: Facts) -> str:
     return f"{text} ms{lack}" if text else "–"
 
 
-def _route(route: Route) -> str:
+def route_words(route: Route) -> str:
     """One kind of request among several."""
     latency = route.latency_ms
     quantiles = [] if latency is None else [("p50", latency.p50), ("p99", latency.p99), ("max", latency.max)]

@@ -26,10 +26,13 @@ FORMATS = ("csv", "parquet")
 
 
 def write(folder: Path, form: str, overview: Overview, judged: Sequence[Judged]) -> list[Path]:
-    """Write both tables into a folder; returns the files."""
+    """Write the tables into a folder; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, table in (("cells", cells(overview)), ("visits", visits(judged))):
+    tables = [("cells", cells(overview)), ("visits", visits(judged))]
+    if any(each.visit.facts is not None and len(each.visit.facts.routes) > 1 for each in judged):
+        tables.append(("routes", routes(judged)))
+    for name, table in tables:
         path = folder / f"{name}.{form}"
         if form == "csv":
             table.write_csv(path)
@@ -51,6 +54,12 @@ def cells(overview: Overview) -> polars.DataFrame:
 def visits(judged: Sequence[Judged]) -> polars.DataFrame:
     """One row per visit; what was not measured is null."""
     return polars.DataFrame([_visit(each) for each in judged], schema={**IDENTITY, **VISIT}, orient="row")
+
+
+def routes(judged: Sequence[Judged]) -> polars.DataFrame:
+    """One row per visit and kind of request."""
+    rows = [row for each in judged for row in _routes(each)]
+    return polars.DataFrame(rows, schema={**IDENTITY, **ROUTE}, orient="row")
 
 
 IDENTITY: dict[str, Any] = {
@@ -99,6 +108,31 @@ VISIT: dict[str, Any] = {
     "boot_seconds": polars.Float64,
     "stolen_cores": polars.Float64,
 }
+
+
+ROUTE: dict[str, Any] = {
+    "block": polars.Int64,
+    "repeat": polars.Boolean,
+    "verdict": polars.String,
+    "route": polars.String,
+    "requests": polars.Int64,
+    "failures": polars.Int64,
+    "p50_ms": polars.Float64,
+    "p90_ms": polars.Float64,
+    "p99_ms": polars.Float64,
+}
+
+
+def _routes(judged: Judged) -> Iterator[tuple[Any, ...]]:
+    visit = judged.visit
+    for route in [] if visit.facts is None else visit.facts.routes:
+        latency = route.latency_ms
+        quantiles = (None, None, None) if latency is None else (latency.p50, latency.p90, latency.p99)
+        yield (
+            *_identity(visit.environment, visit.cell),
+            *(visit.block, visit.repeat, judged.verdict),
+            *(route.path, route.requests, route.failures, *quantiles),
+        )
 
 
 def _identity(environment: str, cell: Cell) -> tuple[Any, ...]:

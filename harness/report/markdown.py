@@ -34,9 +34,10 @@ def of_overview(overview: Overview, claims: Sequence[ClaimResult]) -> str:
 
 def of_duet(duet: Duet) -> str:
     """A duet."""
+    servers = ("", "") if duet.servers is None else tuple(f", {escaped(each)}" for each in duet.servers)
     rows = [
-        ("second", _code(duet.second)),
-        ("first", _code(duet.first)),
+        ("second", _code(duet.second) + servers[1]),
+        ("first", _code(duet.first) + servers[0]),
         ("CPU time per request, second ÷ first", escaped(ratio(duet.ratio, digits=3))),
         ("verdict", escaped(answer(duet))),
         ("restarts", f"{sum(each.void is None for each in duet.restarts)} of {len(duet.restarts)} count"),

@@ -30,7 +30,7 @@ from harness.model.overview import CellOverview, Overview
 from harness.report import charts
 from harness.report import duet as duet_words
 from harness.report.answers import answers, question, tie_groups
-from harness.report.console import placement_words
+from harness.report.console import placement_words, route_words
 from harness.report.progress import duration
 from harness.report.words import (
     LABELS,
@@ -258,8 +258,9 @@ def _warnings(overview: Overview) -> Iterator[str]:
 
 
 def _duet(found: Duet) -> Iterator[tuple[str, str]]:
-    yield "second", found.second
-    yield "first", found.first
+    servers = ("", "") if found.servers is None else tuple(f", {each}" for each in found.servers)
+    yield "second", found.second + servers[1]
+    yield "first", found.first + servers[0]
     yield "CPU time per request", f"second ÷ first {ratio(found.ratio, digits=4)}"
     yield "verdict", duet_words.answer(found)
     yield "asked for", f"±{found.delta:.1%}" + ("" if found.reached else ", not reached")
@@ -460,6 +461,9 @@ def _of_cell(cell: CellOverview, last: Facts | None) -> Iterator[tuple[str, str]
     yield "in effect", ", ".join(f"{key} {value}" for key, value in effective.items())
     for name, said in last.server.declared_limits.items():
         yield "declared limit", f"{name}: {said}"
+    if len(last.routes) > 1:
+        for route in last.routes:
+            yield "requests of the last visit", route_words(route)
     yield "requests by worker", " / ".join(f"{count:,}" for count in last.server.requests_by_worker)
     if last.server.connections_by_worker:
         yield "connections by worker", " / ".join(map(str, last.server.connections_by_worker))

@@ -6,12 +6,13 @@ import dataclasses
 import json
 import os
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness import application, axes, configuration, plan, store
+from harness import application, axes, configuration, plan, project, store
 from harness.application import Given
 from harness.errors import UsageError
 from harness.judge import overview
@@ -21,7 +22,7 @@ from harness.model.application import ApplicationPlan
 from harness.model.cell import Cell, OwnApplication
 from harness.model.measurement import Facts
 from harness.model.requests import AppRequest, Requests
-from harness.report import answers, console, words
+from harness.report import answers, console, export, words
 from harness.subjects.own import Own, differences, filled
 from harness.system import host
 
@@ -242,6 +243,14 @@ def test_a_cell_of_an_application_has_a_written_form() -> None:
         plan.choose(plan.Request(server="uvicorn", own=subject, interface="asgi", pool_size=3))
 
 
+def test_a_script_has_no_arrival_rate() -> None:
+    scripted = dataclasses.replace(own({"path": "/"}), script=Path("load.js"))
+    assert not scripted.plain
+    assert scripted.probes() == []
+    with pytest.raises(UsageError, match=r"--rate 5: load\.js sends at its own pace"):
+        plan.choose(plan.Request(server="uvicorn", rate=5.0, own=scripted, interface="asgi"))
+
+
 def test_reports_speak_of_the_application(facts: Facts, cell: Cell) -> None:
     served = OwnApplication(target="shop:app", requests=["GET /a ×2", "GET /b ×1"], digest="0")
     own_cell = cell.model_copy(update={"application": served})
@@ -272,3 +281,48 @@ def test_holes_are_named_by_how_they_are_written() -> None:
     assert kind.path == ("/", Hole("n:path"))
     assert kind.body == (Hole("n:plain"),)
     assert kind.varies
+
+
+def test_kinds_of_requests_are_a_table_of_their_own(facts: Facts, cell: Cell, tmp_path: Path) -> None:
+    latency = facts.latency_ms
+    kinds = [
+        facts.routes[0].model_copy(update={"path": path, "requests": 10, "failures": 1, "latency_ms": latency})
+        for path in ("/a", "/b")
+    ]
+    several = facts.model_copy(update={"routes": kinds})
+    for measured, files in ((facts, ["cells.csv", "visits.csv"]), (several, ["cells.csv", "visits.csv", "routes.csv"])):
+        visit = overview.Visit(environment="", cell=cell, block=1, repeat=False, facts=measured, failure=None)
+        found = overview.overview([visit], title=None, blocks=1, planned=1, seconds=1.0, impossible=[])
+        written = export.write(tmp_path, "csv", found, overview.judge_all([visit]))
+        assert [path.name for path in written] == files
+    rows = (tmp_path / "routes.csv").read_text().splitlines()
+    assert rows[1].endswith("/a,10,1,100.9,102.0,110.0")
+
+
+def test_projects_are_looked_at_without_running_them(tmp_path: Path) -> None:
+    (tmp_path / "src" / "shop").mkdir(parents=True)
+    (tmp_path / "src" / "shop" / "__init__.py").touch()
+    (tmp_path / "src" / "shop" / "web.py").write_text("import nothing\napp = fastapi.FastAPI(title='x')\n")
+    (tmp_path / "flat.py").write_text("def create_app(name='x'):\n    ...\n\ndef make_app(needed):\n    ...\n")
+    (tmp_path / "broken.py").write_text("app = FastAPI(\n")
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "asgi.py").write_text("application: object = get_asgi_application()\n")
+    (tmp_path / "venv").mkdir()
+    (tmp_path / "venv" / "pyvenv.cfg").touch()
+    (tmp_path / "venv" / "other.py").write_text("app = Flask(__name__)\n")
+    found = sorted(project.find(tmp_path))
+    assert [(each.target, each.folder, each.factory) for each in found] == [
+        ("config.asgi:application", "", False),
+        ("shop.web:app", "src", False),
+        ("flat:create_app", "", True),
+    ]
+    text = project.text(found, None, ["/a", "/b?x=1"], "seen")
+    written = configuration.parse_application(tomllib.loads(text)["application"], "harness.toml")
+    assert (written.app, written.path) == ("config.asgi:application", ["/a", "/b?x=1"])
+    # What is commented out is right too, once it is taken in.
+    whole = re.sub(r"^# (?=\[|[\w.]+ = )", "", text, flags=re.MULTILINE)
+    whole = re.sub(r"^(app|app_dir|factory|python) = .*\n", "", whole, flags=re.MULTILINE)
+    whole = whole.replace("[application]", '[application]\napp = "a:b"', 1)
+    document = tomllib.loads(whole)
+    assert configuration.parse_application(document["application"], "x").requests
+    assert configuration.parse({**document["matrix"], "application": {"app": "a:b"}}, "x").cells

@@ -270,7 +270,7 @@ def test_a_page_of_200_cells_is_below_2_mb(visits: Visits) -> None:
     assert size < 2_000_000, size
 
 
-@pytest.mark.parametrize("run", ["first-run", "duets/noop-uvicorn-granian"])
+@pytest.mark.parametrize("run", ["first-run", "duets-on-another-machine/noop-uvicorn-granian"])
 @pytest.mark.parametrize("form", ["text", "markdown", "json", "html"])
 def test_stored_runs_are_shown_in_every_form(
     run: str, form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
