@@ -57,10 +57,10 @@ REFERENCES = (
     ),
     Reference(
         name="matrices/workers",
-        question="What do more workers give, for a request that computes?",
+        question="What do more workers give where a handler awaits and then blocks?",
         command=(
-            *("matrix", "--server", ",".join(SERVERS), "--workload", "cpu?n=18", "--workers", "1,2,4"),
-            *("--vus", "32", "--warmup", "2s", "--duration", "8s"),
+            *("matrix", "--server", "uvicorn,granian", "--style", "async,sync", "--workload", "mixed?ms=20"),
+            *("--workers", "1,2,4", "--vus", "256", "--warmup", "2s", "--duration", "5s"),
         ),
     ),
     Reference(
@@ -68,7 +68,7 @@ REFERENCES = (
         question="What do more users give, awaiting and in threads?",
         command=(
             *("matrix", "--server", "uvicorn,granian", "--style", "async,sync", "--workload", "sleep?ms=20"),
-            *("--vus", "4,16,64,256", "--warmup", "2s", "--duration", "8s"),
+            *("--vus", "4,16,64,256", "--warmup", "2s", "--duration", "5s"),
         ),
     ),
     Reference(
