@@ -39,7 +39,7 @@ def pair(workload: str, first: str, second: str) -> Reference:
     return Reference(
         name=f"duets/{workload}-{first}-{second}",
         question=f"{workload}: does {second} or {first} cost less CPU time per request?",
-        command=("duet", first, second, "--workload", workload, "--max-time", "2m", "--no-interference"),
+        command=("duet", first, second, "--workload", workload, "--max-time", "90s", "--no-interference"),
     )
 
 
