@@ -1,13 +1,14 @@
 """Can a duet be trusted? Equal cells, cells with a known extra cost, and the same question asked in turns.
 
-    .venv/bin/python benchmarks/duets.py aa|burn|coverage [--times N] [--seconds S] [--out FILE]
+    .venv/bin/python benchmarks/duets.py aa|burn|turns|coverage [--times N] [--seconds S] [--out FILE]
 
 `aa`      duets of a cell against itself: how often does the interval exclude 1, and how narrow is it?
 `burn`    duets of an application against the same whose requests count to BURN besides: is the extra cost found, and is
           it the right one? The truth is fixed beforehand: the CPU time of a burn, by the thread's clock in a worker
-          under load, ÷ the CPU time per request of the plain one, in turns of a second on the same core. Beside each
-          duet the same question is asked for as long a time by windows of one second in turn: how much wider is that
-          interval?
+          under load, ÷ the CPU time per request of the plain one, both loaded at the same time on the same core. (A
+          server that is loaded alone costs more per request, so that a truth measured alone is too small.)
+`turns`   the same duets, and beside each the same question asked for as long a time by windows of one second in turn:
+          how much wider is that interval?
 `coverage`  how often the interval holds the truth, simulated together with the stopping rule.
 
 Each duet takes S seconds and stops for nothing but time. Needs two cores; nothing else may run.
@@ -134,27 +135,30 @@ class Turns:
             start_server(service, supervisor, name=f"turn-{place}") for place, service in enumerate(self.services)
         ]
 
-    def cost(self, place: int) -> float:
-        """CPU seconds per request of one window."""
-        service, server = self.services[place], self.servers[place]
-        job = Job(sides=(service,), timing=TURN, generator=k6.find(None))
-        running = job.generator.start(load_of(job, [server]), self._supervisor, job.placement.generator_cpus)
-        (window,) = watch(job, [server], running, lambda _: None)
+    def costs(self, *places: int) -> list[float]:
+        """CPU seconds per request of a window in which these are loaded at the same time."""
+        servers = [self.servers[place] for place in places]
+        sides = tuple(self.services[place] for place in places)
+        job = Job(sides=sides, timing=TURN, generator=k6.find(None))
+        running = job.generator.start(load_of(job, servers), self._supervisor, job.placement.generator_cpus)
+        windows = watch(job, servers, running, lambda _: None)
         running.wait_for_summaries()
-        return sum(each.cpu_seconds for each in window.slices) / sum(each.requests for each in window.slices)
+        return [
+            sum(each.cpu_seconds for each in window.slices) / sum(each.requests for each in window.slices)
+            for window in windows
+        ]
 
 
 def truth() -> dict[str, Any]:
-    """The burn's own CPU time ÷ the plain application's CPU time per request, in turns on the same core."""
+    """The burn's own CPU time ÷ the plain application's CPU time per request, both under load on the same core."""
     shares = []
     with Supervisor() as supervisor:
-        turns = Turns(supervisor, burning(0), burning(BURN, BURN_TIMED="1"))
-        port = turns.servers[1].target.port
-        with confined(turns.services[0].placement.generator_cpus):
+        pair = Turns(supervisor, burning(0), burning(BURN, BURN_TIMED="1"))
+        port = pair.servers[1].target.port
+        with confined(pair.services[0].placement.generator_cpus):
             for _ in range(TRUTH_TURNS):
-                plain = turns.cost(0)
                 burnt(port)
-                turns.cost(1)
+                plain, _ = pair.costs(0, 1)
                 shares.append(burnt(port) / plain)
     ratio = interval([math.log1p(share) for share in shares])
     return {"turns": TRUTH_TURNS, **as_row(ratio), "median": round(1 + statistics.median(shares), 5)}
@@ -171,16 +175,16 @@ def in_turns(seconds: float) -> dict[str, Any]:
     logs = []
     began = time.monotonic()
     with Supervisor() as supervisor:
-        turns = Turns(supervisor, burning(0), burning(BURN))
-        with confined(turns.services[0].placement.generator_cpus):
+        pair = Turns(supervisor, burning(0), burning(BURN))
+        with confined(pair.services[0].placement.generator_cpus):
             while time.monotonic() - began < seconds:
-                costs = {place: turns.cost(place) for place in ((0, 1) if len(logs) % 2 else (1, 0))}
+                costs = {place: pair.costs(place)[0] for place in ((0, 1) if len(logs) % 2 else (1, 0))}
                 logs.append(math.log(costs[1] / costs[0]))
     return {"windows": 2 * len(logs), "seconds": round(time.monotonic() - began, 1), **as_row(interval(logs))}
 
 
 def burn(times: int, seconds: float) -> Iterator[dict[str, Any]]:
-    """A known extra cost, by a duet and in turns."""
+    """A known extra cost."""
     known = truth()
     print(f"truth: {known}", flush=True)
     yield {"truth": known}
@@ -188,8 +192,15 @@ def burn(times: int, seconds: float) -> Iterator[dict[str, Any]]:
         row = one(burning(0), burning(BURN), seconds)
         row["detected"] = row["low"] is not None and row["low"] > 1
         row["off"] = None if row["ratio"] is None else round(row["ratio"] - known["ratio"], 5)
-        row["in_turns"] = in_turns(seconds)
         yield row
+
+
+def turns(times: int, seconds: float) -> Iterator[dict[str, Any]]:
+    """The same by a duet and in turns, side by side."""
+    for _ in range(times):
+        row = one(burning(0), burning(BURN), seconds)
+        row["detected"] = row["low"] is not None and row["low"] > 1
+        yield row | {"in_turns": in_turns(seconds)}
 
 
 def coverage(times: int, seconds: float) -> Iterator[dict[str, Any]]:
@@ -209,7 +220,7 @@ def coverage(times: int, seconds: float) -> Iterator[dict[str, Any]]:
         yield {"noise": noise, "duets": times, "coverage": covered / times, "restarts": round(restarts / times, 1)}
 
 
-ASKED = {"aa": (aa, 20), "burn": (burn, 10), "coverage": (coverage, 10_000)}
+ASKED = {"aa": (aa, 20), "burn": (burn, 10), "turns": (turns, 10), "coverage": (coverage, 10_000)}
 
 
 def main() -> None:

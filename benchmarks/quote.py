@@ -107,25 +107,30 @@ def burn(path: Path) -> str:
     """Duets against a cell with a known extra cost."""
     first, *rows = _rows(path)
     truth = first["truth"]
-    lines = [
-        f"truth       {truth['ratio']:.3f}× [{truth['low']:.3f}, {truth['high']:.3f}]",
-        "by a duet                    off by, points    in turns, as long",
-    ]
-    for row in rows:
-        turns = row["in_turns"]
-        lines.append(
-            f"{_bounds(row)} ±{100 * row['half_width']:.2f} %   {100 * row['off']:+.2f}   "
-            f"        {_bounds(turns)} ±{100 * turns['half_width']:.2f} %"
-        )
-    wider = statistics.median(row["in_turns"]["half_width"] / row["half_width"] for row in rows)
     within = sum(abs(row["off"]) <= 0.015 for row in rows)
+    return (
+        f"truth   {truth['ratio']:.3f}× [{truth['low']:.3f}, {truth['high']:.3f}]\n"
+        + "".join(f"duet    {_bounds(row)}   off by {100 * row['off']:+.2f} points\n" for row in rows)
+        + f"detected by {sum(row['detected'] for row in rows)} of {len(rows)}; within 1.5 points of the truth: {within}\n"
+    )
+
+
+def turns(path: Path) -> str:
+    """The same question asked by duets and in turns, side by side."""
+    rows = [row for row in _rows(path) if "in_turns" in row]
+    lines = ["by a duet                        in turns, as long"]
+    lines += [f"{_wide(row)}    {_wide(row['in_turns'])}" for row in rows]
+    wider = statistics.median(row["in_turns"]["half_width"] / row["half_width"] for row in rows)
     told = sum(row["in_turns"]["low"] > 1 for row in rows)
     lines += [
-        f"detected by {sum(row['detected'] for row in rows)} of {len(rows)} duets, within 1.5 points of the truth in "
-        f"{within}; in turns detected by {told}",
+        f"detected by {sum(row['detected'] for row in rows)} of {len(rows)} duets, in turns {told} times",
         f"in turns the interval is {wider:.1f} times as wide (median)",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _wide(row: dict[str, Any]) -> str:
+    return f"{_bounds(row)} ±{100 * row['half_width']:.2f} %"
 
 
 def coverage(path: Path) -> str:
@@ -136,7 +141,13 @@ def coverage(path: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-FORMS: dict[str, Callable[[Path], str]] = {"pairs": pairs, "aa": aa, "burn": burn, "coverage": coverage}
+FORMS: dict[str, Callable[[Path], str]] = {
+    "pairs": pairs,
+    "aa": aa,
+    "burn": burn,
+    "turns": turns,
+    "coverage": coverage,
+}
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
