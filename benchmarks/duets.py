@@ -149,8 +149,9 @@ class Turns:
         ]
 
 
-def truth() -> dict[str, Any]:
-    """The burn's own CPU time ÷ the plain application's CPU time per request, both under load on the same core."""
+def truth(*, together: bool) -> dict[str, Any]:
+    """The burn's own CPU time ÷ the plain application's CPU time per request, on the same core: both loaded at the same
+    time, or in turns."""
     shares = []
     with Supervisor() as supervisor:
         pair = Turns(supervisor, burning(0), burning(BURN, BURN_TIMED="1"))
@@ -158,7 +159,11 @@ def truth() -> dict[str, Any]:
         with confined(pair.services[0].placement.generator_cpus):
             for _ in range(TRUTH_TURNS):
                 burnt(port)
-                plain, _ = pair.costs(0, 1)
+                if together:
+                    plain, _ = pair.costs(0, 1)
+                else:
+                    (plain,) = pair.costs(0)
+                    pair.costs(1)
                 shares.append(burnt(port) / plain)
     ratio = interval([math.log1p(share) for share in shares])
     return {"turns": TRUTH_TURNS, **as_row(ratio), "median": round(1 + statistics.median(shares), 5)}
@@ -185,7 +190,7 @@ def in_turns(seconds: float) -> dict[str, Any]:
 
 def burn(times: int, seconds: float) -> Iterator[dict[str, Any]]:
     """A known extra cost."""
-    known = truth()
+    known = truth(together=True)
     print(f"truth: {known}", flush=True)
     yield {"truth": known}
     for _ in range(times):
@@ -197,6 +202,7 @@ def burn(times: int, seconds: float) -> Iterator[dict[str, Any]]:
 
 def turns(times: int, seconds: float) -> Iterator[dict[str, Any]]:
     """The same by a duet and in turns, side by side."""
+    yield {"truth_alone": truth(together=False)}
     for _ in range(times):
         row = one(burning(0), burning(BURN), seconds)
         row["detected"] = row["low"] is not None and row["low"] > 1

@@ -117,7 +117,8 @@ def burn(path: Path) -> str:
 
 def turns(path: Path) -> str:
     """The same question asked by duets and in turns, side by side."""
-    rows = [row for row in _rows(path) if "in_turns" in row]
+    first, *rows = _rows(path)
+    alone, mean = first["truth_alone"]["ratio"], statistics.geometric_mean(row["ratio"] for row in rows)
     lines = ["by a duet                        in turns, as long"]
     lines += [f"{_wide(row)}    {_wide(row['in_turns'])}" for row in rows]
     wider = statistics.median(row["in_turns"]["half_width"] / row["half_width"] for row in rows)
@@ -125,6 +126,7 @@ def turns(path: Path) -> str:
     lines += [
         f"detected by {sum(row['detected'] for row in rows)} of {len(rows)} duets, in turns {told} times",
         f"in turns the interval is {wider:.1f} times as wide (median)",
+        f"the truth, measured with each loaded alone: {alone:.3f}×; the duets' mean: {mean:.3f}×",
     ]
     return "\n".join(lines) + "\n"
 
