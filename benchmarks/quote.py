@@ -96,8 +96,8 @@ def aa(path: Path) -> str:
     rows = _rows(path)
     halves = sorted(row["half_width"] for row in rows)
     return (
-        f"{len(rows)} duets of a cell against itself, {_span(rows, 'seconds')} s and {_span(rows, 'restarts')} restarts "
-        f"each\nintervals that exclude 1: {sum(row['excludes_one'] for row in rows)}\n"
+        f"{len(rows)} duets of a cell against itself, each {_span(rows, 'seconds')} s and {_span(rows, 'restarts')} "
+        f"restarts\nintervals that exclude 1: {sum(row['excludes_one'] for row in rows)}\n"
         f"half-widths, %: {' '.join(f'{100 * half:.2f}' for half in halves)}\n"
         f"median {100 * statistics.median(halves):.2f} %\n"
     )
@@ -111,7 +111,7 @@ def burn(path: Path) -> str:
     return (
         f"truth   {truth['ratio']:.3f}× [{truth['low']:.3f}, {truth['high']:.3f}]\n"
         + "".join(f"duet    {_bounds(row)}   off by {100 * row['off']:+.2f} points\n" for row in rows)
-        + f"detected by {sum(row['detected'] for row in rows)} of {len(rows)}; within 1.5 points of the truth: {within}\n"
+        + f"detected by {sum(row['detected'] for row in rows)} of {len(rows)}; within 1.5 points of the truth {within}\n"
     )
 
 
