@@ -113,7 +113,7 @@ def aa(times: int, seconds: float) -> Iterator[dict[str, Any]]:
 def burning(times: int, **variables: str) -> Side:
     """The application that counts so far with each request."""
     described = ApplicationPlan(
-        app="burning:app", app_dir=str(APPLICATIONS), path=[f"/answer?burn={times}"], env=sorted(variables)
+        app="burning:app", app_dir=str(APPLICATIONS), path=[f"/answer?burn={times:03}"], env=sorted(variables)
     )
     found = ready(described, None, variables)
     request = plan.Request(server="uvicorn", vus=USERS, own=found.own, interface=found.interface)

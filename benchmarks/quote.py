@@ -111,7 +111,7 @@ def burn(path: Path) -> str:
     return (
         f"truth   {truth['ratio']:.3f}× [{truth['low']:.3f}, {truth['high']:.3f}]\n"
         + "".join(f"duet    {_bounds(row)}   off by {100 * row['off']:+.2f} points\n" for row in rows)
-        + f"detected by {sum(row['detected'] for row in rows)} of {len(rows)}; within 1.5 points of the truth {within}\n"
+        + f"detected by {sum(row['detected'] for row in rows)} of {len(rows)}, within 1.5 points of it: {within}\n"
     )
 
 

@@ -37,7 +37,7 @@ async def answer(burn: int = 0) -> dict[str, int]:
         # The empty count beside it costs what reading the clock and calling costs, at the same moment.
         spent["nanoseconds"] += timed(burn) - timed(0)
         spent["burns"] += 1
-    return {"burn": burn}
+    return {"answer": 42}  # the same, so that nothing differs but the burn
 
 
 @app.get("/truth", response_model=None)
