@@ -5,8 +5,7 @@
 `aa`      duets of a cell against itself: how often does the interval exclude 1, and how narrow is it?
 `burn`    duets of an application against the same whose requests count to BURN besides: is the extra cost found, and is
           it the right one? The truth is fixed beforehand: the CPU time of a burn, by the thread's clock in a worker
-          under load, ÷ the CPU time per request of the plain one, both loaded at the same time on the same core. (A
-          server that is loaded alone costs more per request, so that a truth measured alone is too small.)
+          under load, ÷ the CPU time per request of the plain one, both loaded at the same time on the same core.
 `turns`   the same duets, and beside each the same question asked for as long a time by windows of one second in turn:
           how much wider is that interval?
 `coverage`  how often the interval holds the truth, simulated together with the stopping rule.
@@ -149,9 +148,9 @@ class Turns:
         ]
 
 
-def truth(*, together: bool) -> dict[str, Any]:
-    """The burn's own CPU time ÷ the plain application's CPU time per request, on the same core: both loaded at the same
-    time, or in turns."""
+def truth() -> dict[str, Any]:
+    """The burn's own CPU time ÷ the plain application's CPU time per request, both loaded at the same
+    time on the same core."""
     shares = []
     with Supervisor() as supervisor:
         pair = Turns(supervisor, burning(0), burning(BURN, BURN_TIMED="1"))
@@ -159,11 +158,7 @@ def truth(*, together: bool) -> dict[str, Any]:
         with confined(pair.services[0].placement.generator_cpus):
             for _ in range(TRUTH_TURNS):
                 burnt(port)
-                if together:
-                    plain, _ = pair.costs(0, 1)
-                else:
-                    (plain,) = pair.costs(0)
-                    pair.costs(1)
+                plain, _ = pair.costs(0, 1)
                 shares.append(burnt(port) / plain)
     ratio = interval([math.log1p(share) for share in shares])
     return {"turns": TRUTH_TURNS, **as_row(ratio), "median": round(1 + statistics.median(shares), 5)}
@@ -190,7 +185,7 @@ def in_turns(seconds: float) -> dict[str, Any]:
 
 def burn(times: int, seconds: float) -> Iterator[dict[str, Any]]:
     """A known extra cost."""
-    known = truth(together=True)
+    known = truth()
     print(f"truth: {known}", flush=True)
     yield {"truth": known}
     for _ in range(times):
@@ -202,7 +197,6 @@ def burn(times: int, seconds: float) -> Iterator[dict[str, Any]]:
 
 def turns(times: int, seconds: float) -> Iterator[dict[str, Any]]:
     """The same by a duet and in turns, side by side."""
-    yield {"truth_alone": truth(together=False)}
     for _ in range(times):
         row = one(burning(0), burning(BURN), seconds)
         row["detected"] = row["low"] is not None and row["low"] > 1
