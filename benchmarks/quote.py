@@ -109,11 +109,13 @@ def burn(path: Path) -> str:
     truth = first["truth"]
     within = sum(abs(row["off"]) <= 0.015 for row in rows)
     mean = statistics.fmean(row["off"] for row in rows)
-    return (
-        f"truth   {truth['ratio']:.3f}× [{truth['low']:.3f}, {truth['high']:.3f}]\n"
-        + "".join(f"duet    {_bounds(row)}   off by {100 * row['off']:+.2f} points\n" for row in rows)
-        + f"detected by {sum(row['detected'] for row in rows)} of {len(rows)}, within 1.5 points of it: {within}; off by {100 * mean:+.2f} on average\n"
-    )
+    lines = [f"truth   {truth['ratio']:.3f}× [{truth['low']:.3f}, {truth['high']:.3f}]"]
+    lines += [f"duet    {_bounds(row)}   off by {100 * row['off']:+.2f} points" for row in rows]
+    lines += [
+        f"detected by {sum(row['detected'] for row in rows)} of {len(rows)}, within 1.5 points of it: {within}",
+        f"off by {100 * mean:+.2f} points on average",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def turns(path: Path) -> str:
