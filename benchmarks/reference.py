@@ -2,7 +2,8 @@
 
     .venv/bin/python benchmarks/reference.py [--list] [--into FOLDER] [NAME ...]
 
-Without names it measures all that are missing. A matrix that was interrupted is gone on with. Nothing else may run.
+Those that are named, or else all that are missing. A result takes its place when it is whole; a matrix that was
+interrupted is gone on with the next time. Nothing else may run.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import itertools
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "results" / "reference"
 SERVERS = ("uvicorn", "granian", "gunicorn", "hypercorn")
+BRIEFLY = ("--max-time", "90s", "--no-interference")
+WHOLE = (0, 3)
+"""Exit codes of what came to its end: valid, or not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +42,7 @@ def pair(workload: str, first: str, second: str) -> Reference:
     return Reference(
         name=f"duets/{workload}-{first}-{second}",
         question=f"{workload}: does {second} or {first} cost less CPU time per request?",
-        command=("duet", first, second, "--workload", workload, "--max-time", "90s", "--no-interference"),
+        command=("duet", first, second, "--workload", workload, *BRIEFLY),
     )
 
 
@@ -48,6 +51,30 @@ REFERENCES = (
         pair(workload, first, second)
         for workload in ("noop", "select")
         for first, second in itertools.combinations(SERVERS, 2)
+    ),
+    Reference(
+        name="duets/styles-select-async-sync",
+        question="One query: does a sync or an async handler cost less CPU time per request?",
+        command=("duet", "uvicorn/fastapi/async", "uvicorn/fastapi/sync", "--workload", "select", *BRIEFLY),
+    ),
+    Reference(
+        name="duets/workers-simulation",
+        question="Do two workers on one core cost more CPU time per request than one?",
+        command=("duet", "uvicorn/w1", "uvicorn/w2", "--workload", "simulation", "--param", "fib=15", *BRIEFLY),
+    ),
+    Reference(
+        name="first-run",
+        question="What does one cell say?",
+        command=("run", "--server", "granian", "--style", "async", "--workers", "4"),
+    ),
+    Reference(
+        name="matrices/sleep-select",
+        question="Four servers, awaiting and in threads: a wait, and a query?",
+        command=(
+            *("matrix", "--server", ",".join(SERVERS), "--style", "async,sync", "--workload", "sleep,select"),
+            *("--workers", "1,2", "--vus", "64", "--blocks", "6", "--attempts", "4"),
+            *("--warmup", "1.5s", "--duration", "5s"),
+        ),
     ),
     Reference(
         name="matrices/article",
@@ -67,7 +94,7 @@ REFERENCES = (
         name="matrices/users",
         question="What do more users give, awaiting and in threads?",
         command=(
-            *("matrix", "--server", "uvicorn,granian", "--style", "async,sync", "--workload", "sleep?ms=20"),
+            *("matrix", "--server", "uvicorn", "--style", "async,sync", "--workload", "sleep?ms=20"),
             *("--vus", "4,16,64,256", "--warmup", "2s", "--duration", "5s"),
         ),
     ),
@@ -80,20 +107,25 @@ REFERENCES = (
 
 
 def measure(reference: Reference, into: Path) -> None:
-    """Run the command and move the run's folder to its place; a matrix that was begun there is gone on with."""
+    """Run the command, going on with a matrix that was interrupted, and move the run to its place once it is whole."""
     final = into / reference.name
+    begun = final.parent / f".{final.name}"
     program = [sys.executable, "-m", "harness"]
     if reference.before:
         subprocess.run([*program, *reference.before], check=True)
-    if final.exists() and reference.command[0] == "matrix":
-        subprocess.run([*program, "matrix", "--resume", str(final)], check=False)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([*program, *reference.command, "--out", folder], check=False)
-        (made,) = Path(folder).iterdir()
-        final.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(final, ignore_errors=True)
-        shutil.copytree(made, final)
+    interrupted = sorted(begun.glob("*/run.json")) if reference.command[0] == "matrix" else []
+    if interrupted:
+        command = ["matrix", "--resume", str(interrupted[0].parent)]
+    else:
+        shutil.rmtree(begun, ignore_errors=True)
+        command = [*reference.command, "--out", str(begun)]
+    code = subprocess.run([*program, *command], check=False).returncode
+    if code not in WHOLE:
+        raise SystemExit(f"{reference.name}: ended with {code}; what was measured is in {begun}")
+    (made,) = begun.glob("*/run.json")
+    shutil.rmtree(final, ignore_errors=True)
+    made.parent.rename(final)
+    shutil.rmtree(begun)
 
 
 def main() -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness import claims, review, store
 from harness.errors import LackError, UsageError
 from harness.judge import overview
 from harness.judge.verdict import judge
+
+if TYPE_CHECKING:
+    from harness.report.charts import Chart
 
 TEXTS = ("text", "markdown", "json", "html")
 TABLES = ("csv", "parquet")
@@ -47,26 +51,37 @@ def show(folder: Path, form: str, to: Path | None) -> None:
 
 def _files(stored: store.StoredRun, form: str, to: Path) -> list[Path]:
     answer = store.read_answer(stored.folder)
-    if answer is not None and form in TABLES:
-        raise UsageError(
-            "a duet has no tables of cells: its two sides are compared with each other only",
-            cure="take --format json, which holds every restart",
-        )
-    found = review.nothing() if answer is not None else review.review(stored)
-    judged = [] if answer is not None else overview.judge_all(review.visits(stored))
     if form in TABLES:
+        if answer is not None:
+            raise UsageError(
+                "a duet has no tables of cells: its two sides are compared with each other only",
+                cure="take --format json, which holds every restart",
+            )
         from harness.report import export
 
-        return export.write(to, form, found, judged)
-    from harness.report import charts, pictures
+        return export.write(to, form, review.review(stored), overview.judge_all(review.visits(stored)))
+    from harness.report import pictures
 
-    if answer is not None:
-        drawn = charts.of_duet(answer)
-    else:
-        drawn = [*charts.of_run(found, judged), *(chart for _, _, chart in charts.forest(found))]
+    drawn = charts_of(stored)
     if not drawn:
         raise UsageError(f"{stored.folder} has nothing to draw", cure="read why with: harness report")
     return pictures.write(to, form, drawn)
+
+
+def charts_of(stored: store.StoredRun) -> list[Chart]:
+    """Every chart that a run has data for."""
+    from harness.report import charts, ratios
+
+    answer = store.read_answer(stored.folder)
+    if answer is not None:
+        return list(ratios.restarts(answer))
+    found = review.review(stored)
+    return [
+        *charts.of_run(found, overview.judge_all(review.visits(stored))),
+        *(chart for _, _, chart in ratios.contrasts(found)),
+        *ratios.duets(found.duets),
+        *ratios.claims(claims.of(stored)),
+    ]
 
 
 def _text(stored: store.StoredRun, form: str) -> str:

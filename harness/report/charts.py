@@ -5,17 +5,15 @@ The same charts are drawn in the HTML report, as PNG and as SVG. Colours that ar
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.judge.overview import Judged
 from harness.judge.quantiles import Mixture
-from harness.model.comparison import Axis, Contrast, Interval, Metric
-from harness.model.duet import Duet
+from harness.model.comparison import Interval
 from harness.model.overview import CellOverview, Overview
-from harness.report.words import LABELS, sentence, served, variant, verdict, workload_of
+from harness.report.words import served, variant, workload_of
 
 Row = dict[str, Any]
 Spec = dict[str, Any]
@@ -24,13 +22,7 @@ SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 PANEL_WIDTH, PANEL_HEIGHT = 250, 190
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#7f7f7f")
 """Okabe and Ito's palette, which colour-blind readers can tell apart, without its black and its yellow."""
-VERDICT_COLOURS = {"faster": "#009e73", "slower": "#d55e00", "equivalent": "#7f7f7f", "undecided": "#b8a000"}
 PERCENTILES = (0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.9, 99.95, 99.99, 99.999)
-CONTRASTED: tuple[Metric, ...] = ("throughput_rps", "cpu_us_per_request", "p99_ms")
-WIDEST = 100.0
-"""An interval whose ends differ by more is not drawn."""
-MOST_ROWS = 60
-"""Of a forest plot: those that are farthest from 1 where there are more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +55,7 @@ class Chart:
 
 
 def of_run(overview: Overview, judged: Sequence[Judged]) -> list[Chart]:
-    """Every chart of cells that the run has data for; those of contrasts are in `forest`."""
+    """Every chart of cells that the run has data for; those of ratios are in `ratios.py`."""
     places = {cell.name: place for place, cell in enumerate(overview.cells)}
     cells = [{"cell": place, **of_cell(cell, overview.cells)} for place, cell in enumerate(overview.cells)]
     found: list[Chart] = []
@@ -122,100 +114,6 @@ TIMELINE: Spec = {
         ],
     },
 }
-
-
-def forest(overview: Overview) -> Iterator[tuple[Metric, Axis, Chart]]:
-    """Contrasts with their intervals, one chart for each metric and axis."""
-    noise = {each.metric: each.delta for each in overview.comparison.noise}
-    for metric in CONTRASTED:
-        of_metric = [each for each in overview.comparison.contrasts if each.metric == metric]
-        for axis in dict.fromkeys(each.axis for each in of_metric):
-            family = [each for each in of_metric if each.axis == axis]
-            if family:
-                yield metric, axis, _forest(metric, axis.replace("_", " "), family, noise[metric])
-
-
-def of_duet(duet: Duet) -> list[Chart]:
-    """The ratio of every restart, with the answer's interval behind it."""
-    rows: list[Row] = [
-        {
-            "restart": each.number,
-            "ratio": each.ratio,
-            "swapped": "second first" if each.swapped else "first first",
-            "counts": "counts" if each.void is None else "void",
-            "why": each.void or "",
-        }
-        for each in duet.restarts
-        if each.ratio is not None
-    ]
-    if not rows or duet.ratio is None:
-        return []
-    band: Row = {"low": duet.ratio.low, "high": duet.ratio.high, "estimate": duet.ratio.estimate}
-    lowest = min([row["ratio"] for row in rows] + ([duet.ratio.low] if duet.ratio.low is not None else []))
-    highest = max([row["ratio"] for row in rows] + ([duet.ratio.high] if duet.ratio.high is not None else []))
-    room = 0.1 * (max(highest, 1) - min(lowest, 1)) or 0.01
-    scale = {"domain": [min(lowest, 1) - room, max(highest, 1) + room], "zero": False, "nice": False}
-    layers: list[Spec] = []
-    if duet.ratio.low is not None:
-        layers.append(
-            {
-                "data": {"values": [band]},
-                "mark": {"type": "rect", "opacity": 0.18, "color": COLOURS[0]},
-                "encoding": {
-                    "y": {"field": "low", "type": "quantitative", "scale": scale, "title": "CPU, second ÷ first"},
-                    "y2": {"field": "high"},
-                },
-            }
-        )
-    layers += [
-        {
-            "data": {"values": [band]},
-            "mark": {"type": "rule", "color": COLOURS[0]},
-            "encoding": {"y": {"field": "estimate", "type": "quantitative", "scale": scale}},
-        },
-        {
-            "data": {"values": [{"one": 1}]},
-            "mark": {"type": "rule", "strokeDash": [4, 4], "color": "currentColor", "opacity": 0.6},
-            "encoding": {"y": {"field": "one", "type": "quantitative", "scale": scale}},
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 60},
-            "encoding": {
-                "x": {"field": "restart", "type": "ordinal", "title": "restart", "axis": {"labelAngle": 0}},
-                "y": {"field": "ratio", "type": "quantitative", "scale": scale},
-                "color": {
-                    "field": "counts",
-                    "type": "nominal",
-                    "title": None,
-                    "scale": {"domain": ["counts", "void"], "range": [COLOURS[0], COLOURS[1]]},
-                },
-                "shape": {"field": "swapped", "type": "nominal", "title": "started"},
-                "tooltip": [
-                    {"field": "restart"},
-                    {"field": "ratio", "type": "quantitative", "format": ".4f"},
-                    {"field": "swapped", "title": "started"},
-                    {"field": "why", "title": "void"},
-                ],
-            },
-        },
-    ]
-    return [
-        Chart(
-            name="restarts",
-            title="CPU time per request, second ÷ first, of every restart",
-            description="Each point is a restart of both servers; the line and the band are the answer with its 95 % "
-            "interval; the dashed line is 1, where both cost the same.",
-            rows=rows,
-            spec={
-                "$schema": SCHEMA,
-                "data": {"name": "rows"},
-                "width": {"step": 28},
-                "height": 240,
-                "layer": layers,
-            },
-            columns=(("restart", "restart"), ("ratio", "ratio"), ("swapped", "started"), ("counts", ""), ("why", "")),
-        )
-    ]
 
 
 def _name(judged: Judged) -> str:
@@ -500,99 +398,3 @@ def _memory(rows: list[Row]) -> Chart:
         ),
         columns=(("name", "cell"), ("mb", "MB per worker")),
     )
-
-
-def _forest(metric: Metric, axis: str, family: Sequence[Contrast], delta: float) -> Chart:
-    ranks = {id(each): rank for rank, each in enumerate(sorted(family, key=lambda each: -_distance(each)))}
-    rows = [
-        {
-            "contrast": " · ".join(
-                part for part in (f"{each.b.option} ÷ {each.a.option}", each.workload, each.stratum) if part
-            ),
-            "ratio": round(each.ratio.estimate, 4),
-            **_drawn(each.ratio),
-            "verdict": each.verdict,
-            "said": verdict(each),
-            "rank": ranks[id(each)],
-        }
-        for each in family
-    ]
-    x: Spec = {
-        "type": "quantitative",
-        "scale": {"type": "log", "nice": False},
-        "title": f"{LABELS[metric]}, ratio (logarithmic)",
-        "axis": {"format": "~g", "tickCount": 5},
-    }
-    y: Spec = {"field": "contrast", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 420}}
-    colour: Spec = {
-        "field": "verdict",
-        "type": "nominal",
-        "title": "verdict",
-        "scale": {"domain": list(VERDICT_COLOURS), "range": list(VERDICT_COLOURS.values())},
-    }
-    left_out = max(0, len(family) - MOST_ROWS)
-    return Chart(
-        name=f"contrasts-{metric.split('_')[0]}-by-{axis.replace(' ', '-')}",
-        title=sentence(f"{LABELS[metric]} by {axis}"),
-        description="Ratios with intervals that hold for the whole family together. The grey band is "
-        f"±{delta:.1%}: what differs by less is taken for equivalent. "
-        f"{'Beyond' if metric == 'throughput_rps' else 'Below'} 1 the first of the two is better."
-        + (f" {left_out} contrasts that are closest to 1 are left out." if left_out else ""),
-        rows=rows,
-        spec={
-            "$schema": SCHEMA,
-            "data": {"name": "rows"},
-            "transform": [{"filter": f"datum.rank < {MOST_ROWS}"}],
-            "width": 380,
-            "height": {"step": 19},
-            "layer": [
-                {
-                    "data": {"values": [{"from": 1 / (1 + delta), "to": 1 + delta}]},
-                    "mark": {"type": "rect", "color": "#888", "opacity": 0.18},
-                    "encoding": {"x": {**x, "field": "from"}, "x2": {"field": "to"}},
-                },
-                {
-                    "data": {"values": [{"one": 1}]},
-                    "mark": {"type": "rule", "color": "#888"},
-                    "encoding": {"x": {**x, "field": "one"}},
-                },
-                {
-                    "mark": {"type": "rule", "strokeWidth": 2},
-                    "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}, "y": y, "color": colour},
-                },
-                {
-                    "mark": {"type": "point", "filled": True, "size": 50},
-                    "encoding": {
-                        "x": {**x, "field": "ratio"},
-                        "y": y,
-                        "color": colour,
-                        "tooltip": [
-                            {"field": "contrast"},
-                            {"field": "ratio", "type": "quantitative", "format": ".3f"},
-                            {"field": "low", "type": "quantitative", "format": ".3f", "title": "from"},
-                            {"field": "high", "type": "quantitative", "format": ".3f", "title": "to"},
-                            {"field": "verdict"},
-                        ],
-                    },
-                },
-            ],
-        },
-        columns=(
-            ("contrast", "contrast"),
-            ("ratio", "ratio"),
-            ("low", "from"),
-            ("high", "to"),
-            ("said", "verdict"),
-        ),
-    )
-
-
-def _drawn(ratio: Interval) -> Row:
-    """The bounds of an interval, or none of one so wide that it would press all others together."""
-    if ratio.low is None or ratio.high is None or ratio.high > WIDEST * ratio.low:
-        return {"low": None, "high": None}
-    return {"low": round(ratio.low, 4), "high": round(ratio.high, 4)}
-
-
-def _distance(each: Contrast) -> float:
-    return abs(math.log(each.ratio.estimate))

@@ -93,17 +93,25 @@ def _contrast(each: Contrast) -> tuple[str, ...]:
     return (_code(each.workload), each.axis, escaped(each.stratum), escaped(said), escaped(verdict(each)))
 
 
-def _claims(claims: Sequence[ClaimResult]) -> Iterator[str]:
-    if not claims:
-        return
-    yield from ("", "#### What the published study claims (ratios of throughput)", "")
+def claims_table(claims: Sequence[ClaimResult]) -> str:
+    """Claim by claim: the study's ratio, the one here, and what follows."""
     rows = []
     for each in claims:
         case = f" ({each.case})" if each.case else ""
         claim = f"{each.claim} {escaped(each.text + case)}"
         said = f"**{each.verdict}**" + (f": {escaped(each.why)}" if each.why else "")
         rows.append((claim, f"{each.published:.2f}×", escaped(ratio(each.measured)), said))
-    yield from _table(("claim", "published", "here", "verdict"), rows)
+    return "\n".join(_table(("claim", "published", "here", "verdict"), rows)) + "\n"
+
+
+def _claims(claims: Sequence[ClaimResult]) -> Iterator[str]:
+    if claims:
+        yield from (
+            "",
+            "#### What the published study claims (ratios of throughput)",
+            "",
+            claims_table(claims).rstrip(),
+        )
 
 
 def _problems(overview: Overview) -> Iterator[str]:

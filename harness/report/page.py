@@ -27,9 +27,10 @@ from harness.model.comparison import Interval
 from harness.model.duet import Duet
 from harness.model.measurement import Facts
 from harness.model.overview import CellOverview, Overview
-from harness.report import charts
+from harness.report import charts, ratios
 from harness.report import duet as duet_words
 from harness.report.answers import answers, question, tie_groups
+from harness.report.charts import Chart
 from harness.report.console import placement_words, route_words
 from harness.report.progress import duration
 from harness.report.words import (
@@ -98,12 +99,14 @@ class Page:
     filters: list[dict[str, Any]] = field(default_factory=list)
     noise: list[str] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
-    charts: list[charts.Chart] = field(default_factory=list)
+    charts: list[Chart] = field(default_factory=list)
     claims: list[dict[str, str]] = field(default_factory=list)
+    claims_charts: list[Chart] = field(default_factory=list)
     problems: list[dict[str, Any]] = field(default_factory=list)
     cells: list[dict[str, Any]] = field(default_factory=list)
     duet: list[tuple[str, str]] = field(default_factory=list)
     duets: list[str] = field(default_factory=list)
+    duets_charts: list[Chart] = field(default_factory=list)
 
     @property
     def sections(self) -> list[tuple[str, str]]:
@@ -125,7 +128,8 @@ class Page:
 def render(run: Run) -> str:
     """The whole file."""
     page = page_of(run)
-    every = [*page.charts, *(each["chart"] for each in page.findings)]
+    findings = (each["chart"] for each in page.findings)
+    every = [*page.charts, *findings, *page.duets_charts, *page.claims_charts]
     overview = run.overview
     data = {
         "cells": [] if run.duet else [charts.of_cell(cell, overview.cells) for cell in overview.cells],
@@ -195,7 +199,7 @@ def page_of(run: Run) -> Page:
             f"{sentence(duet_words.CANNOT)}.",
         ]
         page.duet = list(_duet(found))
-        page.charts = charts.of_duet(found)
+        page.charts = list(ratios.restarts(found))
         return page
     page.matrices = [_matrix(workload, overview) for workload in dict.fromkeys(map(workload_of, overview.cells))]
     page.filters = list(_filters(overview))
@@ -204,13 +208,14 @@ def page_of(run: Run) -> Page:
         page.noise = [
             f"{sentence(LABELS[each.metric])}: {noise(each)}."
             for each in overview.comparison.noise
-            if each.metric in charts.CONTRASTED
+            if each.metric in ratios.CONTRASTED
         ]
     page.findings = list(_findings(overview))
     page.duets = [
         f"{each.second} ÷ {each.first}: {ratio(each.ratio, digits=3)}, {duet_words.answer(each)}"
         for each in overview.duets
     ]
+    page.duets_charts = list(ratios.duets(overview.duets))
     page.claims = [
         {
             "text": f"{each.claim} {each.text}" + (f" ({each.case})" if each.case else ""),
@@ -221,6 +226,7 @@ def page_of(run: Run) -> Page:
         }
         for each in run.claims
     ]
+    page.claims_charts = list(ratios.claims(run.claims))
     page.problems = list(_problems(overview))
     page.cells = [_cell(place, cell, run) for place, cell in enumerate(overview.cells)]
     return page
@@ -370,7 +376,7 @@ def _matrix(workload: str, overview: Overview) -> dict[str, Any]:
 def _findings(overview: Overview) -> Iterator[dict[str, Any]]:
     """Contrasts by axis and metric, each with its tie groups."""
     comparison = overview.comparison
-    for metric, axis, chart in charts.forest(overview):
+    for metric, axis, chart in ratios.contrasts(overview):
         groups = [
             " · ".join(part for part in (each.workload, each.stratum) if part) + f": {tie_groups(each)}"
             for each in comparison.rankings

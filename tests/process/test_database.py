@@ -188,7 +188,8 @@ def test_a_shop_of_another_version_is_not_touched_unasked(db: Harness, data: str
 def test_an_interrupted_seeding_leaves_what_was_there(db: Harness, data: str) -> None:
     before = status(db)["shop"]
     for number in (signal.SIGINT, signal.SIGKILL, signal.SIGKILL, signal.SIGKILL):
-        seeding = db.start("db", "seed", "--scale", "0.05", "--force")
+        # Several times as long as it is let run, wherever this is: one that was done would have left another shop.
+        seeding = db.start("db", "seed", "--scale", "0.3", "--force")
         time.sleep(random.uniform(0.7, 2.5))
         seeding.send_signal(number)
         _, error = seeding.communicate(timeout=30)

@@ -7,7 +7,9 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -16,6 +18,7 @@ from handlers import catalogue
 from handlers.styles import STYLES
 from harness.judge.gates import GENERATOR_SHARE
 from harness.model.measurement import DatabaseFacts, Facts, GeneratorFacts, ServerFacts
+from harness.model.plan import Plan
 from tests.conftest import ROOT
 
 PAGES = [
@@ -85,7 +88,7 @@ def test_the_page_of_servers_is_what_runs(capsys: pytest.CaptureFixture[str]) ->
 
 def test_links_lead_somewhere() -> None:
     for page in PAGES:
-        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
             if not link.startswith("http"):
                 assert (page.parent / link).exists(), f"{page.name}: {link}"
 
@@ -101,8 +104,6 @@ def test_every_field_of_a_result_is_documented() -> None:
 
 
 def test_every_dependency_has_its_reason() -> None:
-    import tomllib
-
     project = tomllib.loads(text("pyproject.toml"))["project"]
     page = text("docs/decisions.md")
     for requirement in project["dependencies"] + project["optional-dependencies"]["dev"]:
@@ -129,18 +130,83 @@ def test_scripts_are_executable() -> None:
         assert Path(ROOT, name).stat().st_mode & 0o111
 
 
-def test_pages_quote_stored_results_as_they_are() -> None:
+@pytest.fixture(scope="module")
+def quote() -> ModuleType:
     found = importlib.util.spec_from_file_location("quote", ROOT / "benchmarks" / "quote.py")
     assert found is not None
     assert found.loader is not None
-    quote = importlib.util.module_from_spec(found)
-    found.loader.exec_module(quote)
-    quotes = 0
-    for page in PAGES:
+    module = importlib.util.module_from_spec(found)
+    sys.modules["quote"] = module  # where its dataclass looks for its names
+    found.loader.exec_module(module)
+    return module
+
+
+def test_pages_quote_stored_results_as_they_are(quote: ModuleType) -> None:
+    assert set(quote.PAGES) | {ROOT / "CHANGELOG.md"} == set(PAGES)
+    quotes = figures = 0
+    for page in quote.PAGES:
         before = page.read_text(encoding="utf-8")
-        assert quote.written(before) == before, f"{page.name}: run benchmarks/quote.py"
+        assert quote.written(page, before) == before, f"{page.name}: run benchmarks/quote.py"
         quotes += len(quote.BLOCK.findall(before))
-    assert quotes >= 2
+        figures += len(quote.FIGURE.findall(before))
+    assert quotes >= 10
+    assert figures >= 10
+
+
+def test_pictures_show_what_the_results_say(quote: ModuleType) -> None:
+    found = [each for page in quote.PAGES for each in quote.shown(page, page.read_text(encoding="utf-8"))]
+    for picture in found:
+        assert picture.current, f"{picture.file.name}: run benchmarks/quote.py"
+    assert {each.file for each in found} == set(quote.PICTURES.iterdir())
+    images = {
+        (page.parent / link).resolve()
+        for page in quote.PAGES
+        for link in re.findall(r"!\[[^\]]*\]\(([^)\s]+)", page.read_text(encoding="utf-8"))
+    }
+    assert images <= {each.file for each in found} | {ROOT / "docs" / "report.png"}, "a picture without its source"
+
+
+def test_no_figure_of_a_study_is_written_by_hand(quote: ModuleType) -> None:
+    for page in quote.STUDIES:
+        assert quote.unquoted(page.read_text(encoding="utf-8")) == [], page.name
+
+
+def test_a_quote_fails_where_its_sentence_no_longer_holds(quote: ModuleType) -> None:
+    readme, path = ROOT / "README.md", "results/reference/duets/noop-uvicorn-hypercorn"
+    link = f'costs [about twice]({path} "ratio; above 1") as much'
+    assert "×" in quote.written(readme, link)
+    assert quote.unquoted(quote.written(readme, link)) == []
+    for asked in ("ratio; below 1", "ratio; equivalent", "speed"):
+        with pytest.raises(quote.figures.Unfounded, match=re.escape(asked)):
+            quote.written(readme, f'[x]({path} "{asked}")')
+    assert quote.unquoted("It costs 2.3 times as much.\n`--duration 5s` is no figure, nor are 4 servers.") == [
+        "It costs 2.3 times as much."
+    ]
+
+
+def test_reference_results_are_what_their_recipes_measure() -> None:
+    found = importlib.util.spec_from_file_location("reference", ROOT / "benchmarks" / "reference.py")
+    assert found is not None
+    assert found.loader is not None
+    reference = importlib.util.module_from_spec(found)
+    sys.modules["reference"] = reference
+    found.loader.exec_module(reference)
+    recipes = {each.name: each.command for each in reference.REFERENCES}
+    stored = {
+        str(path.parent.relative_to(reference.REFERENCE))
+        for path in reference.REFERENCE.glob("**/run.json")
+        if "another-machine" not in str(path)
+    }
+    assert stored <= recipes.keys()
+    for name in stored:
+        document = json.loads((reference.REFERENCE / name / "run.json").read_text(encoding="utf-8"))
+        if "plan" in document:
+            command = [sys.executable, "-m", "harness", *recipes[name], "--dry-run"]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            wanted = tomllib.loads(done.stdout.partition("the same as a file:")[2].replace("\n  ", "\n"))
+            assert Plan.model_validate(wanted).model_dump() == Plan.model_validate(document["plan"]).model_dump(), name
+        elif "command" in document:
+            assert " ".join(recipes[name]) in document["command"], name
 
 
 def test_where_the_generator_gate_passes_both_generators_agree() -> None:

@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from harness import showing, store
+from harness import claims, showing, store
 from harness.errors import LackError, UsageError
 from harness.judge.overview import Visit, judge_all, overview
 from harness.model.measurement import Facts, Waits
 from harness.model.overview import Overview
-from harness.report import charts, page, pictures, terminal
+from harness.report import charts, page, pictures, ratios, terminal
 from harness.report.answers import answers, question
 
 REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference"
@@ -142,8 +142,10 @@ def test_cells_that_differ_in_more_than_an_axis_are_not_called_invalid(visits: V
 
 def test_an_interval_without_bounds_worth_the_name_is_not_drawn(visits: Visits) -> None:
     found = of(visits(blocks=2, noise=0.05))
-    (chart,) = (chart for metric, axis, chart in charts.forest(found) if (metric, axis) == ("throughput_rps", "server"))
-    assert all(row["low"] is None or row["high"] <= charts.WIDEST * row["low"] for row in chart.rows)
+    (chart,) = (
+        chart for metric, axis, chart in ratios.contrasts(found) if (metric, axis) == ("throughput_rps", "server")
+    )
+    assert all(row["low"] is None or row["high"] <= ratios.WIDEST * row["low"] for row in chart.rows)
     assert any(row["low"] is None for row in chart.rows)
 
 
@@ -163,7 +165,7 @@ def test_a_duet_of_a_cell_with_itself_is_shown(tmp_path: Path, capsys: pytest.Ca
 def test_every_chart_can_be_drawn_and_has_marks(visits: Visits, tmp_path: Path) -> None:
     made = visits(users=(50, 100))
     found = of(made)
-    drawn = [*charts.of_run(found, judge_all(made)), *(chart for _, _, chart in charts.forest(found))]
+    drawn = [*charts.of_run(found, judge_all(made)), *(chart for _, _, chart in ratios.contrasts(found))]
     names = {chart.name for chart in drawn}
     assert {"throughput-by-workers", "throughput-by-users", "latency", "cost", "memory"} <= names
     assert "contrasts-throughput-by-server" in names
@@ -176,10 +178,36 @@ def test_every_chart_can_be_drawn_and_has_marks(visits: Visits, tmp_path: Path) 
     assert png.read_bytes().startswith(b"\x89PNG")
 
 
+def test_claims_and_duets_are_drawn(tmp_path: Path) -> None:
+    (claimed,) = ratios.claims(claims.of(store.read_run(REFERENCE / "matrices" / "article")))
+    answered = [store.read_answer(folder) for folder in sorted((REFERENCE / "duets").glob("noop-*"))]
+    (paired,) = ratios.duets([each for each in answered if each is not None])
+    assert len(claimed.rows) == 19
+    assert all(row["published"] for row in claimed.rows)
+    assert paired.rows[0]["contrast"] == "gunicorn ÷ granian · fastapi/async/noop/w1/c16"
+    for chart in (claimed, paired):
+        assert all(field in row for row in chart.rows for field, _ in chart.columns)
+        assert all(row["low"] <= row["ratio"] <= row["high"] for row in chart.rows)
+    for path, colour in zip(
+        pictures.write(tmp_path, "svg", [claimed, paired]), (ratios.CLAIMS["confirmed"], ratios.BAD), strict=True
+    ):
+        assert colour in path.read_text(encoding="utf-8")
+    assert not list(ratios.claims([]))
+    assert not list(ratios.duets([]))
+
+
+def test_the_page_of_the_article_shows_its_claims(tmp_path: Path) -> None:
+    showing.show(REFERENCE / "matrices" / "article", "html", tmp_path / "article.html")
+    shown = (tmp_path / "article.html").read_text(encoding="utf-8")
+    *_, data = parts(shown)
+    assert len(data["charts"]["claims"]["rows"]) == 19
+    assert 'data-chart="claims"' in shown
+
+
 def test_rows_of_a_chart_have_every_column_of_its_table(visits: Visits) -> None:
     made = visits()
     found = of(made)
-    for chart in [*charts.of_run(found, judge_all(made)), *(chart for _, _, chart in charts.forest(found))]:
+    for chart in [*charts.of_run(found, judge_all(made)), *(chart for _, _, chart in ratios.contrasts(found))]:
         assert chart.rows
         for field, _ in chart.columns:
             assert all(field in row for row in chart.rows), (chart.name, field)
