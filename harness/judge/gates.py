@@ -17,6 +17,7 @@ USER_SECONDS_SHARE = 0.05
 NULL_SHARE = 0.70
 LATE_MS, LATE_SHARE = 3.0, 0.10
 OTHERS_SHARE = 0.05
+FILLING_SHARE = 0.05
 
 Gate = Callable[[Facts], Reason | None]
 
@@ -236,6 +237,18 @@ VALIDITY: tuple[Gate, ...] = (
 """Not passing one: the measurement is invalid."""
 
 
+def still_filling(facts: Facts) -> float | None:
+    """Seconds that each user of a closed load waits on average (Little's law: users ÷ requests that ended per second),
+    where that is so much longer than the warm-up that the queue was still filling for a part of the window. Then those
+    requests that ended are the early and lucky ones, and quantiles of their latencies are too low, however right the
+    throughput is. None where latencies can be quoted."""
+    ended = facts.requests + facts.failures.total
+    if facts.cell.vus is None or not ended:
+        return None
+    waited = facts.cell.vus * facts.window_seconds / ended
+    return waited if waited - facts.warmup_seconds > FILLING_SHARE * facts.window_seconds else None
+
+
 def notes(facts: Facts) -> list[str]:
     """What a reader should know although no gate failed."""
     found = []
@@ -248,6 +261,13 @@ def notes(facts: Facts) -> list[str]:
         found.append(
             f"the window holds {times:.0f} service times of {service:,.0f} ms: the throughput may be off by "
             f"{1 / times:.0%}; a longer --duration narrows that"
+        )
+    waited = still_filling(facts)
+    if waited is not None:
+        found.append(
+            f"each of {facts.cell.vus:,} users waits {waited:,.1f} s on average, after a warm-up of "
+            f"{facts.warmup_seconds:g} s: the queue was still filling, so latencies are too low and not compared; "
+            "a longer --warmup mends that"
         )
     if facts.database and not facts.database.pooled:
         found.append("every request opened database connections of its own: its event loop lives for one request only")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from harness.judge.ceilings import NEAR
 from harness.judge.contrasts import compare
+from harness.judge.gates import still_filling
 from harness.judge.quantiles import Mixture
 from harness.judge.statistics import interval, usable
 from harness.judge.verdict import judge
@@ -112,8 +113,8 @@ def _observation(judged: Judged, facts: Facts) -> Observation:
         block=visit.block,
         values={
             "throughput_rps": facts.throughput_rps,
-            "p50_ms": facts.latency_ms.p50,
-            "p99_ms": facts.latency_ms.p99,
+            "p50_ms": _settled(facts.latency_ms.p50, facts),
+            "p99_ms": _settled(facts.latency_ms.p99, facts),
             "cpu_us_per_request": facts.server.cpu_us_per_request,
             "rss_peak_bytes": facts.server.rss_peak_bytes,
         },
@@ -130,7 +131,7 @@ def of_cell(judged: Sequence[Judged]) -> CellOverview:
     by_block = {each.visit.block: each.valid for each in sorted(judged, key=_repeat_first) if each.valid is not None}
     once = list(by_block.values())
     measured = [each.visit.facts for each in judged if each.visit.facts is not None]
-    pooled = Mixture([(facts.grid, facts.requests) for facts in valid if facts.grid])
+    pooled = Mixture([(facts.grid, facts.requests) for facts in valid if facts.grid and still_filling(facts) is None])
     throughput = over_blocks(once, lambda facts: facts.throughput_rps)
     ceilings = [each.judgement.ceiling for each in judged if each.valid is not None and each.judgement is not None]
     highest = ceilings[-1] if ceilings else None
@@ -144,8 +145,8 @@ def of_cell(judged: Sequence[Judged]) -> CellOverview:
         invalid=counts["invalid"],
         failed=counts["failed"],
         throughput_rps=throughput,
-        p50_ms=over_blocks(once, lambda facts: facts.latency_ms.p50),
-        p99_ms=over_blocks(once, lambda facts: facts.latency_ms.p99),
+        p50_ms=over_blocks(once, lambda facts: _settled(facts.latency_ms.p50, facts)),
+        p99_ms=over_blocks(once, lambda facts: _settled(facts.latency_ms.p99, facts)),
         cpu_us_per_request=over_blocks(once, lambda facts: facts.server.cpu_us_per_request),
         rss_peak_bytes=over_blocks(once, lambda facts: facts.server.rss_peak_bytes),
         latency_ms=Quantiles(**{f"p{p}": _rounded(pooled.quantile(p)) if pooled.count else None for p in (50, 90, 99)}),
@@ -158,6 +159,11 @@ def of_cell(judged: Sequence[Judged]) -> CellOverview:
         diagnosis=_diagnosis([each.judgement for each in judged if each.judgement is not None]),
         reasons=_reasons(judged),
     )
+
+
+def _settled(quantile: float | None, facts: Facts) -> float | None:
+    """None where the queue was still filling, so that the quantile says little."""
+    return quantile if still_filling(facts) is None else None
 
 
 def _repeat_first(judged: Judged) -> bool:

@@ -10,7 +10,8 @@ from harness.model.measurement import Ceiling, Diagnosis
 
 
 class Quantiles(Value):
-    """Latency in milliseconds, of the pooled samples of all valid visits; None where fewer than ten lie beyond."""
+    """Latency in milliseconds, of the pooled samples of all valid visits; None where fewer than ten lie beyond, or
+    the queue was still filling."""
 
     p50: float | None
     p90: float | None

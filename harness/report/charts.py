@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.judge.gates import still_filling
 from harness.judge.overview import Judged
 from harness.judge.quantiles import Mixture
 from harness.model.comparison import Interval
@@ -262,7 +263,7 @@ def _curves(judged: Sequence[Judged], places: dict[str, int], cells: Sequence[Ro
     """Quantiles of the pooled samples of each cell's valid visits."""
     by_cell: dict[int, list[Judged]] = {}
     for each in judged:
-        if each.valid is not None and each.valid.grid:
+        if each.valid is not None and each.valid.grid and still_filling(each.valid) is None:
             by_cell.setdefault(places[_name(each)], []).append(each)
     rows = []
     for place, visits in by_cell.items():

@@ -261,6 +261,12 @@ def _warnings(overview: Overview) -> Iterator[str]:
     fewer = [cell for cell in overview.cells if cell.valid and (cell.invalid or cell.failed)]
     if fewer:
         yield f"{len(fewer)} cells have visits that do not count: their intervals stand on fewer blocks."
+    unsettled = [cell for cell in overview.cells if cell.valid and cell.p50_ms is None]
+    if unsettled:
+        yield (
+            f"{len(unsettled)} cells have no latencies: their users wait for so much longer than the warm-up "
+            "lasts that the queue was still filling. A longer --warmup mends that."
+        )
 
 
 def _duet(found: Duet) -> Iterator[tuple[str, str]]:

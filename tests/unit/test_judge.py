@@ -69,6 +69,21 @@ def test_a_window_of_few_service_times_is_noted(facts: Facts) -> None:
     assert "10 service times of 1,000 ms" in notes[0]
 
 
+def test_a_queue_that_is_still_filling_is_noted(facts: Facts) -> None:
+    def noted(*, requests: int, timed_out: int = 0, **changes: object) -> list[str]:
+        failures = Failures(timeout=timed_out, connection=0, status=0)
+        found = facts.model_copy(update={"requests": requests, "failures": failures, **changes})
+        return [note for note in judge(found).notes if "still filling" in note]
+
+    assert facts.cell.vus == 100
+    enough = round(100 * facts.window_seconds / (facts.warmup_seconds + 0.049 * facts.window_seconds))
+    assert noted(requests=enough) == []
+    (note,) = noted(requests=enough // 2)
+    assert f"after a warm-up of {facts.warmup_seconds:g} s" in note
+    assert noted(requests=enough // 2, timed_out=enough) == []  # these users did not wait any longer
+    assert noted(requests=enough // 2, cell=facts.cell.model_copy(update={"vus": None, "rate": 10.0})) == []
+
+
 def slices(*rates: int) -> list[Slice]:
     return [
         Slice(t=number, seconds=1.0, requests=rate, cpu_seconds=0.1, lag_ms=None, rss_bytes=1)

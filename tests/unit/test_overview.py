@@ -128,6 +128,22 @@ def test_quantiles_are_pooled_by_their_requests(visit: object, facts: Facts) -> 
     assert (latency.p50, latency.p99) == (1.0, 9.0)
 
 
+def test_latencies_of_a_queue_that_was_still_filling_are_left_out(visit: object) -> None:
+    made = [
+        visit(block, rps, server=server)  # type: ignore[operator]
+        for block in range(1, 9)
+        for server, rps in (("granian", 1000.0), ("uvicorn", 5.0))
+    ]
+    found = said(made)
+    quick, slow = found.cells
+    assert quick.latency_ms.p50 is not None
+    assert slow.throughput_rps is not None
+    assert (slow.latency_ms.p50, slow.p50_ms, slow.p99_ms) == (None, None, None)
+    compared = {each.metric for each in found.comparison.contrasts}
+    assert "throughput_rps" in compared
+    assert not compared & {"p50_ms", "p99_ms"}
+
+
 def test_the_best_of_each_column_is_marked_and_ties_with_it(visit: object) -> None:
     assert callable(visit)
     rates = {"granian": 1000.0, "uvicorn": 1000.0, "hypercorn": 500.0}

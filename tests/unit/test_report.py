@@ -202,6 +202,7 @@ def test_the_page_of_the_article_shows_its_claims(tmp_path: Path) -> None:
     *_, data = parts(shown)
     assert len(data["charts"]["claims"]["rows"]) == 19
     assert 'data-chart="claims"' in shown
+    assert "3 cells have no latencies" in shown
 
 
 def test_rows_of_a_chart_have_every_column_of_its_table(visits: Visits) -> None:
