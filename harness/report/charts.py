@@ -5,7 +5,7 @@ The same charts are drawn in the HTML report, as PNG and as SVG. Colours that ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,10 +61,8 @@ def of_run(overview: Overview, judged: Sequence[Judged]) -> list[Chart]:
     cells = [{"cell": place, **of_cell(cell, overview.cells)} for place, cell in enumerate(overview.cells)]
     found: list[Chart] = []
     shown = [row for row in cells if row["rps"] is not None]
-    if len({row["workers"] for row in shown}) > 1:
-        found.append(_throughput_by("workers", "worker processes", shown))
-    if len({row["load"] for row in shown if row["users"] is not None}) > 1:
-        found.append(_throughput_by("users", "users", [row for row in shown if row["users"] is not None]))
+    found.extend(_throughput_by("workers", "worker processes", shown))
+    found.extend(_throughput_by("users", "users", [row for row in shown if row["users"] is not None]))
     curves = _curves(judged, places, cells)
     if curves:
         found.append(_latency(curves))
@@ -180,8 +178,8 @@ def _tooltip(*more: tuple[str, str, str]) -> list[Spec]:
     ]
 
 
-def _throughput_by(field: str, title: str, rows: list[Row]) -> Chart:
-    """Lines over workers or users, with intervals and ceilings."""
+def _throughput_by(field: str, title: str, rows: list[Row]) -> Iterator[Chart]:
+    """Lines over workers or users, with intervals and ceilings, where there is more than one number of them."""
     others = ("load" if field == "workers" else "workers", "threads", "pool_size")
     varying = [each for each in others if len({row[each] for row in rows} - {None}) > 1]
     panelled = [
@@ -193,10 +191,16 @@ def _throughput_by(field: str, title: str, rows: list[Row]) -> Chart:
         }
         for row in rows
     ]
+    options: dict[str, set[int]] = {}
+    for row in panelled:
+        options.setdefault(row["panel"], set()).add(row[field])
+    panelled = [row for row in panelled if len(options[row["panel"]]) > 1]
+    if not panelled:
+        return
     x: Spec = {"field": field, "type": "ordinal" if field == "workers" else "quantitative", "title": title}
     if field == "workers":
         x["axis"] = {"labelAngle": 0}
-    return Chart(
+    yield Chart(
         name=f"throughput-by-{field}",
         title=f"Throughput against {title}",
         description="Geometric means over blocks with 95 % intervals. Short grey bars are ceilings: what the "

@@ -203,6 +203,9 @@ def test_the_page_of_the_article_shows_its_claims(tmp_path: Path) -> None:
     assert len(data["charts"]["claims"]["rows"]) == 19
     assert 'data-chart="claims"' in shown
     assert "3 cells have no latencies" in shown
+    panels = {row["panel"] for row in data["charts"]["throughput-by-workers"]["rows"]}
+    assert len(panels) == 9, "styles and workloads with both numbers of workers"
+    assert "throughput-by-users" not in data["charts"], "each workload has one number of users"
 
 
 def test_rows_of_a_chart_have_every_column_of_its_table(visits: Visits) -> None:
