@@ -1,8 +1,8 @@
 """Single figures of stored runs, as sentences quote them: `[1.17× [1.14, 1.20]](RUN "ratio; above 1")`.
 
-What can be asked of a duet: `ratio`. Of a matrix: `rps CELL`, `cpu CELL`, `p50 CELL`, `p99 CELL`, `memory CELL`,
-`ceiling CELL`, `reached CELL`; `rps CELL ÷ CELL`, `cpu CELL ÷ CELL` and `p50 CELL ÷ CELL`, paired by block; `claim C5`,
-`claim C6 fib=15` and `published C5`; `noise rps`; `visits`. CELL is as many parts of a cell's id as tell it from the
+What can be asked of a duet: `ratio`. Of a matrix: `rps CELL`, `cpu CELL`, `p50 CELL`, `p99 CELL`,
+`reached CELL`; `rps CELL ÷ CELL`, `cpu CELL ÷ CELL` and `p50 CELL ÷ CELL`, paired by block; `claim C5`,
+`claim C6 fib=15` and `published C5`; `noise rps`. CELL is as many parts of a cell's id as tell it from the
 others of its run: `granian async w2`; what two cells have in common may stand before a colon:
 `cpu noop w1: granian ÷ uvicorn`.
 
@@ -64,10 +64,9 @@ def figure(folder: Path, asked: str) -> str:
     """The figure's text. Unfounded where the run does not hold it, or its condition does not hold."""
     what, _, condition = (part.strip() for part in " ".join(asked.split()).partition(";"))
     kind, _, rest = what.partition(" ")
-    try:
-        found = KINDS[kind](folder, rest)
-    except KeyError:
-        raise Unfounded(f"{folder.name}: {asked!r} asks for {kind!r}; known: {', '.join(KINDS)}") from None
+    if kind not in KINDS or ("÷" in rest and kind not in METRICS):
+        raise Unfounded(f"{folder.name}: {asked!r} asks for {kind!r}; known: {', '.join(KINDS)}")
+    found = KINDS[kind](folder, rest)
     if condition and not _holds(found, condition):
         raise Unfounded(f"{folder.name}: {asked!r} does not hold: {found.text}, {found.verdict or 'no verdict'}")
     return found.text
@@ -106,12 +105,6 @@ def _published(folder: Path, which: str) -> Found:
 def _noise(folder: Path, which: str) -> Found:
     (found,) = (each for each in read(folder).overview.comparison.noise if each.metric == METRICS[which])
     return Found(f"{found.delta:.1%}")
-
-
-def _visits(folder: Path, _: str) -> Found:
-    judged = read(folder).judged
-    valid = sum(each.verdict == "valid" for each in judged)
-    return Found(f"{valid:,} of {len(judged):,}" if valid < len(judged) else f"all {valid:,}")
 
 
 def _of_cells(kind: str, shown: Callable[[CellOverview], str]) -> Callable[[Path, str], Found]:
@@ -176,12 +169,9 @@ KINDS: dict[str, Callable[[Path, str], Found]] = {
     "claim": _claim,
     "published": _published,
     "noise": _noise,
-    "visits": _visits,
     "rps": _of_cells("rps", lambda found: _mean(found.throughput_rps)),
     "cpu": _of_cells("cpu", lambda found: _mean(found.cpu_us_per_request, lambda value: f"{value:,.0f}")),
     "p50": _of_cells("p50", lambda found: _ms(found.latency_ms.p50)),
     "p99": _of_cells("p99", lambda found: _ms(found.latency_ms.p99)),
-    "memory": _of_cells("memory", lambda found: _mean(found.rss_peak_bytes, lambda value: f"{value / 1e6:,.0f}")),
-    "ceiling": _of_cells("ceiling", lambda found: "–" if found.ceiling is None else number(found.ceiling.rps)),
     "reached": _of_cells("reached", lambda found: _percent(found.ceiling_fraction)),
 }

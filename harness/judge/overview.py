@@ -52,6 +52,11 @@ class Judged:
         return self.visit.facts if self.verdict == "valid" else None
 
     @property
+    def settled(self) -> Facts | None:
+        """Its facts, if its latencies can be used as well."""
+        return self.valid if self.valid is not None and still_filling(self.valid) is None else None
+
+    @property
     def at_ceiling(self) -> bool:
         """Whether it tells no servers apart."""
         fraction = None if self.judgement is None else self.judgement.ceiling_fraction
@@ -113,8 +118,8 @@ def _observation(judged: Judged, facts: Facts) -> Observation:
         block=visit.block,
         values={
             "throughput_rps": facts.throughput_rps,
-            "p50_ms": _settled(facts.latency_ms.p50, facts),
-            "p99_ms": _settled(facts.latency_ms.p99, facts),
+            "p50_ms": None if judged.settled is None else facts.latency_ms.p50,
+            "p99_ms": None if judged.settled is None else facts.latency_ms.p99,
             "cpu_us_per_request": facts.server.cpu_us_per_request,
             "rss_peak_bytes": facts.server.rss_peak_bytes,
         },
@@ -128,10 +133,11 @@ def of_cell(judged: Sequence[Judged]) -> CellOverview:
     block has one value, of the first visit if that is valid."""
     first = judged[0].visit
     valid = [each.valid for each in judged if each.valid is not None]
-    by_block = {each.visit.block: each.valid for each in sorted(judged, key=_repeat_first) if each.valid is not None}
-    once = list(by_block.values())
+    by_block = {each.visit.block: each for each in sorted(judged, key=_repeat_first) if each.valid is not None}
+    once = [each.valid for each in by_block.values() if each.valid is not None]
+    settled = [each.settled for each in by_block.values() if each.settled is not None]
     measured = [each.visit.facts for each in judged if each.visit.facts is not None]
-    pooled = Mixture([(facts.grid, facts.requests) for facts in valid if facts.grid and still_filling(facts) is None])
+    pooled = Mixture([(facts.grid, facts.requests) for each in judged if (facts := each.settled) and facts.grid])
     throughput = over_blocks(once, lambda facts: facts.throughput_rps)
     ceilings = [each.judgement.ceiling for each in judged if each.valid is not None and each.judgement is not None]
     highest = ceilings[-1] if ceilings else None
@@ -145,11 +151,12 @@ def of_cell(judged: Sequence[Judged]) -> CellOverview:
         invalid=counts["invalid"],
         failed=counts["failed"],
         throughput_rps=throughput,
-        p50_ms=over_blocks(once, lambda facts: _settled(facts.latency_ms.p50, facts)),
-        p99_ms=over_blocks(once, lambda facts: _settled(facts.latency_ms.p99, facts)),
+        p50_ms=over_blocks(settled, lambda facts: facts.latency_ms.p50),
+        p99_ms=over_blocks(settled, lambda facts: facts.latency_ms.p99),
         cpu_us_per_request=over_blocks(once, lambda facts: facts.server.cpu_us_per_request),
         rss_peak_bytes=over_blocks(once, lambda facts: facts.server.rss_peak_bytes),
         latency_ms=Quantiles(**{f"p{p}": _rounded(pooled.quantile(p)) if pooled.count else None for p in (50, 90, 99)}),
+        filling=sum(each.valid is not None and each.settled is None for each in judged),
         requests=sum(facts.requests for facts in valid),
         failure_share=sum(facts.failures.total for facts in measured) / total if total else None,
         unproven_rps=round(measured[-1].throughput_rps, 3) if measured and not valid else None,
@@ -159,11 +166,6 @@ def of_cell(judged: Sequence[Judged]) -> CellOverview:
         diagnosis=_diagnosis([each.judgement for each in judged if each.judgement is not None]),
         reasons=_reasons(judged),
     )
-
-
-def _settled(quantile: float | None, facts: Facts) -> float | None:
-    """None where the queue was still filling, so that the quantile says little."""
-    return quantile if still_filling(facts) is None else None
 
 
 def _repeat_first(judged: Judged) -> bool:

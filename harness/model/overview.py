@@ -44,6 +44,8 @@ class CellOverview(Value):
     cpu_us_per_request: Interval | None
     rss_peak_bytes: Interval | None
     latency_ms: Quantiles
+    filling: int
+    """Valid visits whose latencies are left out, because the queue of users was still filling."""
     requests: int
     """Successes of the valid visits."""
     failure_share: float | None

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.judge.gates import still_filling
 from harness.judge.overview import Judged
 from harness.judge.quantiles import Mixture
 from harness.model.comparison import Interval
@@ -267,11 +266,11 @@ def _curves(judged: Sequence[Judged], places: dict[str, int], cells: Sequence[Ro
     """Quantiles of the pooled samples of each cell's valid visits."""
     by_cell: dict[int, list[Judged]] = {}
     for each in judged:
-        if each.valid is not None and each.valid.grid and still_filling(each.valid) is None:
+        if each.settled is not None and each.settled.grid:
             by_cell.setdefault(places[_name(each)], []).append(each)
     rows = []
     for place, visits in by_cell.items():
-        pooled = Mixture([(each.valid.grid, each.valid.requests) for each in visits if each.valid is not None])
+        pooled = Mixture([(each.settled.grid, each.settled.requests) for each in visits if each.settled is not None])
         shared = {name: cells[place][name] for name in ("cell", "name", "workload", "server", "style")}
         for percentile in PERCENTILES:
             value = pooled.quantile(percentile)

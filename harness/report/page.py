@@ -261,11 +261,11 @@ def _warnings(overview: Overview) -> Iterator[str]:
     fewer = [cell for cell in overview.cells if cell.valid and (cell.invalid or cell.failed)]
     if fewer:
         yield f"{len(fewer)} cells have visits that do not count: their intervals stand on fewer blocks."
-    unsettled = [cell for cell in overview.cells if cell.valid and cell.p50_ms is None]
-    if unsettled:
+    filling = [cell for cell in overview.cells if cell.filling]
+    if filling:
         yield (
-            f"{len(unsettled)} cells have no latencies: their users wait for so much longer than the warm-up "
-            "lasts that the queue was still filling. A longer --warmup mends that."
+            f"{len(filling)} cells have visits whose latencies are left out: their users wait for so much longer than "
+            "the warm-up lasts that the queue was still filling. A longer --warmup mends that."
         )
 
 

@@ -128,7 +128,7 @@ def duets(found: Sequence[Duet]) -> Iterator[Chart]:
 def _pair(duet: Duet) -> str:
     """What the two differ in, and what they have in common."""
     first, second = duet.first.split("/"), duet.second.split("/")
-    if len(first) != len(second):
+    if len(first) != len(second) or first == second:
         return f"{duet.second} ÷ {duet.first}"
     differ = [place for place, pair in enumerate(zip(first, second, strict=True)) if pair[0] != pair[1]]
     sides = ("/".join(side[place] for place in differ) for side in (second, first))
@@ -232,18 +232,22 @@ def _forest(title: str, colours: Mapping[str, str], *, within: float | None = No
         "title": "verdict",
         "scale": {"domain": list(colours), "range": list(colours.values())},
     }
-    band: Spec = {
-        "data": {"values": [] if within is None else [{"from": 1 / (1 + within), "to": 1 + within}]},
-        "mark": {"type": "rect", "color": "#888", "opacity": 0.18},
-        "encoding": {"x": {**x, "field": "from"}, "x2": {"field": "to"}},
-    }
+    bands: list[Spec] = []
+    if within is not None:
+        bands.append(
+            {
+                "data": {"values": [{"from": 1 / (1 + within), "to": 1 + within}]},
+                "mark": {"type": "rect", "color": "#888", "opacity": 0.18},
+                "encoding": {"x": {**x, "field": "from"}, "x2": {"field": "to"}},
+            }
+        )
     return {
         "$schema": SCHEMA,
         "data": {"name": "rows"},
         "width": 380,
         "height": {"step": 19},
         "layer": [
-            *([] if within is None else [band]),
+            *bands,
             {
                 "data": {"values": [{"one": 1}]},
                 "mark": {"type": "rule", "color": "#888"},

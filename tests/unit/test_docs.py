@@ -130,15 +130,19 @@ def test_scripts_are_executable() -> None:
         assert Path(ROOT, name).stat().st_mode & 0o111
 
 
-@pytest.fixture(scope="module")
-def quote() -> ModuleType:
-    found = importlib.util.spec_from_file_location("quote", ROOT / "benchmarks" / "quote.py")
+def script(name: str) -> ModuleType:
+    found = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
     assert found is not None
     assert found.loader is not None
     module = importlib.util.module_from_spec(found)
-    sys.modules["quote"] = module  # where its dataclass looks for its names
+    sys.modules[name] = module  # where its dataclasses look for their names
     found.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def quote() -> ModuleType:
+    return script("quote")
 
 
 def test_pages_quote_stored_results_as_they_are(quote: ModuleType) -> None:
@@ -185,12 +189,7 @@ def test_a_quote_fails_where_its_sentence_no_longer_holds(quote: ModuleType) -> 
 
 
 def test_reference_results_are_what_their_recipes_measure() -> None:
-    found = importlib.util.spec_from_file_location("reference", ROOT / "benchmarks" / "reference.py")
-    assert found is not None
-    assert found.loader is not None
-    reference = importlib.util.module_from_spec(found)
-    sys.modules["reference"] = reference
-    found.loader.exec_module(reference)
+    reference = script("reference")
     recipes = {each.name: each.command for each in reference.REFERENCES}
     stored = {
         str(path.parent.relative_to(reference.REFERENCE))

@@ -139,6 +139,7 @@ def test_latencies_of_a_queue_that_was_still_filling_are_left_out(visit: object)
     assert quick.latency_ms.p50 is not None
     assert slow.throughput_rps is not None
     assert (slow.latency_ms.p50, slow.p50_ms, slow.p99_ms) == (None, None, None)
+    assert (quick.filling, slow.filling) == (0, 8)
     compared = {each.metric for each in found.comparison.contrasts}
     assert "throughput_rps" in compared
     assert not compared & {"p50_ms", "p99_ms"}

@@ -192,6 +192,8 @@ def test_claims_and_duets_are_drawn(tmp_path: Path) -> None:
         pictures.write(tmp_path, "svg", [claimed, paired]), (ratios.CLAIMS["confirmed"], ratios.BAD), strict=True
     ):
         assert colour in path.read_text(encoding="utf-8")
+    itself = [each.model_copy(update={"first": each.second}) for each in answered[:1] if each is not None]
+    assert next(ratios.duets(itself)).rows[0]["contrast"] == f"{itself[0].second} ÷ {itself[0].second}"
     assert not list(ratios.claims([]))
     assert not list(ratios.duets([]))
 
@@ -202,7 +204,7 @@ def test_the_page_of_the_article_shows_its_claims(tmp_path: Path) -> None:
     *_, data = parts(shown)
     assert len(data["charts"]["claims"]["rows"]) == 19
     assert 'data-chart="claims"' in shown
-    assert "3 cells have no latencies" in shown
+    assert "3 cells have visits whose latencies are left out" in shown
     panels = {row["panel"] for row in data["charts"]["throughput-by-workers"]["rows"]}
     assert len(panels) == 9, "styles and workloads with both numbers of workers"
     assert "throughput-by-users" not in data["charts"], "each workload has one number of users"
