@@ -23,9 +23,11 @@ def show(plan: Plan, expansion: Expansion, timing: Timing) -> None:
 def lines(plan: Plan, expansion: Expansion, timing: Timing) -> Iterator[str]:
     """Everything that is printed."""
     visits = sum(map(len, order(len(expansion.cells), plan.blocks, plan.seed)))
+    blocks = "1 block" if plan.blocks == 1 else f"{plan.blocks} blocks"
+    cells = "1 cell, visited" if len(expansion.cells) == 1 else f"{len(expansion.cells)} cells, one of them"
     each = timing.warmup_seconds + timing.window_seconds + OVERHEAD_SECONDS
     yield (
-        f"{len(expansion.cells)} cells, one of them twice, in {plan.blocks} blocks: {visits} visits of "
+        f"{cells} twice, in {blocks}: {visits} visits of "
         f"{timing.warmup_seconds:g} s warm-up and {timing.window_seconds:g} s window, about {duration(visits * each)}"
     )
     yield ""
