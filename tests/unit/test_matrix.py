@@ -207,9 +207,7 @@ def test_every_server_has_a_duet_with_the_baseline_at_equal_rest() -> None:
 def test_a_dry_run_shows_cells_time_and_what_cannot_exist() -> None:
     wanted = Plan(cells=[Axes(workload=["mixed"], style=["async", "blocking"])], blocks=2, warmup="1s", duration="4s")
     text = list(shown.lines(wanted, plan.expand(wanted), plan.timing("1s", "4s")))
-    assert text[0].startswith(
-        "1 cells, one of them twice, in 2 blocks: 4 visits of 1 s warm-up and 4 s window, about 32 s"
-    )
+    assert text[0].startswith("1 cell, visited twice, in 2 blocks: 4 visits of 1 s warm-up and 4 s window, about 32 s")
     assert any("blocking/mixed/w1/c100: " in line and "cannot exist" in line for line in text)
 
 
