@@ -103,6 +103,14 @@ REFERENCES = (
         question="What do server, style and workers each do?",
         command=("matrix", "--preset", "servers"),
     ),
+    Reference(
+        name="matrices/noop",
+        question="What do the servers reach where the handler does nothing?",
+        command=(
+            *("matrix", "--server", ",".join(SERVERS), "--framework", "fastapi,flask", "--style", "async,sync"),
+            *("--workload", "noop", "--vus", "16", "--warmup", "2s", "--duration", "5s"),
+        ),
+    ),
 )
 
 
