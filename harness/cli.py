@@ -316,6 +316,14 @@ def matrix(
         typer.Option(metavar="N", help="Make a visit up to N times while it is not valid.  [default: 2]"),
     ] = None,
     pin: Annotated[str | None, typer.Option(metavar="HOW", help="Own cores: auto, split or none.")] = None,
+    generator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Load generator: k6, or wrk where k6 is too slow for the servers (closed loads only, knows no "
+            "quantiles).  [default: k6]",
+        ),
+    ] = None,
     duet_baseline: Annotated[
         str | None, typer.Option(metavar="SERVER", help="Compare every other server with this one by duets too.")
     ] = None,
@@ -369,6 +377,7 @@ def matrix(
         "duration": duration,
         "attempts": attempts,
         "pin": pin,
+        "generator": generator,
         "duet_baseline": duet_baseline,
     }
     if resume is not None:

@@ -10,11 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from harness import __version__, duet, plan, store
+from harness import __version__, duet, load, plan, store
 from harness.application import Ready, Side, ready
 from harness.errors import HarnessError, TargetError, UsageError
 from harness.judge.verdict import judge
-from harness.load import k6
 from harness.load.generator import Generator
 from harness.measure import Job, Measured, Progress, Service, hooks, measure
 from harness.model.cell import Environment, Interface, OwnApplication, Timing
@@ -240,7 +239,7 @@ def prepare(
     """Check everything that can be checked before hours are spent."""
     pin = plan.known("pin", wanted.pin, placement.PINS)
     timing = timing_of(wanted)
-    generator = k6.find(means.k6)
+    generator = load.find(plan.known("generator", wanted.generator, load.NAMES), means.k6)
     database = None
     services = []
     for each in expansion.cells:

@@ -36,7 +36,7 @@ def _generator(facts: Facts) -> Diagnosis | None:
     reason = gates.generator(facts) or gates.null_ceiling(facts)
     if reason is None:
         return None
-    return Diagnosis(bound_by="generator", message=f"{reason.message}; give it more cores, or measure a slower cell")
+    return Diagnosis(bound_by="generator", message=reason.message)
 
 
 def _cpu(facts: Facts) -> Diagnosis | None:

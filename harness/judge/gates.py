@@ -86,10 +86,20 @@ def generator(facts: Facts) -> Reason | None:
         return None
     return Reason(
         gate="generator",
-        message=f"the generator used {share:.0%} of its cores: it may be what limits the throughput",
+        message=f"the generator used {share:.0%} of its cores: it may be what limits the throughput; "
+        f"{_relief(facts)}",
         value=round(share, 4),
         limit=GENERATOR_SHARE,
     )
+
+
+def _relief(facts: Facts) -> str:
+    """What to do where the generator has too little CPU time for its load."""
+    if facts.cell.rate is not None:
+        return "give it more cores, or a lower rate"
+    if facts.generator.name == "k6":
+        return "give it more cores, or measure with --generator wrk"
+    return "give it more cores, or measure a slower cell"
 
 
 def offered(facts: Facts) -> Reason | None:
@@ -169,7 +179,7 @@ def null_ceiling(facts: Facts) -> Reason | None:
     return Reason(
         gate="null-ceiling",
         message=f"{share:.0%} of the {most:,.0f} req/s that this generator reaches against a server that does nothing: "
-        "it may be what limits the throughput",
+        f"it may be what limits the throughput; {_relief(facts)}",
         value=round(share, 4),
         limit=NULL_SHARE,
     )

@@ -64,6 +64,8 @@ class Plan(Value):
     """How often a visit is made at most that fails or is invalid: once more at the end of its block, by default."""
     pin: Name = "auto"
     """Own cores for server and generator: auto, split or none."""
+    generator: Name = "k6"
+    """Load generator: k6, or wrk where k6 is too slow for the servers; see `harness matrix --help`."""
     duet_baseline: Name | None = None
     """Server against which every other one is compared by a duet, at equal rest, after the blocks."""
     title: str | None = None
