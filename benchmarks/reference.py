@@ -108,7 +108,8 @@ REFERENCES = (
         question="What do the servers reach where the handler does nothing?",
         command=(
             *("matrix", "--server", ",".join(SERVERS), "--framework", "fastapi,flask", "--style", "async,sync"),
-            *("--workload", "noop", "--vus", "64", "--generator", "wrk", "--warmup", "2s", "--duration", "5s"),
+            *("--workload", "noop", "--vus", "64", "--generator", "wrk", "--attempts", "4"),
+            *("--warmup", "2s", "--duration", "5s"),
         ),
     ),
 )
