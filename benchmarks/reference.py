@@ -68,15 +68,6 @@ REFERENCES = (
         command=("run", "--server", "granian", "--style", "async", "--workers", "4"),
     ),
     Reference(
-        name="matrices/sleep-select",
-        question="Four servers, awaiting and in threads: a wait, and a query?",
-        command=(
-            *("matrix", "--server", ",".join(SERVERS), "--style", "async,sync", "--workload", "sleep,select"),
-            *("--workers", "1,2", "--vus", "64", "--blocks", "6", "--attempts", "4"),
-            *("--warmup", "1.5s", "--duration", "5s"),
-        ),
-    ),
-    Reference(
         name="matrices/article",
         question="Which claims of the published study hold here?",
         command=("matrix", "--preset", "article"),

@@ -32,6 +32,8 @@ from servers.adapter import Adapter, Interface
 
 FRAMEWORK, STYLE, WORKLOAD = "fastapi", "async", "sleep"
 """What is measured where nothing is asked for."""
+NOOP = "noop"
+"""The workload without any work."""
 MAXIMUM_USERS = 100_000
 MINIMUM_WINDOW_SECONDS = 1.0
 MAXIMUM_SECONDS = 24 * 3600.0
@@ -387,12 +389,16 @@ def _rest(planned: Planned) -> str:
 
 
 def repeated(expansion: Expansion) -> int:
-    """Place of the A/A cell: the first one that no wait of its own can hold at a ceiling, where there is one."""
+    """Place of the A/A cell: the first one that no wait of its own can hold at a ceiling, of those that do something if
+    there are any, since without that a server may be faster than the load generator."""
 
-    def waits(planned: Planned) -> bool:
-        return planned.choice.subject.known_seconds > 0
+    def unsuited(place: int) -> tuple[bool, bool]:
+        choice = expansion.cells[place].choice
+        application = choice.cell.application
+        idle = isinstance(application, Application) and application.workload == NOOP
+        return choice.subject.known_seconds > 0, idle
 
-    return next((place for place, each in enumerate(expansion.cells) if not waits(each)), 0)
+    return min(range(len(expansion.cells)), key=unsuited)
 
 
 METRICS: dict[str, Metric] = {

@@ -179,7 +179,7 @@ def null_ceiling(facts: Facts) -> Reason | None:
     return Reason(
         gate="null-ceiling",
         message=f"{share:.0%} of the {most:,.0f} req/s that this generator reaches against a server that does nothing: "
-        f"it may be what limits the throughput; {_relief(facts)}",
+        f"it may be what limits the throughput{'' if generator(facts) else f'; {_relief(facts)}'}",
         value=round(share, 4),
         limit=NULL_SHARE,
     )

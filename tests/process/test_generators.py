@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 
@@ -34,6 +35,30 @@ def test_wrk_measures_and_leaves_null_what_it_cannot_know(harness: Harness) -> N
     assert document["server"]["connections_by_worker"] == [10]
     counted = sum(document["server"]["requests_by_worker"])
     assert abs(counted - document["requests"]) <= 20 + 0.1 * document["requests"]
+
+
+@needs_wrk
+def test_a_matrix_is_loaded_with_wrk_and_gone_on_with_by_it(harness: Harness) -> None:
+    axes = ("--workload", "noop", "--vus", "4", "--warmup", "1s", "--duration", "1s", "--blocks", "2")
+    done = harness.run("matrix", "--generator", "wrk", *axes, "--attempts", "1", "--json")
+    assert done.returncode in (0, 3), done.stderr
+    (run,) = harness.folder.glob("results/*-matrix")
+    document = json.loads((run / "run.json").read_text())
+    assert (document["plan"]["generator"], document["generator"].split()[0]) == ("wrk", "wrk")
+    (cell,) = json.loads(done.stdout)["cells"]
+    assert cell["valid"] + cell["invalid"] == 4
+    assert (cell["latency_ms"]["p50"], cell["p50_ms"]) == (None, None)
+    made = sorted((run / "measurements").glob("*.json"))
+    made[-1].unlink()
+    assert harness.run("matrix", "--resume", str(run)).returncode in (0, 3)
+    assert json.loads(made[-1].read_text())["generator"]["name"] == "wrk"
+
+
+def test_a_matrix_names_a_generator_that_there_is_not(harness: Harness) -> None:
+    done = harness.run("matrix", "--generator", "ab", "--workload", "noop")
+    assert done.returncode == 2
+    assert "unknown generator 'ab'" in done.stderr
+    assert "known: k6, wrk" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on PATH")
 
-MATRIX = Path(__file__).resolve().parents[2] / "results" / "reference" / "matrices" / "sleep-select"
+MATRIX = Path(__file__).resolve().parents[2] / "results" / "reference" / "matrices" / "servers"
 HOSTILE = "<img src=x onerror='window.pwned=1'><script>window.pwned=1</script>"
 
 

@@ -46,7 +46,7 @@ def test_every_server_is_measured(harness: Harness, private_tmp: Path, server: s
     assert document["server"]["rss_peak_bytes"] > 10_000_000
     assert document["server"]["effective"]["tcp_nodelay"] is True
     assert document["sampled"]["wrong"] == 0
-    assert document["latency_ms"]["min"] >= 10
+    assert document["latency_ms"]["min"] > 9
     assert document["database"] is None
     # hypercorn's WSGI has cores + 4 threads per worker, which an uneven spread of connections can fill.
     assert 600 <= document["ceiling"]["rps"] <= 1000
@@ -154,7 +154,7 @@ def test_an_open_load_is_offered_at_its_rate(harness: Harness) -> None:
     assert document["cell"]["vus"] is None
     assert 50 <= document["requests"] <= 102
     assert document["generator"]["overdue"] is not None
-    assert document["latency_ms"]["min"] >= 20
+    assert document["latency_ms"]["min"] > 19  # uvloop's timers count whole milliseconds, and so end up to one early
 
 
 def test_above_capacity_lateness_is_part_of_the_latency(harness: Harness) -> None:

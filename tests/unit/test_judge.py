@@ -43,6 +43,29 @@ def test_each_flaw_is_caught(
     assert says in judgement.reasons[0].message
 
 
+@pytest.mark.parametrize(
+    ("generator", "says"),
+    [
+        ({"cpu_cores": 0.81}, "limits the throughput; give it more cores, or measure with --generator wrk"),
+        ({"null_rps": 1400.0}, "limits the throughput; give it more cores, or measure with --generator wrk"),
+        ({"cpu_cores": 0.81, "name": "wrk"}, "or measure a slower cell"),
+        ({"cpu_cores": 0.81, "null_rps": 1400.0}, "it may be what limits the throughput"),
+    ],
+)
+def test_a_generator_without_cpu_time_left_says_what_helps_once(
+    change: Callable[..., Facts], generator: dict[str, object], says: str
+) -> None:
+    reasons = judge(change(generator=generator)).reasons
+    assert reasons[-1].message.endswith(says)
+    assert sum("more cores" in reason.message for reason in reasons) == 1
+
+
+def test_a_lower_rate_relieves_a_generator(change: Callable[..., Facts], facts: Facts) -> None:
+    open_load = facts.cell.model_copy(update={"vus": None, "rate": 100.0})
+    busy = change(generator={"cpu_cores": 0.81}).model_copy(update={"cell": open_load})
+    assert judge(busy).reasons[0].message.endswith("or a lower rate")
+
+
 def test_an_open_load_that_was_sent_is_valid(change: Callable[..., Facts]) -> None:
     assert judge(change(generator={"offered_rps": 100.0, "overdue": 10})).verdict == "valid"
 

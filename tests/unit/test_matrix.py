@@ -85,8 +85,12 @@ def test_the_order_follows_from_the_seed() -> None:
 
 def test_the_cell_that_is_visited_twice_is_not_held_at_a_ceiling() -> None:
     expansion = plan.expand(Plan(cells=[Axes(workload=["sleep", "mixed", "noop", "cpu"])]))
-    assert expansion.cells[plan.repeated(expansion)].choice.cell.application.workload == "noop"
+    assert expansion.cells[plan.repeated(expansion)].choice.cell.application.workload == "cpu"
     assert plan.repeated(plan.expand(Plan(cells=[Axes(workload=["sleep", "mixed"])]))) == 0
+
+
+def test_noop_is_visited_twice_only_where_all_else_waits() -> None:
+    assert plan.repeated(plan.expand(Plan(cells=[Axes(workload=["sleep", "noop"])]))) == 1
 
 
 def test_options_are_repeated_or_separated_by_commas() -> None:
