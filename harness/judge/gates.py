@@ -86,8 +86,7 @@ def generator(facts: Facts) -> Reason | None:
         return None
     return Reason(
         gate="generator",
-        message=f"the generator used {share:.0%} of its cores: it may be what limits the throughput; "
-        f"{_relief(facts)}",
+        message=f"the generator used {share:.0%} of its cores: it may be what limits the throughput; {_relief(facts)}",
         value=round(share, 4),
         limit=GENERATOR_SHARE,
     )

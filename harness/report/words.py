@@ -146,7 +146,9 @@ def sentence(text: str) -> str:
 def noise(each: Noise) -> str:
     """What the A/A cell says of a metric."""
     if each.aa is None:
-        return "of no cell are there two valid visits in a block, so 3% is taken for what the machine itself makes differ"
+        return (
+            "of no cell are there two valid visits in a block, so 3% is taken for what the machine itself makes differ"
+        )
     ceiling = ", at its ceiling" if each.at_ceiling else ""
     warning = "; the two differ, so something else than the cells is at work" if each.excludes_one else ""
     return (
