@@ -65,7 +65,7 @@ def origin(folder: Path) -> str:
     lines = [
         _command(folder, document),
         f"{moment:%Y-%m-%d} on {machine(host)}, {host['memory_bytes'] / 2**30:.0f} GB, {host['distribution']}, "
-        f"Linux {host['kernel'].partition('-')[0]}{', a virtual machine' if host['hypervisor'] else ''}",
+        f"Linux {host['kernel']}{', a virtual machine' if host['hypervisor'] else ''}",
         f"Python {store.environments(document)[0]['python']}, {', '.join(versions)}",
         _generator(folder, document) + (f", PostgreSQL {database['version']}" if database else ""),
     ]

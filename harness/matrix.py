@@ -14,6 +14,7 @@ from harness import __version__, duet, load, plan, store
 from harness.application import Ready, Side, ready
 from harness.errors import HarnessError, TargetError, UsageError
 from harness.judge.verdict import judge
+from harness.load import k6
 from harness.load.generator import Generator
 from harness.measure import Job, Measured, Progress, Service, hooks, measure
 from harness.model.cell import Environment, Interface, OwnApplication, Timing
@@ -142,6 +143,7 @@ class Expanded:
 
 def expand(wanted: Plan, variables: Mapping[str, str]) -> Expanded:
     """The cells of a plan; the user's application is looked at with each interpreter."""
+    plan.known("generator", wanted.generator, load.NAMES)
     described = wanted.application
     if described is None:
         return Expanded(expansion=plan.expand(wanted), application=None)
@@ -163,7 +165,8 @@ def run(wanted: Plan, means: Means, shown: Reporter) -> Path:
     expanded = expand(wanted, means.variables)
     environments = inspect(expanded.expansion, wanted)
     with lock.machine(shown.tell), expanded.around():
-        work = prepare(wanted, expanded.expansion, environments, means, shown.tell)
+        repeated = plan.repeated(expanded.expansion)
+        work = prepare(wanted, expanded.expansion, repeated, environments, means, shown.tell)
         with store.RunFolder.create(means.out, "matrix", started, expanded.secrets) as folder:
             folder.write_run(run_document(work, environments, started))
             _carry_out(work, folder, {}, means, shown)
@@ -178,7 +181,8 @@ def resume(path: Path, means: Means, shown: Reporter) -> Path:
     expanded = expand(wanted, means.variables)
     environments = inspect(expanded.expansion, wanted)
     with lock.machine(shown.tell), expanded.around():
-        work = prepare(wanted, expanded.expansion, environments, means, shown.tell)
+        repeated = place_of(stored.document.get("repeated"), expanded.expansion)
+        work = prepare(wanted, expanded.expansion, repeated, environments, means, shown.tell)
         now = store.without_home(run_document(work, environments, datetime.now(UTC)))
         for what in CHANGED:
             if now[what] != stored.document.get(what):
@@ -207,6 +211,12 @@ CHANGED = {
 }
 
 
+def place_of(cell: str | None, expansion: Expansion) -> int:
+    """Place of the A/A cell that a run was begun with; which one it would be now follows from the version."""
+    names = [each.name for each in expansion.cells]
+    return names.index(cell) if cell in names else plan.repeated(expansion)
+
+
 def plan_of(stored: store.StoredRun) -> Plan:
     """The plan of a stored run."""
     if "plan" not in stored.document:
@@ -232,6 +242,7 @@ def usual_python(wanted: Plan) -> str | None:
 def prepare(
     wanted: Plan,
     expansion: Expansion,
+    repeated: int,
     environments: dict[str | None, Environment],
     means: Means,
     tell: Callable[[str], None],
@@ -239,7 +250,9 @@ def prepare(
     """Check everything that can be checked before hours are spent."""
     pin = plan.known("pin", wanted.pin, placement.PINS)
     timing = timing_of(wanted)
-    generator = load.find(plan.known("generator", wanted.generator, load.NAMES), means.k6)
+    if wanted.duet_baseline:
+        k6.find(means.k6)  # which loads the duets, whatever loads the blocks
+    generator = load.find(wanted.generator, None if wanted.duet_baseline and wanted.generator != "k6" else means.k6)
     database = None
     services = []
     for each in expansion.cells:
@@ -267,7 +280,7 @@ def prepare(
         timing=timing,
         expansion=expansion,
         order=plan.order(len(services), wanted.blocks, wanted.seed),
-        repeated=plan.repeated(expansion),
+        repeated=repeated,
         services=services,
         generator=generator,
         duets=plan.duets(expansion, wanted.duet_baseline) if wanted.duet_baseline else [],

@@ -59,6 +59,9 @@ def _differences(first: StoredRun, second: StoredRun) -> Iterator[str]:
         values = [each.document.get(name) for each in (first, second)]
         if values[0] != values[1]:
             yield f"{name} is {values[0]} and {values[1]}"
+    generators = [sorted({each.facts.generator.name for each in run.visits if each.facts}) for run in (first, second)]
+    if generators[0] != generators[1]:
+        yield f"the load generator is {' and '.join(' or '.join(each) or 'none' for each in generators)}"
 
 
 def visits(stored: StoredRun) -> list[overview.Visit]:

@@ -33,10 +33,11 @@ def diagnose(facts: Facts) -> Diagnosis | None:
 
 
 def _generator(facts: Facts) -> Diagnosis | None:
-    reason = gates.generator(facts) or gates.null_ceiling(facts)
-    if reason is None:
+    if gates.generator(facts) is None and gates.null_ceiling(facts) is None:
         return None
-    return Diagnosis(bound_by="generator", message=reason.message)
+    return Diagnosis(
+        bound_by="generator", message="it may be what limits the throughput, so nothing is known of the server"
+    )
 
 
 def _cpu(facts: Facts) -> Diagnosis | None:

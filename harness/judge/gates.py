@@ -86,7 +86,8 @@ def generator(facts: Facts) -> Reason | None:
         return None
     return Reason(
         gate="generator",
-        message=f"the generator used {share:.0%} of its cores: it may be what limits the throughput; {_relief(facts)}",
+        message=f"the generator used {share:.0%} of its cores: it may be what limits the throughput"
+        f"{'' if null_ceiling(facts) else f'; {_relief(facts)}'}",
         value=round(share, 4),
         limit=GENERATOR_SHARE,
     )
@@ -97,7 +98,7 @@ def _relief(facts: Facts) -> str:
     if facts.cell.rate is not None:
         return "give it more cores, or a lower rate"
     if facts.generator.name == "k6":
-        return "give it more cores, or measure with --generator wrk"
+        return "give it more cores, or measure with --generator wrk if it sends one GET only"
     return "give it more cores, or measure a slower cell"
 
 
@@ -178,7 +179,7 @@ def null_ceiling(facts: Facts) -> Reason | None:
     return Reason(
         gate="null-ceiling",
         message=f"{share:.0%} of the {most:,.0f} req/s that this generator reaches against a server that does nothing: "
-        f"it may be what limits the throughput{'' if generator(facts) else f'; {_relief(facts)}'}",
+        f"it may be what limits the throughput; {_relief(facts)}",
         value=round(share, 4),
         limit=NULL_SHARE,
     )

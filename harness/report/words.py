@@ -147,7 +147,8 @@ def noise(each: Noise) -> str:
     """What the A/A cell says of a metric."""
     if each.aa is None:
         return (
-            "of no cell are there two valid visits in a block, so 3% is taken for what the machine itself makes differ"
+            "no block has two valid visits of the cell that is visited twice, so 3% is taken for what the machine "
+            "itself makes differ"
         )
     ceiling = ", at its ceiling" if each.at_ceiling else ""
     warning = "; the two differ, so something else than the cells is at work" if each.excludes_one else ""

@@ -83,6 +83,18 @@ def test_runs_of_different_hosts_are_not_compared_unless_told_to(harness: Harnes
     assert harness.run("compare", str(first), str(other), "--anyway").returncode == 0
 
 
+def test_runs_of_different_generators_are_not_compared_unless_told_to(harness: Harness) -> None:
+    first = made(harness.folder / "a", {"uvicorn": 900})
+    other = made(harness.folder / "b", {"uvicorn": 900})
+    for path in (other / "measurements").glob("*.json"):
+        document = json.loads(path.read_text())
+        path.write_text(store.as_text(document | {"generator": document["generator"] | {"name": "wrk"}}))
+    done = harness.run("compare", str(first), str(other))
+    assert done.returncode == 2
+    assert "the load generator is k6 and wrk" in done.stderr
+    assert harness.run("compare", str(first), str(other), "--anyway").returncode == 0
+
+
 def test_a_stored_matrix_is_shown_again(harness: Harness) -> None:
     folder = made(harness.folder / "a", {"uvicorn": 900, "granian": 500, "hypercorn": 895})
     done = harness.run("report", str(folder))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from harness import matrix, plan, store
+from harness.errors import UsageError
 from harness.model.plan import Axes, Plan
 
 
@@ -75,3 +76,29 @@ def test_a_disturbed_visit_is_repeated_at_a_quieter_moment(tmp_path: Path, monke
     shown: Any = SimpleNamespace(begin=lambda *_: None, end=lambda _: None, tell=lambda _: None)
     matrix._carry_out(work, store.RunFolder(tmp_path, tmp_path), {}, matrix.Means(), shown)
     assert said == ["1.1", "2.1", "3.1", "waited", "2.2", "3.2"]
+
+
+def test_a_run_is_gone_on_with_by_the_cell_that_it_visits_twice() -> None:
+    expansion = plan.expand(Plan(cells=[Axes(workload=["noop", "cpu"])]))
+    first, second = (each.name for each in expansion.cells)
+    assert plan.repeated(expansion) == 1
+    assert matrix.place_of(first, expansion) == 0
+    assert matrix.place_of(second, expansion) == 1
+    assert matrix.place_of(None, expansion) == 1  # stored before a run said which
+
+
+def test_duets_are_loaded_by_k6_whatever_loads_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str | None]] = []
+    monkeypatch.setattr(matrix.k6, "find", lambda path: asked.append(("k6", path)))
+    monkeypatch.setattr(matrix.load, "find", lambda name, path: asked.append((name, path)) or _Refuses())
+    wanted = Plan(cells=[Axes(server=["uvicorn", "granian"])], generator="wrk", duet_baseline="uvicorn")
+    with pytest.raises(UsageError, match="it refuses"):
+        matrix.prepare(wanted, plan.expand(wanted), 0, {}, matrix.Means(k6="mine"), lambda _: None)
+    assert asked == [("k6", "mine"), ("wrk", None)]
+
+
+class _Refuses:
+    name = "wrk"
+
+    def refusal(self, **_: object) -> str:
+        return "it refuses"
