@@ -1,10 +1,12 @@
 """How large is the page of a report, how long does it take to make, and how soon can it be used?
 
     .venv/bin/python benchmarks/page.py [RUN ...] [--out FILE]
+    .venv/bin/python benchmarks/page.py results/reference/matrices/noop --picture docs/report.png
 
 Each run (by default every stored matrix, and one of 200 cells and eight blocks that is generated from a stored visit)
 is made into a page and opened five times in Chromium, from disk, with the network off. `interactive` is the time until
-tables sort and filters work, `drawn` until every chart in the open is there; medians, in seconds.
+tables sort and filters work, `drawn` until every chart in the open is there; medians, in seconds. With `--picture`
+nothing is measured: the top of the run's page is pictured for the documentation.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ from harness.model.cell import Cell
 
 REFERENCE = Path(__file__).resolve().parent.parent / "results" / "reference"
 CELLS, BLOCKS, TIMES = 200, 8, 5
+WIDTH, HEIGHT = 1000, 1000
+"""Of the picture, in pixels."""
 
 
 def generate(folder: Path) -> Path:
@@ -83,6 +87,15 @@ def opened(browser: Browser, page: Path) -> tuple[float, float]:
     return moments[0], moments[1]
 
 
+def picture(browser: Browser, run: Path, folder: Path, file: Path) -> None:
+    """The top of a run's page, as a picture."""
+    showing.show(run, "html", folder / "report.html")
+    tab = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    tab.goto((folder / "report.html").as_uri())
+    tab.wait_for_selector("body[data-complete]", timeout=60_000)
+    tab.screenshot(path=file)
+
+
 def one(browser: Browser, run: Path, folder: Path) -> dict[str, Any]:
     """A run's page."""
     page = folder / "report.html"
@@ -105,6 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="*", type=Path)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--picture", type=Path, help="picture the top of the one run's page there, and measure nothing")
     chosen = parser.parse_args()
     browser_path = shutil.which("chromium") or shutil.which("google-chrome")
     if browser_path is None:
@@ -115,6 +129,10 @@ def main() -> None:
         browser = running.chromium.launch(
             executable_path=browser_path, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
+        if chosen.picture is not None:
+            (run,) = chosen.runs
+            picture(browser, run, folder, chosen.picture)
+            return
         stored = chosen.runs or [path.parent for path in sorted((REFERENCE / "matrices").glob("*/run.json"))]
         for run in [*stored, *([] if chosen.runs else [generate(folder / "generated")])]:
             rows.append(one(browser, run, folder))
