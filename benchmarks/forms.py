@@ -143,7 +143,7 @@ def _pair(found: Duet) -> tuple[str, ...]:
     return (
         f"{second} ÷ {first}",
         ratio(found.ratio, digits=3),
-        duet.answer(found),
+        duet.answer(found).replace("the second", second),
         f"{counted} restarts in {duration(found.seconds)}",
     )
 

@@ -135,6 +135,9 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="show what there is")
     parser.add_argument("--into", type=Path, default=REFERENCE)
     chosen = parser.parse_args()
+    for name in chosen.names:
+        if not any(reference.name.startswith(name) for reference in REFERENCES):
+            parser.error(f"there is no {name}; see --list")
     for reference in REFERENCES:
         named = any(reference.name.startswith(name) for name in chosen.names)
         if chosen.list:

@@ -561,7 +561,7 @@ def compare(
 ) -> None:
     """Set two stored runs side by side.
 
-    Cell by cell, and which differences are real.
+    Cell by cell, and which differences are real. Exit code 3 where there is nothing to compare.
     """
     from harness import plan, review, store
     from harness.report import compare as shown
@@ -574,6 +574,8 @@ def compare(
         print(found.model_dump_json())
     else:
         print(shown.text(found), end="")
+    if not found.contrasts:
+        raise typer.Exit(3)
     raise typer.Exit(1 if any(each.worse for each in found.contrasts) else 0)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.errors import UsageError
-from harness.model.application import ApplicationPlan
+from harness.model.application import APP, PATH, ApplicationPlan
 from harness.model.plan import Axes, Plan
 
 PROJECT: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
@@ -24,7 +24,7 @@ PRESETS = {
     "quick": Plan(
         title="quick",
         # A little computation, because two cores leave k6 one, which is too little for some servers' noop.
-        cells=[Axes(server=["uvicorn", "granian", "gunicorn", "hypercorn"], workload=["cpu?n=15"], vus=[32])],
+        cells=[Axes(server=["uvicorn", "granian", "gunicorn", "hypercorn"], workload=["cpu?n=16"], vus=[32])],
         blocks=6,
         warmup="1s",
         duration="2s",
@@ -163,11 +163,15 @@ ALTERNATIVE = re.compile(r"\[|^constrained-str$|^str$|^CsvColumn$")
 """Parts of an error's place that name one of several types and no part of the document."""
 
 
+WRITTEN = {APP: "write it as MODULE:OBJECT, such as shop.main:app", PATH: "begin it with /"}
+"""Patterns, and what to write."""
+
+
 def first(error: ValidationError) -> str:
     """The first thing that is wrong, where, and with which value."""
     details = max(error.errors(), key=lambda each: len(each["loc"]))  # of alternatives, the one that fits best
     where = ".".join(str(part) for part in details["loc"] if not ALTERNATIVE.search(str(part)))
-    said = details["msg"].removeprefix("Value error, ")
+    said = WRITTEN.get(details.get("ctx", {}).get("pattern", ""), details["msg"].removeprefix("Value error, "))
     said = said[:1].lower() + said[1:]
     if not where:
         return said

@@ -12,7 +12,7 @@ from pathlib import Path
 import servers as adapters
 from harness.database import connection, embedded
 from harness.errors import HarnessError
-from harness.load import k6
+from harness.load import k6, wrk
 from harness.measure import null
 from harness.model.doctor import Finding
 from harness.system import host, interpreters, limits, procfs
@@ -42,6 +42,7 @@ def examine(python: str | None, database_url: str | None, k6_path: str | None) -
     yield disk("disk for results", Path.cwd())
     yield disk("disk for the embedded Postgres", home())
     yield _generator(k6_path)
+    yield _wrk()
     yield _postgres(database_url)
     yield from _servers(python)
     yield from _ceilings()
@@ -168,6 +169,15 @@ def _generator(path: str | None) -> Finding:
     except HarnessError as error:
         return Finding(subject="k6", state="lack", found=error.what, cure=error.cure)
     return Finding(subject="k6", state="ok", found=f"{found.version} ({found.path})")
+
+
+def _wrk() -> Finding:
+    """Not needed, so that it is no lack."""
+    try:
+        found = wrk.find(None)
+    except HarnessError as error:
+        return Finding(subject="wrk", state="ok", found=f"{error.what}; only --generator wrk needs it ({error.cure})")
+    return Finding(subject="wrk", state="ok", found=f"{found.version} ({found.path})")
 
 
 def _postgres(url: str | None) -> Finding:

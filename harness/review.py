@@ -10,7 +10,7 @@ from harness.judge import overview
 from harness.judge.runs import compare_runs
 from harness.model.comparison import Metric, RunComparison
 from harness.model.overview import Overview
-from harness.store import StoredRun, Visit, environments, read_duets
+from harness.store import StoredRun, Visit, environments, read_answer, read_duets
 from harness.system.host import IDENTITY
 
 
@@ -36,6 +36,12 @@ def nothing() -> Overview:
 
 def compare(first: StoredRun, second: StoredRun, metric: Metric, limit: float | None, *, anyway: bool) -> RunComparison:
     """Two runs, cell by cell. UsageError where they were not measured alike, unless to be compared `anyway`."""
+    for each in (first, second):
+        if read_answer(each.folder) is not None:
+            raise UsageError(
+                f"{each.folder} is a duet, which compares its two cells itself",
+                cure="show it with: harness report FOLDER",
+            )
     different = list(_differences(first, second))
     if different and not anyway:
         raise UsageError(

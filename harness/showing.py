@@ -25,7 +25,14 @@ def form_of(form: str | None, to: Path | None) -> str:
     """The format that was asked for, or else that of the file's name."""
     if form is not None:
         return form
-    return "text" if to is None else SUFFIXES.get(to.suffix, "text")
+    if to is None or not to.suffix:
+        return "text"
+    if to.suffix not in SUFFIXES:
+        raise UsageError(
+            f"--to {to}: no format has the ending {to.suffix}",
+            cure=f"known: {', '.join(SUFFIXES)}; or say which one with --format",
+        )
+    return SUFFIXES[to.suffix]
 
 
 def show(folder: Path, form: str, to: Path | None) -> None:

@@ -145,11 +145,14 @@ def _contrast(
 ) -> Contrast:
     ratio, unadjusted = interval(pair.sample, comparisons=comparisons), interval(pair.sample)
     robust = math.exp(hodges_lehmann(pair.sample))
-    reason = _too_few(ratio, noise)
+    reason = "too few blocks" if ratio.n < MINIMUM_BLOCKS else None
     found, otherwise = (
         "undecided" if reason else verdict(family.metric, each, p_holm, noise.delta)
         for each in (ratio, ratio.model_copy(update={"estimate": robust}))
     )
+    if found == "equivalent" and noise.aa is not None and noise.aa.n < MINIMUM_BLOCKS:
+        # The half-width of a few A/A blocks is wide, and everything would be equivalent.
+        found, otherwise, reason = "undecided", "undecided", "too few A/A blocks"
     return Contrast(
         workload=family.workload,
         axis=family.axis,
@@ -168,15 +171,6 @@ def _contrast(
         could_be=could_be(ratio),
         blocks=list(pair.logs),
     )
-
-
-def _too_few(ratio: Interval, noise: Noise) -> str | None:
-    """The half-width of a few A/A blocks is wide, and everything would be equivalent: so there must be as many."""
-    if ratio.n < MINIMUM_BLOCKS:
-        return "too few blocks"
-    if noise.aa is not None and noise.aa.n < MINIMUM_BLOCKS:
-        return "too few A/A blocks"
-    return None
 
 
 def _excluded(family: Family) -> list[Excluded]:

@@ -40,6 +40,11 @@ def _generator(facts: Facts) -> Diagnosis | None:
     )
 
 
+def _who(server: float, database: float) -> str:
+    """Who uses the cores that are meant, each with its part where there are two."""
+    return f"server ({server:.2f}) and Postgres ({database:.2f}) use" if database >= 0.005 else "the server uses"
+
+
 def _cpu(facts: Facts) -> Diagnosis | None:
     """All cores of the server are busy; Postgres shares them where it is embedded."""
     cores = _cores(facts)
@@ -57,7 +62,8 @@ def _cpu(facts: Facts) -> Diagnosis | None:
         )
     return Diagnosis(
         bound_by="cpu",
-        message=f"the server uses {share}: do less per request, or give it more cores and a worker for each",
+        message=f"{_who(facts.server.cpu_cores, database)} {share}: do less per request, or give it more cores and a "
+        "worker for each",
     )
 
 

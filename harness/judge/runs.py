@@ -81,9 +81,9 @@ def _excluded(first: Sequence[Observation], second: Sequence[Observation], metri
     found = []
     for name in dict.fromkeys((*names[0], *names[1])):
         if name not in names[0]:
-            found.append((name, "only the second run has valid visits of it"))
+            found.append((name, "not in the first run, or without a valid visit there"))
         elif name not in names[1]:
-            found.append((name, "only the first run has valid visits of it"))
+            found.append((name, "not in the second run, or without a valid visit there"))
         elif name in capped:
             found.append((name, "at its ceiling"))
     return found

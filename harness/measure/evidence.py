@@ -67,7 +67,9 @@ def _threads(
             waiting_mean=round(_sum(first, last, workers.THREADS_WAITING) / samples, 3),
         )
     if in_flight:
-        return ThreadUse(limit=limit, used_mean=round(sum(in_flight) / len(in_flight), 3), waiting_mean=None)
+        mean = sum(in_flight) / len(in_flight)  # of requests; those beyond the threads wait for one
+        waiting = max(0.0, mean - limit) if limit is not None else 0.0
+        return ThreadUse(limit=limit, used_mean=round(mean - waiting, 3), waiting_mean=round(waiting, 3) or None)
     return None
 
 

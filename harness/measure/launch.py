@@ -25,6 +25,8 @@ from harness.system.workers import Worker, told
 from servers.adapter import Target
 
 HOST = "127.0.0.1"
+LOG_SECONDS = 0.3
+"""How long a server may take to print what went wrong: some answer first."""
 ANSWER_SECONDS = 30.0
 REQUEST_SECONDS = 60.0
 """A request under load that takes longer, besides what it waits by itself, counts as timed out."""
@@ -241,10 +243,14 @@ def ask(port: int, probe: Probe, seconds: float = ANSWER_SECONDS) -> tuple[int, 
 
 
 def _failed(what: str, child: Child) -> TargetError:
+    if child.returncode() is None:
+        time.sleep(LOG_SECONDS)
     tail = child.log_tail()
     return TargetError(
         what,
-        cure="see the server's log below" if tail else "the server printed nothing; look at it with: harness serve",
+        cure="see the server's log below"
+        if tail
+        else "the server printed nothing; another one may say more: --server uvicorn",
         detail=tail,
     )
 

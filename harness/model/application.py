@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 from harness.model import Value
 from harness.model.requests import AppRequest, CsvColumn, Drawn
 
+APP, PATH = r"^[\w.]+:[\w.]+$", r"^/"
 Text = Annotated[str, StringConstraints(min_length=1)]
 
 
@@ -16,7 +17,7 @@ class ApplicationPlan(Value):
     """Where the application is, and what is requested of it. The same in `[application]` of a `harness.toml`, in
     `[tool.harness.application]` of a `pyproject.toml`, and in a stored run. Paths are from the folder of that file."""
 
-    app: Annotated[str, StringConstraints(pattern=r"^[\w.]+:[\w.]+$")]
+    app: Annotated[str, StringConstraints(pattern=APP)]
     """`module:object`"""
     app_dir: Text | None = None
     """The application's folder: on its import path, and where the server runs. The current one where it is left out."""
@@ -26,7 +27,7 @@ class ApplicationPlan(Value):
     """Found out by looking at the object where it is left out."""
     python: Text | None = None
     """Interpreter of the application's environment; the harness' own where it is left out."""
-    path: list[Annotated[str, StringConstraints(pattern=r"^/")]] | None = None
+    path: list[Annotated[str, StringConstraints(pattern=PATH)]] | None = None
     """GETs, each sent equally often."""
     requests: Text | list[AppRequest] | None = None
     """Other requests: here, or in a TOML file of their own."""

@@ -34,7 +34,13 @@ def parts(comparison: RunComparison) -> Iterator[Text | Table]:
     yield table
     for name, reason in comparison.excluded:
         yield Text(f"  {name}: {reason}", style="dim")
-    if comparison.limit is not None:
+    if not comparison.contrasts:
+        yield Text(
+            "\nno cell could be compared: it takes one that both runs hold, with valid visits and below its ceiling.\n"
+            "Servers are compared within one run: harness matrix, or harness duet",
+            style="bold yellow",
+        )
+    elif comparison.limit is not None:
         yield _gate(comparison)
 
 

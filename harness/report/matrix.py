@@ -157,6 +157,12 @@ def _ranking(ranking: Ranking, family: Sequence[Contrast]) -> Iterator[Text]:
     if len(within) == 1:
         yield _coloured(within[0], f"      {stratum}{contrast(within[0])}")
         return
+    if all(each.reason == "too few blocks" for each in within):
+        first = ranking.groups[0].members[0].option
+        for each in within:
+            if first in (each.a.option, each.b.option):
+                yield Text(f"      {stratum}{contrast(each)}")
+        return
     groups = [" = ".join(side.option for side in group.members) for group in ranking.groups]
     yield Text(f"      {stratum}{' > '.join(groups)}")
     for before, after in pairwise(ranking.groups):

@@ -79,7 +79,7 @@ def best_cells(overview: Overview) -> set[str]:
 
 def too_few_blocks(overview: Overview) -> bool:
     """Whether no contrast has a verdict, for want of blocks."""
-    return all(each.reason is not None for each in overview.comparison.contrasts)
+    return all(each.reason == "too few blocks" for each in overview.comparison.contrasts)
 
 
 def contrast(each: Contrast) -> str:

@@ -135,8 +135,10 @@ def test_answers_may_change_but_not_become_wrong(harness: Harness) -> None:
     [
         (("fails_at_import:app", "--path", "/"), 4, "RuntimeError: the door is locked"),
         (("made_with_fastapi:fails_at_start", "--path", "/"), 4, "the cellar is flooded"),
-        (("made_with_fastapi:app", "--path", "/failing"), 4, "Internal Server Error"),
+        (("made_with_fastapi:app", "--path", "/failing"), 4, "RuntimeError: no such shelf"),
         (("made_with_fastapi:app", "--path", "/nowhere"), 4, "answered with status 404"),
+        (("made_with_fastapi.py", "--path", "/"), 2, "write it as MODULE:OBJECT"),
+        (("made_with_fastapi:app", "--path", "items"), 2, "begin it with /"),
         (("made_with_fastapi:apq", "--path", "/"), 4, "it has app, fails_at_start"),
         (("made_with_fastapi:nothing", "--path", "/"), 2, "looks neither like ASGI nor like WSGI"),
         (("nowhere:app", "--path", "/"), 4, "No module named 'nowhere'"),

@@ -95,6 +95,35 @@ def test_runs_of_different_generators_are_not_compared_unless_told_to(harness: H
     assert harness.run("compare", str(first), str(other), "--anyway").returncode == 0
 
 
+def test_a_gate_that_compared_nothing_is_not_passed(harness: Harness) -> None:
+    first = made(harness.folder / "a", {"uvicorn": 900})
+    other = made(harness.folder / "b", {"granian": 500})
+    done = harness.run("compare", str(first), str(other), "--fail-slower", "5%")
+    assert done.returncode == 3
+    assert "no cell could be compared" in done.stdout
+    assert "for certain" not in done.stdout
+    duet = ROOT / "results" / "reference" / "duets" / "noop-uvicorn-granian"
+    refused = harness.run("compare", str(duet), str(duet))
+    assert refused.returncode == 2
+    assert "is a duet" in refused.stderr
+
+
+def test_few_blocks_are_shown_without_a_ranking(harness: Harness) -> None:
+    folder = made(harness.folder / "a", {"uvicorn": 900, "granian": 500, "hypercorn": 895}, blocks=2)
+    said = harness.run("report", str(folder)).stdout
+    assert "too few blocks for verdicts" in said
+    assert " = " not in said.partition("What makes a difference")[2]
+    assert "granian 0.5" in said
+
+
+def test_an_ending_that_no_format_has_is_refused(harness: Harness) -> None:
+    folder = made(harness.folder / "a", {"uvicorn": 900}, blocks=1)
+    done = harness.run("report", str(folder), "--to", "report.pdf")
+    assert done.returncode == 2
+    assert "ending .pdf" in done.stderr
+    assert not (harness.folder / "report.pdf").exists()
+
+
 def test_a_stored_matrix_is_shown_again(harness: Harness) -> None:
     folder = made(harness.folder / "a", {"uvicorn": 900, "granian": 500, "hypercorn": 895})
     done = harness.run("report", str(folder))

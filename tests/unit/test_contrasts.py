@@ -411,6 +411,12 @@ def test_an_aa_of_too_few_blocks_makes_nothing_equivalent(cell: Cell) -> None:
     assert (contrast(comparison).verdict, contrast(comparison).reason) == ("undecided", "too few A/A blocks")
 
 
+def test_an_aa_of_too_few_blocks_leaves_what_is_larger_than_it(cell: Cell) -> None:
+    second = visits(changed(cell, server="a"), values(1, 0.01)[:4], repeat=True)
+    comparison = compare(servers(cell, values(1), values(0.5, 0.01)) + second)
+    assert (contrast(comparison).verdict, contrast(comparison).reason) == ("slower", None)
+
+
 def test_an_aa_at_its_ceiling_is_marked(cell: Cell) -> None:
     observations = visits(cell, values(1), at_ceiling=True) + visits(cell, values(1), repeat=True)
     assert noise(compare(observations)).at_ceiling

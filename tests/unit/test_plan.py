@@ -41,6 +41,8 @@ def test_the_written_form(asked: dict[str, Any], written: str) -> None:
 @pytest.mark.parametrize(
     ("asked", "what", "cure"),
     [
+        ({"server": "uvicorn,granian"}, "one at a time", "harness matrix --server uvicorn,granian"),
+        ({"style": "async,sync"}, "one at a time", "harness matrix --style async,sync"),
         ({"server": "nginx"}, "unknown server 'nginx'", "granian, gunicorn, hypercorn, uvicorn"),
         ({"server": "uvicorn:color=red"}, "no option 'color'", "loop=uvloop|asyncio, http=httptools|h11"),
         ({"server": "uvicorn:loop=trio"}, "no such value", "uvloop, asyncio"),

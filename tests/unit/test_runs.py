@@ -73,8 +73,8 @@ def test_what_only_one_run_has_and_what_is_at_its_ceiling_is_left_out(cell: Cell
     found = compare_runs(first, second, "throughput_rps", None)
     assert [each.name.partition("/")[0] for each in found.contrasts] == ["granian"]
     assert [reason for _, reason in found.excluded] == [
-        "only the first run has valid visits of it",
-        "only the second run has valid visits of it",
+        "not in the second run, or without a valid visit there",
+        "not in the first run, or without a valid visit there",
     ]
     capped = compare_runs(first, run(cell, {"granian": 500}, capped=True), "throughput_rps", 0.05)
     assert capped.contrasts == []
