@@ -56,7 +56,7 @@ def part_of(whole: str, begins: str | None, ends: str | None) -> str:
 
 
 def origin(folder: Path) -> str:
-    """Command, moment, machine, versions, and what became of the visits."""
+    """Command with what has to be run before, moment, machine, versions, and what became of the visits."""
     document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     packages = store.environments(document)[0]["packages"]
     host, moment = document["host"], datetime.fromisoformat(document["started_at"])
@@ -80,10 +80,12 @@ def origin(folder: Path) -> str:
 
 def _command(folder: Path, document: dict[str, Any]) -> str:
     """As it was given, but for where to store; earlier results do not hold it, their recipe does."""
+    recipe = next((each for each in reference.REFERENCES if reference.REFERENCE / each.name == folder), None)
+    before = f"harness {shlex.join(recipe.before)} && " if recipe is not None and recipe.before else ""
     if "command" in document:
-        return re.sub(r" --out \S+", "", document["command"])
-    recipes = {each.name: each.command for each in reference.REFERENCES}
-    return f"harness {shlex.join(recipes[str(folder.relative_to(reference.REFERENCE))])}"
+        return before + re.sub(r" --out \S+", "", document["command"])
+    assert recipe is not None
+    return f"{before}harness {shlex.join(recipe.command)}"
 
 
 def _generator(folder: Path, document: dict[str, Any]) -> str:

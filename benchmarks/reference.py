@@ -62,6 +62,17 @@ REFERENCES = (
         question="Do two workers on one core cost more CPU time per request than one?",
         command=("duet", "uvicorn/w1", "uvicorn/w2", "--workload", "simulation", "--param", "fib=15", *BRIEFLY),
     ),
+    *(
+        Reference(
+            name=f"duets/workers-{workload}",
+            question=f"{workload}: do two workers on one core cost more CPU time per request than one?",
+            command=(
+                *("duet", "uvicorn/w1", "uvicorn/w2", "--workload", workload),
+                *("--max-time", "80s", "--no-interference"),
+            ),
+        )
+        for workload in ("noop", "select")
+    ),
     Reference(
         name="first-run",
         question="What does one cell say?",

@@ -17,13 +17,15 @@ from harness.system import interpreters
 from servers.adapter import Target
 
 
-def _print(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+def _print(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, whole: str | None = None) -> None:
+    """As a table; the column `whole` is never folded, and into a pipe nothing is where there is one."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == whole)
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False, width=None if sys.stdout.isatty() else 100).print(table)
+    piped = 10_000 if whole else 100
+    Console(highlight=False, width=None if sys.stdout.isatty() else piped).print(table)
 
 
 def servers() -> None:
@@ -47,7 +49,7 @@ def runs(found: Sequence[Listed]) -> None:
         (str(each.folder), each.started_at[:16].replace("T", " "), each.kind, each.what, str(each.measurements))
         for each in found
     ]
-    _print(("folder", "started (UTC)", "kind", "what", "measurements"), rows)
+    _print(("folder", "started (UTC)", "kind", "what", "measurements"), rows, whole="folder")
 
 
 def styles() -> None:

@@ -143,7 +143,10 @@ def test_runs_are_listed_and_the_latest_is_shown(harness: Harness) -> None:
         ("results/a", "matrix", 16),
         ("results/b", "run", 1),
     ]
-    assert "results/a" in harness.run("list", "runs").stdout
+    long = harness.folder / "results" / "20260101T000000Z-a-name-that-is-as-long-as-the-longest-of-ours"
+    shutil.copytree(REFERENCE, long)
+    assert f"results/{long.name} " in harness.run("list", "runs").stdout
+    shutil.rmtree(long)
     latest = harness.run("report", "--latest")
     assert latest.stdout.splitlines()[0] == "granian/fastapi/async/sleep?ms=100/w4/c100"
     assert harness.run("report").returncode == 2
