@@ -81,7 +81,7 @@ def origin(folder: Path) -> str:
 def _command(folder: Path, document: dict[str, Any]) -> str:
     """As it was given, but for where to store; earlier results do not hold it, their recipe does."""
     recipe = next((each for each in reference.REFERENCES if reference.REFERENCE / each.name == folder), None)
-    before = f"harness {shlex.join(recipe.before)} && " if recipe is not None and recipe.before else ""
+    before = f"harness {shlex.join(recipe.before)}\n" if recipe is not None and recipe.before else ""
     if "command" in document:
         return before + re.sub(r" --out \S+", "", document["command"])
     assert recipe is not None
