@@ -145,7 +145,7 @@ def _pair(found: Duet) -> tuple[str, ...]:
     return (
         f"{second} ÷ {first}",
         ratio(found.ratio, digits=3),
-        duet.answer(found).replace("the second", second),
+        duet.answer(found, second),
         f"{counted} restarts in {duration(found.seconds)}",
     )
 

@@ -230,6 +230,7 @@ def run(
     from harness.report.progress import reporter
     from harness.system.placement import PINS
 
+    plan.refuse_several(server=server, framework=framework, style=style, workload=workload)
     own = application.chosen(given, _ours(framework, style, workload, param), python)
     choice = plan.choose(
         plan.Request(
@@ -602,6 +603,7 @@ def serve(
     """
     from harness import application, plan, runner
 
+    plan.refuse_several(server=server, framework=framework, style=style, workload=workload)
     own = application.chosen(given, _ours(framework, style, workload, param), python)
     request = plan.Request(
         server=server,

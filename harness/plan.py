@@ -32,7 +32,6 @@ from servers.adapter import Adapter, Interface
 
 FRAMEWORK, STYLE, WORKLOAD = "fastapi", "async", "sleep"
 """What is measured where nothing is asked for."""
-AXES = ("server", "framework", "style", "workload")
 NOOP = "noop"
 """The workload without any work."""
 MAXIMUM_USERS = 100_000
@@ -152,13 +151,18 @@ def split_server(text: str) -> tuple[str, dict[str, str]]:
 def known(kind: str, name: str, names: Iterable[str]) -> str:
     """`name`, if it is one of `names`."""
     names = tuple(names)
-    if name not in names and kind in AXES and "," in name:
-        raise UsageError(
-            f"--{kind} {name}: one at a time", cure=f"measure several with: harness matrix --{kind} {name}"
-        )
     if name not in names:
         raise UsageError(f"unknown {kind} {name!r}", cure=f"known: {', '.join(names)}")
     return name
+
+
+def refuse_several(**named: str | None) -> None:
+    """Where one cell is asked for, an option has one value. Options by their names."""
+    for option, value in named.items():
+        if value is not None and "," in value.partition(":")[0]:
+            raise UsageError(
+                f"--{option} {value}: one at a time", cure=f"measure several with: harness matrix --{option} {value}"
+            )
 
 
 def choose_options(adapter: Adapter, interface: Interface, given: Mapping[str, str]) -> dict[str, str]:

@@ -23,6 +23,7 @@ from harness.judge.statistics import (
     paired,
 )
 from harness.model.comparison import (
+    TOO_FEW_BLOCKS,
     Comparison,
     Contrast,
     ContrastVerdict,
@@ -145,7 +146,7 @@ def _contrast(
 ) -> Contrast:
     ratio, unadjusted = interval(pair.sample, comparisons=comparisons), interval(pair.sample)
     robust = math.exp(hodges_lehmann(pair.sample))
-    reason = "too few blocks" if ratio.n < MINIMUM_BLOCKS else None
+    reason = TOO_FEW_BLOCKS if ratio.n < MINIMUM_BLOCKS else None
     found, otherwise = (
         "undecided" if reason else verdict(family.metric, each, p_holm, noise.delta)
         for each in (ratio, ratio.model_copy(update={"estimate": robust}))

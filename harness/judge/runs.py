@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from harness.judge.contrasts import HIGHER_IS_BETTER, MINIMUM_BLOCKS, compare, verdict
 from harness.judge.pairs import BOUND_BY_CEILING
 from harness.judge.statistics import could_be, difference, holm, usable
-from harness.model.comparison import Interval, Metric, Observation, RunComparison, RunContrast
+from harness.model.comparison import TOO_FEW_BLOCKS, Interval, Metric, Observation, RunComparison, RunContrast
 
 
 def compare_runs(
@@ -44,7 +44,7 @@ def _contrast(
     delta: float,
     limit: float | None,
 ) -> RunContrast:
-    reason = "too few blocks" if ratio.n < MINIMUM_BLOCKS else None
+    reason = TOO_FEW_BLOCKS if ratio.n < MINIMUM_BLOCKS else None
     return RunContrast(
         name=name,
         metric=metric,

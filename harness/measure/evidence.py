@@ -67,9 +67,11 @@ def _threads(
             waiting_mean=round(_sum(first, last, workers.THREADS_WAITING) / samples, 3),
         )
     if in_flight:
-        mean = sum(in_flight) / len(in_flight)  # of requests; those beyond the threads wait for one
-        waiting = max(0.0, mean - limit) if limit is not None else 0.0
-        return ThreadUse(limit=limit, used_mean=round(mean - waiting, 3), waiting_mean=round(waiting, 3) or None)
+        # Of requests; those of a worker beyond its threads wait for one.
+        used = [each if limit is None else min(each, limit) for each in in_flight]
+        waiting = (sum(in_flight) - sum(used)) / len(in_flight)
+        used_mean = sum(used) / len(used)
+        return ThreadUse(limit=limit, used_mean=round(used_mean, 3), waiting_mean=round(waiting, 3) or None)
     return None
 
 

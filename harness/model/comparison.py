@@ -17,6 +17,9 @@ Axis = Literal["environment", "server", "framework", "style", "workers", "thread
 """What a contrast can be along; `server` with its options, `framework` with its interface, `load` closed or open."""
 ContrastVerdict = Literal["equivalent", "faster", "slower", "undecided"]
 
+TOO_FEW_BLOCKS = "too few blocks"
+"""Why nothing is told of what was measured in too few of them."""
+
 
 class Observation(Value):
     """One visit of a cell in one block, if it was valid; failed and invalid ones are left out."""

@@ -58,13 +58,13 @@ def lines(duet: Duet) -> Iterator[Text]:
     yield Text(f"\n  {CANNOT}", style="dim")
 
 
-def answer(duet: Duet) -> str:
-    """What follows, in words."""
+def answer(duet: Duet, second: str = "the second") -> str:
+    """What follows, in words; `second` names its second side."""
     if duet.reason:
         return f"{duet.verdict}: {duet.reason}"
     return {
-        "faster": "the second costs less",
-        "slower": "the second costs more",
+        "faster": f"{second} costs less",
+        "slower": f"{second} costs more",
         "equivalent": f"equivalent within ±{duet.delta:.1%}",
         "undecided": "undecided",
     }[duet.verdict]

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.model.claims import ClaimResult
-from harness.model.comparison import Contrast, MainEffect, Metric, Ranking
+from harness.model.comparison import TOO_FEW_BLOCKS, Contrast, MainEffect, Metric, Ranking
 from harness.model.overview import CellOverview, Overview
 from harness.report import terminal
 from harness.report.words import (
@@ -157,7 +157,7 @@ def _ranking(ranking: Ranking, family: Sequence[Contrast]) -> Iterator[Text]:
     if len(within) == 1:
         yield _coloured(within[0], f"      {stratum}{contrast(within[0])}")
         return
-    if all(each.reason == "too few blocks" for each in within):
+    if all(each.reason == TOO_FEW_BLOCKS for each in within):
         first = ranking.groups[0].members[0].option
         for each in within:
             if first in (each.a.option, each.b.option):

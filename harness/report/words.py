@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.model.comparison import Contrast, Interval, Metric, Noise, RunContrast
+from harness.model.comparison import TOO_FEW_BLOCKS, Contrast, Interval, Metric, Noise, RunContrast
 from harness.model.overview import CellOverview, Overview
 
 LABELS: dict[Metric, str] = {
@@ -79,7 +79,7 @@ def best_cells(overview: Overview) -> set[str]:
 
 def too_few_blocks(overview: Overview) -> bool:
     """Whether no contrast has a verdict, for want of blocks."""
-    return all(each.reason == "too few blocks" for each in overview.comparison.contrasts)
+    return all(each.reason == TOO_FEW_BLOCKS for each in overview.comparison.contrasts)
 
 
 def contrast(each: Contrast) -> str:

@@ -125,9 +125,14 @@ def test_where_each_request_has_a_thread_those_under_way_are_counted() -> None:
     )
     assert found.threads == ThreadUse(limit=40, used_mean=35.0, waiting_mean=None)
     crowded = gathering.evidence(
-        [counters()], [counters()], threads=40, in_thread=True, in_flight=[[64, 64]], cpu_cores=[0.1]
+        [counters(), counters()],
+        [counters(), counters()],
+        threads=40,
+        in_thread=True,
+        in_flight=[[64, 64], [20, 20]],
+        cpu_cores=[0.1, 0.1],
     )
-    assert crowded.threads == ThreadUse(limit=40, used_mean=40.0, waiting_mean=24.0)
+    assert crowded.threads == ThreadUse(limit=40, used_mean=30.0, waiting_mean=12.0)
     assert found.loop_lag_ms is None
     assert found.pool is None
 

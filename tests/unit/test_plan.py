@@ -41,8 +41,6 @@ def test_the_written_form(asked: dict[str, Any], written: str) -> None:
 @pytest.mark.parametrize(
     ("asked", "what", "cure"),
     [
-        ({"server": "uvicorn,granian"}, "one at a time", "harness matrix --server uvicorn,granian"),
-        ({"style": "async,sync"}, "one at a time", "harness matrix --style async,sync"),
         ({"server": "nginx"}, "unknown server 'nginx'", "granian, gunicorn, hypercorn, uvicorn"),
         ({"server": "uvicorn:color=red"}, "no option 'color'", "loop=uvloop|asyncio, http=httptools|h11"),
         ({"server": "uvicorn:loop=trio"}, "no such value", "uvloop, asyncio"),
@@ -93,3 +91,14 @@ def test_bad_durations(text: str) -> None:
 def test_a_window_too_short_is_refused() -> None:
     with pytest.raises(UsageError, match="too short"):
         plan.timing("1s", "900ms")
+
+
+@pytest.mark.parametrize(("option", "value"), [("server", "uvicorn,granian"), ("style", "async,sync")])
+def test_several_values_where_one_cell_is_measured_are_pointed_to_the_matrix(option: str, value: str) -> None:
+    with pytest.raises(UsageError, match="one at a time") as caught:
+        plan.refuse_several(**{option: value})
+    assert caught.value.cure == f"measure several with: harness matrix --{option} {value}"
+
+
+def test_the_options_of_one_server_are_one_value() -> None:
+    plan.refuse_several(server="uvicorn:loop=asyncio,http=h11", style=None, workload="sleep")
