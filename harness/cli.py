@@ -83,11 +83,12 @@ DatabaseUrl = Annotated[
 K6 = Annotated[
     str | None, typer.Option("--k6", metavar="PATH", help="k6 to use.  [default: the one on PATH, else ours]")
 ]
+GENERATOR = "Load generator: k6, or wrk where k6 is too slow for a server (closed load only, knows no quantiles)."
 GeneratorName = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Load generator: k6, or wrk where k6 is too slow for a server (closed load only, knows no quantiles).",
+        help=GENERATOR,
     ),
 ]
 Out = Annotated[Path, typer.Option(metavar="FOLDER", help="Where results go.")]
@@ -321,8 +322,7 @@ def matrix(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Load generator: k6, or wrk where k6 is too slow for the servers (closed loads only, knows no "
-            "quantiles).  [default: k6]",
+            help=f"{GENERATOR}  [default: k6]",
         ),
     ] = None,
     duet_baseline: Annotated[

@@ -19,6 +19,7 @@ from pydantic_core import from_json
 
 from harness.errors import LackError, UsageError
 from harness.model.cell import Cell, Environment
+from harness.model.counting import counted
 from harness.model.duet import Duet
 from harness.model.measurement import PROTOCOL, SCHEMA, Facts, Failures, Judgement, Place, Reason
 
@@ -328,7 +329,10 @@ def _listed(folder: Path, document: Document) -> Listed:
     kind: Literal["run", "matrix", "duet"] = "run"
     what = document["cells"][0]
     if "plan" in document:
-        kind, what = "matrix", f"{len(document['cells'])} cells in {len(document['order'])} blocks"
+        kind, what = (
+            "matrix",
+            f"{counted(len(document['cells']), 'cell')} in {counted(len(document['order']), 'block')}",
+        )
         title = document["plan"].get("title")
         what = f"{title}: {what}" if title else what
     elif "duet" in document:

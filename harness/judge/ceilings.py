@@ -7,6 +7,7 @@ connections than threads cannot fill them.
 
 from __future__ import annotations
 
+from harness.model.counting import counted
 from harness.model.measurement import Ceiling, Facts
 
 NEAR = 0.95
@@ -30,7 +31,7 @@ def _users(facts: Facts, total: float) -> Ceiling:
     if facts.cell.vus is None:
         assert facts.cell.rate is not None
         return Ceiling(rps=facts.cell.rate, limit=f"{facts.cell.rate:g} requests/s offered")
-    return Ceiling(rps=round(facts.cell.vus / total, 3), limit=f"{_many(facts.cell.vus, 'user')} ÷ {total:g} s")
+    return Ceiling(rps=round(facts.cell.vus / total, 3), limit=f"{counted(facts.cell.vus, 'user')} ÷ {total:g} s")
 
 
 def _slots(facts: Facts) -> int | None:
@@ -49,14 +50,10 @@ def _servers(facts: Facts, slots: int, occupied: float) -> Ceiling:
     if connections is None or all(count >= slots for count in connections):
         busy = slots * workers
         if facts.waits.slot == "event loop":
-            what = _many(workers, "event loop")
+            what = counted(workers, "event loop")
         else:
-            what = f"{workers} workers × {_many(slots, 'thread')}" if workers > 1 else _many(slots, "thread")
+            what = f"{workers} workers × {counted(slots, 'thread')}" if workers > 1 else counted(slots, "thread")
     else:
         busy = sum(min(count, slots) for count in connections)
-        what = f"{_many(busy, facts.waits.slot)} that have a user (connections {' / '.join(map(str, connections))})"
+        what = f"{counted(busy, facts.waits.slot)} that have a user (connections {' / '.join(map(str, connections))})"
     return Ceiling(rps=round(busy / occupied, 3), limit=f"{what} ÷ {occupied:g} s{blocked}")
-
-
-def _many(count: int, name: str) -> str:
-    return f"{count:,} {name}" if count == 1 else f"{count:,} {name}s"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.model.cell import Timing
+from harness.model.counting import counted
 from harness.model.plan import Plan
 from harness.plan import Expansion, order, repeated
 from harness.report.progress import duration
@@ -23,7 +24,7 @@ def show(plan: Plan, expansion: Expansion, timing: Timing) -> None:
 def lines(plan: Plan, expansion: Expansion, timing: Timing) -> Iterator[str]:
     """Everything that is printed."""
     visits = sum(map(len, order(len(expansion.cells), plan.blocks, plan.seed)))
-    blocks = "1 block" if plan.blocks == 1 else f"{plan.blocks} blocks"
+    blocks = counted(plan.blocks, "block")
     cells = "1 cell, visited" if len(expansion.cells) == 1 else f"{len(expansion.cells)} cells, one of them"
     each = timing.warmup_seconds + timing.window_seconds + OVERHEAD_SECONDS
     yield (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.model.comparison import TOO_FEW_BLOCKS, Contrast, Interval, Metric, Noise, RunContrast
+from harness.model.counting import counted
 from harness.model.overview import CellOverview, Overview
 
 LABELS: dict[Metric, str] = {
@@ -28,13 +29,13 @@ MEANINGS = {
 def heading(overview: Overview) -> str:
     """How much was measured, in how long."""
     made = (
-        ("1 visit" if overview.visits == 1 else f"{overview.visits} visits")
+        counted(overview.visits, "visit")
         if overview.visits == overview.planned
         else (f"{overview.visits} of {overview.planned} visits so far")
     )
-    blocks = "1 block" if overview.blocks == 1 else f"{overview.blocks} blocks"
+    blocks = counted(overview.blocks, "block")
     minutes = f"{overview.seconds / 60:.0f} min" if overview.seconds >= 100 else f"{overview.seconds:.0f} s"
-    cells = "1 cell" if len(overview.cells) == 1 else f"{len(overview.cells)} cells"
+    cells = counted(len(overview.cells), "cell")
     title = f"{overview.title}: " if overview.title else ""
     return f"{title}{cells} in {blocks}, {made} in {minutes}"
 
