@@ -28,21 +28,23 @@ from typing import Any
 
 from running import write
 
-from harness import duet, plan, runner
-from harness.application import Side, ready
-from harness.judge import duet as judging
-from harness.judge.statistics import interval
+from harness.analysis import duet as judging
+from harness.applications.served import Probe
+from harness.config import plan
+from harness.config.application import Side, ready
+from harness.deploy.launch import ask, load_of, start_server
+from harness.experiments import duet
+from harness.experiments import single as runner
+from harness.host.affinity import confined
+from harness.host.processes import Supervisor
 from harness.load import k6
 from harness.measure import Job, Progress
-from harness.measure.launch import ask, load_of, start_server
 from harness.measure.window import watch
-from harness.model.application import ApplicationPlan
-from harness.model.cell import Timing
 from harness.model.comparison import Interval
 from harness.model.duet import Restart
-from harness.subjects.subject import Probe
-from harness.system.affinity import confined
-from harness.system.processes import Supervisor
+from harness.model.load import Timing
+from harness.model.plan import ApplicationPlan
+from harness.stats.intervals import interval
 
 SERVERS = ("uvicorn", "granian")
 APPLICATIONS = Path(__file__).resolve().parent / "applications"

@@ -20,17 +20,18 @@ from pathlib import Path
 
 from running import write
 
-from harness import plan, runner
-from harness.judge.gates import GENERATOR_SHARE, OTHERS_SHARE
-from harness.judge.statistics import interval
+from harness.analysis.validity import GENERATOR_SHARE, OTHERS_SHARE
+from harness.config import plan
+from harness.deploy.launch import Server, load_of, start_server
+from harness.experiments import single as runner
+from harness.host.affinity import confined
+from harness.host.processes import Supervisor
 from harness.load import k6, wrk
 from harness.load.generator import Generator
 from harness.measure.job import Job
-from harness.measure.launch import Server, load_of, start_server
 from harness.measure.window import watch
-from harness.model.cell import Timing
-from harness.system.affinity import confined
-from harness.system.processes import Supervisor
+from harness.model.load import Timing
+from harness.stats.intervals import interval
 
 SERVERS = ("uvicorn", "granian", "gunicorn", "hypercorn")
 USERS = 32
@@ -49,7 +50,7 @@ def visit(job: Job, generator: Generator, server: Server, supervisor: Supervisor
     (summary,) = running.wait_for_summaries()
     cpus = job.placement.generator_cpus
     assert cpus is not None, "needs two cores"
-    taken = (window.stolen_cores + window.foreign_cores) / len(job.placement.cpus())
+    taken = (window.stolen_cores + window.foreign_cores) / len(job.placement.cores)
     return summary.requests / summary.window_seconds, window.generator_cpu_cores / len(cpus), taken
 
 

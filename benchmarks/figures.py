@@ -17,14 +17,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from harness import claims, store
-from harness.judge.overview import Judged, judge_all, observations
-from harness.judge.statistics import interval, paired, usable
+from harness import store
+from harness.analysis import studies
+from harness.analysis.overview import EvaluatedVisit, judge_all, observations
+from harness.analysis.review import review, visits
 from harness.model.claims import ClaimResult
-from harness.model.comparison import Interval, Metric, Observation
+from harness.model.comparison import Interval, Observation
+from harness.model.metrics import Metric
 from harness.model.overview import CellOverview, Overview
 from harness.report.words import half_width, number, ratio
-from harness.review import review, visits
+from harness.stats.intervals import interval, paired, usable
 
 METRICS: dict[str, Metric] = {"rps": "throughput_rps", "cpu": "cpu_us_per_request", "p50": "p50_ms"}
 
@@ -39,7 +41,7 @@ class Read:
 
     stored: store.StoredRun
     overview: Overview
-    judged: list[Judged]
+    judged: list[EvaluatedVisit]
     observations: list[Observation]
 
 
@@ -89,7 +91,7 @@ def _duet(folder: Path, _: str) -> Found:
 
 def _claimed(folder: Path, which: str) -> ClaimResult:
     name, _, case = which.partition(" ")
-    (found,) = (each for each in claims.of(read(folder).stored) if each.claim == name and each.case == case)
+    (found,) = (each for each in studies.of(read(folder).stored) if each.claim == name and each.case == case)
     return found
 
 
@@ -137,7 +139,7 @@ def _parts(name: str) -> Iterator[str]:
 
 
 def _by_block(run: Read, of: CellOverview, metric: Metric) -> dict[int, float]:
-    alike = [each for each in run.observations if each.cell.id == of.cell.id and not each.repeat]
+    alike = [each for each in run.observations if each.cell.label == of.cell.label and not each.repeat]
     return {each.block: value for each in alike if usable(value := each.values.get(metric))}
 
 
@@ -147,8 +149,8 @@ FLIPPED = {"faster": "slower", "slower": "faster"}
 def _verdict(overview: Overview, metric: Metric, first: CellOverview, second: CellOverview) -> str | None:
     """Of the first against the second, as the run decided it among all contrasts of the family."""
     for each in overview.comparison.contrasts:
-        if each.metric == metric and {each.a.cell, each.b.cell} == {first.cell.id, second.cell.id}:
-            return each.verdict if each.b.cell == first.cell.id else FLIPPED.get(each.verdict, each.verdict)
+        if each.metric == metric and {each.a.cell, each.b.cell} == {first.cell.label, second.cell.label}:
+            return each.verdict if each.b.cell == first.cell.label else FLIPPED.get(each.verdict, each.verdict)
     return None
 
 

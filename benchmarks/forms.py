@@ -15,8 +15,9 @@ from typing import Any
 import reference
 from figures import read
 
-from harness import claims, store
-from harness.judge.verdict import judge
+from harness import store
+from harness.analysis import studies
+from harness.analysis.evaluate import judge
 from harness.model.duet import Duet
 from harness.report import console, duet, markdown, matrix
 from harness.report.answers import answers
@@ -116,7 +117,7 @@ def _became(folder: Path) -> str:
 
 def of_claims(folder: Path) -> str:
     """What the published study claims, and what was measured."""
-    return markdown.claims_table(claims.of(read(folder).stored))
+    return markdown.claims_table(studies.of(read(folder).stored))
 
 
 def of_answers(folder: Path) -> str:

@@ -25,9 +25,9 @@ from typing import Any
 from running import write
 
 from harness import store
-from harness.judge.contrasts import compare
-from harness.model.cell import Cell
+from harness.analysis.contrasts import compare
 from harness.model.comparison import Observation
+from harness.model.variant import Cell
 
 REFERENCE = Path(__file__).resolve().parent.parent / "results" / "reference" / "first-run"
 CELLS, BLOCKS = 124, 80
@@ -57,7 +57,7 @@ def generate(folder: Path) -> int:
             number += 1
             cell = cells[place % len(cells)]
             document["cell"] = {
-                "id": cell.id,
+                "id": cell.label,
                 "environment": document["cell"]["environment"],
                 **cell.model_dump(mode="json"),
             }
@@ -66,14 +66,14 @@ def generate(folder: Path) -> int:
             document["waits"] = None
             path = folder / "measurements" / f"{number:04}.json"
             path.write_text(store.as_text(document), encoding="utf-8")
-    run |= {"cells": [cell.id for cell in cells], "order": order, "plan": {"blocks": BLOCKS}}
+    run |= {"cells": [cell.label for cell in cells], "order": order, "plan": {"blocks": BLOCKS}}
     (folder / "run.json").write_text(store.as_text(run), encoding="utf-8")
     return number
 
 
 def judge_one(folder: Path) -> None:
     """Read and judge a run in this process, and print what it took."""
-    from harness.review import review
+    from harness.analysis.review import review
 
     began = time.monotonic()
     stored = store.read_run(folder)

@@ -23,11 +23,11 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 
-from harness import assets, entry
+from harness import injected, resources
+from harness.deploy.launch import free_port, get
+from harness.environments.interpreters import clean
+from harness.host.procfs import cpu_seconds
 from harness.load import k6
-from harness.measure.launch import free_port, get
-from harness.system.interpreters import clean
-from harness.system.procfs import cpu_seconds
 
 T_975 = {5: 2.571, 7: 2.365, 9: 2.262, 11: 2.201, 15: 2.131}  # 97.5 % quantiles by degrees of freedom
 BY_HAND = {
@@ -92,7 +92,7 @@ USERS = 16
 def start(folder: Path, framework: str, style: str, workload: str, kind: str) -> tuple[subprocess.Popen[bytes], int]:
     """One server on the first core: `hand`, `mount` (ours, bare) or `entry` (ours through it)."""
     port = free_port()
-    through_entry = f"{entry.MODULE}:{entry.ATTRIBUTE}"
+    through_entry = f"{injected.MODULE}:{injected.ATTRIBUTE}"
     target = {"hand": f"by_hand_{framework}:app", "mount": "ours:app"}.get(kind, through_entry)
     telling = Path(mkdtemp(dir=folder))
     settings = {
@@ -106,7 +106,7 @@ def start(folder: Path, framework: str, style: str, workload: str, kind: str) ->
         "diagnose": False,
     }
     environment = clean() | {
-        "PYTHONPATH": f"{folder}{os.pathsep}{assets.handlers().parent}",
+        "PYTHONPATH": f"{folder}{os.pathsep}{resources.handlers().parent}",
         "HARNESS_ENDPOINT": f"{style}/{workload}",
         "HARNESS_ENTRY": json.dumps(settings),
     }
@@ -217,7 +217,7 @@ def main() -> None:
             folder = Path(name)
             for framework, text in BY_HAND.items():
                 (folder / f"by_hand_{framework}.py").write_text(text)
-            (folder / f"{entry.MODULE}.py").write_bytes(entry.SOURCE.read_bytes())
+            (folder / f"{injected.MODULE}.py").write_bytes(injected.SOURCE.read_bytes())
             logs = [math.log(one_round(folder, case, chosen.seconds, bool(turn % 2))) for turn in range(chosen.rounds)]
         middle = statistics.fmean(logs)
         half = T_975[chosen.rounds - 1] * statistics.stdev(logs) / math.sqrt(chosen.rounds)

@@ -26,8 +26,9 @@ from typing import Any
 from playwright.sync_api import Browser, sync_playwright
 from running import write
 
-from harness import showing, store
-from harness.model.cell import Cell
+from harness import store
+from harness.model.variant import Cell
+from harness.report import render as showing
 
 REFERENCE = Path(__file__).resolve().parent.parent / "results" / "reference"
 CELLS, BLOCKS, TIMES = 200, 8, 5
@@ -60,13 +61,13 @@ def generate(folder: Path) -> Path:
             number += 1
             cell = cells[place % len(cells)]
             environment = document["cell"]["environment"]
-            document["cell"] = {"id": cell.id, "environment": environment, **cell.model_dump(mode="json")}
+            document["cell"] = {"id": cell.label, "environment": environment, **cell.model_dump(mode="json")}
             document |= {"block": block, "position": position, "attempt": 1, "repeat": place == len(cells)}
-            document["requests"] = round(5000 * cell.workers * math.exp(chance.gauss(0, 0.05)))
+            document["requests"] = round(5000 * cell.variant.workers * math.exp(chance.gauss(0, 0.05)))
             document["waits"] = None
             path = folder / "measurements" / f"{number:04}.json"
             path.write_text(store.as_text(document), encoding="utf-8")
-    run |= {"cells": [cell.id for cell in cells], "order": order, "plan": {"blocks": BLOCKS, "cells": [{}]}}
+    run |= {"cells": [cell.label for cell in cells], "order": order, "plan": {"blocks": BLOCKS, "cells": [{}]}}
     (folder / "run.json").write_text(store.as_text(run), encoding="utf-8")
     return folder
 

@@ -24,9 +24,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 import figures
 import forms
 
-from harness import showing, store
-from harness.report import pictures, ratios
-from harness.report.charts import Chart
+from harness import store
+from harness.report import render as showing
+from harness.report.charts import files as pictures
+from harness.report.charts import ratios
+from harness.report.charts.cells import Chart
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "results" / "reference" / "pictures"

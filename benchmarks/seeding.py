@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.database import connection, embedded, shop, tasks
-from harness.system import host, procfs
+from harness.host import facts as host
+from harness.host import procfs
 
 END_STATE = {
     "columns": """
@@ -62,7 +63,7 @@ class Clock:
         self._since = time.monotonic()
         self._shown = self._since
 
-    def observe(self, step: shop.Filling) -> None:
+    def observe(self, step: shop.SeedProgress) -> None:
         """A stage begins."""
         self.stop()
         self._doing = step.doing

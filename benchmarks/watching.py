@@ -16,11 +16,12 @@ from pathlib import Path
 
 from running import write
 
-from harness import plan, runner
-from harness.judge.statistics import interval
+from harness.config import plan
+from harness.experiments import single as runner
 from harness.load import k6
-from harness.measure import Job, Service, measure
-from harness.model.cell import Timing
+from harness.measure import Job, ServerSpec, measure
+from harness.model.load import Timing
+from harness.stats.intervals import interval
 
 CELLS = (
     plan.Request(server="uvicorn", workload="noop", vus=16),
@@ -30,7 +31,7 @@ CELLS = (
 )
 
 
-def sides(request: plan.Request) -> tuple[Service, Service]:
+def sides(request: plan.Request) -> tuple[ServerSpec, ServerSpec]:
     """The cell watching, and not."""
     choice = plan.choose(request)
     environment = runner.prepare_environment(choice, None)
@@ -39,7 +40,7 @@ def sides(request: plan.Request) -> tuple[Service, Service]:
     return watching, dataclasses.replace(watching, diagnose=False)
 
 
-def one_round(pair: tuple[Service, Service], timing: Timing, swapped: bool) -> float:
+def one_round(pair: tuple[ServerSpec, ServerSpec], timing: Timing, swapped: bool) -> float:
     """CPU per request of the first side ÷ of the second."""
     job = Job(sides=pair[::-1] if swapped else pair, timing=timing, generator=k6.find(None))
     costs = [measured.facts.server.cpu_us_per_request for measured in measure(job, lambda _: None)]
@@ -63,10 +64,10 @@ def main() -> None:
         logs = [math.log(one_round(pair, timing, bool(turn % 2))) for turn in range(chosen.rounds)]
         ratio = interval(logs)
         rows.append(
-            {"cell": pair[0].cell.id, **ratio.model_dump(), "ratios": [round(math.exp(log), 4) for log in logs]}
+            {"cell": pair[0].cell.label, **ratio.model_dump(), "ratios": [round(math.exp(log), 4) for log in logs]}
         )
         write(chosen.out, rows)
-        print(f"{pair[0].cell.id:44} {ratio.estimate:6.4f}  [{ratio.low:.4f}, {ratio.high:.4f}]", flush=True)
+        print(f"{pair[0].cell.label:44} {ratio.estimate:6.4f}  [{ratio.low:.4f}, {ratio.high:.4f}]", flush=True)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,12 @@ import pkgutil
 from dataclasses import dataclass
 from typing import Literal
 
-from handlers import workloads
-from handlers.styles import STYLES
-from handlers.workload import Params, Workload
+from . import workloads
+from .styles import STYLES
+from .workload import Params, Workload
+
+LINKED = "harness_handlers"
+"""Name of this package in a server's process: what is called `handlers` there belongs to the user."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +34,7 @@ class Framework:
     @property
     def target(self) -> str:
         """Where the application factory is: `module:function`."""
-        return f"handlers.mounts.{self.name}:create"
+        return f"{LINKED}.mounts.{self.name}:create"
 
 
 FRAMEWORKS = {
@@ -62,7 +65,7 @@ def workload_names() -> tuple[str, ...]:
 
 def workload(name: str) -> Workload:
     """The workload called `name`, which must be one of `workload_names()`."""
-    found = importlib.import_module(f"handlers.workloads.{name}").WORKLOAD
+    found = importlib.import_module(f"{workloads.__name__}.{name}").WORKLOAD
     assert isinstance(found, Workload), f"handlers/workloads/{name}.py must define WORKLOAD"
     assert found.name == name, f"handlers/workloads/{name}.py calls its workload {found.name}"
     return found

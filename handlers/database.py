@@ -32,7 +32,7 @@ _async_pools: dict[asyncio.AbstractEventLoop, AsyncPool] = {}
 def query(name: str) -> str:
     """The text of `sql/queries/<name>.sql`, in the checkout or in an installed wheel."""
     root = Path(__file__).resolve().parent.parent
-    installed = root / "harness" / "assets" / "sql"
+    installed = root / "assets" / "sql"
     folder = installed if installed.is_dir() else root / "sql"
     return (folder / "queries" / f"{name}.sql").read_text(encoding="utf-8")
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from handlers.workload import Answer, Workload
+from .workload import Answer, Workload
 
 Endpoint = Callable[..., Any]
 

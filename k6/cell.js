@@ -23,8 +23,8 @@ function ready(kind, to) {
   };
 }
 
-const kinds = load.destinations.map((to) => to.kinds.map((kind) => ready(kind, to)));
-const bounds = load.destinations.map((to) => {
+const kinds = load.targets.map((to) => to.kinds.map((kind) => ready(kind, to)));
+const bounds = load.targets.map((to) => {
   const total = to.kinds.reduce((sum, kind) => sum + kind.weight, 0);
   let below = 0;
   return to.kinds.map((kind) => (below += kind.weight / total));
@@ -32,7 +32,7 @@ const bounds = load.destinations.map((to) => {
 
 // Of this user, from its first iteration on.
 let place = 0;
-let draws = null;
+let feeds = null;
 let seen = null;
 
 let startMs = null;
@@ -46,7 +46,7 @@ export default function () {
   if (startMs === null) {
     startMs = begin();
     place = placeOfUser();
-    draws = load.destinations[place].draws;
+    feeds = load.targets[place].feeds;
     seen = metrics[place];
     requests = Math.floor(Math.random() * load.sample_every);
     if (load.rate === null) {
@@ -70,7 +70,7 @@ export default function () {
   const chosen = kinds[place].length === 1 ? 0 : chooseKind();
   const kind = kinds[place][chosen];
   requests += 1;
-  const sample = kind.looked_at && requests % load.sample_every === 0;
+  const sample = kind.checks_body && requests % load.sample_every === 0;
   const iteration = kind.varies ? exec.scenario.iterationInTest : null;
   const path = kind.varies ? filled(kind.path, iteration) : kind.path;
   const body = kind.varies ? filled(kind.body, iteration) : kind.body;
@@ -113,7 +113,7 @@ function filled(text, iteration) {
   if (text === null || typeof text === 'string') {
     return text;
   }
-  return text.map((part) => (typeof part === 'string' ? part : drawn(draws[part.draw], iteration))).join('');
+  return text.map((part) => (typeof part === 'string' ? part : drawn(feeds[part.feed], iteration))).join('');
 }
 
 function drawn(draw, iteration) {
@@ -136,7 +136,7 @@ function look(body, kind, chosen, iteration) {
     seen.unexpected.add(1);
     if (kept < load.kept_bodies) {
       kept += 1;
-      console.log(JSON.stringify({ unexpected: body, kind: chosen, iteration, destination: place }));
+      console.log(JSON.stringify({ unexpected: body, kind: chosen, iteration, target: place }));
     }
   }
 }

@@ -1,19 +1,19 @@
 // What the harness' load scripts share: one scenario from warm-up to the end of the window, and how requests count.
 //
 // HARNESS_LOAD names a JSON file that says what to do:
-//   destinations    one or two, which users take in turn:
+//   targets    one or two, which users take in turn:
 //     base          http://host:port
 //     kinds         kinds of requests, of which each request is one (none where a script of the user's sends):
 //       method, path, headers, body   texts, or lists of texts and {draw: name}, where a drawn value goes
 //       weight                        how often, relative to the others
 //       statuses                      right ones; null: all from 200 to 299
-//       looked_at                     whether sampled bodies are looked at
+//       checks_body                     whether sampled bodies are checked
 //       expected                      the body that was verified before the load; null: every request has another
-//     draws         name → {count, step, texts}: request i draws row i × step modulo count, which stands for its text
+//     feeds         name → {count, step, texts}: request i feeds row i × step modulo count, which stands for its text
 //                   or, where texts is null, for its number counted from 1
 //     timeout_ms    a request that takes longer has failed
 //   script          a k6 script of the user's, or null
-//   users           virtual users of each destination
+//   users           virtual users of each target
 //   rate            open load: requests per second; null: closed load, each user sends one request after another
 //   warmup_ms       from the start of the scenario; users begin at random moments of it
 //   window_ms       a request counts when it completes inside the window
@@ -24,8 +24,8 @@
 //
 // One scenario, because a second one would begin with nothing in flight. The log (standard error) carries one line
 // {"scenario_started": <epoch ms>} and, for each unexpected body, {"unexpected": "<body>", "kind": <place>,
-// "iteration": <number or null>, "destination": <place>}. Metrics are called cell_<what>_<place of the destination>,
-// and of one of several kinds of requests cell_<what>_<place of the destination>_<place of the kind>.
+// "iteration": <number or null>, "target": <place>}. Metrics are called cell_<what>_<place of the target>,
+// and of one of several kinds of requests cell_<what>_<place of the target>_<place of the kind>.
 import exec from 'k6/execution';
 import { Counter, Trend } from 'k6/metrics';
 
@@ -37,7 +37,7 @@ export const options = {
   scenarios: {
     cell: {
       executor: 'constant-vus',
-      vus: load.users * load.destinations.length,
+      vus: load.users * load.targets.length,
       duration: `${Math.max(1000, endMs + 300)}ms`,
       gracefulStop: '0s',
     },
@@ -64,12 +64,12 @@ const ofKind = (place, kind) => ({
   failed: new Counter(`cell_failed_${place}_${kind}`),
 });
 
-export const metrics = load.destinations.map((destination, place) => ({
+export const metrics = load.targets.map((target, place) => ({
   latency: new Trend(`cell_latency_${place}`, true),
   blocked: new Trend(`cell_blocked_${place}`, true),
   lateness: new Trend(`cell_lateness_${place}`, true),
   ...Object.fromEntries(counters.map((name) => [name, new Counter(`cell_${name}_${place}`)])),
-  kinds: destination.kinds.length > 1 ? destination.kinds.map((_, kind) => ofKind(place, kind)) : null,
+  kinds: target.kinds.length > 1 ? target.kinds.map((_, kind) => ofKind(place, kind)) : null,
 }));
 
 // Of a user's first iteration: when the scenario began, in milliseconds of the clock.
@@ -81,9 +81,9 @@ export function begin() {
   return startMs;
 }
 
-// Which destination a user loads.
+// Which target a user loads.
 export function place() {
-  return (exec.vu.idInTest - 1) % load.destinations.length;
+  return (exec.vu.idInTest - 1) % load.targets.length;
 }
 
 // Counts a request of the window that has ended. `waited` (ms) is added to its latency.

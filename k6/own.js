@@ -36,7 +36,7 @@ http.batch = (...given) => {
 
 // Each user reads the script anew, after it was told which server is its own. k6 makes __ENV anew when the load begins.
 function tell() {
-  __ENV.BASE_URL = load.destinations[Math.max(0, __VU - 1) % load.destinations.length].base;
+  __ENV.BASE_URL = load.targets[Math.max(0, __VU - 1) % load.targets.length].base;
 }
 tell();
 const own = require(load.script);

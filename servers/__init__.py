@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from servers.adapter import Adapter
+from .adapter import Adapter
 
 
 def names() -> tuple[str, ...]:
@@ -15,7 +15,7 @@ def names() -> tuple[str, ...]:
 
 def adapter(name: str) -> Adapter:
     """The adapter called `name`, which must be one of `names()`."""
-    found = importlib.import_module(f"servers.{name}").ADAPTER
+    found = importlib.import_module(f"{__name__}.{name}").ADAPTER
     assert isinstance(found, Adapter), f"servers/{name}.py must define ADAPTER"
     assert found.name == name, f"servers/{name}.py calls its adapter {found.name}"
     return found

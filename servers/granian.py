@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from servers.adapter import BACKLOG, LOOP_CLASSES, Adapter, Interface, Launch, Option, Target
+from .adapter import BACKLOG, LOOP_CLASSES, Adapter, Interface, Launch, Option, Target
 
 
 class Granian(Adapter):

@@ -5,7 +5,7 @@ Its `sync` worker is not offered: it has no keep-alive and so measures connectio
 
 from collections.abc import Mapping
 
-from servers.adapter import BACKLOG, KEEP_ALIVE_SECONDS, LOOP_CLASSES, Adapter, Interface, Launch, Option, Target
+from .adapter import BACKLOG, KEEP_ALIVE_SECONDS, LOOP_CLASSES, Adapter, Interface, Launch, Option, Target
 
 CONFIGURATION = "harness_gunicorn.conf.py"
 # The uvicorn worker takes its loop and parser from class attributes only.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from servers.adapter import BACKLOG, KEEP_ALIVE_SECONDS, LOOP_CLASSES, Adapter, Interface, Launch, Option, Target
+from .adapter import BACKLOG, KEEP_ALIVE_SECONDS, LOOP_CLASSES, Adapter, Interface, Launch, Option, Target
 
 
 class Uvicorn(Adapter):

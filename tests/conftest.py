@@ -20,21 +20,23 @@ from typing import Any
 import psycopg
 import pytest
 
-from harness.judge.gates import DISTURBED
-from harness.model.cell import Application, Cell, Environment
+from harness.analysis.validity import DISTURBED
+from harness.model.application import BundledApplication
+from harness.model.load import ClosedLoad
 from harness.model.measurement import (
+    AnswerChecks,
     Argv,
-    Facts,
     Failures,
     GeneratorFacts,
     Latency,
     MachineFacts,
-    Placement,
+    Measurement,
     Route,
-    Sampled,
     ServerFacts,
     Slice,
 )
+from harness.model.placement import Placement
+from harness.model.variant import Cell, Variant
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -58,40 +60,33 @@ def own_database() -> Iterator[None]:
 
 @pytest.fixture
 def cell() -> Cell:
-    application = Application(framework="fastapi", style="async", workload="sleep", params={"ms": 100})
-    return Cell(
-        server="granian",
-        options={},
-        interface="asgi",
-        application=application,
-        workers=2,
-        threads=40,
-        pool_size=None,
-        vus=100,
-        rate=None,
+    application = BundledApplication(framework="fastapi", style="async", workload="sleep", params={"ms": 100})
+    variant = Variant(
+        server="granian", options={}, interface="asgi", application=application, workers=2, threads=40, pool_size=None
     )
+    return Cell(variant=variant, load=ClosedLoad(users=100))
 
 
 @pytest.fixture
-def facts(cell: Cell) -> Facts:
+def facts(cell: Cell) -> Measurement:
     """A measurement without a flaw."""
-    return Facts(
+    return Measurement(
         started_at="2026-01-01T00:00:00.000+00:00",
         cell=cell,
-        environment=Environment(
-            python="3.11.7", implementation="CPython", executable="/opt/python", packages={"granian": "2.8.7"}
+        placement=Placement(
+            pin="split", server_cpus=[0, 1], generator_cpus=[2], database_cpus=None, cores=[0, 1, 2], note=None
         ),
-        placement=Placement(pin="split", server_cpus=[0, 1], generator_cpus=[2], database_cpus=None, note=None),
         warmup_seconds=1.0,
         window_seconds=10.0,
         requests=9876,
-        failures=Failures(timeout=0, connection=0, status=0),
+        failures_by_kind=Failures(timeout=0, connection=0, status=0),
         latency_ms=Latency(min=99.9, mean=101.0, p50=100.9, p90=102.0, p95=103.0, p99=110.0, max=130.0),
         grid=[(0.0, 99.9), (50.0, 100.9), (100.0, 130.0)],
         slices=[Slice(t=1.0, seconds=1.0, requests=988, cpu_seconds=0.3, lag_ms=None, rss_bytes=100_000_000)],
-        sampled=Sampled(checked=490, wrong=0, unchecked=0, example=None),
+        sampled=AnswerChecks(checked=490, wrong=0, unchecked=0, example=None),
         server=ServerFacts(
             version="2.8.7",
+            python="3.11.7",
             boot_seconds=0.5,
             stop_seconds=0.1,
             stopped="orderly",
@@ -126,10 +121,10 @@ def facts(cell: Cell) -> Facts:
 
 
 @pytest.fixture
-def change(facts: Facts) -> Callable[..., Facts]:
+def change(facts: Measurement) -> Callable[..., Measurement]:
     """The flawless measurement with one part changed: `change(server={"workers_lost": 1})`."""
 
-    def changed(**parts: dict[str, Any]) -> Facts:
+    def changed(**parts: dict[str, Any]) -> Measurement:
         updates = {name: getattr(facts, name).model_copy(update=values) for name, values in parts.items()}
         return facts.model_copy(update=updates)
 
@@ -246,7 +241,7 @@ class Postgres:
     USER = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
 
     def __init__(self, binaries: Path, folder: Path) -> None:
-        from harness.measure.launch import free_port
+        from harness.deploy.launch import free_port
 
         self.port = free_port()
         self.folder = folder

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from handlers import catalogue
-from handlers.workload import Workload
+from .. import catalogue
+from ..workload import Workload
 
 
 def chosen(framework: str, endpoints: Iterable[tuple[str, str]] | None) -> list[tuple[str, Workload]]:
@@ -28,7 +28,7 @@ def _split(endpoint: str) -> tuple[str, str]:
 
 def pools(framework: str, endpoints: Iterable[tuple[str, Workload]]) -> set[str]:
     """Which pools the endpoints share: `sync`, `async`, both or none."""
-    from handlers.styles import STYLES
+    from ..styles import STYLES
 
     mounted = catalogue.FRAMEWORKS[framework]
     return {STYLES[style].twin for style, work in endpoints if work.connections and mounted.shares_pools(style)}

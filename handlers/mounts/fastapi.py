@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
-from handlers.mounts import chosen, pools
-from handlers.styles import STYLES
+from ..mounts import chosen, pools
+from ..styles import STYLES
 
 
 def create(endpoints: Iterable[tuple[str, str]] | None = None) -> FastAPI:
@@ -20,7 +20,7 @@ def create(endpoints: Iterable[tuple[str, str]] | None = None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             if shared:
-                from handlers import database
+                from .. import database
 
                 if "sync" in shared:
                     stack.enter_context(database.sync_pool())

@@ -9,9 +9,9 @@ from typing import Any
 
 from flask import Flask, Response, jsonify, make_response, request
 
-from handlers.mounts import chosen, pools
-from handlers.styles import STYLES, Endpoint
-from handlers.workload import Value, Workload
+from ..mounts import chosen, pools
+from ..styles import STYLES, Endpoint
+from ..workload import Value, Workload
 
 
 def create(endpoints: Iterable[tuple[str, str]] | None = None) -> Flask:
@@ -23,7 +23,7 @@ def create(endpoints: Iterable[tuple[str, str]] | None = None) -> Flask:
     app = Flask("handlers")
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     if "sync" in pools("flask", mounted):
-        from handlers import database
+        from .. import database
 
         database.open_sync_pool()
         # Not atexit: workers that multiprocessing started (granian, hypercorn) end in os._exit, which skips it.

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from handlers import fibonacci
-from handlers.workload import Answer, FibonacciIndex, Params, Work, Workload
+from .. import fibonacci
+from ..workload import Answer, FibonacciIndex, Params, Work, Workload
 
 
 def sync_twin(n: FibonacciIndex = 20) -> Answer:

@@ -6,7 +6,7 @@ from typing import Any
 
 import anyio
 
-from handlers.workload import Answer, Milliseconds, Params, Work, Workload
+from ..workload import Answer, Milliseconds, Params, Work, Workload
 
 
 def sync_twin(ms: Milliseconds = 100) -> Answer:

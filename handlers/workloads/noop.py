@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from handlers.workload import Answer, Params, Work, Workload
+from ..workload import Answer, Params, Work, Workload
 
 
 def sync_twin() -> Answer:

@@ -4,8 +4,8 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-from handlers import database
-from handlers.workload import Answer, Params, UserId, Work, Workload
+from .. import database
+from ..workload import Answer, Params, UserId, Work, Workload
 
 USER_ORDERS = database.query("user_orders_with_products")
 COLUMNS = {"user_id", "order_id", "status", "created_at", "item_id", "quantity", "unit_price", "product_id", "title"}

@@ -7,8 +7,8 @@ from typing import Any, Literal
 import anyio.to_thread
 import polars as pl
 
-from handlers import database, fibonacci
-from handlers.workload import Answer, FibonacciIndex, Params, UserId, Work, Workload
+from .. import database, fibonacci
+from ..workload import Answer, FibonacciIndex, Params, UserId, Work, Workload
 
 PRODUCTS = database.query("products_bought")
 ORDERS = database.query("user_orders")

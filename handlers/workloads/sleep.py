@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Any
 
-from handlers.workload import Answer, Milliseconds, Params, Work, Workload
+from ..workload import Answer, Milliseconds, Params, Work, Workload
 
 
 def sync_twin(ms: Milliseconds = 100) -> Answer:

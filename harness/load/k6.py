@@ -13,23 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import assets
+from harness import resources
+from harness.environments import interpreters
 from harness.errors import HarnessError, LackError
-from harness.load.generator import (
-    START_SECONDS,
-    SUMMARY_SECONDS,
-    Body,
-    Destination,
-    KindSummary,
-    Load,
-    Sent,
-    Summary,
-    Template,
-)
+from harness.host.processes import Child, Supervisor
+from harness.load.generator import START_SECONDS, SUMMARY_SECONDS, Body, Load, LoadSummary, LoadTarget, RouteSummary
 from harness.load.summary import Grid, latency, percentiles
+from harness.model.load import RequestTemplate, Template
 from harness.model.measurement import Failures
-from harness.system import interpreters
-from harness.system.processes import Child, Supervisor
 
 SUPPORTED = ("1", "2")
 """Major versions whose flags and summary our scripts rely on."""
@@ -50,13 +41,13 @@ class K6:
     scripts: tuple[str, ...] = ("cell.js", "measured.js")
     window_method: str = "requests that complete inside the window of one run, warm-up included"
 
-    def refusal(self, *, destinations: int, rate: float | None, plain: bool, window_seconds: float) -> str | None:
+    def refusal(self, *, targets: int, rate: float | None, plain: bool, window_seconds: float) -> str | None:
         """Nothing: our script knows every load."""
         return None
 
-    def start(self, load: Load, supervisor: Supervisor, cpus: Sequence[int] | None) -> Run:
+    def start(self, load: Load, supervisor: Supervisor, cpus: Sequence[int] | None) -> K6Session:
         """Start it with our script."""
-        return Run(self, load, supervisor, cpus)
+        return K6Session(self, load, supervisor, cpus)
 
 
 def find(path: str | None) -> K6:
@@ -89,7 +80,7 @@ def users_for_rate(rate: float, total_seconds: float) -> int:
     return max(10, int(rate * (total_seconds + 0.5)) + 1)
 
 
-class Run:
+class K6Session:
     """One run of k6 with our script."""
 
     def __init__(self, k6: K6, load: Load, supervisor: Supervisor, cpus: Sequence[int] | None) -> None:
@@ -97,7 +88,7 @@ class Run:
         self._summary = supervisor.folder / "k6-summary.json"
         self._summary.unlink(missing_ok=True)
         settings: dict[str, Any] = {
-            "destinations": [_as_destination(each) for each in load.destinations],
+            "targets": [_as_destination(each) for each in load.targets],
             "script": None if load.script is None else str(load.script),
             "users": load.users,
             "rate": load.rate,
@@ -116,7 +107,7 @@ class Run:
         self.argv: tuple[str, ...] = (
             *(k6.path, "run", "--quiet", "--no-usage-report", "--address", ""),
             *("--log-output", "stderr", "--log-format", "raw", "--no-color"),
-            str(assets.folder("k6") / (k6.scripts[0] if load.script is None else OWN_SCRIPT)),
+            str(resources.folder("k6") / (k6.scripts[0] if load.script is None else OWN_SCRIPT)),
         )
         self.child: Child = supervisor.start(
             self.argv,
@@ -142,8 +133,8 @@ class Run:
         """Nothing to do: one scenario runs from warm-up to the end of the window."""
         return False
 
-    def wait_for_summaries(self, after_seconds: float = 0.0) -> list[Summary]:
-        """One per destination, once k6 has ended, which its schedule says it does after some seconds."""
+    def wait_for_summaries(self, after_seconds: float = 0.0) -> list[LoadSummary]:
+        """One per target, once k6 has ended, which its schedule says it does after some seconds."""
         try:
             code = self.child.process.wait(timeout=SUMMARY_SECONDS + after_seconds)
         except subprocess.TimeoutExpired:
@@ -158,10 +149,10 @@ class Run:
                     place,
                     self._load.window_seconds,
                     self._unexpected_bodies(place),
-                    kinds=len(self._load.destinations[place].outgoing.kinds),
+                    kinds=len(self._load.targets[place].mix.templates),
                     scripted=self._load.script is not None,
                 )
-                for place in range(len(self._load.destinations))
+                for place in range(len(self._load.targets))
             ]
         except ValueError as error:
             raise self._failed(f"k6's summary cannot be read: {error}") from error
@@ -170,7 +161,7 @@ class Run:
         return [
             Body(text=str(line["unexpected"]), kind=line["kind"], iteration=line["iteration"])
             for line in self._lines()
-            if "unexpected" in line and line["destination"] == place
+            if "unexpected" in line and line["target"] == place
         ]
 
     def _lines(self) -> list[dict[str, Any]]:
@@ -189,20 +180,20 @@ class Run:
         return LackError(what, cure="see its messages below; try another k6 with --k6", detail=self.child.log_tail())
 
 
-def _as_destination(destination: Destination) -> dict[str, Any]:
+def _as_destination(target: LoadTarget) -> dict[str, Any]:
     """As our script reads it."""
-    outgoing = destination.outgoing
+    mix = target.mix
     return {
-        "base": destination.base,
-        "kinds": [_as_kind(each) for each in outgoing.kinds],
-        "draws": {
-            name: {"count": draw.count, "step": draw.step, "texts": draw.texts} for name, draw in outgoing.draws.items()
+        "base": target.base,
+        "kinds": [_as_kind(each) for each in mix.templates],
+        "feeds": {
+            name: {"count": draw.count, "step": draw.step, "texts": draw.texts} for name, draw in mix.feeds.items()
         },
-        "timeout_ms": round(destination.timeout_seconds * 1000),
+        "timeout_ms": round(target.timeout_seconds * 1000),
     }
 
 
-def _as_kind(kind: Sent) -> dict[str, Any]:
+def _as_kind(kind: RequestTemplate) -> dict[str, Any]:
     return {
         "method": kind.method,
         "path": _as_text(kind.path),
@@ -210,14 +201,14 @@ def _as_kind(kind: Sent) -> dict[str, Any]:
         "body": None if kind.body is None else _as_text(kind.body),
         "weight": kind.weight,
         "statuses": kind.statuses,
-        "looked_at": kind.looked_at,
+        "checks_body": kind.checks_body,
         "expected": kind.expected,
     }
 
 
 def _as_text(template: Template) -> str | list[str | dict[str, str]]:
     """One text, or a list of texts and holes."""
-    parts = [part if isinstance(part, str) else {"draw": part.draw} for part in template]
+    parts = [part if isinstance(part, str) else {"feed": part.feed} for part in template]
     return "".join(template) if all(isinstance(part, str) for part in template) else parts  # type: ignore[arg-type]
 
 
@@ -229,8 +220,8 @@ def read_summary(
     *,
     kinds: int = 1,
     scripted: bool = False,
-) -> Summary:
-    """What `handleSummary` of our script wrote (metric → values) about a destination, with so many kinds of requests or
+) -> LoadSummary:
+    """What `handleSummary` of our script wrote (metric → values) about a target, with so many kinds of requests or
     those of a user's script. Asserts the shape relied on."""
 
     def values(name: str) -> Mapping[str, float]:
@@ -242,7 +233,7 @@ def read_summary(
     requests, trend = count("succeeded"), values("latency")
     grid = _grid(f"cell_latency_{place}", trend, requests)
     checks = document.get("checks", {}) if scripted else {}
-    return Summary(
+    return LoadSummary(
         requests=requests,
         window_seconds=window_seconds,
         grid=grid,
@@ -262,12 +253,12 @@ def read_summary(
     )
 
 
-def _of_kind(document: Mapping[str, Mapping[str, float]], place: int, kind: int) -> KindSummary:
+def _of_kind(document: Mapping[str, Mapping[str, float]], place: int, kind: int) -> RouteSummary:
     def values(name: str) -> Mapping[str, float]:
         return document.get(f"cell_{name}_{place}_{kind}", {})
 
     requests, trend = int(values("succeeded").get("count", 0)), values("latency")
-    return KindSummary(
+    return RouteSummary(
         requests=requests,
         failures=int(values("failed").get("count", 0)),
         latency=latency(_grid(f"cell_latency_{place}_{kind}", trend, requests), trend, requests),

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness import assets
+from harness import resources
+from harness.environments import interpreters
 from harness.errors import HarnessError, LackError
-from harness.load.generator import SUMMARY_SECONDS, Destination, Load, Summary
+from harness.host.processes import Child, Supervisor
+from harness.load.generator import SUMMARY_SECONDS, Load, LoadSummary, LoadTarget
 from harness.model.measurement import Failures, Latency
-from harness.system import interpreters
-from harness.system.processes import Child, Supervisor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,9 +29,9 @@ class Wrk:
     scripts: tuple[str, ...] = ("wrk.lua",)
     window_method: str = "a run of its own after a run to warm up; it begins with nothing in flight"
 
-    def refusal(self, *, destinations: int, rate: float | None, plain: bool, window_seconds: float) -> str | None:
+    def refusal(self, *, targets: int, rate: float | None, plain: bool, window_seconds: float) -> str | None:
         """Why it cannot produce a load: it knows one closed loop over one path, in whole seconds."""
-        if destinations > 1:
+        if targets > 1:
             return "it loads one server at a time"
         if rate is not None:
             return "it knows no arrival rate"
@@ -41,9 +41,9 @@ class Wrk:
             return f"it counts whole seconds, and the window has {window_seconds:g}"
         return None
 
-    def start(self, load: Load, supervisor: Supervisor, cpus: Sequence[int] | None) -> Run:
+    def start(self, load: Load, supervisor: Supervisor, cpus: Sequence[int] | None) -> WrkSession:
         """Start it, warming up."""
-        return Run(self, load, supervisor, cpus)
+        return WrkSession(self, load, supervisor, cpus)
 
 
 def find(path: str | None) -> Wrk:
@@ -62,19 +62,19 @@ def find(path: str | None) -> Wrk:
     return Wrk(path=os.path.abspath(found), version=version)
 
 
-class Run:
+class WrkSession:
     """Two runs of wrk, one after the other: one to warm up, one for the window."""
 
     def __init__(self, wrk: Wrk, load: Load, supervisor: Supervisor, cpus: Sequence[int] | None) -> None:
         self._load, self._supervisor, self._cpus = load, supervisor, cpus
         self._summary = supervisor.folder / "wrk-summary.json"
         self._summary.unlink(missing_ok=True)
-        (destination,) = load.destinations
+        (target,) = load.targets
         threads = min(load.users, len(cpus) if cpus else len(os.sched_getaffinity(0)))
         self._options = (
             *(wrk.path, "--connections", str(load.users), "--threads", str(threads)),
-            *("--timeout", f"{round(destination.timeout_seconds)}s"),
-            *("--script", str(assets.folder("k6") / wrk.scripts[0]), destination.base + _path(destination)),
+            *("--timeout", f"{round(target.timeout_seconds)}s"),
+            *("--script", str(resources.folder("k6") / wrk.scripts[0]), target.base + _path(target)),
         )
         self._warming = load.warmup_seconds > 0
         self._began = time.time()
@@ -102,7 +102,7 @@ class Run:
             self._start(round(self._load.window_seconds))
         return self._warming
 
-    def wait_for_summaries(self, after_seconds: float = 0.0) -> list[Summary]:
+    def wait_for_summaries(self, after_seconds: float = 0.0) -> list[LoadSummary]:
         """What the window's run saw, once it has ended."""
         self._end(after_seconds)
         try:
@@ -122,12 +122,12 @@ class Run:
         return LackError(what, cure="see its messages below, or measure with k6", detail=self.child.log_tail())
 
 
-def _path(destination: Destination) -> str:
-    (kind,) = destination.outgoing.kinds
+def _path(target: LoadTarget) -> str:
+    (kind,) = target.mix.templates
     return "".join(part for part in kind.path if isinstance(part, str))
 
 
-def read_summary(document: Mapping[str, Any]) -> Summary:
+def read_summary(document: Mapping[str, Any]) -> LoadSummary:
     """What our script wrote.
 
     wrk counts answers of any status as requests, and those beyond its timeout too. It adds samples of its own to the
@@ -135,7 +135,7 @@ def read_summary(document: Mapping[str, Any]) -> Summary:
     """
     succeeded = document["requests"] - document["status"] - document["timeout"]
     low, high = (document[name] / 1000 if succeeded > 0 else None for name in ("min_us", "max_us"))
-    return Summary(
+    return LoadSummary(
         requests=max(0, succeeded),
         window_seconds=document["duration_us"] / 1e6,
         grid=[],

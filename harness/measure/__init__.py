@@ -8,52 +8,56 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from harness.measure import hooks, null
-from harness.measure.facts import assemble
-from harness.measure.job import Job, Observer, Progress, Service
-from harness.measure.launch import load_of, start_server
+from harness.applications import hooks
+from harness.deploy.launch import start_server
+from harness.deploy.spec import ServerSpec
+from harness.host import signals
+from harness.host.affinity import confined, place_database
+from harness.host.processes import Supervisor
+from harness.measure import calibration
+from harness.measure.collect import assemble
+from harness.measure.job import Job
+from harness.measure.target import load_of
 from harness.measure.window import watch
-from harness.model.measurement import Facts
-from harness.system import signals
-from harness.system.affinity import confined, place_database
-from harness.system.processes import Supervisor
+from harness.model.events import Emit, MeasurementProgress
+from harness.model.measurement import Measurement
 
-__all__ = ["Job", "Measured", "Observer", "Progress", "Service", "measure"]
+__all__ = ["Job", "Measured", "ServerSpec", "measure"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
     """What one side of a measurement found out."""
 
-    facts: Facts
+    facts: Measurement
     log_tail: str
     """Of the server."""
 
 
-def measure(job: Job, observer: Observer) -> list[Measured]:
+def measure(job: Job, emit: Emit) -> list[Measured]:
     """Measure one cell, or two at the same time; returns what each side found out.
 
     Everything that it starts has ended when it returns or raises.
     """
-    null_rps = null.ceiling(job, observer)
+    null_rps = calibration.ceiling(job, emit)
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     place_database(job.postgres(), job.placement.database_cpus)
     with confined(job.placement.generator_cpus), Supervisor() as supervisor:
-        observer(Progress(phase="boot"))
+        emit(MeasurementProgress(phase="boot"))
         _before(job, supervisor)
         servers = [start_server(side, supervisor, name=f"server-{number}") for number, side in enumerate(job.sides, 1)]
         if job.idle is not None:
             start_server(job.idle, supervisor, name="idle")
         generator = job.generator.start(load_of(job, servers), supervisor, job.placement.generator_cpus)
-        windows = watch(job, servers, generator, observer)
+        windows = watch(job, servers, generator, emit)
         summaries = generator.wait_for_summaries()
         signals.defer()  # from here on there is something to lose; the runner delivers once it is stored
-        observer(Progress(phase="stop"))
+        emit(MeasurementProgress(phase="stop"))
         for server in servers:
             server.child.ask()
         endings = [server.stop() for server in servers]
         reached = sum(summary.requests / summary.window_seconds for summary in summaries)
-        null_rps = null.confirmed(job, null_rps, reached, observer)
+        null_rps = calibration.confirmed(job, null_rps, reached, emit)
         return [
             Measured(
                 facts=assemble(job, side, started_at, generator, server, window, summary, ending, null_rps),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.model.measurement import Evidence, Lag, PoolUse, ThreadUse
-from harness.system import workers
-from harness.system.workers import Counters
+from harness.deploy import workers
+from harness.deploy.workers import Counters
+from harness.model.measurement import Lag, PoolUse, ThreadUse, WorkerStats
 
 BUCKETS_PER_OCTAVE = 4
 FIRST_BUCKET_MS = 0.1
@@ -20,10 +20,10 @@ def evidence(
     in_thread: bool,
     in_flight: Sequence[Sequence[int]],
     cpu_cores: Sequence[float],
-) -> Evidence:
+) -> WorkerStats:
     """What happened between two readings of all workers. `in_flight`: worker → samples."""
     means = [sum(samples) / len(samples) if samples else 0.0 for samples in in_flight]
-    return Evidence(
+    return WorkerStats(
         loop_lag_ms=lag(first, last),
         threads=_threads(first, last, threads, means if in_thread else None),
         pool=_pool(first, last),

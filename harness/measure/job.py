@@ -1,46 +1,24 @@
-"""What a measurement needs to know, and what it says while it goes on."""
+"""What is to be measured, and how it is loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from harness.deploy.spec import ServerSpec
+from harness.host import procfs
 from harness.load.generator import Generator
-from harness.model.cell import Cell, Environment, Timing
-from harness.model.database import Database
-from harness.model.measurement import Placement
-from harness.subjects.subject import Subject
-from harness.system import procfs
-from servers.adapter import Adapter
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Service:
-    """A cell with everything that is needed to serve it."""
-
-    cell: Cell
-    adapter: Adapter
-    subject: Subject
-    options: Mapping[str, str]
-    """Every server option, given or default."""
-    environment: Environment
-    placement: Placement
-    users: int
-    """Virtual users of the generator, under open load as many as the rate needs; each holds a connection."""
-    database: Database | None
-    boot_deadline_seconds: float
-    diagnose: bool = True
-    """Let the workers look at what their requests wait for."""
+from harness.model.load import Timing
+from harness.model.placement import Placement
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
     """One service, or two that are loaded at the same time on the same cores; and how to load them."""
 
-    sides: tuple[Service, ...]
+    sides: tuple[ServerSpec, ...]
     timing: Timing
     generator: Generator
-    idle: Service | None = None
+    idle: ServerSpec | None = None
     """A partner that is started beside them and not loaded."""
 
     @property
@@ -56,7 +34,7 @@ class Job:
     @property
     def rate(self) -> float | None:
         """Open load: requests per second."""
-        return self.sides[0].cell.rate
+        return self.sides[0].cell.load.rate
 
     def postmaster(self) -> int | None:
         """Process of the embedded Postgres, where a side uses it."""
@@ -66,18 +44,3 @@ class Job:
         """Processes of the embedded Postgres; none where there is none or it is not ours to look at."""
         postmaster = self.postmaster()
         return [] if postmaster is None else [postmaster, *procfs.children(postmaster)]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
-    """Where a measurement is."""
-
-    phase: str
-    """`calibration`, `boot`, `warm-up`, `window` or `stop`."""
-    fraction: float | None = None
-    """How much of the warm-up or the window is over."""
-    rps: float | None = None
-    """Requests per second that the workers finished lately."""
-
-
-Observer = Callable[[Progress], None]

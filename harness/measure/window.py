@@ -7,13 +7,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.load.generator import Run
+from harness.deploy.launch import Deployment
+from harness.deploy.spec import ServerSpec
+from harness.deploy.workers import Counters, Worker, told
+from harness.host import procfs
+from harness.load.generator import LoadSession
 from harness.measure.evidence import lag
-from harness.measure.job import Job, Observer, Progress, Service
-from harness.measure.launch import Server
+from harness.measure.job import Job
+from harness.model.events import Emit, MeasurementProgress
 from harness.model.measurement import Slice
-from harness.system import procfs
-from harness.system.workers import Counters, Worker, told
 
 SLICE_SECONDS = 1.0
 SAMPLE_SECONDS = 0.1
@@ -49,7 +51,7 @@ class Reading:
     """Everything that is read at one instant; CPU in seconds since the window began."""
 
     at: float
-    sides: list[SideReading]
+    sides: list[ServerReading]
     generator_cpu: float
     database_cpu: float
     stolen: float
@@ -58,7 +60,7 @@ class Reading:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SideReading:
+class ServerReading:
     """What is read of one server."""
 
     counters: list[Counters]
@@ -78,7 +80,7 @@ class SideReading:
 class ServerMeters:
     """Reads the workers' counters and the CPU clocks of one server."""
 
-    def __init__(self, server: Server, backends: list[int]) -> None:
+    def __init__(self, server: Deployment, backends: list[int]) -> None:
         self._server = server
         self._backends = backends
         self._database_cpu = procfs.CpuMeter(backends)
@@ -89,9 +91,9 @@ class ServerMeters:
         """Its processes."""
         return self._server.child.members()
 
-    def read(self, pids: list[int]) -> SideReading:
+    def read(self, pids: list[int]) -> ServerReading:
         """All of them now."""
-        return SideReading(
+        return ServerReading(
             counters=[worker.read() for worker in self._server.workers],
             cpu=self._cpu.read(pids),
             cpu_by_worker=[
@@ -106,7 +108,7 @@ class ServerMeters:
 class Meters:
     """Reads servers, generator, database and machine together."""
 
-    def __init__(self, job: Job, servers: Sequence[Server], generator: Run) -> None:
+    def __init__(self, job: Job, servers: Sequence[Deployment], generator: LoadSession) -> None:
         self._generator = generator
         self._sides = [
             ServerMeters(server, _backends(job, side, server)) for side, server in zip(job.sides, servers, strict=True)
@@ -114,7 +116,7 @@ class Meters:
         self._generator_cpu = procfs.CpuMeter([generator.child.pid])
         self._postmaster = job.postmaster()
         self._database_cpu = self._database()
-        self._cpus = job.placement.cpus()
+        self._cpus = job.placement.cores
         self._machine = procfs.cpu_times(self._cpus)
         self._own_cpu = time.process_time()
 
@@ -141,13 +143,13 @@ class Meters:
         return 0.0 if self._postmaster is None else procfs.family_cpu_seconds(self._postmaster)
 
 
-def watch(job: Job, servers: Sequence[Server], generator: Run, observer: Observer) -> list[Window]:
+def watch(job: Job, servers: Sequence[Deployment], generator: LoadSession, emit: Emit) -> list[Window]:
     """Follow the load from the generator's start to the end of the window; returns each side's."""
     # Time the generator tells as the system's clock, we wait by the monotonic one.
     started = generator.wait_for_start() - time.time() + time.monotonic()
     start = started + job.timing.warmup_seconds
     workers = [worker for server in servers for worker in server.workers]
-    _warm_up(job, workers, start, observer)
+    _warm_up(job, workers, start, emit)
     connected = _connections(servers)
     if generator.begin_window():
         start = time.monotonic()
@@ -167,7 +169,7 @@ def watch(job: Job, servers: Sequence[Server], generator: Run, observer: Observe
         readings.append(meters.read())
         if not any(map(sum, filter(None, connected))):
             connected = _connections(servers)  # a generator that begins the window with new connections
-        _report(readings, job.timing.window_seconds, observer)
+        _report(readings, job.timing.window_seconds, emit)
     connected = [
         max(pair, key=lambda each: sum(each or [])) for pair in zip(connected, _connections(servers), strict=True)
     ]
@@ -178,7 +180,7 @@ def watch(job: Job, servers: Sequence[Server], generator: Run, observer: Observe
     ]
 
 
-def _backends(job: Job, side: Service, server: Server) -> list[int]:
+def _backends(job: Job, side: ServerSpec, server: Deployment) -> list[int]:
     """Processes of Postgres that serve the pools of one of two sides; none where there is one, or no pool."""
     if len(job.sides) < 2 or side.database is None or side.database.postmaster is None or not side.subject.pooled:
         return []
@@ -187,21 +189,21 @@ def _backends(job: Job, side: Service, server: Server) -> list[int]:
     return connection.backends(side.database.url, server.connections_name)
 
 
-def _report(readings: list[Reading], window_seconds: float, observer: Observer) -> None:
+def _report(readings: list[Reading], window_seconds: float, emit: Emit) -> None:
     before, after = readings[-2:]
     served = sum(side.finished for side in after.sides) - sum(side.finished for side in before.sides)
     fraction = min(1.0, (after.at - readings[0].at) / window_seconds)
-    observer(Progress(phase="window", fraction=fraction, rps=served / (after.at - before.at)))
+    emit(MeasurementProgress(phase="window", fraction=fraction, rps=served / (after.at - before.at)))
 
 
-def _warm_up(job: Job, workers: Sequence[Worker], until: float, observer: Observer) -> None:
+def _warm_up(job: Job, workers: Sequence[Worker], until: float, emit: Emit) -> None:
     before, served = time.monotonic(), 0
-    observer(Progress(phase="warm-up", fraction=0.0))
+    emit(MeasurementProgress(phase="warm-up", fraction=0.0))
     while (left := until - time.monotonic()) > 0:
         time.sleep(min(left, SLICE_SECONDS))
         now, total = time.monotonic(), sum(worker.finished() for worker in workers)
         fraction = 1 - max(0.0, until - now) / job.timing.warmup_seconds
-        observer(Progress(phase="warm-up", fraction=fraction, rps=(total - served) / (now - before)))
+        emit(MeasurementProgress(phase="warm-up", fraction=fraction, rps=(total - served) / (now - before)))
         before, served = now, total
 
 
@@ -225,7 +227,7 @@ def _slice(before: Reading, after: Reading, start: float, place: int) -> Slice:
 
 def _window(
     job: Job,
-    server: Server,
+    server: Deployment,
     readings: list[Reading],
     place: int,
     connected: list[int] | None,
@@ -261,13 +263,13 @@ def _window(
     )
 
 
-def _connections(servers: Sequence[Server]) -> list[list[int] | None]:
+def _connections(servers: Sequence[Deployment]) -> list[list[int] | None]:
     """Server → connections of each worker. Taken before and after the window, since it costs milliseconds; the fuller
     counts: before it a few users may not have begun, after it the generator may have left."""
     return [procfs.connections([worker.pid for worker in server.workers], server.target.port) for server in servers]
 
 
-def _lost(server: Server) -> int:
+def _lost(server: Deployment) -> int:
     """Workers that are gone, or that came up in the place of one that is."""
     up = {worker.pid for worker in server.workers}
     gone = sum(not procfs.alive(pid) for pid in up)

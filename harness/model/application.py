@@ -1,48 +1,73 @@
-"""An application of the user's as a command line or a configuration describes it."""
+"""What is served: a workload that comes with the harness on one of its mounts, or an application of the user's."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from harness.model import Value
-from harness.model.requests import AppRequest, CsvColumn, Drawn
 
-APP, PATH = r"^[\w.]+:[\w.]+$", r"^/"
-Text = Annotated[str, StringConstraints(min_length=1)]
+ParamValue = int | str | None
+"""Value of a workload's parameter; None: left to the workload."""
 
 
-class ApplicationPlan(Value):
-    """Where the application is, and what is requested of it. The same in `[application]` of a `harness.toml`, in
-    `[tool.harness.application]` of a `pyproject.toml`, and in a stored run. Paths are from the folder of that file."""
+class BundledApplication(Value):
+    """A workload in a handler style, mounted in a framework."""
 
-    app: Annotated[str, StringConstraints(pattern=APP)]
-    """`module:object`"""
-    app_dir: Text | None = None
-    """The application's folder: on its import path, and where the server runs. The current one where it is left out."""
+    kind: Literal["bundled"] = "bundled"
+    framework: str
+    style: str
+    workload: str
+    params: dict[str, ParamValue]
+
+    @property
+    def route(self) -> str:
+        """Path of the route without parameters, such as `/async/sleep`."""
+        return f"/{self.style}/{self.workload}"
+
+    @property
+    def query(self) -> str:
+        """The parameters as a query string; those that are None are left out."""
+        return "&".join(f"{name}={value}" for name, value in self.params.items() if value is not None)
+
+    @property
+    def path(self) -> str:
+        """Path and query of a request, such as `/async/sleep?ms=100`."""
+        return f"{self.route}?{self.query}" if self.query else self.route
+
+    @property
+    def work_label(self) -> str:
+        """The workload with its parameters, such as `sleep?ms=100`: cells of different work are never compared."""
+        return f"{self.workload}?{self.query}" if self.query else self.workload
+
+    def with_params(self, params: dict[str, ParamValue]) -> BundledApplication:
+        """A copy with other parameters."""
+        return self.model_copy(update={"params": params})
+
+
+class UserApplication(Value):
+    """An application of the user's, and what is requested of it. It has no framework or style that could be varied."""
+
+    kind: Literal["user"] = "user"
+    target: str
+    """Where it is: `module:object`."""
     factory: bool = False
     """The object is called for the application."""
-    interface: Literal["asgi", "wsgi"] | None = None
-    """Found out by looking at the object where it is left out."""
-    python: Text | None = None
-    """Interpreter of the application's environment; the harness' own where it is left out."""
-    path: list[Annotated[str, StringConstraints(pattern=PATH)]] | None = None
-    """GETs, each sent equally often."""
-    requests: Text | list[AppRequest] | None = None
-    """Other requests: here, or in a TOML file of their own."""
-    values: dict[str, Annotated[list[Drawn], Field(min_length=1)] | CsvColumn] = {}
-    """What is drawn for `{name}` in the requests."""
-    k6_script: Text | None = None
-    """A k6 script that sends in their place."""
-    env: list[Text] = []
-    """Names of the variables that were given to the server; their values are never stored."""
-    env_file: Text | None = None
-    wait: Text | None = None
-    """How long a request waits by itself, such as `100ms`, for its ceiling."""
-    setup: Text | None = None
-    """Shell commands: before everything,"""
-    before_visit: Text | None = None
-    """before each measurement,"""
-    teardown: Text | None = None
-    """and at the end, whatever happened."""
+    folder: str | None = None
+    """Its folder as it was given, of an absolute path the last part; None: the one in which the harness was started."""
+    requests: list[str]
+    """What is requested, a line each, without headers and bodies."""
+    digest: str
+    """Of everything that is sent and expected: equal digests, equal requests."""
+    wait_seconds: float | None = None
+    """How long a request waits by itself, as far as that was declared."""
+
+    @property
+    def work_label(self) -> str:
+        """`module:object`, with its folder behind an `@`: cells of different work are never compared."""
+        return f"{self.target}@{self.folder}" if self.folder else self.target
+
+
+Application = Annotated[BundledApplication | UserApplication, Field(discriminator="kind")]
+"""What is served, told apart by `kind`."""

@@ -1,7 +1,7 @@
 """How the cells of a run compare over its blocks: the block values that go in, and what is said of them.
 
 Ratios are dimensionless. A ratio's distance from 1 is told as a fraction, the larger ÷ the smaller − 1, so that it is
-the same from either side. A cell is named by its environment and its id, an option as in a cell's id (`w2`, `c100`).
+the same from either side. A cell is named by its written form, an option as there (`w2`, `c100`).
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ import math
 from typing import Literal
 
 from harness.model import Value
-from harness.model.cell import Cell
+from harness.model.axes import AxisName
+from harness.model.metrics import MetricName
+from harness.model.variant import Cell
 
-Metric = Literal["throughput_rps", "p50_ms", "p99_ms", "cpu_us_per_request", "rss_peak_bytes"]
-Axis = Literal["environment", "server", "framework", "style", "workers", "threads", "pool_size", "load"]
-"""What a contrast can be along; `server` with its options, `framework` with its interface, `load` closed or open."""
 ContrastVerdict = Literal["equivalent", "faster", "slower", "undecided"]
 
 TOO_FEW_BLOCKS = "too few blocks"
@@ -24,10 +23,9 @@ TOO_FEW_BLOCKS = "too few blocks"
 class Observation(Value):
     """One visit of a cell in one block, if it was valid; failed and invalid ones are left out."""
 
-    environment: str
     cell: Cell
     block: int
-    values: dict[Metric, float | None]
+    values: dict[MetricName, float | None]
     """In the unit that the metric's name says. What is None, zero or missing takes no part."""
     at_ceiling: bool = False
     repeat: bool = False
@@ -55,9 +53,8 @@ class Interval(Value):
 class Side(Value):
     """One cell of a contrast or ranking."""
 
-    environment: str
     cell: str
-    """The cell's id."""
+    """The cell's written form."""
     option: str
     """Its option along the axis."""
 
@@ -65,16 +62,16 @@ class Side(Value):
 class Mean(Value):
     """A metric of one cell over the blocks, 95 %. Latency has none: quantiles are pooled, never averaged."""
 
-    environment: str
     cell: str
-    metric: Metric
+    """The cell's written form."""
+    metric: MetricName
     interval: Interval
 
 
 class Noise(Value):
     """What two visits of the same cell differ by, and so what difference matters."""
 
-    metric: Metric
+    metric: MetricName
     aa: Interval | None
     """Second visit ÷ first visit, 95 %; None where no block has both."""
     excludes_one: bool
@@ -90,8 +87,8 @@ class Contrast(Value):
 
     workload: str
     """With its parameters, such as `sleep?ms=100`."""
-    axis: Axis
-    metric: Metric
+    axis: AxisName
+    metric: MetricName
     stratum: str
     """Options along the other axes, of those that vary within the workload."""
     a: Side
@@ -122,8 +119,8 @@ class Excluded(Value):
     """A contrast that cannot be made."""
 
     workload: str
-    axis: Axis
-    metric: Metric
+    axis: AxisName
+    metric: MetricName
     stratum: str
     a: Side
     b: Side
@@ -145,8 +142,8 @@ class Ranking(Value):
     """
 
     workload: str
-    axis: Axis
-    metric: Metric
+    axis: AxisName
+    metric: MetricName
     stratum: str
     groups: list[TieGroup]
     unranked: list[Side]
@@ -160,8 +157,8 @@ class MainEffect(Value):
     """
 
     workload: str
-    axis: Axis
-    metric: Metric
+    axis: AxisName
+    metric: MetricName
     a: str
     b: str
     """Options along the axis."""
@@ -192,7 +189,7 @@ class RunContrast(Value):
 
     name: str
     """The cell's, as both runs have it."""
-    metric: Metric
+    metric: MetricName
     ratio: Interval
     """Second ÷ first, as it is shown: 95 % over all cells together (Bonferroni). Blocks of two runs are no pairs, so
     the interval is that of Welch's t; `n` is the smaller number of blocks."""
@@ -210,7 +207,7 @@ class RunContrast(Value):
 class RunComparison(Value):
     """Two runs, cell by cell."""
 
-    metric: Metric
+    metric: MetricName
     delta: float
     """δ: the difference, as a fraction, from which on one matters: 3 %, or what either run's A/A cell shows."""
     limit: float | None

@@ -1,4 +1,4 @@
-"""The stored schema: facts of one measurement, and the judgement derived from them.
+"""What was measured, without judgement.
 
 What was not measured is None, never 0. Times are seconds unless the name says otherwise; CPU is in cores (CPU seconds
 per second) or microseconds per request; memory is resident set size in bytes.
@@ -6,37 +6,16 @@ per second) or microseconds per request; memory is resident set size in bytes.
 
 from __future__ import annotations
 
-import os
 from typing import Literal
 
+from pydantic import computed_field
+
 from harness.model import Value
-from harness.model.cell import Cell, Environment
-
-SCHEMA = 1
-PROTOCOL = 1
-
-Verdict = Literal["valid", "invalid", "failed"]
-
+from harness.model.placement import Placement
+from harness.model.variant import Cell
 
 MINIMUM_BEYOND = 10
 """A quantile is shown only if at least that many samples lie beyond it."""
-
-
-class Placement(Value):
-    """Which cores each side was given; None means all."""
-
-    pin: Literal["split", "none"]
-    server_cpus: list[int] | None
-    generator_cpus: list[int] | None
-    database_cpus: list[int] | None
-    note: str | None
-    """What the placement cannot show, if anything."""
-
-    def cpus(self) -> list[int]:
-        """The cores in use."""
-        if self.server_cpus is None or self.generator_cpus is None:
-            return sorted(os.sched_getaffinity(0))
-        return sorted({*self.server_cpus, *self.generator_cpus})
 
 
 class Latency(Value):
@@ -83,7 +62,7 @@ class Failures(Value):
         return self.timeout + self.connection + self.status
 
 
-class Sampled(Value):
+class AnswerChecks(Value):
     """Bodies that were looked at under load."""
 
     checked: int
@@ -98,6 +77,8 @@ class ServerFacts(Value):
     """The server during the window."""
 
     version: str
+    python: str
+    """Version of the interpreter that ran it."""
     boot_seconds: float
     """From launch until every worker was up and the answer was verified."""
     stop_seconds: float
@@ -130,7 +111,7 @@ class Waits(Value):
 class Lag(Value):
     """How late an event loop is for what becomes ready at any moment, in milliseconds, of the latest worker.
 
-    Sampled twenty-five times a second and sorted into buckets of 19 %: each figure is the upper end of its bucket.
+    AnswerChecks twenty-five times a second and sorted into buckets of 19 %: each figure is the upper end of its bucket.
     """
 
     p50: float
@@ -159,7 +140,7 @@ class PoolUse(Value):
     """Wait of those that had to, in milliseconds."""
 
 
-class Evidence(Value):
+class WorkerStats(Value):
     """What the workers saw of what their requests wait for, during the window."""
 
     loop_lag_ms: Lag | None
@@ -248,51 +229,25 @@ class Argv(Value):
     generator: list[str]
 
 
-class Reason(Value):
-    """A gate that did not pass."""
-
-    gate: str
-    message: str
-    value: float | None
-    limit: float | None
-
-
-class Ceiling(Value):
-    """The most throughput that operational laws allow."""
-
-    rps: float
-    limit: str
-    """How it follows, such as `100 users ÷ 0.1 s`."""
-
-
-class Diagnosis(Value):
-    """What limits the throughput, from evidence."""
-
-    bound_by: Literal["generator", "cpu", "gil", "event loop", "threads", "pool", "database", "users", "rate"] | None
-    message: str
-    """The evidence, and what to change."""
-
-
-class Facts(Value):
+class Measurement(Value):
     """What was measured, without judgement."""
 
     started_at: str
     cell: Cell
-    environment: Environment
     placement: Placement
     warmup_seconds: float
     window_seconds: float
     requests: int
     """Successes that completed inside the window."""
-    failures: Failures
+    failures_by_kind: Failures
     latency_ms: Latency
     grid: list[tuple[float, float]]
     """(percentile, milliseconds), densest towards 100."""
     slices: list[Slice]
-    sampled: Sampled | None
+    sampled: AnswerChecks | None
     """None where the generator looks at no bodies."""
     waits: Waits | None = None
-    evidence: Evidence | None = None
+    evidence: WorkerStats | None = None
     """None where it was not gathered."""
     server: ServerFacts
     generator: GeneratorFacts
@@ -301,33 +256,14 @@ class Facts(Value):
     routes: list[Route]
     argv: Argv
 
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def failures(self) -> int:
+        """Requests of the window that did not succeed."""
+        return self.failures_by_kind.total
+
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def throughput_rps(self) -> float:
         """Successes per second of the window."""
         return self.requests / self.window_seconds
-
-
-class Place(Value):
-    """Where in a matrix a measurement was made."""
-
-    block: int
-    """From 1."""
-    position: int
-    """In the block's order, from 1."""
-    attempt: int
-    """From 1; a visit that failed or was invalid is repeated at the end of its block."""
-    repeat: bool
-    """The second visit of the block's A/A cell."""
-
-
-class Judgement(Value):
-    """What follows from the facts under a version of the protocol."""
-
-    verdict: Verdict
-    reasons: list[Reason]
-    notes: list[str]
-    """What a reader should know although no gate failed."""
-    ceiling: Ceiling | None
-    ceiling_fraction: float | None
-    """Throughput ÷ ceiling."""
-    diagnosis: Diagnosis | None

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from harness.model import Value
-from harness.model.cell import Cell
 from harness.model.comparison import Comparison, Interval
 from harness.model.duet import Duet
-from harness.model.measurement import Ceiling, Diagnosis
+from harness.model.evaluation import Ceiling, Diagnosis
+from harness.model.metrics import MetricName
+from harness.model.variant import Cell
 
 
-class Quantiles(Value):
-    """Latency in milliseconds, of the pooled samples of all valid visits; None where fewer than ten lie beyond, or
-    the queue was still filling."""
+class Figure(Value):
+    """A metric of one cell, over its valid visits, in the metric's unit."""
 
-    p50: float | None
-    p90: float | None
-    p99: float | None
+    value: float | None
+    """Geometric mean over blocks; of a quantile of the latency that of all samples pooled, None where fewer than ten
+    lie beyond it or the queue of users was still filling."""
+    interval: Interval | None
+    """Over blocks; of a quantile that of each block's own, which says how sure the pooled one is and is not to be quoted
+    in its place."""
 
 
 class Count(Value):
@@ -28,22 +31,15 @@ class Count(Value):
 class CellOverview(Value):
     """One cell over all blocks. Figures are of its valid visits; None where there is none."""
 
-    environment: str
-    """Its interpreter where the run has several; else empty."""
     name: str
-    """The cell's id, after the interpreter where the run has several."""
+    """The cell's written form."""
     cell: Cell
     valid: int
     """Visits by verdict; of a visit that was repeated, the last attempt counts."""
     invalid: int
     failed: int
-    throughput_rps: Interval | None
-    p50_ms: Interval | None
-    """Over blocks, of each block's own quantile; for how sure the pooled one is, not to be quoted in its place."""
-    p99_ms: Interval | None
-    cpu_us_per_request: Interval | None
-    rss_peak_bytes: Interval | None
-    latency_ms: Quantiles
+    figures: dict[MetricName, Figure]
+    """Metric → figure, of every metric there is."""
     filling: int
     """Valid visits whose latencies are left out, because the queue of users was still filling."""
     requests: int
@@ -62,6 +58,11 @@ class CellOverview(Value):
     """The one of most visits, in the words of the last of them."""
     reasons: list[Count]
     """Why visits are failed or invalid, the most frequent first."""
+
+    @property
+    def throughput(self) -> Interval | None:
+        """Requests per second, over blocks; None where no visit is valid."""
+        return self.figures["throughput_rps"].interval
 
     @property
     def verdict(self) -> str:

@@ -5,44 +5,37 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from harness.model.cell import Cell, OwnApplication
-from harness.model.comparison import Axis, Contrast, Metric, Ranking
+from harness.model.application import UserApplication
+from harness.model.axes import AXES, AxisName
+from harness.model.comparison import Contrast, Ranking
+from harness.model.metrics import METRICS, MetricName
 from harness.model.overview import CellOverview, Overview
 from harness.report.words import number, sentence, too_few_blocks, workload_of
 
-WHAT: dict[Metric, str] = {"throughput_rps": "throughput", "cpu_us_per_request": "CPU time per request"}
 MOST_OPTIONS = 6
 
 
 def question(overview: Overview) -> str:
     """What was measured: the options of each axis, and the load."""
     cells = [each.cell for each in overview.cells]
-    parts = [
-        _listed("server", [each.served_by for each in cells]),
-        *_served(cells),
-        _listed("worker count", [str(each.workers) for each in cells]),
-        _listed(
-            "load", [f"{each.vus} users" if each.vus is not None else f"{each.rate:g} requests/s" for each in cells]
-        ),
-    ]
-    environments = [each.environment for each in overview.cells]
-    if any(environments):
-        parts.append(_listed("environment", environments))
-    return "; ".join(parts)
-
-
-def _served(cells: Sequence[Cell]) -> Iterator[str]:
-    own = [each.application for each in cells if isinstance(each.application, OwnApplication)]
+    parts: list[str] = []
+    own = [each.variant.application for each in cells if isinstance(each.variant.application, UserApplication)]
     if own:
-        yield _listed("application", [each.work for each in own])
-        yield _listed("request", list(dict.fromkeys(line for each in own for line in each.requests)))
-        return
-    yield _listed("style", [f"{each.application.framework} {each.application.style}" for each in cells])
-    yield _listed("workload", [each.application.work for each in cells])
+        parts.append(_listed("application", [each.work_label for each in own]))
+        parts.append(_listed("request", list(dict.fromkeys(line for each in own for line in each.requests))))
+    else:
+        parts.append(_listed("workload", [each.variant.application.work_label for each in cells]))
+    for axis in AXES:
+        options = [axis.option(each) for each in cells]
+        if axis.shown == "always" or len(set(options)) > 1:
+            parts.append(_listed(axis.label, options))
+    return "; ".join(part for part in parts if part)
 
 
 def _listed(what: str, options: Sequence[str]) -> str:
-    distinct = list(dict.fromkeys(options))
+    distinct = list(dict.fromkeys(filter(None, options)))
+    if not distinct:
+        return ""
     if len(distinct) == 1:
         return f"{what} {distinct[0]}"
     named = f": {', '.join(distinct)}" if len(distinct) <= MOST_OPTIONS else ""
@@ -60,7 +53,7 @@ def answers(overview: Overview) -> list[str]:
         return [f"There can be no verdicts: {reason}, six are needed. The figures come with their intervals only."]
     found: list[str] = []
     for axis in dict.fromkeys(each.axis for each in overview.comparison.contrasts):
-        for metric in WHAT:
+        for metric in (each.name for each in METRICS.values() if each.headline):
             found.extend(_of_axis(overview, axis, metric))
     return found
 
@@ -75,18 +68,18 @@ def _uncompared(overview: Overview) -> str:
 
 
 def _single(cell: CellOverview) -> str:
-    if cell.throughput_rps is None:
+    if cell.throughput is None:
         why = cell.reasons[0].reason if cell.reasons else "no visit was made"
         return f"{cell.name} is {cell.verdict}: {why}."
-    p99 = cell.latency_ms.p99
-    said = f"{cell.name} serves {number(cell.throughput_rps.estimate)} requests per second"
+    p99 = cell.figures["p99_ms"].value
+    said = f"{cell.name} serves {number(cell.throughput.estimate)} requests per second"
     said += f", 99 % of them within {p99:,.1f} ms" if p99 is not None else ""
     if cell.diagnosis is not None and cell.diagnosis.bound_by:
         said += f"; bound by {cell.diagnosis.bound_by}"
     return said + "."
 
 
-def _of_axis(overview: Overview, axis: Axis, metric: Metric) -> Iterator[str]:
+def _of_axis(overview: Overview, axis: AxisName, metric: MetricName) -> Iterator[str]:
     rankings = [
         each
         for each in overview.comparison.rankings
@@ -95,7 +88,7 @@ def _of_axis(overview: Overview, axis: Axis, metric: Metric) -> Iterator[str]:
     if not rankings:
         return
     contrasts = [each for each in overview.comparison.contrasts if (each.axis, each.metric) == (axis, metric)]
-    name = f"{sentence(axis.replace('_', ' '))}, {WHAT[metric]}: "
+    name = f"{sentence(axis.replace('_', ' '))}, {METRICS[metric].label}: "
     decided = any(each.verdict in ("faster", "slower") for each in contrasts)
     if all(len(each.groups) == 1 for each in rankings) and not decided:
         yield name + _undecided(contrasts, len(rankings))

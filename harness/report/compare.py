@@ -8,8 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.model.comparison import RunComparison
+from harness.model.metrics import METRICS
 from harness.report import terminal
-from harness.report.words import LABELS, ratio, verdict
+from harness.report.words import ratio, verdict
 
 COLOURS = {"faster": "green", "slower": "red", "equivalent": "dim", "undecided": "none"}
 
@@ -21,7 +22,7 @@ def text(comparison: RunComparison) -> str:
 
 def parts(comparison: RunComparison) -> Iterator[Text | Table]:
     """Everything that is printed, in order."""
-    yield Text(f"{LABELS[comparison.metric]}, second run ÷ first", style="bold")
+    yield Text(f"{METRICS[comparison.metric].label}, second run ÷ first", style="bold")
     yield Text(
         f"differences below {comparison.delta:.1%} are not told; intervals are 95 % over all cells together",
         style="dim",

@@ -8,19 +8,21 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from harness.model.cell import OwnApplication
-from harness.model.measurement import Facts, Judgement, Placement, Route
+from harness.model.application import UserApplication
+from harness.model.evaluation import Evaluation
+from harness.model.measurement import Measurement, Route
+from harness.model.placement import Placement
 from harness.report import terminal
 
 COLOURS = {"valid": "green", "invalid": "yellow", "failed": "red"}
 
 
-def text(facts: Facts, judgement: Judgement, path: Path, log_tail: str) -> str:
+def text(facts: Measurement, judgement: Evaluation, path: Path, log_tail: str) -> str:
     """The measurement, and why it is not valid, if so, with it."""
     return terminal.text(lambda _: _parts(facts, judgement, path, log_tail))
 
 
-def _parts(facts: Facts, judgement: Judgement, path: Path, log_tail: str) -> Iterator[Text | Table]:
+def _parts(facts: Measurement, judgement: Evaluation, path: Path, log_tail: str) -> Iterator[Text | Table]:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -28,19 +30,19 @@ def _parts(facts: Facts, judgement: Judgement, path: Path, log_tail: str) -> Ite
         table.add_row("  " + name, Text(said) if isinstance(said, str) else said)
     table.add_row("  stored in", Text(str(path)))
     table.add_row("  as a page", Text(f"harness report {path} --format html"))
-    yield Text(f"{facts.cell.id}\n", style="bold")
+    yield Text(f"{facts.cell.label}\n", style="bold")
     yield table
     if judgement.verdict == "failed" and log_tail:
         yield Text("\n  the server's log ends with:", style="dim")
         yield Text(log_tail)
 
 
-def _rows(facts: Facts, judgement: Judgement) -> Iterator[tuple[str, Text | str]]:
+def _rows(facts: Measurement, judgement: Evaluation) -> Iterator[tuple[str, Text | str]]:
     server, generator = facts.server, facts.generator
     verdict = Text(judgement.verdict, style=f"bold {COLOURS[judgement.verdict]}")
     yield "throughput", Text.assemble((f"{_number(facts.throughput_rps)} req/s", "bold"), "   ", verdict)
     yield "latency", _latency(facts)
-    failed = facts.failures.total
+    failed = facts.failures
     yield (
         "requests",
         f"{facts.requests:,} in {round(facts.window_seconds, 2):g} s, {failed:,} failed; {_sampled(facts)}",
@@ -56,7 +58,7 @@ def _rows(facts: Facts, judgement: Judgement) -> Iterator[tuple[str, Text | str]
     )
     yield (
         "server",
-        f"{facts.cell.server} {server.version} on Python {facts.environment.python}, up in {server.boot_seconds:.2f} s",
+        f"{facts.cell.variant.server} {server.version} on Python {server.python}, up in {server.boot_seconds:.2f} s",
     )
     yield "in effect", ", ".join(f"{_name(key)} {_value(value)}" for key, value in _effective(facts))
     if len(facts.slices) > 1:
@@ -65,11 +67,13 @@ def _rows(facts: Facts, judgement: Judgement) -> Iterator[tuple[str, Text | str]
             "each second",
             f"{terminal.spark(rates)}   {_number(min(rates))} to {_number(max(rates))} req/s by the workers' own count",
         )
-    if facts.cell.workers > 1:
+    if facts.cell.variant.workers > 1:
         yield "per worker", _spread(facts)
     if facts.database is not None:
         yield "database", _database(facts)
-    load = f"{generator.users:,} users" if facts.cell.rate is None else f"{facts.cell.rate:g} requests/s offered"
+    load = (
+        f"{generator.users:,} users" if facts.cell.load.rate is None else f"{facts.cell.load.rate:g} requests/s offered"
+    )
     yield (
         "generator",
         f"{generator.name} {generator.version}, {load}, {generator.cpu_cores / generator.cpu_allotted:.0%} of "
@@ -92,7 +96,7 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:,.1f}"
 
 
-def _latency(facts: Facts) -> str:
+def _latency(facts: Measurement) -> str:
     latency = facts.latency_ms
     shown = [(name, getattr(latency, name)) for name in ("p50", "p90", "p99", "max")]
     text = "   ".join(f"{name} {value:,.1f}" for name, value in shown if value is not None)
@@ -111,8 +115,8 @@ def route_words(route: Route) -> str:
     return f"{route.path}: {route.requests:,}{failed}" + (f"; {shown} ms" if shown else "")
 
 
-def _sampled(facts: Facts) -> str:
-    own = isinstance(facts.cell.application, OwnApplication)
+def _sampled(facts: Measurement) -> str:
+    own = isinstance(facts.cell.variant.application, UserApplication)
     if own and facts.sampled is not None and not facts.sampled.checked:
         return "no answer looked at beyond its status"
     if facts.sampled is None:
@@ -120,7 +124,7 @@ def _sampled(facts: Facts) -> str:
     return f"{facts.sampled.checked:,} answers checked, {facts.sampled.wrong:,} wrong"
 
 
-def _effective(facts: Facts) -> Iterator[tuple[str, str | int | bool]]:
+def _effective(facts: Measurement) -> Iterator[tuple[str, str | int | bool]]:
     for key, value in facts.server.effective.items():
         if value is not None and key not in ("python", "gil"):
             yield key, value
@@ -136,7 +140,7 @@ def _value(value: str | int | bool) -> str:
     return str(value)
 
 
-def _spread(facts: Facts) -> str:
+def _spread(facts: Measurement) -> str:
     requests = " / ".join(f"{count:,}" for count in facts.server.requests_by_worker)
     connections = facts.server.connections_by_worker
     return f"requests {requests} by their own count" + (
@@ -144,10 +148,10 @@ def _spread(facts: Facts) -> str:
     )
 
 
-def _database(facts: Facts) -> str:
+def _database(facts: Measurement) -> str:
     database = facts.database
     assert database is not None
-    pool = f"{facts.cell.pool_size} connections per worker" if database.pooled else "a connection per query"
+    pool = f"{facts.cell.variant.pool_size} connections per worker" if database.pooled else "a connection per query"
     cpu = "" if database.cpu_cores is None else f", {database.cpu_cores:.2f} cores"
     return f"{database.kind} PostgreSQL {database.version}, {pool}, {database.rows['users']:,} users{cpu}"
 

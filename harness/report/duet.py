@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.text import Text
 
 from harness.model.duet import Duet
+from harness.model.quantities import duration
 from harness.report import terminal
-from harness.report.progress import duration
 from harness.report.words import ratio
 
 COLOURS = {"faster": "green", "slower": "red", "equivalent": "dim", "undecided": "none"}

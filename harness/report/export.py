@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars
 
-from harness.judge.overview import Judged
-from harness.model.cell import Cell
-from harness.model.comparison import Interval
+from harness.analysis.overview import EvaluatedVisit
+from harness.model.application import BundledApplication
+from harness.model.axes import AXES
+from harness.model.metrics import METRICS
 from harness.model.overview import CellOverview, Overview
+from harness.model.variant import Cell
 
-UNITS = {
-    "throughput_rps": "requests/s",
-    "p50_ms": "ms",
-    "p90_ms": "ms",
-    "p99_ms": "ms",
-    "cpu_us_per_request": "µs",
-    "rss_peak_bytes": "bytes",
-    "failure_share": "share",
-}
 FORMATS = ("csv", "parquet")
 
 
-def write(folder: Path, form: str, overview: Overview, judged: Sequence[Judged]) -> list[Path]:
+def write(folder: Path, form: str, overview: Overview, judged: Sequence[EvaluatedVisit]) -> list[Path]:
     """Write the tables into a folder; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
@@ -46,37 +39,30 @@ def cells(overview: Overview) -> polars.DataFrame:
     """One row per cell and metric."""
     return polars.DataFrame(
         [row for cell in overview.cells for row in _metrics(cell)],
-        schema={**IDENTITY, **VERDICTS, "metric": polars.String, "unit": polars.String, **FIGURES},
+        schema={**_identity_schema(), **VERDICTS, "metric": polars.String, "unit": polars.String, **FIGURES},
         orient="row",
     )
 
 
-def visits(judged: Sequence[Judged]) -> polars.DataFrame:
+def visits(judged: Sequence[EvaluatedVisit]) -> polars.DataFrame:
     """One row per visit; what was not measured is null."""
-    return polars.DataFrame([_visit(each) for each in judged], schema={**IDENTITY, **VISIT}, orient="row")
+    return polars.DataFrame([_visit(each) for each in judged], schema={**_identity_schema(), **VISIT}, orient="row")
 
 
-def routes(judged: Sequence[Judged]) -> polars.DataFrame:
+def routes(judged: Sequence[EvaluatedVisit]) -> polars.DataFrame:
     """One row per visit and kind of request."""
     rows = [row for each in judged for row in _routes(each)]
-    return polars.DataFrame(rows, schema={**IDENTITY, **ROUTE}, orient="row")
+    return polars.DataFrame(rows, schema={**_identity_schema(), **ROUTE}, orient="row")
 
 
-IDENTITY: dict[str, Any] = {
-    "environment": polars.String,
-    "cell": polars.String,
-    "server": polars.String,
-    "options": polars.String,
-    "framework": polars.String,
-    "style": polars.String,
-    "workload": polars.String,
-    "params": polars.String,
+TYPES: dict[str, Any] = {
     "workers": polars.Int64,
     "threads": polars.Int64,
     "pool_size": polars.Int64,
-    "vus": polars.Int64,
+    "users": polars.Int64,
     "rate": polars.Float64,
 }
+"""Columns of axes that are no texts."""
 VERDICTS: dict[str, Any] = {
     "valid": polars.Int64,
     "invalid": polars.Int64,
@@ -123,66 +109,62 @@ ROUTE: dict[str, Any] = {
 }
 
 
-def _routes(judged: Judged) -> Iterator[tuple[Any, ...]]:
+def _routes(judged: EvaluatedVisit) -> Iterator[tuple[Any, ...]]:
     visit = judged.visit
     for route in [] if visit.facts is None else visit.facts.routes:
         latency = route.latency_ms
         quantiles = (None, None, None) if latency is None else (latency.p50, latency.p90, latency.p99)
         yield (
-            *_identity(visit.environment, visit.cell),
+            *_identity(visit.cell),
             *(visit.block, visit.repeat, judged.verdict),
             *(route.path, route.requests, route.failures, *quantiles),
         )
 
 
-def _identity(environment: str, cell: Cell) -> tuple[Any, ...]:
-    application = cell.application
-    return (
-        environment,
-        cell.id,
-        cell.server,
-        cell.settings,
-        application.framework or None,
-        application.style or None,
-        application.workload,
-        application.query,
-        cell.workers,
-        cell.threads,
-        cell.pool_size,
-        cell.vus,
-        cell.rate,
-    )
+def _identity_columns() -> dict[str, Callable[[Cell], str | int | float | None]]:
+    """Columns that say what a row is of: the written form, the columns of every axis, and the work."""
+    columns: dict[str, Callable[[Cell], str | int | float | None]] = {"cell": lambda cell: cell.label}
+    for axis in AXES:
+        columns.update(axis.columns)
+        if axis.name == "style":
+            columns["workload"] = lambda cell: _work(cell)[0]
+            columns["params"] = lambda cell: _work(cell)[1]
+    return columns
+
+
+def _work(cell: Cell) -> tuple[str, str]:
+    application = cell.variant.application
+    if isinstance(application, BundledApplication):
+        return application.workload, application.query
+    return application.work_label, ""
+
+
+def _identity_schema() -> dict[str, Any]:
+    return {name: TYPES.get(name, polars.String) for name in _identity_columns()}
+
+
+def _identity(cell: Cell) -> tuple[Any, ...]:
+    return tuple(of(cell) for of in _identity_columns().values())
 
 
 def _metrics(cell: CellOverview) -> Iterator[tuple[Any, ...]]:
-    """Of latency the pooled quantile, with the interval of the blocks' own ones."""
+    """A row for each metric; of latency the pooled quantile, with the interval of the blocks' own ones."""
     bound = None if cell.diagnosis is None else cell.diagnosis.bound_by
     head = (
-        *_identity(cell.environment, cell.cell),
+        *_identity(cell.cell),
         *(cell.valid, cell.invalid, cell.failed, cell.at_ceiling, bound),
     )
-    found: dict[str, tuple[float | None, Interval | None]] = {
-        "throughput_rps": (_estimate(cell.throughput_rps), cell.throughput_rps),
-        "p50_ms": (cell.latency_ms.p50, cell.p50_ms),
-        "p90_ms": (cell.latency_ms.p90, None),
-        "p99_ms": (cell.latency_ms.p99, cell.p99_ms),
-        "cpu_us_per_request": (_estimate(cell.cpu_us_per_request), cell.cpu_us_per_request),
-        "rss_peak_bytes": (_estimate(cell.rss_peak_bytes), cell.rss_peak_bytes),
-        "failure_share": (cell.failure_share, None),
-    }
-    for metric, (estimate, interval) in found.items():
+    for name, figure in cell.figures.items():
+        interval = figure.interval
         bounds = (None, None, None) if interval is None else (interval.low, interval.high, interval.n)
-        yield (*head, metric, UNITS[metric], estimate, *bounds)
+        yield (*head, name, METRICS[name].unit, figure.value, *bounds)
+    yield (*head, "failure_share", "share", cell.failure_share, None, None, None)
 
 
-def _estimate(interval: Interval | None) -> float | None:
-    return None if interval is None else interval.estimate
-
-
-def _visit(judged: Judged) -> tuple[Any, ...]:
+def _visit(judged: EvaluatedVisit) -> tuple[Any, ...]:
     visit, facts = judged.visit, judged.visit.facts
     head = (
-        *_identity(visit.environment, visit.cell),
+        *_identity(visit.cell),
         visit.block,
         visit.repeat,
         None if facts is None else facts.started_at,
@@ -195,7 +177,7 @@ def _visit(judged: Judged) -> tuple[Any, ...]:
         *head,
         facts.throughput_rps,
         facts.requests,
-        facts.failures.total,
+        facts.failures,
         facts.latency_ms.p50,
         facts.latency_ms.p90,
         facts.latency_ms.p99,

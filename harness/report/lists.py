@@ -5,16 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from packaging.utils import canonicalize_name
 from rich.console import Console
 from rich.table import Table
 
-import servers as adapters
-from handlers import catalogue
-from handlers.styles import STYLES
-from harness import entry
-from harness.store import Listed
-from harness.system import interpreters
-from servers.adapter import Target
+from harness import injected
+from harness import servers as adapters
+from harness.environments import interpreters
+from harness.handlers import catalogue
+from harness.handlers.styles import STYLES
+from harness.servers.adapter import Target
+from harness.store.index import RunEntry
 
 
 def _print(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, whole: str | None = None) -> None:
@@ -38,12 +39,12 @@ def servers() -> None:
             f"{key}={'|'.join(option.choices)}  {option.help}" + (f", {option.interface}" if option.interface else "")
             for key, option in adapter.options.items()
         ]
-        version = installed.get(interpreters.normal(adapter.distribution), "not installed")
+        version = installed.get(canonicalize_name(adapter.distribution), "not installed")
         rows.append((name, version, ", ".join(adapter.interfaces), "\n".join(options)))
     _print(("server", "version", "interfaces", "options (default first)"), rows)
 
 
-def runs(found: Sequence[Listed]) -> None:
+def runs(found: Sequence[RunEntry]) -> None:
     """Stored runs, oldest first."""
     rows = [
         (str(each.folder), each.started_at[:16].replace("T", " "), each.kind, each.what, str(each.measurements))
@@ -83,8 +84,8 @@ def launches() -> None:
         for interface in adapter.interfaces:
             target = Target(
                 python="python",
-                module=entry.MODULE,
-                attribute=entry.ATTRIBUTE,
+                module=injected.MODULE,
+                attribute=injected.ATTRIBUTE,
                 interface=interface,
                 host="127.0.0.1",
                 port=8000,

@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.model.claims import ClaimResult
-from harness.model.comparison import TOO_FEW_BLOCKS, Contrast, MainEffect, Metric, Ranking
+from harness.model.comparison import TOO_FEW_BLOCKS, Contrast, MainEffect, Ranking
+from harness.model.metrics import METRICS, MetricName
 from harness.model.overview import CellOverview, Overview
 from harness.report import terminal
 from harness.report.words import (
-    LABELS,
     MEANINGS,
     best_cells,
     column_of,
@@ -89,10 +89,10 @@ def _tables(workload: str, cells: Sequence[CellOverview], overview: Overview, wi
 
 def _bar(cell: CellOverview, among: Sequence[CellOverview]) -> Text:
     """The throughput beside that of the others; empty without a valid visit."""
-    known = [each.throughput_rps.estimate for each in among if each.throughput_rps is not None]
-    if cell.throughput_rps is None:
+    known = [each.throughput.estimate for each in among if each.throughput is not None]
+    if cell.throughput is None:
         return Text()
-    return Text(terminal.bar(cell.throughput_rps.estimate / max(known), BAR), style="dim")
+    return Text(terminal.bar(cell.throughput.estimate / max(known), BAR), style="dim")
 
 
 def _coloured_figure(text: str) -> Text:
@@ -122,11 +122,11 @@ def _verdicts(overview: Overview) -> Iterator[Text]:
     for metric in ("throughput_rps", "cpu_us_per_request"):
         said = list(_of_metric(overview, metric))
         if said:
-            yield Text(f"  {LABELS[metric]}: {noise(noises[metric])}", style="dim")
+            yield Text(f"  {METRICS[metric].label}: {noise(noises[metric])}", style="dim")
             yield from said
 
 
-def _of_metric(overview: Overview, metric: Metric) -> Iterator[Text]:
+def _of_metric(overview: Overview, metric: MetricName) -> Iterator[Text]:
     comparison = overview.comparison
     families = dict.fromkeys((each.workload, each.axis) for each in comparison.contrasts if each.metric == metric)
     several = len(set(map(workload_of, overview.cells))) > 1

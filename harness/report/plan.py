@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from harness.model.cell import Timing
+from harness.config.expand import Expansion, order, repeated
 from harness.model.counting import counted
+from harness.model.load import Timing
 from harness.model.plan import Plan
-from harness.plan import Expansion, order, repeated
-from harness.report.progress import duration
+from harness.model.quantities import duration
 
 OVERHEAD_SECONDS = 3.0
 """What a visit takes besides warm-up and window, by experience."""
@@ -34,7 +34,7 @@ def lines(plan: Plan, expansion: Expansion, timing: Timing) -> Iterator[str]:
     yield ""
     twice = repeated(expansion)
     yield from (
-        f"  {cell.name}{'   (twice in each block: A/A)' if place == twice else ''}"
+        f"  {cell.label}{'   (twice in each block: A/A)' if place == twice else ''}"
         for place, cell in enumerate(expansion.cells)
     )
     if expansion.impossible:

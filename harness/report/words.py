@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
-from harness.model.comparison import TOO_FEW_BLOCKS, Contrast, Interval, Metric, Noise, RunContrast
+from harness.model.axes import AXES, axis
+from harness.model.comparison import TOO_FEW_BLOCKS, Contrast, Interval, Noise, RunContrast
 from harness.model.counting import counted
 from harness.model.overview import CellOverview, Overview
-
-LABELS: dict[Metric, str] = {
-    "throughput_rps": "throughput",
-    "p50_ms": "p50",
-    "p99_ms": "p99",
-    "cpu_us_per_request": "CPU per request",
-    "rss_peak_bytes": "memory",
-}
-
 
 MEANINGS = {
     "*": "best of its column, or not told apart from the best",
@@ -44,14 +37,14 @@ def figure(cell: CellOverview, best: bool) -> str:
     """Throughput with its interval, and a mark for what to know of it at a glance: `*` best of its column or not told
     apart from the best, `^` at its ceiling, `!` without a valid visit, `x` failed."""
     sign = mark(cell, best)
-    if cell.throughput_rps is None:
+    if cell.throughput is None:
         return sign if cell.unproven_rps is None else f"{number(cell.unproven_rps)} {sign}"
-    return f"{number(cell.throughput_rps.estimate)} {half_width(cell.throughput_rps)}".rstrip() + sign
+    return f"{number(cell.throughput.estimate)} {half_width(cell.throughput)}".rstrip() + sign
 
 
 def mark(cell: CellOverview, best: bool) -> str:
     """The sign that a cell carries; empty where there is nothing to know."""
-    if cell.throughput_rps is None:
+    if cell.throughput is None:
         return "x" if cell.verdict == "failed" else "!"
     return "^" if cell.at_ceiling else "*" if best else ""
 
@@ -74,7 +67,7 @@ def best_cells(overview: Overview) -> set[str]:
     for ranking in overview.comparison.rankings:
         if ranking.axis == "server" and ranking.metric == "throughput_rps":
             for side in ranking.groups[0].members if ranking.groups else []:
-                found.add(f"{side.environment}:{side.cell}" if side.environment else side.cell)
+                found.add(side.cell)
     return found
 
 
@@ -109,34 +102,38 @@ def ratio(interval: Interval | None, *, of: str = "", digits: int = 2) -> str:
 
 def workload_of(cell: CellOverview) -> str:
     """With its parameters."""
-    return cell.cell.application.work
+    return cell.cell.variant.application.work_label
 
 
 def row_of(cell: CellOverview, among: Sequence[CellOverview]) -> str:
-    """Environment, server and load, as far as they vary."""
-    parts = [cell.environment] if cell.environment else []
-    parts.append(cell.cell.served_by)
-    for letter, of in (("t", _threads), ("p", _pool), ("", _load)):
-        if len({of(each) for each in among}) > 1:
-            parts.append(f"{letter}{of(cell)}")
-    return " ".join(parts)
+    """What stands before a cell's row: its options along the axes that tables have as rows, as far as they vary."""
+    return _options(cell, among, "row")
 
 
 def column_of(cell: CellOverview, among: Sequence[CellOverview]) -> str:
-    """Style and workers; the framework where it varies."""
-    return f"{variant(cell, among)} w{cell.cell.workers}".lstrip()
+    """What stands above a cell's column: its options along the axes that tables have as columns, as far as they vary."""
+    return _options(cell, among, "column")
+
+
+def _options(cell: CellOverview, among: Sequence[CellOverview], side: Literal["row", "column"]) -> str:
+    shown = [
+        each
+        for each in AXES
+        if each.side == side and (each.shown == "always" or len({each.option(one.cell) for one in among}) > 1)
+    ]
+    return " ".join(filter(None, (each.option(cell.cell) for each in shown)))
 
 
 def variant(cell: CellOverview, among: Sequence[CellOverview]) -> str:
     """Style; the framework before it where that varies. Nothing for an application of the user's."""
-    application = cell.cell.application
-    several = len({each.cell.application.framework for each in among}) > 1
-    return f"{application.framework} {application.style}" if several else application.style
+    framework, style = (axis(name) for name in ("framework", "style"))
+    several = len({framework.option(each.cell) for each in among}) > 1
+    return " ".join(filter(None, (framework.option(cell.cell) if several else "", style.option(cell.cell))))
 
 
 def served(cell: CellOverview) -> str:
     """The server with its options, after its environment where the run has several."""
-    return f"{cell.environment} {cell.cell.served_by}" if cell.environment else cell.cell.served_by
+    return " ".join(filter(None, (axis(name).option(cell.cell) for name in ("environment", "server"))))
 
 
 def sentence(text: str) -> str:
@@ -157,18 +154,6 @@ def noise(each: Noise) -> str:
         f"the same cell twice{ceiling}: {ratio(each.aa, digits=3)}; differences below {each.delta:.1%} are not "
         f"told{warning}"
     )
-
-
-def _threads(cell: CellOverview) -> int:
-    return cell.cell.threads
-
-
-def _pool(cell: CellOverview) -> int | None:
-    return cell.cell.pool_size
-
-
-def _load(cell: CellOverview) -> str:
-    return cell.cell.load
 
 
 def number(value: float) -> str:

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from handlers import catalogue
-from harness import assets
+from harness import resources
 from harness.database import connection
-from harness.measure.launch import free_port
+from harness.deploy.launch import free_port
+from harness.handlers import catalogue
 from harness.model.database import Database
 
 SERVED_BY = {
@@ -53,7 +53,7 @@ def ports(database: Database) -> Iterator[dict[str, int]]:
         found[framework] = free_port()
         where = str(found[framework]) if server == "uvicorn" else f"127.0.0.1:{found[framework]}"
         argv = [sys.executable, "-m", server, *arguments, where]
-        started.append(subprocess.Popen(argv, env=environment, cwd=assets.handlers().parent))
+        started.append(subprocess.Popen(argv, env=environment, cwd=resources.handlers().parent))
     try:
         for port in found.values():
             _wait(port)

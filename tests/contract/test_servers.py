@@ -9,20 +9,20 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-import servers
-from harness import plan
+from harness import servers
+from harness.applications.served import Probe
+from harness.config import plan
 from harness.database import connection
+from harness.deploy.launch import ask, start_server
+from harness.deploy.workers import Worker
 from harness.errors import TargetError
-from harness.measure.facts import reported, unmet
-from harness.measure.job import Service
-from harness.measure.launch import ask, start_server
+from harness.experiments.single import prepare_environment, service_of
+from harness.host import guard
+from harness.host.processes import Supervisor
+from harness.measure.collect import reported, unmet
+from harness.measure.job import ServerSpec
 from harness.model.database import Database
-from harness.runner import prepare_environment, service_of
-from harness.subjects.subject import Probe
-from harness.system import guard
-from harness.system.processes import Supervisor
-from harness.system.workers import Worker
-from servers.adapter import Adapter, Target
+from harness.servers.adapter import Adapter, Target
 
 VARIANTS = [(name, interface) for name in servers.names() for interface in servers.adapter(name).interfaces]
 OPTIONS = [
@@ -41,9 +41,9 @@ def database() -> Database:
     return connection.prepare(None, print)
 
 
-def service(server: str, interface: str, *, workload: str = "noop", style: str = "sync", **asked: object) -> Service:
+def service(server: str, interface: str, *, workload: str = "noop", style: str = "sync", **asked: object) -> ServerSpec:
     framework = "fastapi" if interface == "asgi" else "flask"
-    request = plan.Request(server=server, framework=framework, style=style, workload=workload, vus=10)
+    request = plan.CellSpec(server=server, framework=framework, style=style, workload=workload, vus=10)
     choice = plan.choose(replace(request, **asked))  # type: ignore[arg-type]
     return service_of(choice, prepare_environment(choice, None), None, pin="none", users=10)
 
@@ -130,7 +130,7 @@ def test_a_launch_binds_to_loopback_and_is_quiet(server: str, interface: str) ->
         python="python",
         module="m",
         attribute="a",
-        interface=wanted.cell.interface,
+        interface=wanted.cell.variant.interface,
         host="127.0.0.1",
         port=12345,
         workers=3,

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-import servers
+from harness import servers
 from tests.conftest import ROOT, Harness, processes_mentioning, sound
 
 APPLICATIONS = ROOT / "tests" / "applications"

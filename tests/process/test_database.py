@@ -20,7 +20,7 @@ import pytest
 
 from harness.database import connection, embedded, shop
 from harness.errors import LackError
-from harness.system import procfs
+from harness.host import procfs
 from tests.conftest import Harness, Postgres, sound
 
 TINY = "0.002"
@@ -218,7 +218,7 @@ def _wait_until_idle(data: str) -> None:
 
 
 def test_the_filling_tells_how_far_it_is(db: Harness, data: str) -> None:
-    seen: list[shop.Filling] = []
+    seen: list[shop.SeedProgress] = []
     with connection.connect(url(data)) as client:
         shop.fill(client, 0.002, 7, seen.append, force=True)
     fractions = [step.fraction for step in seen]

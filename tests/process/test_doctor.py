@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-import servers
+from harness import servers
+from harness.deploy.launch import free_port
 from harness.load import null_server
-from harness.measure.launch import free_port
 from tests.conftest import ROOT, Harness
 
 

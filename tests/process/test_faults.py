@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.system.workers import told
+from harness.deploy.workers import told
 from tests.conftest import ROOT, Harness, broken_environment, processes_mentioning, sound
 
 QUICK = ("--vus", "5", "--warmup", "500ms", "--duration", "1s", "--json")

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import plan, runner
+from harness.config import plan
+from harness.experiments import single as runner
 from harness.load import k6
-from harness.measure import Job, Measured, Service, measure
-from harness.model.cell import Timing
+from harness.measure import Job, Measured, ServerSpec, measure
+from harness.model.load import Timing
 from tests.conftest import Harness, processes_mentioning, sound
 
 TIMING = Timing(warmup_seconds=0.5, window_seconds=2.0)
@@ -81,13 +82,13 @@ def test_a_generator_that_is_missing_is_named(harness: Harness) -> None:
     assert "apt install wrk" in done.stderr
 
 
-def side(server: str, **asked: object) -> Service:
-    request = dataclasses.replace(plan.Request(server=server, workload="sleep", params=("ms=10",), vus=5), **asked)  # type: ignore[arg-type]
+def side(server: str, **asked: object) -> ServerSpec:
+    request = dataclasses.replace(plan.CellSpec(server=server, workload="sleep", params=("ms=10",), vus=5), **asked)  # type: ignore[arg-type]
     choice = plan.choose(request)
     return runner.service_of(choice, runner.prepare_environment(choice, None), None, pin="none", users=5)
 
 
-def both(first: Service, second: Service) -> list[Measured]:
+def both(first: ServerSpec, second: ServerSpec) -> list[Measured]:
     return measure(Job(sides=(first, second), timing=TIMING, generator=k6.find(None)), lambda _: None)
 
 
@@ -95,7 +96,7 @@ def test_two_sides_are_loaded_at_the_same_time(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     found = both(side("uvicorn"), side("granian", style="sync"))
     facts = [each.facts for each in found]
-    assert [each.cell.server for each in facts] == ["uvicorn", "granian"]
+    assert [each.cell.variant.server for each in facts] == ["uvicorn", "granian"]
     assert [piece.t for piece in facts[0].slices] == [piece.t for piece in facts[1].slices]
     for each in facts:
         assert each.requests > 100

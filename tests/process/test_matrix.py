@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness import review, store
+from harness import store
+from harness.analysis import review
 from tests.conftest import Harness, broken_environment, processes_mentioning
 
 # What others do to the machine meanwhile is no matter here, so no visit is repeated.

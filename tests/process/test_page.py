@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness import showing
+from harness.report import render as showing
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

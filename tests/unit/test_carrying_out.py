@@ -9,18 +9,20 @@ from typing import Any
 
 import pytest
 
-from harness import matrix, plan, store
+from harness import store
+from harness.config import expand
 from harness.errors import UsageError
+from harness.experiments import matrix
 from harness.model.plan import Axes, Plan
 
 
 def test_a_stored_duet_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    expansion = plan.expand(Plan(cells=[Axes(server=["uvicorn", "granian", "hypercorn"])]))
-    pairs = plan.duets(expansion, "uvicorn")
+    expansion = expand.expand(Plan(cells=[Axes(server=["uvicorn", "granian", "hypercorn"])]))
+    pairs = expand.duets(expansion, "uvicorn")
     made: list[tuple[str, str]] = []
 
     def perform(first: Any, second: Any, settings: Any, shown: Any) -> None:
-        names = (first.choice.cell.id, second.choice.cell.id)
+        names = (first.cell.label, second.cell.label)
         made.append(names)
         assert settings.out == tmp_path / "duets"
         folder = settings.out / str(len(made))
@@ -47,9 +49,9 @@ def test_a_stored_duet_is_not_made_again(tmp_path: Path, monkeypatch: pytest.Mon
     shown: Any = SimpleNamespace(tell=lambda _: None, observe=lambda _: None)
     work: Any = SimpleNamespace(duets=pairs, plan=Plan(cells=[Axes()]))
     folder = store.RunFolder(tmp_path, tmp_path)
-    matrix._duets(work, folder, matrix.Means(), shown)
+    matrix._duets(work, folder, matrix.ExecutionOptions(), shown)
     assert [second.partition("/")[0] for _, second in made] == ["granian", "hypercorn"]
-    matrix._duets(work, folder, matrix.Means(), shown)
+    matrix._duets(work, folder, matrix.ExecutionOptions(), shown)
     assert len(made) == 2
     assert [each.second.partition("/")[0] for each in store.read_duets(tmp_path)] == ["granian", "hypercorn"]
 
@@ -74,14 +76,14 @@ def test_a_disturbed_visit_is_repeated_at_a_quieter_moment(tmp_path: Path, monke
         name=lambda place: "a",
     )
     shown: Any = SimpleNamespace(begin=lambda *_: None, end=lambda _: None, tell=lambda _: None)
-    matrix._carry_out(work, store.RunFolder(tmp_path, tmp_path), {}, matrix.Means(), shown)
+    matrix._carry_out(work, store.RunFolder(tmp_path, tmp_path), {}, matrix.ExecutionOptions(), shown)
     assert said == ["1.1", "2.1", "3.1", "waited", "2.2", "3.2"]
 
 
 def test_a_run_is_gone_on_with_by_the_cell_that_it_visits_twice() -> None:
-    expansion = plan.expand(Plan(cells=[Axes(workload=["noop", "cpu"])]))
-    first, second = (each.name for each in expansion.cells)
-    assert plan.repeated(expansion) == 1
+    expansion = expand.expand(Plan(cells=[Axes(workload=["noop", "cpu"])]))
+    first, second = (each.label for each in expansion.cells)
+    assert expand.repeated(expansion) == 1
     assert matrix.place_of(first, expansion) == 0
     assert matrix.place_of(second, expansion) == 1
     assert matrix.place_of(None, expansion) == 1  # stored before a run said which
@@ -93,7 +95,7 @@ def test_duets_are_loaded_by_k6_whatever_loads_the_blocks(monkeypatch: pytest.Mo
     monkeypatch.setattr(matrix.load, "find", lambda name, path: asked.append((name, path)) or _Refuses())
     wanted = Plan(cells=[Axes(server=["uvicorn", "granian"])], generator="wrk", duet_baseline="uvicorn")
     with pytest.raises(UsageError, match="it refuses"):
-        matrix.prepare(wanted, plan.expand(wanted), 0, {}, matrix.Means(k6="mine"), lambda _: None)
+        matrix.prepare(wanted, expand.expand(wanted), 0, {}, matrix.ExecutionOptions(k6="mine"), lambda _: None)
     assert asked == [("k6", "mine"), ("wrk", None)]
 
 

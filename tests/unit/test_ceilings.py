@@ -6,13 +6,13 @@ from typing import Any, Literal
 
 import pytest
 
-from harness.judge.ceilings import ceiling
-from harness.judge.verdict import judge
-from harness.model.measurement import Facts, Waits
+from harness.analysis.bounds import ceiling
+from harness.analysis.evaluate import judge
+from harness.model.measurement import Measurement, Waits
 
 
 def facts_of(
-    facts: Facts,
+    facts: Measurement,
     *,
     total: float,
     occupied: float,
@@ -22,7 +22,7 @@ def facts_of(
     users: int | None = 200,
     rate: float | None = None,
     connections: list[int] | None = None,
-) -> Facts:
+) -> Measurement:
     server: dict[str, Any] = {
         "connections_by_worker": connections,
         "effective": facts.server.effective | {"threads": threads},
@@ -66,18 +66,20 @@ def facts_of(
         ({"total": 1, "occupied": 1, "threads": "40 / 20", "users": 100}, 100, "100 users ÷ 1 s"),
     ],
 )
-def test_the_lowest_ceiling_and_how_it_follows(facts: Facts, given: dict[str, Any], rps: float, limit: str) -> None:
+def test_the_lowest_ceiling_and_how_it_follows(
+    facts: Measurement, given: dict[str, Any], rps: float, limit: str
+) -> None:
     found = ceiling(facts_of(facts, **given))
     assert found is not None
     assert (found.rps, found.limit) == (pytest.approx(rps), limit)
 
 
-def test_without_known_waits_there_is_none(facts: Facts) -> None:
+def test_without_known_waits_there_is_none(facts: Measurement) -> None:
     assert ceiling(facts) is None
     assert ceiling(facts_of(facts, total=0.0, occupied=0.0)) is None
 
 
-def test_a_cell_at_its_ceiling_is_marked(facts: Facts) -> None:
+def test_a_cell_at_its_ceiling_is_marked(facts: Measurement) -> None:
     at = judge(facts_of(facts, total=0.1, occupied=0.0, slot="event loop", users=100))
     assert at.ceiling_fraction == pytest.approx(0.9876)
     assert "tells no servers apart" in at.notes[0]

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from harness import claims, configuration, plan
-from harness.judge.claims import CLAIMS, judge_claims
-from harness.judge.overview import Visit, judge_all
-from harness.model.cell import Cell
+from harness.analysis import studies
+from harness.analysis.claims import CLAIMS, judge_claims
+from harness.analysis.overview import Visit, judge_all
+from harness.config import expand, presets
 from harness.model.claims import ClaimResult
-from harness.model.measurement import Facts, Waits
+from harness.model.measurement import Measurement, Waits
+from harness.model.variant import Cell
 
 NOISE = (1.0, 1.01, 0.99, 1.0, 1.01, 0.99, 1.0, 1.0)
 
 
 def said(
-    facts: Facts, rates: dict[str, float], *, invalid: str = "", note: str | None = None
+    facts: Measurement, rates: dict[str, float], *, invalid: str = "", note: str | None = None
 ) -> dict[str, ClaimResult]:
     """The claims, of a run of the preset in which the cells whose names begin so have these throughputs, others 100."""
     visits = []
-    for each in plan.expand(configuration.preset("article")).cells:
-        cell: Cell = each.choice.cell
-        rate = next((rate for name, rate in rates.items() if cell.id.startswith(name)), 100.0)
-        stolen = 3.0 if invalid and cell.id.startswith(invalid) else 0.0
+    for each in expand.expand(presets.preset("article")).cells:
+        cell: Cell = each.cell
+        rate = next((rate for name, rate in rates.items() if cell.label.startswith(name)), 100.0)
+        stolen = 3.0 if invalid and cell.label.startswith(invalid) else 0.0
         for block, noise in enumerate(NOISE, 1):
             found = facts.model_copy(
                 update={
@@ -35,18 +36,18 @@ def said(
                 }
             )
             visits.append(Visit(environment="", cell=cell, block=block, repeat=False, facts=found, failure=None))
-    results = judge_claims(judge_all(visits), claims.published())
+    results = judge_claims(judge_all(visits), studies.published())
     return {f"{each.claim} {each.case}".strip(): each for each in results}
 
 
 def test_every_claim_has_its_published_figures() -> None:
-    published = claims.published()
+    published = studies.published()
     rows = [row for claim in CLAIMS for _, *pair in claim.pairs for row in pair]
     assert all(row in published for row in rows)
     assert [claim.name for claim in CLAIMS] == [f"C{number}" for number in range(1, 10)]
 
 
-def test_published_ratios_are_those_of_the_study(facts: Facts) -> None:
+def test_published_ratios_are_those_of_the_study(facts: Measurement) -> None:
     found = said(facts, {})
     shown = {name: each.published for name, each in found.items()}
     stated = {"C1": 3.74, "C2": 0.07, "C3": 1.04, "C4": 0.34, "C5": 1.79}
@@ -59,7 +60,7 @@ def test_published_ratios_are_those_of_the_study(facts: Facts) -> None:
     assert {claim: shown[claim] for claim in stated} == pytest.approx(stated, abs=0.006)
 
 
-def test_every_cell_of_the_claims_is_in_the_preset(facts: Facts) -> None:
+def test_every_cell_of_the_claims_is_in_the_preset(facts: Measurement) -> None:
     assert not [name for name, each in said(facts, {}).items() if not (each.numerator and each.denominator)]
 
 
@@ -79,13 +80,13 @@ def test_every_cell_of_the_claims_is_in_the_preset(facts: Facts) -> None:
     ],
 )
 def test_a_claim_is_judged_by_the_whole_interval(
-    facts: Facts, rates: dict[str, float], claim: str, verdict: str
+    facts: Measurement, rates: dict[str, float], claim: str, verdict: str
 ) -> None:
     found = said(facts, rates)[claim]
     assert found.verdict == verdict, found
 
 
-def test_what_cannot_be_told_has_its_reason(facts: Facts) -> None:
+def test_what_cannot_be_told_has_its_reason(facts: Measurement) -> None:
     assert said(facts, {}, invalid="uvicorn/fastapi/async/select")["C5"].verdict == "cannot be told"
     assert "others took" in said(facts, {}, invalid="uvicorn/fastapi/async/select")["C5"].why
     shared = said(facts, {}, note="2 workers share 1 core: scaling cannot show here")
@@ -94,4 +95,4 @@ def test_what_cannot_be_told_has_its_reason(facts: Facts) -> None:
         "2 workers share 1 core: scaling cannot show here",
     )
     assert shared["C5"].verdict != "cannot be told"
-    assert all(each.verdict == "cannot be told" for each in judge_claims([], claims.published()))
+    assert all(each.verdict == "cannot be told" for each in judge_claims([], studies.published()))

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from harness.judge.verdict import judge
+from harness.analysis.evaluate import judge
 from harness.measure import Progress
-from harness.model.cell import Timing
-from harness.model.measurement import DatabaseFacts, Facts, Latency
+from harness.model.load import Timing
+from harness.model.measurement import DatabaseFacts, Latency, Measurement
 from harness.report import console, progress
 
 
-def shown(facts: Facts, capsys: pytest.CaptureFixture[str], log: str = "") -> str:
+def shown(facts: Measurement, capsys: pytest.CaptureFixture[str], log: str = "") -> str:
     return console.text(facts, judge(facts), Path("results/x"), log)
 
 
-def test_a_valid_measurement(facts: Facts, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_valid_measurement(facts: Measurement, capsys: pytest.CaptureFixture[str]) -> None:
     text = shown(facts, capsys)
     for part in (
         "granian/fastapi/async/sleep?ms=100/w2/c100",
@@ -41,14 +41,14 @@ def test_a_valid_measurement(facts: Facts, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_failed_one_shows_reasons_and_the_log(
-    change: Callable[..., Facts], capsys: pytest.CaptureFixture[str]
+    change: Callable[..., Measurement], capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = shown(change(failures={"timeout": 5000}), capsys, log="Segmentation fault")
     assert "failed      33.6% of the requests failed: 5,000 timed out" in text
     assert "Segmentation fault" in text
 
 
-def test_what_is_not_known_is_not_shown_as_a_number(facts: Facts, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_not_known_is_not_shown_as_a_number(facts: Measurement, capsys: pytest.CaptureFixture[str]) -> None:
     latency = Latency(min=1, mean=1, p50=1, p90=None, p95=None, p99=None, max=2)
     assert "p50 1.0   max 2.0 ms   (p90, p99: too few requests)" in shown(
         facts.model_copy(update={"latency_ms": latency}), capsys
@@ -57,7 +57,7 @@ def test_what_is_not_known_is_not_shown_as_a_number(facts: Facts, capsys: pytest
     assert "latency     –" in shown(facts.model_copy(update={"latency_ms": nothing}), capsys)
 
 
-def test_the_database_is_shown(facts: Facts, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_database_is_shown(facts: Measurement, capsys: pytest.CaptureFixture[str]) -> None:
     database = DatabaseFacts(
         kind="embedded",
         version="18.4",

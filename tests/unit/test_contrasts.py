@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from harness.judge.contrasts import MINIMUM_BLOCKS, compare, tie_groups, verdict
-from harness.judge.statistics import interval
-from harness.model.cell import Cell
-from harness.model.comparison import Comparison, Contrast, Interval, MainEffect, Metric, Noise, Observation, Ranking
+from harness.analysis.contrasts import MINIMUM_BLOCKS, compare, tie_groups, verdict
+from harness.model.comparison import Comparison, Contrast, Interval, MainEffect, Noise, Observation, Ranking
+from harness.model.metrics import Metric
+from harness.model.variant import Cell
+from harness.stats.intervals import interval
 
 WANDER = (1.0, -0.6, 0.3, -1.2, 0.8, -0.9, 1.1, -0.5)
 """Deviations of eight blocks: they add up to 0, and their standard deviation is 0.926."""
@@ -26,8 +27,8 @@ def values(factor: float, spread: float = 0.0, wander: Sequence[float] = WANDER)
 
 def changed(cell: Cell, **parts: Any) -> Cell:
     """The cell with other parts; those of its application as well."""
-    application = {name: parts.pop(name) for name in list(parts) if name in type(cell.application).model_fields}
-    return cell.model_copy(update={**parts, "application": cell.application.model_copy(update=application)})
+    application = {name: parts.pop(name) for name in list(parts) if name in type(cell.variant.application).model_fields}
+    return cell.model_copy(update={**parts, "application": cell.variant.application.model_copy(update=application)})
 
 
 def visits(
@@ -252,7 +253,7 @@ def test_each_axis_has_its_contrasts(cell: Cell, axis: str, parts: dict[str, Any
     (found,) = comparison.contrasts
     assert found.axis == axis
     assert (found.a.option, found.b.option) == options
-    assert (found.a.cell, found.b.cell) == (cell.id, changed(cell, **parts).id)
+    assert (found.a.cell, found.b.cell) == (cell.label, changed(cell, **parts).id)
     assert found.stratum == ""
 
 
@@ -260,7 +261,7 @@ def test_environments_are_an_axis_and_tell_equal_cells_apart(cell: Cell) -> None
     comparison = compare(visits(cell, values(1)) + visits(cell, values(1.1), environment="3.13"))
     (found,) = comparison.contrasts
     assert (found.axis, found.a.environment, found.b.environment) == ("environment", "3.11", "3.13")
-    assert found.a.cell == found.b.cell == cell.id
+    assert found.a.cell == found.b.cell == cell.label
 
 
 @pytest.mark.parametrize(
@@ -518,7 +519,7 @@ def test_a_main_effect_needs_every_stratum(cell: Cell) -> None:
     assert compare(observations).main_effects == []
     for vus in (50, 100):
         observations += servers(cell, values(1), values(1.1), workers=2, vus=vus)
-    ceiling = [visit.model_copy(update={"at_ceiling": visit.cell.vus == 50}) for visit in observations]
+    ceiling = [visit.model_copy(update={"at_ceiling": visit.cell.load.users == 50}) for visit in observations]
     found = main_effect(compare(ceiling))
     assert (found.strata, found.effect) == (3, None)
     assert found.reason == "1 of 3 strata cannot be compared"

@@ -10,10 +10,10 @@ import pytest
 
 from harness.database import connection, embedded, shop, tasks, tuning
 from harness.errors import UsageError
-from harness.load.generator import Draw
 from harness.model.database import DatabaseStatus, ShopStatus, TableStatus
+from harness.model.load import Feed
 from harness.report import database
-from harness.report.progress import FillingLines
+from harness.report.progress import SeedLines
 
 MACHINE = tuning.Machine(
     memory_bytes=8 * tuning.GB, cores=4, disk_free_bytes=100 * tuning.GB, shared_memory_bytes=4 * tuning.GB
@@ -45,13 +45,13 @@ def test_sizes_follow_the_scale() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 997, 10_000])
 def test_every_number_is_drawn_once_before_any_is_drawn_twice(count: int) -> None:
-    draw = Draw(count=count)
+    draw = Feed(count=count)
     drawn = [1 + (i * draw.step) % draw.count for i in range(count)]  # as k6/cell.js computes it
     assert sorted(drawn) == list(range(1, count + 1))
 
 
 def test_neighbours_in_the_order_are_far_apart() -> None:
-    draw = Draw(count=1_000_000)
+    draw = Feed(count=1_000_000)
     drawn = [1 + (i * draw.step) % draw.count for i in range(1000)]
     assert min(abs(a - b) for a, b in itertools.pairwise(drawn)) > 100_000
 
@@ -131,12 +131,12 @@ def test_progress_in_a_pipe_says_what_how_far_and_how_long(
 ) -> None:
     now = 1000.0
     monkeypatch.setattr("harness.report.progress.time.monotonic", lambda: now)
-    lines = FillingLines()
-    lines.observe(shop.Filling(doing="inserting users", fraction=0, rows=0, of_rows=100))
+    lines = SeedLines()
+    lines.observe(shop.SeedProgress(doing="inserting users", fraction=0, rows=0, of_rows=100))
     now += 2
-    lines.observe(shop.Filling(doing="inserting users", fraction=0.1, rows=10, of_rows=100))
+    lines.observe(shop.SeedProgress(doing="inserting users", fraction=0.1, rows=10, of_rows=100))
     now += 8
-    lines.observe(shop.Filling(doing="inserting orders", fraction=0.5, rows=50, of_rows=100))
+    lines.observe(shop.SeedProgress(doing="inserting orders", fraction=0.5, rows=50, of_rows=100))
     assert capsys.readouterr().err.splitlines() == [
         "  inserting users: 0 of 100 rows",
         "  inserting orders: 50 of 100 rows, about 10 s left",

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from harness.judge.diagnosis import diagnose
+from harness.analysis.diagnosis import diagnose
+from harness.deploy import workers
+from harness.deploy.workers import Counters
 from harness.measure import evidence as gathering
-from harness.model.measurement import DatabaseFacts, Evidence, Facts, Lag, PoolUse, ThreadUse, Waits
-from harness.system import workers
-from harness.system.workers import Counters
+from harness.model.measurement import DatabaseFacts, Lag, Measurement, PoolUse, ThreadUse, Waits, WorkerStats
 
-QUIET = Evidence(
+QUIET = WorkerStats(
     loop_lag_ms=Lag(p50=0.2, p99=1.0, max=2.0), threads=None, pool=None, in_flight_mean=99.0, cpu_cores_by_worker=[0.2]
 )
 DATABASE = DatabaseFacts(
@@ -20,7 +20,9 @@ DATABASE = DatabaseFacts(
 )
 
 
-def changed(facts: Facts, *, server: dict[str, Any] | None = None, evidence: dict[str, Any], **parts: Any) -> Facts:
+def changed(
+    facts: Measurement, *, server: dict[str, Any] | None = None, evidence: dict[str, Any], **parts: Any
+) -> Measurement:
     updates = {"evidence": QUIET.model_copy(update=evidence), **parts}
     if server:
         updates["server"] = facts.server.model_copy(update=server)
@@ -61,7 +63,7 @@ POOL = {"pool": PoolUse(connections=10, requests=1000, queued=900, wait_ms_mean=
     ],
 )
 def test_each_cause_is_found(
-    facts: Facts,
+    facts: Measurement,
     evidence: dict[str, Any],
     server: dict[str, Any] | None,
     parts: dict[str, Any],
@@ -74,21 +76,21 @@ def test_each_cause_is_found(
     assert says in found.message
 
 
-def test_a_generator_at_its_limit_comes_first(facts: Facts) -> None:
+def test_a_generator_at_its_limit_comes_first(facts: Measurement) -> None:
     busy = facts.generator.model_copy(update={"cpu_cores": 0.95})
     found = diagnose(changed(facts, evidence=THREADS, generator=busy))
     assert found is not None
     assert found.bound_by == "generator"
 
 
-def test_a_served_rate_leaves_room(facts: Facts) -> None:
+def test_a_served_rate_leaves_room(facts: Measurement) -> None:
     cell = facts.cell.model_copy(update={"vus": None, "rate": 990.0})
     found = diagnose(changed(facts, evidence={"in_flight_mean": 3.0}, cell=cell))
     assert found is not None
     assert found.bound_by == "rate"
 
 
-def test_what_was_not_gathered_is_not_diagnosed(facts: Facts) -> None:
+def test_what_was_not_gathered_is_not_diagnosed(facts: Measurement) -> None:
     assert diagnose(facts) is None
 
 

@@ -13,11 +13,11 @@ from types import ModuleType
 
 import pytest
 
-import servers
-from handlers import catalogue
-from handlers.styles import STYLES
-from harness.judge.gates import GENERATOR_SHARE
-from harness.model.measurement import DatabaseFacts, Facts, GeneratorFacts, ServerFacts
+from harness import servers
+from harness.analysis.validity import GENERATOR_SHARE
+from harness.handlers import catalogue
+from harness.handlers.styles import STYLES
+from harness.model.measurement import DatabaseFacts, GeneratorFacts, Measurement, ServerFacts
 from harness.model.plan import Plan
 from tests.conftest import ROOT
 
@@ -96,7 +96,7 @@ def test_links_lead_somewhere() -> None:
 def test_every_field_of_a_result_is_documented() -> None:
     page = text("docs/results.md")
     documented = set(re.findall(r"`([a-z_0-9]+)", page))
-    for name in set(Facts.model_fields) - {"started_at", "routes", "environment"}:
+    for name in set(Measurement.model_fields) - {"started_at", "routes", "environment"}:
         assert name in documented, name
     assert {"effective", "declared_limits", "unmet", "workers_lost"} <= documented & set(ServerFacts.model_fields)
     assert {"offered_rps", "overdue", "lateness_ms_p99"} <= documented & set(GeneratorFacts.model_fields)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import doctor
+from harness.experiments import doctor
 from harness.model.doctor import Finding
 from harness.report import doctor as shown
 

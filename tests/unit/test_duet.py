@@ -10,15 +10,15 @@ from collections.abc import Callable
 import pytest
 from scipy import stats
 
-from harness import plan
+from harness.analysis import duet
+from harness.config.cells import CellSpec, parse_cell, resolve_cell
 from harness.errors import UsageError
-from harness.judge import duet
-from harness.model.cell import Cell
 from harness.model.comparison import Interval
-from harness.model.measurement import Facts, Slice
+from harness.model.measurement import Measurement, Slice
+from harness.model.variant import Cell
 
 
-def sliced(facts: Facts, *slices: tuple[int, float]) -> Facts:
+def sliced(facts: Measurement, *slices: tuple[int, float]) -> Measurement:
     """With these requests and CPU seconds per slice."""
     found = [
         Slice(t=float(place), seconds=1.0, requests=requests, cpu_seconds=cpu, lag_ms=None, rss_bytes=1)
@@ -27,7 +27,7 @@ def sliced(facts: Facts, *slices: tuple[int, float]) -> Facts:
     return facts.model_copy(update={"slices": found})
 
 
-def test_a_restart_is_the_mean_over_its_slices(facts: Facts) -> None:
+def test_a_restart_is_the_mean_over_its_slices(facts: Measurement) -> None:
     first = sliced(facts, (1000, 0.5), (500, 0.5))
     second = sliced(facts, (500, 0.5), (500, 0.5))
     assert duet.restart_log(first, second) == pytest.approx(math.log(2) / 2)
@@ -83,12 +83,12 @@ def test_the_gate_needs_the_whole_interval() -> None:
     assert duet.beyond(ratio.model_copy(update={"n": 5}), 0.01) is False
 
 
-def test_a_fair_restart_counts(facts: Facts) -> None:
+def test_a_fair_restart_counts(facts: Measurement) -> None:
     good = sliced(facts, (1000, 0.5), (1000, 0.5))
     assert duet.void(good, good) is None
 
 
-def test_steal_alone_voids_nothing(change: Callable[..., Facts]) -> None:
+def test_steal_alone_voids_nothing(change: Callable[..., Measurement]) -> None:
     stolen = sliced(change(machine={"stolen_cores": 1.0}), (1000, 0.5))
     assert duet.void(stolen, stolen) is None
 
@@ -102,13 +102,15 @@ def test_steal_alone_voids_nothing(change: Callable[..., Facts]) -> None:
         ({"sampled": {"wrong": 1, "example": "so"}}, "answers were wrong"),
     ],
 )
-def test_what_voids_a_restart(change: Callable[..., Facts], part: dict[str, dict[str, object]], says: str) -> None:
+def test_what_voids_a_restart(
+    change: Callable[..., Measurement], part: dict[str, dict[str, object]], says: str
+) -> None:
     bad, good = sliced(change(**part), (1000, 0.5)), sliced(change(), (1000, 0.5))
     assert says in (duet.void(bad, good) or "")
     assert says in (duet.void(good, bad) or "")
 
 
-def test_unequal_progress_voids_a_restart(facts: Facts) -> None:
+def test_unequal_progress_voids_a_restart(facts: Measurement) -> None:
     good, starved = sliced(facts, (1000, 0.5), (1000, 0.5)), sliced(facts, (1000, 0.5), (10, 0.01))
     assert "unequal progress" in (duet.void(good, starved) or "")
     assert "unequal progress" in (duet.void(starved, good) or "")
@@ -116,22 +118,22 @@ def test_unequal_progress_voids_a_restart(facts: Facts) -> None:
 
 
 def test_cells_are_written_in_parts() -> None:
-    shared = plan.Request(server="", workload="noop", vus=16)
-    found = plan.parse_cell("uvicorn:loop=asyncio,http=h11/sync/sleep?ms=5/w2/t10", shared)
-    assert found == plan.Request(
+    shared = CellSpec(server="", workload="noop", users=16)
+    found = parse_cell("uvicorn:loop=asyncio,http=h11/sync/sleep?ms=5/w2/t10", shared)
+    assert found == CellSpec(
         server="uvicorn:loop=asyncio,http=h11",
         style="sync",
         workload="sleep",
         params=("ms=5",),
         workers=2,
         threads=10,
-        vus=16,
+        users=16,
     )
-    assert plan.parse_cell("granian", shared) == plan.Request(server="granian", workload="noop", vus=16)
+    assert parse_cell("granian", shared) == CellSpec(server="granian", workload="noop", users=16)
     with pytest.raises(UsageError, match="'fast' is no framework, style, workload, application or number"):
-        plan.parse_cell("granian/fast", shared)
+        parse_cell("granian/fast", shared)
 
 
 def test_a_cell_s_id_is_its_written_form(cell: Cell) -> None:
-    found = plan.choose(plan.parse_cell(cell.id, plan.Request(server="", workload="noop", vus=1)))
-    assert found.cell.id == cell.id
+    found = resolve_cell(parse_cell(cell.label, CellSpec(server="", workload="noop", users=1)))
+    assert found.cell.label == cell.label

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.judge.verdict import judge
-from harness.model.measurement import Facts, Failures, Latency, Slice
+from harness.analysis.evaluate import judge
+from harness.model.measurement import Failures, Latency, Measurement, Slice
 
 
-def test_a_flawless_measurement_is_valid(facts: Facts) -> None:
+def test_a_flawless_measurement_is_valid(facts: Measurement) -> None:
     judgement = judge(facts)
     assert judgement.verdict == "valid"
     assert judgement.reasons == []
@@ -35,7 +35,7 @@ def test_a_flawless_measurement_is_valid(facts: Facts) -> None:
     ],
 )
 def test_each_flaw_is_caught(
-    change: Callable[..., Facts], part: str, values: dict[str, object], verdict: str, gate: str, says: str
+    change: Callable[..., Measurement], part: str, values: dict[str, object], verdict: str, gate: str, says: str
 ) -> None:
     judgement = judge(change(**{part: values}))
     assert judgement.verdict == verdict
@@ -53,52 +53,52 @@ def test_each_flaw_is_caught(
     ],
 )
 def test_a_generator_without_cpu_time_left_says_what_helps_once(
-    change: Callable[..., Facts], generator: dict[str, object], says: str
+    change: Callable[..., Measurement], generator: dict[str, object], says: str
 ) -> None:
     reasons = judge(change(generator=generator)).reasons
     assert reasons[-1].message.endswith(says)
     assert sum("more cores" in reason.message for reason in reasons) == 1
 
 
-def test_a_lower_rate_relieves_a_generator(change: Callable[..., Facts], facts: Facts) -> None:
+def test_a_lower_rate_relieves_a_generator(change: Callable[..., Measurement], facts: Measurement) -> None:
     open_load = facts.cell.model_copy(update={"vus": None, "rate": 100.0})
     busy = change(generator={"cpu_cores": 0.81}).model_copy(update={"cell": open_load})
     assert judge(busy).reasons[0].message.endswith("or a lower rate")
 
 
-def test_an_open_load_that_was_sent_is_valid(change: Callable[..., Facts]) -> None:
+def test_an_open_load_that_was_sent_is_valid(change: Callable[..., Measurement]) -> None:
     assert judge(change(generator={"offered_rps": 100.0, "overdue": 10})).verdict == "valid"
 
 
-def test_a_few_failures_are_within_the_limit(change: Callable[..., Facts]) -> None:
+def test_a_few_failures_are_within_the_limit(change: Callable[..., Measurement]) -> None:
     assert judge(change(failures={"connection": 9})).verdict == "valid"
 
 
-def test_failures_outweigh_invalidity_and_both_are_told(change: Callable[..., Facts]) -> None:
+def test_failures_outweigh_invalidity_and_both_are_told(change: Callable[..., Measurement]) -> None:
     judgement = judge(change(failures={"connection": 500}, server={"workers_lost": 2}))
     assert judgement.verdict == "failed"
     assert [reason.gate for reason in judgement.reasons] == ["failures", "workers"]
 
 
-def test_nothing_at_all_is_failed(facts: Facts) -> None:
+def test_nothing_at_all_is_failed(facts: Measurement) -> None:
     nothing = facts.model_copy(update={"requests": 0, "failures": Failures(timeout=0, connection=0, status=0)})
     assert judge(nothing).verdict == "failed"
 
 
-def test_a_window_of_few_service_times_is_noted(facts: Facts) -> None:
+def test_a_window_of_few_service_times_is_noted(facts: Measurement) -> None:
     slow = Latency(min=900, mean=1000, p50=1000, p90=1000, p95=None, p99=None, max=1000)
     notes = judge(facts.model_copy(update={"latency_ms": slow})).notes
     assert len(notes) == 1
     assert "10 service times of 1,000 ms" in notes[0]
 
 
-def test_a_queue_that_is_still_filling_is_noted(facts: Facts) -> None:
+def test_a_queue_that_is_still_filling_is_noted(facts: Measurement) -> None:
     def noted(*, requests: int, timed_out: int = 0, **changes: object) -> list[str]:
         failures = Failures(timeout=timed_out, connection=0, status=0)
         found = facts.model_copy(update={"requests": requests, "failures": failures, **changes})
         return [note for note in judge(found).notes if "still filling" in note]
 
-    assert facts.cell.vus == 100
+    assert facts.cell.load.users == 100
     enough = round(100 * facts.window_seconds / (facts.warmup_seconds + 0.049 * facts.window_seconds))
     assert noted(requests=enough) == []
     (note,) = noted(requests=enough // 2)
@@ -122,7 +122,7 @@ def slices(*rates: int) -> list[Slice]:
         ((1000, 950, 900, 850, 800, 750, 700, 650, 600, 550), "28% slower"),
     ],
 )
-def test_a_window_that_is_not_steady_is_caught(facts: Facts, rates: tuple[int, ...], says: str) -> None:
+def test_a_window_that_is_not_steady_is_caught(facts: Measurement, rates: tuple[int, ...], says: str) -> None:
     reasons = judge(facts.model_copy(update={"slices": slices(*rates)})).reasons
     assert [reason.gate for reason in reasons] == ["steady"]
     assert says in reasons[0].message
@@ -137,17 +137,17 @@ def test_a_window_that_is_not_steady_is_caught(facts: Facts, rates: tuple[int, .
         (1000, 1000, 1000, 500, 500),  # too few to tell
     ],
 )
-def test_what_wanders_anyway_is_steady(facts: Facts, rates: tuple[int, ...]) -> None:
+def test_what_wanders_anyway_is_steady(facts: Measurement, rates: tuple[int, ...]) -> None:
     assert judge(facts.model_copy(update={"slices": slices(*rates)})).verdict == "valid"
 
 
-def test_slow_requests_are_not_judged_by_their_slices(facts: Facts) -> None:
+def test_slow_requests_are_not_judged_by_their_slices(facts: Measurement) -> None:
     slow = facts.latency_ms.model_copy(update={"p50": 501.0})
     update = {"slices": slices(1000, 1000, 1000, 1000, 500, 500, 500, 500), "latency_ms": slow}
     assert judge(facts.model_copy(update=update)).verdict == "valid"
 
 
-def test_late_requests_of_idle_users_are_the_generators_fault(facts: Facts) -> None:
+def test_late_requests_of_idle_users_are_the_generators_fault(facts: Measurement) -> None:
     generator = facts.generator.model_copy(update={"lateness_ms_p99": 12.0, "users_accounted": 50.0})
     cell = facts.cell.model_copy(update={"vus": None, "rate": 100.0})
     reasons = judge(facts.model_copy(update={"generator": generator, "cell": cell})).reasons
@@ -155,5 +155,5 @@ def test_late_requests_of_idle_users_are_the_generators_fault(facts: Facts) -> N
     assert "12.0 ms late" in reasons[0].message
 
 
-def test_late_requests_of_busy_users_are_no_fault_of_the_generator(change: Callable[..., Facts]) -> None:
+def test_late_requests_of_busy_users_are_no_fault_of_the_generator(change: Callable[..., Measurement]) -> None:
     assert judge(change(generator={"lateness_ms_p99": 12.0, "users_accounted": 99.0})).verdict == "valid"

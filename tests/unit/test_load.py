@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from harness.load import k6, summary, wrk
-from harness.load.generator import Summary
+from harness.load.generator import LoadSummary
 
 
-def read(document: dict[str, dict[str, float]], place: int = 0) -> Summary:
+def read(document: dict[str, dict[str, float]], place: int = 0) -> LoadSummary:
     return k6.read_summary(document, place, 10.0, [])
 
 

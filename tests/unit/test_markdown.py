@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.judge.overview import Visit, overview
-from harness.model.measurement import Facts
+from harness.analysis.overview import Visit, overview
+from harness.model.measurement import Measurement
 from harness.report import markdown
 
 
@@ -20,7 +20,7 @@ def test_text_from_a_result_is_no_markup(hostile: str) -> None:
         assert text.count(mark) == text.count("\\" + mark)
 
 
-def test_a_cell_s_name_cannot_leave_its_code_or_its_table_cell(facts: Facts) -> None:
+def test_a_cell_s_name_cannot_leave_its_code_or_its_table_cell(facts: Measurement) -> None:
     hostile = "evil`|<script>alert(1)</script>\n| x |"
     cell = facts.cell.model_copy(update={"server": hostile})
     visit = Visit(

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import axes, configuration, plan
+from harness.config import axes, expand, files, plan, presets
+from harness.config.matrix import MatrixOptions, matrix_plan, refuse_with_resume
+from harness.config.parsing import parse_timing, split_list, split_servers
 from harness.errors import UsageError
 from harness.model.plan import Axes, Plan
 from harness.report import plan as shown
@@ -17,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def names(*groups: Axes) -> list[str]:
-    return [each.name for each in plan.expand(Plan(cells=list(groups))).cells]
+    return [each.name for each in expand.expand(Plan(cells=list(groups))).cells]
 
 
 def test_axes_are_multiplied() -> None:
@@ -28,7 +30,7 @@ def test_axes_are_multiplied() -> None:
 
 def test_what_cannot_exist_is_left_out_with_its_reason() -> None:
     wanted = Plan(cells=[Axes(framework=["fastapi", "flask"], style=["async", "blocking"], workload=["mixed"])])
-    found = plan.expand(wanted)
+    found = expand.expand(wanted)
     assert [each.name for each in found.cells] == [
         "uvicorn/fastapi/async/mixed?ms=100/w1/c100",
         "uvicorn/flask/async/mixed?ms=100/w1/c100",
@@ -42,12 +44,12 @@ def test_what_cannot_exist_is_left_out_with_its_reason() -> None:
 
 def test_an_unknown_name_is_an_error_and_no_impossible_cell() -> None:
     with pytest.raises(UsageError, match="unknown server 'unicorn'"):
-        plan.expand(Plan(cells=[Axes(server=["unicorn", "uvicorn"])]))
+        expand.expand(Plan(cells=[Axes(server=["unicorn", "uvicorn"])]))
 
 
 def test_a_plan_of_which_nothing_can_exist_is_refused() -> None:
     with pytest.raises(UsageError, match="nothing of the plan can exist; uvicorn/fastapi/blocking/mixed"):
-        plan.expand(Plan(cells=[Axes(style=["blocking"], workload=["mixed"])]))
+        expand.expand(Plan(cells=[Axes(style=["blocking"], workload=["mixed"])]))
 
 
 def test_pool_sizes_are_for_workloads_with_a_database_only() -> None:
@@ -70,32 +72,32 @@ def test_closed_and_open_loads_are_one_axis() -> None:
 
 @pytest.mark.parametrize(("cells", "blocks"), [(1, 1), (5, 8), (12, 7)])
 def test_each_block_has_every_cell_once_and_one_twice(cells: int, blocks: int) -> None:
-    found = plan.order(cells, blocks, seed=3)
+    found = expand.order(cells, blocks, seed=3)
     assert len(found) == blocks
     assert all(sorted(block) == list(range(cells + 1)) for block in found)
     assert all(found[place + 1] == found[place][::-1] for place in range(0, blocks - 1, 2))
 
 
 def test_the_order_follows_from_the_seed() -> None:
-    assert plan.order(20, 4, seed=1) == plan.order(20, 4, seed=1)
-    assert plan.order(20, 4, seed=1) != plan.order(20, 4, seed=2)
-    first, third = plan.order(20, 4, seed=1)[0], plan.order(20, 4, seed=1)[2]
+    assert expand.order(20, 4, seed=1) == expand.order(20, 4, seed=1)
+    assert expand.order(20, 4, seed=1) != expand.order(20, 4, seed=2)
+    first, third = expand.order(20, 4, seed=1)[0], expand.order(20, 4, seed=1)[2]
     assert first != third
 
 
 def test_the_cell_that_is_visited_twice_is_not_held_at_a_ceiling() -> None:
-    expansion = plan.expand(Plan(cells=[Axes(workload=["sleep", "mixed", "noop", "cpu"])]))
-    assert expansion.cells[plan.repeated(expansion)].choice.cell.application.workload == "cpu"
-    assert plan.repeated(plan.expand(Plan(cells=[Axes(workload=["sleep", "mixed"])]))) == 0
+    expansion = expand.expand(Plan(cells=[Axes(workload=["sleep", "mixed", "noop", "cpu"])]))
+    assert expansion.cells[expand.repeated(expansion)].cell.variant.application.workload == "cpu"
+    assert expand.repeated(expand.expand(Plan(cells=[Axes(workload=["sleep", "mixed"])]))) == 0
 
 
 def test_noop_is_visited_twice_only_where_all_else_waits() -> None:
-    assert plan.repeated(plan.expand(Plan(cells=[Axes(workload=["sleep", "noop"])]))) == 1
+    assert expand.repeated(expand.expand(Plan(cells=[Axes(workload=["sleep", "noop"])]))) == 1
 
 
 def test_options_are_repeated_or_separated_by_commas() -> None:
-    assert plan.split_list(["a,b", " c "]) == ["a", "b", "c"]
-    assert plan.split_servers(["uvicorn:loop=asyncio,http=h11,granian", "gunicorn"]) == [
+    assert split_list(["a,b", " c "]) == ["a", "b", "c"]
+    assert split_servers(["uvicorn:loop=asyncio,http=h11,granian", "gunicorn"]) == [
         "uvicorn:loop=asyncio,http=h11",
         "granian",
         "gunicorn",
@@ -112,25 +114,25 @@ def test_a_common_parameter_goes_to_the_workloads_that_have_it() -> None:
 
 
 def test_options_make_the_plan_that_a_file_would() -> None:
-    given = axes.Given(server=["uvicorn,granian"], workers=["1,2"], workload=["select"], param=["user_id=random"])
-    made = axes.wanted(given, {"blocks": 3, "seed": None}, None, None)
+    given = MatrixOptions(server=["uvicorn,granian"], workers=["1,2"], workload=["select"], param=["user_id=random"])
+    made = matrix_plan(given, {"blocks": 3, "seed": None}, None, None)
     assert made == Plan(
         cells=[Axes(server=["uvicorn", "granian"], workers=[1, 2], workload=["select?user_id=random"])], blocks=3
     )
 
 
 def test_a_plan_as_a_file_is_the_same_plan(tmp_path: Path) -> None:
-    given = axes.Given(server=["uvicorn:loop=asyncio,granian"], style=["async,sync"], vus=["10"])
-    made = axes.wanted(given, {"warmup": "1s"}, None, None)
+    given = MatrixOptions(server=["uvicorn:loop=asyncio,granian"], style=["async,sync"], vus=["10"])
+    made = matrix_plan(given, {"warmup": "1s"}, None, None)
     file = tmp_path / "plan.toml"
     file.write_text("\n".join(shown.toml(made)))
-    assert configuration.load(file) == made
+    assert files.load(file) == made
 
 
 def test_the_plan_of_a_project_is_its_own_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pyproject.toml").write_text('[tool.harness.matrix]\nblocks = 2\ncells = [{ server = ["granian"] }]\n')
-    assert axes.wanted(axes.Given(), {}, None, None) == Plan(cells=[Axes(server=["granian"])], blocks=2)
+    assert matrix_plan(MatrixOptions(), {}, None, None) == Plan(cells=[Axes(server=["granian"])], blocks=2)
 
 
 @pytest.mark.parametrize(
@@ -148,69 +150,69 @@ def test_a_plan_that_is_wrong_is_told_where(tmp_path: Path, text: str, says: str
     file = tmp_path / "plan.toml"
     file.write_text(text)
     with pytest.raises(UsageError, match=says):
-        configuration.load(file)
+        files.load(file)
 
 
 @pytest.mark.parametrize(
     ("given", "file", "preset", "says"),
     [
-        (axes.Given(), None, None, "nothing says what to measure"),
-        (axes.Given(server=["uvicorn"]), None, "quick", "its axes are its own"),
-        (axes.Given(server=["uvicorn"]), Path("x.toml"), None, "its axes are its own"),
-        (axes.Given(), Path("x.toml"), "quick", "together"),
-        (axes.Given(), Path("x.toml"), None, "cannot read x.toml"),
-        (axes.Given(), None, "slow", "unknown preset 'slow'"),
+        (MatrixOptions(), None, None, "nothing says what to measure"),
+        (MatrixOptions(server=["uvicorn"]), None, "quick", "its axes are its own"),
+        (MatrixOptions(server=["uvicorn"]), Path("x.toml"), None, "its axes are its own"),
+        (MatrixOptions(), Path("x.toml"), "quick", "together"),
+        (MatrixOptions(), Path("x.toml"), None, "cannot read x.toml"),
+        (MatrixOptions(), None, "slow", "unknown preset 'slow'"),
     ],
 )
 def test_what_does_not_go_together_is_refused(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    given: axes.Given,
+    given: axes.MatrixOptions,
     file: Path | None,
     preset: str | None,
     says: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=says):
-        axes.wanted(given, {}, file, preset)
+        matrix_plan(given, {}, file, preset)
 
 
 def test_resuming_takes_no_other_plan() -> None:
-    axes.refuse_with_resume(axes.Given(), {"blocks": None}, None, None)
+    refuse_with_resume(MatrixOptions(), {"blocks": None}, None, None)
     with pytest.raises(UsageError, match="--blocks"):
-        axes.refuse_with_resume(axes.Given(), {"blocks": 2}, None, None)
+        refuse_with_resume(MatrixOptions(), {"blocks": 2}, None, None)
 
 
-@pytest.mark.parametrize("name", configuration.PRESETS)
+@pytest.mark.parametrize("name", files.PRESETS)
 def test_presets_can_be_carried_out(name: str) -> None:
-    found = plan.expand(configuration.preset(name))
+    found = expand.expand(presets.preset(name))
     assert not found.impossible
     assert len(found.cells) > 3
 
 
 def test_the_quick_preset_is_quick() -> None:
-    wanted = configuration.preset("quick")
-    visits = sum(map(len, plan.order(len(plan.expand(wanted).cells), wanted.blocks, wanted.seed)))
-    timing = plan.timing(wanted.warmup, wanted.duration)
+    wanted = presets.preset("quick")
+    visits = sum(map(len, expand.order(len(expand.expand(wanted).cells), wanted.blocks, wanted.seed)))
+    timing = parse_timing(wanted.warmup, wanted.duration)
     assert visits * (timing.warmup_seconds + timing.window_seconds + shown.OVERHEAD_SECONDS) <= 180
 
 
 def test_every_server_has_a_duet_with_the_baseline_at_equal_rest() -> None:
     axes_ = Axes(server=["uvicorn", "uvicorn:loop=asyncio", "granian"], style=["async", "sync"], vus=[8], rate=[50.0])
-    pairs = plan.duets(plan.expand(Plan(cells=[axes_])), "uvicorn")
+    pairs = expand.duets(expand.expand(Plan(cells=[axes_])), "uvicorn")
     assert [(first.name, second.name) for first, second in pairs] == [
         (f"uvicorn/fastapi/{style}/sleep?ms=100/w1/c8", f"{server}/fastapi/{style}/sleep?ms=100/w1/c8")
         for style in ("async", "sync")
         for server in ("uvicorn:loop=asyncio", "granian")
     ]
     with pytest.raises(UsageError, match="can be compared with one of hypercorn") as caught:
-        plan.duets(plan.expand(Plan(cells=[axes_])), "hypercorn")
+        expand.duets(expand.expand(Plan(cells=[axes_])), "hypercorn")
     assert caught.value.cure == "servers of the plan: uvicorn, uvicorn:loop=asyncio, granian"
 
 
 def test_a_dry_run_shows_cells_time_and_what_cannot_exist() -> None:
     wanted = Plan(cells=[Axes(workload=["mixed"], style=["async", "blocking"])], blocks=2, warmup="1s", duration="4s")
-    text = list(shown.lines(wanted, plan.expand(wanted), plan.timing("1s", "4s")))
+    text = list(shown.lines(wanted, expand.expand(wanted), parse_timing("1s", "4s")))
     assert text[0].startswith("1 cell, visited twice, in 2 blocks: 4 visits of 1 s warm-up and 4 s window, about 32 s")
     assert any("blocking/mixed/w1/c100: " in line and "cannot exist" in line for line in text)
 
@@ -221,5 +223,5 @@ def test_the_schema_that_is_shipped_is_the_plan_s() -> None:
 
 
 def test_visits_that_differ_only_in_order_are_no_other_cells() -> None:
-    expansion = plan.expand(Plan(cells=[Axes(server=["uvicorn", "granian"], style=["async", "sync"])]))
+    expansion = expand.expand(Plan(cells=[Axes(server=["uvicorn", "granian"], style=["async", "sync"])]))
     assert all(a.name != b.name for a, b in itertools.combinations(expansion.cells, 2))

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from harness.errors import LackError
+from harness.host import signals
 from harness.load.k6 import K6
-from harness.measure import null
-from harness.model.measurement import Placement
-from harness.system import signals
+from harness.measure import calibration
+from harness.model.placement import Placement
 
 Calibrated = Callable[..., list[float]]
 
@@ -35,11 +35,11 @@ def calibrated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calibrated:
 
     def prepared(found: list[float], stolen: float = 0.0) -> list[float]:
         clock: Iterator[float] = iter(range(1000))
-        monkeypatch.setattr(null, "calibrate", lambda _: found.pop(0))
-        monkeypatch.setattr(null.time, "monotonic", lambda: float(next(clock)))
+        monkeypatch.setattr(calibration, "calibrate", lambda _: found.pop(0))
+        monkeypatch.setattr(calibration.time, "monotonic", lambda: float(next(clock)))
         seconds: Iterator[float] = iter(range(1000))
         monkeypatch.setattr(
-            null.procfs, "cpu_times", lambda cpus: SimpleNamespace(stolen=next(seconds) * stolen * len(cpus))
+            calibration.procfs, "cpu_times", lambda cpus: SimpleNamespace(stolen=next(seconds) * stolen * len(cpus))
         )
         return found
 
@@ -52,60 +52,60 @@ def quiet(_: object) -> None:
 
 def test_a_quiet_calibration_is_kept(job: Any, calibrated: Calibrated) -> None:
     left = calibrated([5000.0, 6000.0])
-    assert null.ceiling(job, quiet) == 5000.0
-    assert null.ceiling(job, quiet) == 5000.0
+    assert calibration.ceiling(job, quiet) == 5000.0
+    assert calibration.ceiling(job, quiet) == 5000.0
     assert left == [6000.0]
 
 
 def test_while_others_take_time_it_is_tried_three_times_and_the_most_counts(job: Any, calibrated: Calibrated) -> None:
     left = calibrated([5000.0, 7000.0, 6000.0, 9000.0], stolen=0.5)
-    assert [null.ceiling(job, quiet) for _ in range(5)] == [5000.0, 7000.0, 7000.0, 7000.0, 7000.0]
+    assert [calibration.ceiling(job, quiet) for _ in range(5)] == [5000.0, 7000.0, 7000.0, 7000.0, 7000.0]
     assert left == [9000.0]
 
 
 def test_cells_that_wait_need_none(job: Any, calibrated: Calibrated) -> None:
     left = calibrated([5000.0])
     job.sides[0].subject.known_seconds = 0.1
-    assert null.ceiling(job, quiet) is None
-    assert null.confirmed(job, None, 320.0, quiet) is None
+    assert calibration.ceiling(job, quiet) is None
+    assert calibration.confirmed(job, None, 320.0, quiet) is None
     assert left == [5000.0]
 
 
 def test_a_measurement_that_comes_close_has_it_measured_again(job: Any, calibrated: Calibrated) -> None:
     left = calibrated([5000.0, 9000.0, 4000.0])
-    known = null.ceiling(job, quiet)
-    assert null.confirmed(job, known, 3000.0, quiet) == 5000.0
+    known = calibration.ceiling(job, quiet)
+    assert calibration.confirmed(job, known, 3000.0, quiet) == 5000.0
     assert left == [9000.0, 4000.0]
-    assert null.confirmed(job, known, 4500.0, quiet) == 9000.0
-    assert null.confirmed(job, 9000.0, 8000.0, quiet) == 9000.0  # a slower moment takes nothing back
-    assert null.ceiling(job, quiet) == 9000.0
+    assert calibration.confirmed(job, known, 4500.0, quiet) == 9000.0
+    assert calibration.confirmed(job, 9000.0, 8000.0, quiet) == 9000.0  # a slower moment takes nothing back
+    assert calibration.ceiling(job, quiet) == 9000.0
 
 
 def test_it_is_not_measured_again_without_end(job: Any, calibrated: Calibrated) -> None:
     left = calibrated([5000.0] * 20)
-    known = null.ceiling(job, quiet)
+    known = calibration.ceiling(job, quiet)
     for _ in range(10):
-        assert null.confirmed(job, known, 4900.0, quiet) == 5000.0
-    assert len(left) == 20 - null.CONFIRMATIONS
+        assert calibration.confirmed(job, known, 4900.0, quiet) == 5000.0
+    assert len(left) == 20 - calibration.CONFIRMATIONS
 
 
 def test_an_interruption_ends_it_at_once_and_loses_nothing(
     job: Any, calibrated: Calibrated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calibrated([5000.0])
-    known = null.ceiling(job, quiet)
+    known = calibration.ceiling(job, quiet)
 
     def interrupted(_: object) -> float:
         signals._end(signal.SIGINT, None)
         raise AssertionError("the interruption did not end it")
 
-    monkeypatch.setattr(null, "calibrate", interrupted)
+    monkeypatch.setattr(calibration, "calibrate", interrupted)
     handlers = {number: signal.getsignal(number) for number in signals.ENDING}
     signals.defer()
     try:
-        assert null.confirmed(job, known, 4900.0, quiet) == 5000.0
+        assert calibration.confirmed(job, known, 4900.0, quiet) == 5000.0
         assert signals.pending()
-        assert null.confirmed(job, known, 4900.0, quiet) == 5000.0  # not tried again: the end is near
+        assert calibration.confirmed(job, known, 4900.0, quiet) == 5000.0  # not tried again: the end is near
         with pytest.raises(signals.Ended):
             signals.deliver()
     finally:
@@ -117,11 +117,11 @@ def test_a_calibration_that_fails_loses_no_measurement(
     job: Any, calibrated: Calibrated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calibrated([5000.0])
-    known = null.ceiling(job, quiet)
+    known = calibration.ceiling(job, quiet)
 
     def failed(_: object) -> float:
         raise LackError("the null server does not start", cure="")
 
-    monkeypatch.setattr(null, "calibrate", failed)
-    assert null.confirmed(job, known, 4900.0, quiet) == 5000.0
+    monkeypatch.setattr(calibration, "calibrate", failed)
+    assert calibration.confirmed(job, known, 4900.0, quiet) == 5000.0
     signals.deliver()

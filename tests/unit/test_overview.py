@@ -9,15 +9,16 @@ from collections.abc import Sequence
 import pytest
 from rich.console import Console
 
-from harness.judge.overview import Visit, overview
-from harness.model.cell import Cell
-from harness.model.measurement import Facts, Reason
+from harness.analysis.overview import Visit, overview
+from harness.model.evaluation import Reason
+from harness.model.measurement import Measurement
 from harness.model.overview import CellOverview, Overview
+from harness.model.variant import Cell
 from harness.report import matrix
 
 
 @pytest.fixture
-def visit(facts: Facts) -> object:
+def visit(facts: Measurement) -> object:
     """A visit with a throughput; of another server or style, valid or not."""
 
     def made(
@@ -30,7 +31,9 @@ def visit(facts: Facts) -> object:
         stolen: float = 0.0,
         workload: str = "noop",
     ) -> Visit:
-        application = facts.cell.application.model_copy(update={"style": style, "workload": workload, "params": {}})
+        application = facts.cell.variant.application.model_copy(
+            update={"style": style, "workload": workload, "params": {}}
+        )
         cell = facts.cell.model_copy(update={"server": server, "application": application})
         found = facts.model_copy(
             update={
@@ -109,7 +112,7 @@ def test_the_second_visit_of_a_block_stands_in_where_the_first_is_not_valid(visi
     assert (cell(found).throughput_rps.estimate, cell(found).throughput_rps.n) == (pytest.approx(100), 2)
 
 
-def test_quantiles_are_pooled_by_their_requests(visit: object, facts: Facts) -> None:
+def test_quantiles_are_pooled_by_their_requests(visit: object, facts: Measurement) -> None:
     assert callable(visit)
     fast, slow = visit(1, 900.0), visit(2, 100.0)
     grids = ([(0.0, 1.0), (100.0, 1.0)], [(0.0, 9.0), (100.0, 9.0)])
@@ -163,7 +166,7 @@ def test_the_best_of_each_column_is_marked_and_ties_with_it(visit: object) -> No
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])
-def test_wide_tables_are_broken_into_several_that_fit(visit: object, width: int, facts: Facts) -> None:
+def test_wide_tables_are_broken_into_several_that_fit(visit: object, width: int, facts: Measurement) -> None:
     assert callable(visit)
     styles = ("async", "sync", "blocking", "offloaded", "wrapped")
     found = said(

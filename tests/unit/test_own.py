@@ -12,26 +12,30 @@ from typing import Any
 
 import pytest
 
-from harness import application, axes, configuration, plan, project, store
-from harness.application import Given
+from harness import store
+from harness.analysis import overview
+from harness.analysis.evaluate import judge
+from harness.applications.user import ServedUserApplication, differences, filled
+from harness.config import application, files, project
+from harness.config.application import ApplicationOptions
+from harness.config.cells import CellSpec, parse_cell, resolve_cell
+from harness.config.matrix import MatrixOptions, matrix_plan
 from harness.errors import UsageError
-from harness.judge import overview
-from harness.judge.verdict import judge
-from harness.load.generator import Hole
-from harness.model.application import ApplicationPlan
-from harness.model.cell import Cell, OwnApplication
-from harness.model.measurement import Facts
+from harness.host import facts as host
+from harness.model.application import UserApplication
+from harness.model.load import Placeholder
+from harness.model.measurement import Measurement
+from harness.model.plan import ApplicationPlan
 from harness.model.requests import AppRequest, Requests
+from harness.model.variant import Cell
 from harness.report import answers, console, export, words
-from harness.subjects.own import Own, differences, filled
-from harness.system import host
 
 
-def own(*requests: dict[str, Any], values: dict[str, Any] | None = None, **variables: str) -> Own:
+def own(*requests: dict[str, Any], values: dict[str, Any] | None = None, **variables: str) -> ServedUserApplication:
     """An application with these requests."""
     found = Requests.model_validate({"requests": list(requests)})
-    return Own(
-        application=OwnApplication(target="shop.main:app", requests=["GET /"], digest="0"),
+    return ServedUserApplication(
+        application=UserApplication(target="shop.main:app", requests=["GET /"], digest="0"),
         requests=found.requests,
         values=values or {},
         variables=variables,
@@ -40,16 +44,16 @@ def own(*requests: dict[str, Any], values: dict[str, Any] | None = None, **varia
     )
 
 
-def sent(subject: Own, iteration: int) -> list[tuple[str, dict[str, str], str | None]]:
+def sent(subject: ServedUserApplication, iteration: int) -> list[tuple[str, dict[str, str], str | None]]:
     """Path, headers and body of each kind as a request has them."""
-    outgoing = subject.outgoing(None, ["" for _ in subject.requests])
+    mix = subject.request_mix(None, ["" for _ in subject.requests])
     return [
         (
-            filled(kind.path, outgoing.draws, iteration),
-            {name: filled(value, outgoing.draws, iteration) for name, value in kind.headers.items()},
-            None if kind.body is None else filled(kind.body, outgoing.draws, iteration),
+            filled(kind.path, mix.feeds, iteration),
+            {name: filled(value, mix.feeds, iteration) for name, value in kind.headers.items()},
+            None if kind.body is None else filled(kind.body, mix.feeds, iteration),
         )
-        for kind in outgoing.kinds
+        for kind in mix.templates
     ]
 
 
@@ -111,7 +115,7 @@ def test_unknown_names_are_told(request_: dict[str, Any], says: str) -> None:
 )
 def test_requests_that_cannot_be_are_refused(tmp_path: Path, request_: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        configuration.parse_application({"app": "a:b", "requests": [request_]}, "harness.toml")
+        files.parse_application({"app": "a:b", "requests": [request_]}, "harness.toml")
 
 
 @pytest.mark.parametrize(
@@ -134,12 +138,12 @@ def test_answers_must_contain_what_is_expected(expected: Any, answer: Any, says:
 def test_what_is_expected_follows_what_was_drawn() -> None:
     expect = {"json": {"id": "{n}", "name": "item {n}"}}
     subject = own({"path": "/items/{n}", "expect": expect}, values={"n": [5, 6, 7]})
-    outgoing = subject.outgoing(None, [""])
+    mix = subject.request_mix(None, [""])
     for iteration in range(3):
         number = int(sent(subject, iteration)[0][0].rpartition("/")[2])
         right, wrong = ({"id": each, "name": f"item {each}"} for each in (number, number + 1))
-        assert subject.wrong(0, json.dumps(right), outgoing, iteration) is None
-        assert "expected" in (subject.wrong(0, json.dumps(wrong), outgoing, iteration) or "")
+        assert subject.wrong(0, json.dumps(right), mix, iteration) is None
+        assert "expected" in (subject.wrong(0, json.dumps(wrong), mix, iteration) or "")
 
 
 def test_sizes_and_statuses_are_looked_at() -> None:
@@ -148,8 +152,8 @@ def test_sizes_and_statuses_are_looked_at() -> None:
     assert "2 at least" in (subject.wrong(0, "ä"[:0] + "x") or "")
     assert subject.wrong(0, "ä") is None
     assert "3 at most" in (subject.wrong(0, "ää") or "")
-    assert subject.outgoing(None, [""]).kinds[0].looked_at
-    assert not own({"path": "/"}).outgoing(None, [""]).kinds[0].looked_at
+    assert subject.request_mix(None, [""]).templates[0].checks_body
+    assert not own({"path": "/"}).request_mix(None, [""]).templates[0].checks_body
 
 
 def test_one_plain_get_is_plain() -> None:
@@ -174,41 +178,41 @@ def test_values_come_from_csv_files(tmp_path: Path) -> None:
 
 def test_options_stand_over_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert application.described_by(Given(), []) is None
+    assert application.described_by(ApplicationOptions(), []) is None
     (tmp_path / "pyproject.toml").write_text(
         '[tool.harness.application]\napp = "shop:app"\npath = ["/a"]\nwait = "1s"\n[[tool.harness.matrix.cells]]\n'
         'server = ["uvicorn", "granian"]\n'
     )
-    found = application.described_by(Given(path=["/b"]), [])
+    found = application.described_by(ApplicationOptions(path=["/b"]), [])
     assert found is not None
     assert (found.app, found.path, found.wait) == ("shop:app", ["/b"], "1s")
-    assert application.described_by(Given(), ["--workload"]) is None
-    other = application.described_by(Given(app="other:app", path=["/"]), [])
+    assert application.described_by(ApplicationOptions(), ["--workload"]) is None
+    other = application.described_by(ApplicationOptions(app="other:app", path=["/"]), [])
     assert other is not None
     assert other.wait is None
-    wanted = axes.wanted(axes.Given(), {}, None, None, Given())
+    wanted = matrix_plan(MatrixOptions(), {}, None, None, ApplicationOptions())
     assert wanted.application is not None
     assert wanted.cells[0].server == ["uvicorn", "granian"]
-    assert axes.wanted(axes.Given(workload=["noop"]), {}, None, None, Given()).application is None
-    assert axes.wanted(axes.Given(), {}, None, "quick", Given()).application is None
+    assert matrix_plan(MatrixOptions(workload=["noop"]), {}, None, None, ApplicationOptions()).application is None
+    assert matrix_plan(MatrixOptions(), {}, None, "quick", ApplicationOptions()).application is None
     (tmp_path / "harness.toml").write_text('[application]\napp = "nearer:app"\npath = ["/"]\n')
-    nearer = application.described_by(Given(), [])
+    nearer = application.described_by(ApplicationOptions(), [])
     assert nearer is not None
     assert nearer.app == "nearer:app"
     (tmp_path / "harness.toml").write_text("[aplication]\n")
     with pytest.raises(UsageError, match="unknown table 'aplication'"):
-        application.described_by(Given(), [])
+        application.described_by(ApplicationOptions(), [])
 
 
 def test_ours_and_the_user_s_are_not_mixed() -> None:
     with pytest.raises(UsageError, match="--workload and --app together"):
-        application.described_by(Given(app="a:b"), ["--workload"])
+        application.described_by(ApplicationOptions(app="a:b"), ["--workload"])
     with pytest.raises(UsageError, match="--path without an application"):
-        application.wanted(Given(path=["/"]), None)
+        application.wanted(ApplicationOptions(path=["/"]), None)
     with pytest.raises(UsageError, match="--preset and --app together"):
-        axes.wanted(axes.Given(), {}, None, "quick", Given(app="a:b"))
+        matrix_plan(MatrixOptions(), {}, None, "quick", ApplicationOptions(app="a:b"))
     with pytest.raises(UsageError, match="workload and an application together"):
-        configuration.parse({"cells": [{"workload": ["noop"]}], "application": {"app": "a:b"}}, "x")
+        files.parse({"cells": [{"workload": ["noop"]}], "application": {"app": "a:b"}}, "x")
     with pytest.raises(UsageError, match="--path and --k6-script together"):
         application._sent(ApplicationPlan(app="a:b", path=["/"], k6_script="x.js"), Path(), {"routes": []})
     with pytest.raises(UsageError) as caught:
@@ -232,15 +236,15 @@ def test_secrets_reach_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_cell_of_an_application_has_a_written_form() -> None:
     subject = own({"path": "/items"})
-    request = plan.Request(server="granian:loop=asyncio", workers=2, vus=5, own=subject, interface="asgi")
-    cell = plan.choose(request).cell
-    assert cell.id == "granian:loop=asyncio/shop.main:app/w2/c5"
-    again = plan.parse_cell(cell.id, plan.Request(server=""))
+    request = CellSpec(server="granian:loop=asyncio", workers=2, users=5, own=subject, interface="asgi")
+    cell = resolve_cell(request).cell
+    assert cell.label == "granian:loop=asyncio/shop.main:app/w2/c5"
+    again = parse_cell(cell.label, CellSpec(server=""))
     assert (again.server, again.app, again.workers, again.vus) == ("granian:loop=asyncio", "shop.main:app", 2, 5)
-    assert plan.parse_cell("uvicorn/shop:app@head", plan.Request(server="")).app == "shop:app@head"
+    assert parse_cell("uvicorn/shop:app@head", CellSpec(server="")).app == "shop:app@head"
     assert Cell.model_validate(cell.model_dump(mode="json")) == cell
     with pytest.raises(UsageError, match=r"--pool-size 3: shop\.main:app uses no database of ours"):
-        plan.choose(plan.Request(server="uvicorn", own=subject, interface="asgi", pool_size=3))
+        resolve_cell(CellSpec(server="uvicorn", own=subject, interface="asgi", pool_size=3))
 
 
 def test_a_script_has_no_arrival_rate() -> None:
@@ -248,11 +252,11 @@ def test_a_script_has_no_arrival_rate() -> None:
     assert not scripted.plain
     assert scripted.probes() == []
     with pytest.raises(UsageError, match=r"--rate 5: load\.js sends at its own pace"):
-        plan.choose(plan.Request(server="uvicorn", rate=5.0, own=scripted, interface="asgi"))
+        resolve_cell(CellSpec(server="uvicorn", rate=5.0, own=scripted, interface="asgi"))
 
 
-def test_reports_speak_of_the_application(facts: Facts, cell: Cell) -> None:
-    served = OwnApplication(target="shop:app", requests=["GET /a ×2", "GET /b ×1"], digest="0")
+def test_reports_speak_of_the_application(facts: Measurement, cell: Cell) -> None:
+    served = UserApplication(target="shop:app", requests=["GET /a ×2", "GET /b ×1"], digest="0")
     own_cell = cell.model_copy(update={"application": served})
     latency = facts.latency_ms
     kinds = [
@@ -277,13 +281,13 @@ def test_declared_waits_give_a_ceiling() -> None:
 
 
 def test_holes_are_named_by_how_they_are_written() -> None:
-    kind = own({"path": "/{n}", "body": "{n}"}, values={"n": [1]}).outgoing(None, [""]).kinds[0]
-    assert kind.path == ("/", Hole("n:path"))
-    assert kind.body == (Hole("n:plain"),)
+    kind = own({"path": "/{n}", "body": "{n}"}, values={"n": [1]}).request_mix(None, [""]).templates[0]
+    assert kind.path == ("/", Placeholder("n:path"))
+    assert kind.body == (Placeholder("n:plain"),)
     assert kind.varies
 
 
-def test_kinds_of_requests_are_a_table_of_their_own(facts: Facts, cell: Cell, tmp_path: Path) -> None:
+def test_kinds_of_requests_are_a_table_of_their_own(facts: Measurement, cell: Cell, tmp_path: Path) -> None:
     latency = facts.latency_ms
     kinds = [
         facts.routes[0].model_copy(update={"path": path, "requests": 10, "failures": 1, "latency_ms": latency})
@@ -317,12 +321,12 @@ def test_projects_are_looked_at_without_running_them(tmp_path: Path) -> None:
         ("flat:create_app", "", True),
     ]
     text = project.text(found, None, ["/a", "/b?x=1"], "seen")
-    written = configuration.parse_application(tomllib.loads(text)["application"], "harness.toml")
+    written = files.parse_application(tomllib.loads(text)["application"], "harness.toml")
     assert (written.app, written.path) == ("config.asgi:application", ["/a", "/b?x=1"])
     # What is commented out is right too, once it is taken in.
     whole = re.sub(r"^# (?=\[|[\w.]+ = )", "", text, flags=re.MULTILINE)
     whole = re.sub(r"^(app|app_dir|factory|python) = .*\n", "", whole, flags=re.MULTILINE)
     whole = whole.replace("[application]", '[application]\napp = "a:b"', 1)
     document = tomllib.loads(whole)
-    assert configuration.parse_application(document["application"], "x").requests
-    assert configuration.parse({**document["matrix"], "application": {"app": "a:b"}}, "x").cells
+    assert files.parse_application(document["application"], "x").requests
+    assert files.parse({**document["matrix"], "application": {"app": "a:b"}}, "x").cells

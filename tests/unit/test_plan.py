@@ -6,16 +6,19 @@ from typing import Any
 
 import pytest
 
-from harness import plan
+from harness.config import plan
+from harness.config.cells import CellSpec, resolve_cell
+from harness.config.parsing import parse_timing, refuse_several
 from harness.errors import UsageError
+from harness.model.quantities import parse_duration
 
 
-def choose(**asked: Any) -> plan.Choice:
-    return plan.choose(plan.Request(**({"server": "uvicorn"} | asked)))
+def choose(**asked: Any) -> plan.ResolvedCell:
+    return resolve_cell(CellSpec(**({"server": "uvicorn"} | asked)))
 
 
 def test_the_default_cell() -> None:
-    assert choose().cell.id == "uvicorn/fastapi/async/sleep?ms=100/w1/c100"
+    assert choose().cell.label == "uvicorn/fastapi/async/sleep?ms=100/w1/c100"
 
 
 @pytest.mark.parametrize(
@@ -35,7 +38,7 @@ def test_the_default_cell() -> None:
     ],
 )
 def test_the_written_form(asked: dict[str, Any], written: str) -> None:
-    assert choose(**asked).cell.id == written
+    assert choose(**asked).cell.label == written
 
 
 @pytest.mark.parametrize(
@@ -79,26 +82,26 @@ def test_what_cannot_be_is_refused_with_what_can(asked: dict[str, Any], what: st
     ("text", "seconds"), [("10s", 10.0), ("500ms", 0.5), ("2m", 120.0), ("7", 7.0), ("1.5s", 1.5), ("0s", 0.0)]
 )
 def test_durations(text: str, seconds: float) -> None:
-    assert plan.seconds("--warmup", text) == seconds
+    assert parse_duration("--warmup", text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "s", "-1s", "10 parsecs", "1e3s", "48h"])
 def test_bad_durations(text: str) -> None:
     with pytest.raises(UsageError, match="--warmup"):
-        plan.seconds("--warmup", text)
+        parse_duration("--warmup", text)
 
 
 def test_a_window_too_short_is_refused() -> None:
     with pytest.raises(UsageError, match="too short"):
-        plan.timing("1s", "900ms")
+        parse_timing("1s", "900ms")
 
 
 @pytest.mark.parametrize(("option", "value"), [("server", "uvicorn,granian"), ("style", "async,sync")])
 def test_several_values_where_one_cell_is_measured_are_pointed_to_the_matrix(option: str, value: str) -> None:
     with pytest.raises(UsageError, match="one at a time") as caught:
-        plan.refuse_several(**{option: value})
+        refuse_several(**{option: value})
     assert caught.value.cure == f"measure several with: harness matrix --{option} {value}"
 
 
 def test_the_options_of_one_server_are_one_value() -> None:
-    plan.refuse_several(server="uvicorn:loop=asyncio,http=h11", style=None, workload="sleep")
+    refuse_several(server="uvicorn:loop=asyncio,http=h11", style=None, workload="sleep")

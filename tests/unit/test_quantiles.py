@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness.judge.quantiles import Grid, Mixture
 from harness.load import summary
+from harness.stats.quantiles import Grid, Mixture
 
 UP_TO_TEN = [(0.0, 0.0), (100.0, 10.0)]
 TEN_TO_TWENTY = [(0.0, 10.0), (50.0, 15.0), (100.0, 20.0)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.system import quiet
+from harness.host import quiet
 
 
 @pytest.fixture

@@ -17,13 +17,19 @@ from typing import Any
 
 import pytest
 
-from harness import claims, showing, store
+from harness import store
+from harness.analysis import studies
+from harness.analysis.overview import Visit, judge_all, overview
 from harness.errors import LackError, UsageError
-from harness.judge.overview import Visit, judge_all, overview
-from harness.model.measurement import Facts, Waits
+from harness.model.measurement import Measurement, Waits
 from harness.model.overview import Overview
-from harness.report import charts, page, pictures, ratios, terminal
+from harness.report import render as showing
+from harness.report import terminal
 from harness.report.answers import answers, question
+from harness.report.charts import cells as charts
+from harness.report.charts import files as pictures
+from harness.report.charts import ratios
+from harness.report.html import page
 
 REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference"
 HOSTILE = "<img src=x onerror=window.pwned=1>"
@@ -33,7 +39,7 @@ Visits = Callable[..., list[Visit]]
 
 
 @pytest.fixture
-def visits(facts: Facts) -> Visits:
+def visits(facts: Measurement) -> Visits:
     """Visits of a matrix: servers × styles × workers, with a little noise; granian is the fastest."""
 
     def made(
@@ -50,7 +56,9 @@ def visits(facts: Facts) -> Visits:
         found = []
         kinds = [(a, b, c, d) for a in servers for b in styles for c in workers for d in users]
         for place, (server, style, count, vus) in enumerate(kinds):
-            application = facts.cell.application.model_copy(update={"style": style, "workload": "noop", "params": {}})
+            application = facts.cell.variant.application.model_copy(
+                update={"style": style, "workload": "noop", "params": {}}
+            )
             cell = facts.cell.model_copy(
                 update={"server": server, "application": application, "workers": count, "vus": vus}
             )
@@ -179,7 +187,7 @@ def test_every_chart_can_be_drawn_and_has_marks(visits: Visits, tmp_path: Path) 
 
 
 def test_claims_and_duets_are_drawn(tmp_path: Path) -> None:
-    (claimed,) = ratios.claims(claims.of(store.read_run(REFERENCE / "matrices" / "article")))
+    (claimed,) = ratios.claims(studies.of(store.read_run(REFERENCE / "matrices" / "article")))
     answered = [store.read_answer(folder) for folder in sorted((REFERENCE / "duets").glob("noop-*"))]
     (paired,) = ratios.duets([each for each in answered if each is not None])
     assert len(claimed.rows) == 19
@@ -222,7 +230,7 @@ def test_rows_of_a_chart_have_every_column_of_its_table(visits: Visits) -> None:
             assert {**cell, **own}.items() >= row.items()  # what the page puts together again
 
 
-def test_ceilings_are_in_the_chart(facts: Facts) -> None:
+def test_ceilings_are_in_the_chart(facts: Measurement) -> None:
     waits = Waits(total_seconds=0.1, occupied_seconds=0.0, slot="event loop")
     cells = [facts.cell.model_copy(update={"workers": count}) for count in (1, 2)]
     made = [

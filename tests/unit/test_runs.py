@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import pytest
 from scipy import stats
 
-from harness.judge.runs import compare_runs, worse
-from harness.judge.statistics import difference
-from harness.model.cell import Cell
+from harness.analysis.runs import compare_runs, worse
 from harness.model.comparison import Interval, Observation
+from harness.model.variant import Cell
+from harness.stats.intervals import difference
 
 NOISE = (1.0, 1.02, 0.98, 1.01, 0.99, 1.0, 1.01, 0.99)
 

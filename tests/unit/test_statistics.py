@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.judge.statistics import (
+from harness.model.comparison import Interval
+from harness.stats.intervals import (
     could_be,
     distance,
     excludes,
@@ -22,7 +23,6 @@ from harness.judge.statistics import (
     standard_error,
     usable,
 )
-from harness.model.comparison import Interval
 
 LOGS = [0.031, -0.012, 0.054, 0.020, 0.047, 0.003, 0.038, 0.025]
 

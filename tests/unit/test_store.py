@@ -12,15 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from harness import runner, store
+from harness import store
+from harness.analysis.evaluate import judge
 from harness.errors import LackError
-from harness.judge.verdict import judge
-from harness.model.measurement import Facts
+from harness.experiments import single as runner
+from harness.model.measurement import Measurement
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def test_a_run_appears_when_it_holds_a_measurement(tmp_path: Path, facts: Facts) -> None:
+def test_a_run_appears_when_it_holds_a_measurement(tmp_path: Path, facts: Measurement) -> None:
     with store.RunFolder.create(tmp_path / "results", "name", NOON) as folder:
         folder.write_run({"a": 1})
         assert not folder.final.exists()
@@ -41,7 +42,7 @@ def test_a_run_without_a_measurement_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_runs_of_one_second_do_not_meet(tmp_path: Path, facts: Facts) -> None:
+def test_two_runs_of_one_second_do_not_meet(tmp_path: Path, facts: Measurement) -> None:
     published = []
     for _ in range(2):
         with store.RunFolder.create(tmp_path, "name", NOON) as folder:
@@ -61,7 +62,7 @@ def test_what_a_killed_harness_left_is_removed_by_the_next(tmp_path: Path) -> No
         assert mine.exists()
 
 
-def test_a_full_disk_loses_no_measurement(tmp_path: Path, facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_loses_no_measurement(tmp_path: Path, facts: Measurement, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     real = os.fsync
 
@@ -81,7 +82,7 @@ def test_a_full_disk_loses_no_measurement(tmp_path: Path, facts: Facts, monkeypa
 
 
 def test_with_no_room_anywhere_the_measurement_is_in_the_message(
-    tmp_path: Path, facts: Facts, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, facts: Measurement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -100,7 +101,7 @@ def test_a_folder_that_cannot_be_written_is_found_out_first() -> None:
     assert "--out" in caught.value.cure
 
 
-def test_the_document_is_what_the_facts_and_the_judgement_say(facts: Facts) -> None:
+def test_the_document_is_what_the_facts_and_the_judgement_say(facts: Measurement) -> None:
     document = store.as_document(facts, judge(facts), Path("x"))
     assert list(document)[:7] == ["schema", "protocol", "started_at", "block", "position", "cell", "placement"]
     assert (document["verdict"], document["failures"], document["ceiling"]) == ("valid", 0, None)

@@ -10,9 +10,12 @@ import time
 
 import pytest
 
+from harness.deploy import workers
+from harness.environments import interpreters
 from harness.errors import LackError, UsageError
-from harness.model.cell import Environment
-from harness.system import host, interpreters, limits, placement, procfs, workers
+from harness.host import facts as host
+from harness.host import limits, placement, procfs
+from harness.model.environment import Environment
 
 
 @pytest.mark.parametrize(
@@ -115,10 +118,10 @@ def test_children_that_have_ended_count_for_the_family() -> None:
 
 
 def test_the_counters_are_laid_out_alike_on_both_sides() -> None:
-    from harness import entry
+    from harness import injected
 
     found: dict[str, object] = {}
-    for node in ast.parse(entry.SOURCE.read_text()).body:
+    for node in ast.parse(injected.SOURCE.read_text()).body:
         if isinstance(node, ast.Assign):
             try:
                 value = ast.literal_eval(node.value)

@@ -7,8 +7,8 @@ import inspect
 
 import pytest
 
-from handlers import catalogue, fibonacci
-from handlers.styles import STYLES
+from harness.handlers import catalogue, fibonacci
+from harness.handlers.styles import STYLES
 
 WORKLOADS = catalogue.workload_names()
 

@@ -1,0 +1,1 @@
+"""From records to statements. Pure: no clock, no file, no process."""

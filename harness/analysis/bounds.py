@@ -1,0 +1,62 @@
+"""The most throughput that operational laws allow a cell whose workload waits for a known time. Pure.
+
+Users ÷ the time that one request takes; and slots ÷ the time that one request occupies a slot, where a slot is an event
+loop or a thread. Connections spread unevenly over workers, so the split that was recorded counts: a worker with fewer
+connections than threads cannot fill them.
+"""
+
+from __future__ import annotations
+
+from harness.model.counting import counted
+from harness.model.evaluation import Ceiling
+from harness.model.measurement import Measurement
+
+NEAR = 0.95
+"""From this share of its ceiling on, a cell tells no servers apart."""
+
+
+def ceiling(facts: Measurement) -> Ceiling | None:
+    """The lowest ceiling of a cell; None where the time that it waits is not known."""
+    waits = facts.waits
+    if waits is None or not waits.total_seconds:
+        return None
+    found = [_users(facts, waits.total_seconds)]
+    if waits.occupied_seconds:
+        slots = _slots(facts)
+        if slots is not None:
+            found.append(_servers(facts, slots, waits.occupied_seconds))
+    return min(found, key=lambda each: each.rps)
+
+
+def _users(facts: Measurement, total: float) -> Ceiling:
+    if facts.cell.load.users is None:
+        assert facts.cell.load.rate is not None
+        return Ceiling(rps=facts.cell.load.rate, limit=f"{facts.cell.load.rate:g} requests/s offered")
+    return Ceiling(
+        rps=round(facts.cell.load.users / total, 3), limit=f"{counted(facts.cell.load.users, 'user')} ÷ {total:g} s"
+    )
+
+
+def _slots(facts: Measurement) -> int | None:
+    """Slots per worker; None where the workers do not agree or do not tell."""
+    assert facts.waits is not None
+    if facts.waits.slot == "event loop":
+        return 1
+    threads = facts.server.effective.get("threads")
+    return threads if isinstance(threads, int) else None
+
+
+def _servers(facts: Measurement, slots: int, occupied: float) -> Ceiling:
+    assert facts.waits is not None
+    workers, connections = facts.cell.variant.workers, facts.server.connections_by_worker
+    blocked = " blocked" if facts.waits.slot == "event loop" else ""
+    if connections is None or all(count >= slots for count in connections):
+        busy = slots * workers
+        if facts.waits.slot == "event loop":
+            what = counted(workers, "event loop")
+        else:
+            what = f"{workers} workers × {counted(slots, 'thread')}" if workers > 1 else counted(slots, "thread")
+    else:
+        busy = sum(min(count, slots) for count in connections)
+        what = f"{counted(busy, facts.waits.slot)} that have a user (connections {' / '.join(map(str, connections))})"
+    return Ceiling(rps=round(busy / occupied, 3), limit=f"{what} ÷ {occupied:g} s{blocked}")

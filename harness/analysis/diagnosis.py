@@ -1,0 +1,187 @@
+"""Why a cell is as fast as it is: what its requests wait for, from evidence and not from its configuration. Pure.
+
+The causes are asked in order; the first whose evidence is there is the answer. What saturates the processor comes
+first, because everything else queues behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.analysis import validity
+from harness.model.evaluation import Diagnosis
+from harness.model.measurement import Measurement
+
+BUSY = 0.90
+"""Share of a resource from which on it counts as used up."""
+LAG_MS = 5.0
+"""Median lag of an event loop from which on it counts as blocked; an idle one shows 0.1 to 1 ms."""
+WAITING = 1.0
+"""Requests that wait for a thread, on average, from which on threads are what is short."""
+QUEUED_SHARE, WAIT_SHARE = 0.10, 0.10
+"""Requests that waited for a connection of the pool, and their wait as a part of the median latency."""
+
+
+def diagnose(facts: Measurement) -> Diagnosis | None:
+    """The first cause whose evidence is there; None where nothing was looked at."""
+    if facts.evidence is None:
+        return None
+    for cause in CAUSES:
+        found = cause(facts)
+        if found is not None:
+            return found
+    return Diagnosis(bound_by=None, message="nothing that was looked at explains this throughput")
+
+
+def _generator(facts: Measurement) -> Diagnosis | None:
+    if validity.generator(facts) is None and validity.null_ceiling(facts) is None:
+        return None
+    return Diagnosis(
+        bound_by="generator", message="it may be what limits the throughput, so nothing is known of the server"
+    )
+
+
+def _who(server: float, database: float) -> str:
+    """Who uses the cores that are meant, each with its part where there are two."""
+    return f"server ({server:.2f}) and Postgres ({database:.2f}) use" if database >= 0.005 else "the server uses"
+
+
+def _cpu(facts: Measurement) -> Diagnosis | None:
+    """All cores of the server are busy; Postgres shares them where it is embedded."""
+    cores = _cores(facts)
+    database = (facts.database.cpu_cores if facts.database else None) or 0.0
+    used = facts.server.cpu_cores + database
+    if used < BUSY * cores:
+        return None
+    given = _given(facts)
+    share = f"{used:.2f} of {given} {'core' if given == 1 else 'cores'}"
+    if database > facts.server.cpu_cores:
+        return Diagnosis(
+            bound_by="database",
+            message=f"Postgres and server use {share}, Postgres {database:.2f} of them: ask it for less, or give it "
+            "cores of its own",
+        )
+    return Diagnosis(
+        bound_by="cpu",
+        message=f"{_who(facts.server.cpu_cores, database)} {share}: do less per request, or give it more cores and a "
+        "worker for each",
+    )
+
+
+def _interpreter(facts: Measurement) -> Diagnosis | None:
+    """Each worker is at the one core that its interpreter can use, though there are more."""
+    assert facts.evidence is not None
+    each = facts.evidence.cpu_cores_by_worker
+    if not each or min(each) < BUSY * _cores(facts) / _given(facts) or facts.server.effective.get("gil") is False:
+        return None
+    used = " / ".join(f"{cores:.2f}" for cores in each)
+    if facts.waits is not None and facts.waits.slot == "thread":
+        return Diagnosis(
+            bound_by="gil",
+            message=f"threads of one interpreter take turns at one core (workers use {used}): add workers, not threads",
+        )
+    return Diagnosis(
+        bound_by="cpu", message=f"each worker's event loop uses a whole core ({used}): add workers, there are cores"
+    )
+
+
+def _event_loop(facts: Measurement) -> Diagnosis | None:
+    assert facts.evidence is not None
+    lag = facts.evidence.loop_lag_ms
+    if lag is None or lag.p50 < LAG_MS:
+        return None
+    busiest = max(facts.evidence.cpu_cores_by_worker, default=0.0)
+    return Diagnosis(
+        bound_by="event loop",
+        message=f"the event loop is blocked: what is ready waits {lag.p50:,.0f} ms for it (p99 {lag.p99:,.0f} ms), "
+        f"while the worker uses {busiest:.2f} cores; move blocking calls to threads or await them",
+    )
+
+
+def _threads(facts: Measurement) -> Diagnosis | None:
+    assert facts.evidence is not None
+    use = facts.evidence.threads
+    if use is None or use.limit is None or use.used_mean < BUSY * use.limit:
+        return None
+    if use.waiting_mean is not None and use.waiting_mean < WAITING:
+        return None
+    waiting = "" if use.waiting_mean is None else f", {use.waiting_mean:,.0f} requests wait for one"
+    tail = facts.latency_ms.p99 if facts.latency_ms.p99 is not None else facts.latency_ms.max
+    latency = "latency" if tail is None else f"p99 of {tail:,.0f} ms"
+    return Diagnosis(
+        bound_by="threads",
+        message=f"the {latency} is queueing for {use.limit} threads ({use.used_mean:,.1f} in use{waiting}): raise "
+        "--threads or go async",
+    )
+
+
+def _pool(facts: Measurement) -> Diagnosis | None:
+    assert facts.evidence is not None
+    use = facts.evidence.pool
+    median = facts.latency_ms.p50
+    if use is None or not use.requests or not median:
+        return None
+    if use.queued < QUEUED_SHARE * use.requests or use.wait_ms_mean < WAIT_SHARE * median:
+        return None
+    return Diagnosis(
+        bound_by="pool",
+        message=f"{use.queued / use.requests:.0%} of the requests for a connection wait, {use.wait_ms_mean:,.1f} ms on "
+        f"average, for {use.connections} connections: raise --pool-size",
+    )
+
+
+def _database(facts: Measurement) -> Diagnosis | None:
+    """Requests are under way, and neither the server nor its queues hold them."""
+    assert facts.evidence is not None
+    if facts.database is None or facts.evidence.in_flight_mean < 1 or facts.cell.load.users is None:
+        return None
+    if facts.evidence.in_flight_mean < BUSY * facts.cell.load.users:
+        return None
+    cpu = "" if facts.database.cpu_cores is None else f" (it uses {facts.database.cpu_cores:.2f} cores)"
+    return Diagnosis(
+        bound_by="database",
+        message=f"{facts.evidence.in_flight_mean:,.0f} requests are under way and wait for Postgres{cpu}: look at the "
+        "queries",
+    )
+
+
+def _users(facts: Measurement) -> Diagnosis | None:
+    assert facts.evidence is not None
+    users, under_way = facts.cell.load.users, facts.evidence.in_flight_mean
+    if users is None or under_way < BUSY * users:
+        return None
+    return Diagnosis(
+        bound_by="users",
+        message=f"{under_way:,.0f} of {users:,} users are being served at any moment and nothing is short: more users "
+        "would give more throughput",
+    )
+
+
+def _rate(facts: Measurement) -> Diagnosis | None:
+    rate = facts.cell.load.rate
+    if rate is None or facts.throughput_rps < 0.99 * rate:
+        return None
+    return Diagnosis(bound_by="rate", message=f"all {rate:g} requests/s were served: the server has room for more")
+
+
+CAUSES: tuple[Callable[[Measurement], Diagnosis | None], ...] = (
+    _generator,
+    _cpu,
+    _interpreter,
+    _event_loop,
+    _threads,
+    _pool,
+    _rate,
+    _database,
+    _users,
+)
+
+
+def _given(facts: Measurement) -> int:
+    return len(facts.placement.server_cpus) if facts.placement.server_cpus else facts.machine.cpus
+
+
+def _cores(facts: Measurement) -> float:
+    """The server's cores, less what other guests took of them."""
+    given = _given(facts)
+    return given - facts.machine.stolen_cores * given / (facts.machine.cores_in_use or facts.machine.cpus)

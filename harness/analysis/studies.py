@@ -1,0 +1,33 @@
+"""The published study: its figures, and what a run says about its claims. Pure.
+
+Carlos Pena, 'Python: Load Test with FastAPI – Sync vs Async', December 2025. `published.csv` holds its tables.
+"""
+
+from __future__ import annotations
+
+import csv
+from typing import cast
+
+from harness import resources
+from harness.analysis import overview
+from harness.analysis.claims import Row, Workers, judge_claims
+from harness.analysis.review import visits
+from harness.model.claims import ClaimResult
+from harness.model.record import MatrixRecord, StoredRun
+
+TITLE = "article"
+
+
+def published() -> dict[Row, float]:
+    """The study's cells with their throughput in requests per second."""
+    return {
+        Row(row["workload"], row["style"], row["params"], cast(Workers, row["workers"])): float(row["rps"])
+        for row in csv.DictReader(resources.text("published.csv").splitlines())
+    }
+
+
+def claims(stored: StoredRun) -> list[ClaimResult]:
+    """What a run of the preset `article` says about each claim; nothing for other runs."""
+    if not isinstance(stored.record, MatrixRecord) or stored.record.plan.title != TITLE:
+        return []
+    return judge_claims(overview.judge_all(visits(stored)), published())

@@ -1,0 +1,290 @@
+"""The gates that a measurement must pass, each a small pure function with a value, a limit and a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.model.evaluation import Evaluation, Reason
+from harness.model.measurement import Measurement
+from harness.stats import steadiness
+
+GENERATOR_SHARE = 0.75
+"""Measured by benchmarks/fidelity.py: at 77 % of its core k6 reported less than wrk, at 70 % both agree."""
+FAILURE_SHARE = 0.001
+SENT_SHARE = 0.99
+SERVICE_TIMES = 20
+ACCOUNTED_SHARE = 0.80
+USER_SECONDS_SHARE = 0.05
+NULL_SHARE = 0.70
+LATE_MS, LATE_SHARE = 3.0, 0.10
+OTHERS_SHARE = 0.05
+FILLING_SHARE = 0.05
+
+Gate = Callable[[Measurement], Reason | None]
+
+
+def failures(facts: Measurement) -> Reason | None:
+    """Requests that did not succeed are an outcome of the server, not a fault of the measuring."""
+    total = facts.requests + facts.failures
+    share = facts.failures / total if total else 0.0
+    if share <= FAILURE_SHARE:
+        return None
+    kinds = {
+        "timed out": facts.failures_by_kind.timeout,
+        "lost their connection": facts.failures_by_kind.connection,
+        "had another status than 200": facts.failures_by_kind.status,
+    }
+    what = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items() if count)
+    return Reason(
+        gate="failures",
+        message=f"{share:.1%} of the requests failed: {what}",
+        value=round(share, 6),
+        limit=FAILURE_SHARE,
+    )
+
+
+def nothing_measured(facts: Measurement) -> Reason | None:
+    """A window without a single success says nothing about speed."""
+    if facts.requests:
+        return None
+    return Reason(gate="requests", message="no request succeeded inside the window", value=0.0, limit=1.0)
+
+
+def workers(facts: Measurement) -> Reason | None:
+    """A worker that died or was replaced took its connections with it."""
+    lost = facts.server.workers_lost
+    if not lost:
+        return None
+    return Reason(
+        gate="workers",
+        message=f"{lost} of {facts.cell.variant.workers} workers died or were replaced",
+        value=lost,
+        limit=0,
+    )
+
+
+def answers(facts: Measurement) -> Reason | None:
+    """Sampled answers under load must be as right as the one that was verified before it."""
+    if facts.sampled is None or not facts.sampled.wrong:
+        return None
+    return Reason(
+        gate="answers",
+        message=f"{facts.sampled.wrong} sampled answers were wrong: {facts.sampled.example}",
+        value=facts.sampled.wrong,
+        limit=0,
+    )
+
+
+def settings(facts: Measurement) -> Reason | None:
+    """What was asked for must be in effect, or be a limit that the adapter declares."""
+    if not facts.server.unmet:
+        return None
+    what = "; ".join(f"{name}: {sentence}" for name, sentence in facts.server.unmet.items())
+    return Reason(gate="settings", message=f"settings are not in effect: {what}", value=None, limit=None)
+
+
+def generator(facts: Measurement) -> Reason | None:
+    """A generator that is short of CPU measures itself."""
+    share = facts.generator.cpu_cores / facts.generator.cpu_allotted
+    if share <= GENERATOR_SHARE:
+        return None
+    return Reason(
+        gate="generator",
+        message=f"the generator used {share:.0%} of its cores: it may be what limits the throughput"
+        f"{'' if null_ceiling(facts) else f'; {_relief(facts)}'}",
+        value=round(share, 4),
+        limit=GENERATOR_SHARE,
+    )
+
+
+def _relief(facts: Measurement) -> str:
+    """What to do where the generator has too little CPU time for its load."""
+    if facts.cell.load.rate is not None:
+        return "give it more cores, or a lower rate"
+    if facts.generator.name == "k6":
+        return "give it more cores, or measure with --generator wrk if it sends one GET only"
+    return "give it more cores, or measure a slower cell"
+
+
+def offered(facts: Measurement) -> Reason | None:
+    """An open load of which a part was never sent was another load than the one asked for."""
+    rate, overdue = facts.generator.offered_rps, facts.generator.overdue
+    if rate is None or overdue is None:
+        return None
+    due = rate * (facts.warmup_seconds + facts.window_seconds)
+    share = 1 - overdue / due
+    if share >= SENT_SHARE:
+        return None
+    return Reason(
+        gate="offered",
+        message=f"only {share:.0%} of the requests that were due could be sent, since all {facts.generator.users:,} "
+        "users were waiting for answers: the server does not keep up with this rate",
+        value=round(share, 4),
+        limit=SENT_SHARE,
+    )
+
+
+def lateness(facts: Measurement) -> Reason | None:
+    """Under open load, requests that were sent late although users were free were late through the generator."""
+    late, accounted, median = facts.generator.lateness_ms_p99, facts.generator.users_accounted, facts.latency_ms.p50
+    if late is None or accounted is None or accounted > ACCOUNTED_SHARE * facts.generator.users:
+        return None
+    limit = max(LATE_MS, LATE_SHARE * (median or 0.0))
+    if late <= limit:
+        return None
+    return Reason(
+        gate="lateness",
+        message=f"1% of the requests were sent {late:,.1f} ms late or later although users were free: the generator is "
+        "too slow for this rate",
+        value=round(late, 3),
+        limit=round(limit, 3),
+    )
+
+
+def blocked(facts: Measurement) -> Reason | None:
+    """Waiting for a connection is no part of what is measured as latency."""
+    waited = facts.generator.blocked_ms_p99
+    limit = max(LATE_MS, LATE_SHARE * (facts.latency_ms.p50 or 0.0))
+    if waited is None or waited <= limit:
+        return None
+    return Reason(
+        gate="blocked",
+        message=f"1% of the requests waited {waited:,.1f} ms or longer for a connection before they were sent",
+        value=round(waited, 3),
+        limit=round(limit, 3),
+    )
+
+
+def user_seconds(facts: Measurement) -> Reason | None:
+    """Closed load: each user is inside a request all the time, but for what the generator itself takes."""
+    accounted = facts.generator.users_accounted
+    if accounted is None or facts.cell.load.users is None:
+        return None
+    share = accounted / facts.generator.users
+    if abs(1 - share) <= USER_SECONDS_SHARE:
+        return None
+    return Reason(
+        gate="user-seconds",
+        message=f"requests account for {share:.0%} of the users' time: the rest went by in the generator, so the load "
+        "was lighter than asked for",
+        value=round(share, 4),
+        limit=1 - USER_SECONDS_SHARE,
+    )
+
+
+def null_ceiling(facts: Measurement) -> Reason | None:
+    """Close to what the generator reaches against a server that does nothing, it is the generator that is measured."""
+    most = facts.generator.null_rps
+    if not most:
+        return None
+    share = facts.throughput_rps / most
+    if share <= NULL_SHARE:
+        return None
+    return Reason(
+        gate="null-ceiling",
+        message=f"{share:.0%} of the {most:,.0f} req/s that this generator reaches against a server that does nothing: "
+        f"it may be what limits the throughput; {_relief(facts)}",
+        value=round(share, 4),
+        limit=NULL_SHARE,
+    )
+
+
+def machine(facts: Measurement) -> Reason | None:
+    """Time that others took from the cores in use was lacking here."""
+    cores = facts.machine.cores_in_use or facts.machine.cpus
+    stolen, foreign = facts.machine.stolen_cores / cores, (facts.machine.foreign_cores or 0.0) / cores
+    if stolen + foreign <= OTHERS_SHARE:
+        return None
+    return Reason(
+        gate="machine",
+        message=f"others took {stolen + foreign:.0%} of the cores in use ({stolen:.0%} other guests of this machine's "
+        f"host, {foreign:.0%} other processes): measure again at a quieter time",
+        value=round(stolen + foreign, 4),
+        limit=OTHERS_SHARE,
+    )
+
+
+def steady(facts: Measurement) -> Reason | None:
+    """The end of the window must be as fast as its beginning. Not evaluated for short windows and slow requests."""
+    median = facts.latency_ms.p50
+    if not median or facts.window_seconds * 1000 < SERVICE_TIMES * median:
+        return None
+    change = steadiness.change([piece.requests / piece.seconds for piece in facts.slices])
+    if change is None:
+        return None
+    return Reason(
+        gate="steady",
+        message=f"the second half of the window was {abs(change):.0%} {'faster' if change > 0 else 'slower'} than the "
+        "first: warm up longer, or look at what changed meanwhile",
+        value=round(change, 4),
+        limit=steadiness.SHARE,
+    )
+
+
+DISTURBED = frozenset(
+    {"machine", "steady", "generator", "null-ceiling", "lateness", "blocked", "user-seconds"},
+)
+"""Gates that other guests and programs alone can make fail."""
+
+
+def disturbed(judgement: Evaluation) -> bool:
+    """Whether a measurement is invalid through others, so that measuring again may help."""
+    failed = {reason.gate for reason in judgement.reasons}
+    return "machine" in failed and failed <= DISTURBED
+
+
+OUTCOMES: tuple[Gate, ...] = (failures, nothing_measured)
+"""Not passing one: the system under test failed."""
+VALIDITY: tuple[Gate, ...] = (
+    workers,
+    answers,
+    settings,
+    generator,
+    null_ceiling,
+    offered,
+    lateness,
+    blocked,
+    user_seconds,
+    machine,
+    steady,
+)
+"""Not passing one: the measurement is invalid."""
+
+
+def still_filling(facts: Measurement) -> float | None:
+    """Seconds that each user of a closed load waits on average (Little's law: users ÷ requests that ended per second),
+    where that is so much longer than the warm-up that the queue was still filling for a part of the window. Then those
+    requests that ended are the early and lucky ones, and quantiles of their latencies are too low, however right the
+    throughput is. None where latencies can be quoted."""
+    ended = facts.requests + facts.failures
+    if facts.cell.load.users is None or not ended:
+        return None
+    waited = facts.cell.load.users * facts.window_seconds / ended
+    return waited if waited - facts.warmup_seconds > FILLING_SHARE * facts.window_seconds else None
+
+
+def notes(facts: Measurement) -> list[str]:
+    """What a reader should know although no gate failed."""
+    found = []
+    if facts.placement.note:
+        found.append(facts.placement.note)
+    found.extend(f"{name}: {sentence}" for name, sentence in facts.server.declared_limits.items())
+    service = facts.latency_ms.p50
+    if service and facts.window_seconds * 1000 < SERVICE_TIMES * service:
+        times = facts.window_seconds * 1000 / service
+        found.append(
+            f"the window holds {times:.0f} service times of {service:,.0f} ms: the throughput may be off by "
+            f"{1 / times:.0%}; a longer --duration narrows that"
+        )
+    waited = still_filling(facts)
+    if waited is not None:
+        found.append(
+            f"each of {facts.cell.load.users:,} users waits {waited:,.1f} s on average, after a warm-up of "
+            f"{facts.warmup_seconds:g} s: the queue was still filling, so latencies are too low and not compared; "
+            "a longer --warmup mends that"
+        )
+    if facts.database and not facts.database.pooled:
+        found.append("every request opened database connections of its own: its event loop lives for one request only")
+    if facts.server.stopped == "killed":
+        found.append("the server did not stop when asked and was killed")
+    return found

@@ -1,0 +1,71 @@
+"""Shell commands of the user's around measurements: before everything, before each measurement, and at the end."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from harness.applications.prepared import PreparedApplication
+from harness.applications.served import Hook
+from harness.environments import interpreters
+from harness.errors import TargetError
+from harness.host.processes import Supervisor
+
+HOOK_SECONDS = 600.0
+"""How long a command may take."""
+SHELL = "/bin/sh"
+
+
+@contextmanager
+def around(applications: Iterable[PreparedApplication]) -> Iterator[None]:
+    """Run the commands of all applications before and after the block, the latter however it ends; each command once,
+    those at the end in reverse order."""
+    framed = list(applications)
+    with ExitStack() as stack:
+        for hook in _distinct(each.teardown for each in framed):
+            stack.callback(alone, hook)
+        for hook in _distinct(each.setup for each in framed):
+            alone(hook)
+        yield
+
+
+def _distinct(hooks: Iterable[Hook | None]) -> list[Hook]:
+    found: list[Hook] = []
+    for hook in hooks:
+        if hook is not None and hook not in found:
+            found.append(hook)
+    return found
+
+
+def alone(hook: Hook) -> None:
+    """Run a command under a supervisor of its own."""
+    with Supervisor() as supervisor:
+        run(hook, supervisor)
+
+
+def run(hook: Hook, supervisor: Supervisor) -> None:
+    """Run a command to its end; TargetError with its output if it fails."""
+    log = supervisor.folder / f"hook-{time.monotonic_ns()}.log"
+    child = supervisor.start(
+        (SHELL, "-c", hook.command),
+        env={**interpreters.clean(), **hook.environment},
+        cwd=hook.folder,
+        log=log,
+    )
+    try:
+        code = child.process.wait(timeout=HOOK_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        raise TargetError(
+            f"{hook.option} {hook.command!r} did not end within {HOOK_SECONDS:g} s",
+            cure="give a command that ends by itself",
+            detail=child.log_tail(),
+        ) from None
+    if code != 0:
+        raise TargetError(
+            f"{hook.option} {hook.command!r} ended with exit code {code}",
+            cure=f"run it by hand in {hook.folder}; what it printed last is below",
+            detail=child.log_tail(),
+        )

@@ -1,0 +1,25 @@
+"""A user's application that is ready to be measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.applications.served import Hook
+from harness.applications.user import ServedUserApplication
+from harness.model.variant import Interface
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PreparedApplication:
+    """An application with everything that measuring it needs."""
+
+    served: ServedUserApplication
+    interface: Interface
+    python: str | None
+    """Interpreter of its environment; None: the harness' own."""
+    setup: Hook | None
+    """The user's command before everything."""
+    teardown: Hook | None
+    """The user's command at the end, whatever happened."""
+    secrets: frozenset[str]
+    """Values that must not reach a result."""

@@ -1,0 +1,145 @@
+"""`harness matrix`: many cells, and how they compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli import options as o
+
+if TYPE_CHECKING:
+    from harness.config.application import ApplicationOptions
+
+
+@o.takes_application
+def matrix(
+    *,
+    application: ApplicationOptions,
+    plan_file: Annotated[
+        Path | None, typer.Argument(metavar="[PLAN]", help="A TOML file with a plan, in place of the axes below.")
+    ] = None,
+    server: Annotated[
+        list[str] | None,
+        typer.Option("--server", "-s", metavar="NAME,…", help="Servers; this and each axis may be repeated."),
+    ] = None,
+    framework: Annotated[list[str] | None, typer.Option(metavar="NAME,…", help="Frameworks.")] = None,
+    style: Annotated[list[str] | None, typer.Option(metavar="NAME,…", help="Handler styles.")] = None,
+    workload: Annotated[
+        list[str] | None, typer.Option(metavar="NAME,…", help="Workloads: NAME or NAME?param=value&param=value.")
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", metavar="NAME=VALUE", help="Parameter of every workload that has it."),
+    ] = None,
+    workers: Annotated[list[str] | None, typer.Option("--workers", "-w", metavar="N,…", help="Worker counts.")] = None,
+    threads: Annotated[list[str] | None, typer.Option(metavar="N,…", help="Threads per worker for sync code.")] = None,
+    pool_size: Annotated[list[str] | None, typer.Option(metavar="N,…", help="Database connections per worker.")] = None,
+    vus: Annotated[list[str] | None, typer.Option(metavar="N,…", help="Closed loads: users.")] = None,
+    rate: Annotated[list[str] | None, typer.Option(metavar="N,…", help="Open loads: requests per second.")] = None,
+    python: Annotated[
+        list[str] | None, typer.Option(metavar="PATH,…", help="Interpreters that run the server.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A plan that comes along: quick, servers, article.")
+    ] = None,
+    blocks: Annotated[int | None, typer.Option(metavar="N", help="Visits of each cell.  [default: 8]")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of the order.  [default: 1]")] = None,
+    warmup: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Warm-up that does not count.  [default: 5s]")
+    ] = None,
+    duration: Annotated[
+        str | None, typer.Option(metavar="TIME", help="The window that counts.  [default: 15s]")
+    ] = None,
+    attempts: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Make a visit up to N times while it is not valid.  [default: 2]"),
+    ] = None,
+    pin: Annotated[str | None, typer.Option(metavar="HOW", help="Own cores: auto, split or none.")] = None,
+    generator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"{o.GENERATOR}  [default: k6]",
+        ),
+    ] = None,
+    duet_baseline: Annotated[
+        str | None, typer.Option(metavar="SERVER", help="Compare every other server with this one by duets too.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the cells, how long it will take, and the plan as a file.")
+    ] = False,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Go on with an interrupted run where it stopped.")
+    ] = None,
+    database_url: o.DatabaseUrl = None,
+    k6: o.K6 = None,
+    boot_deadline: o.BootDeadline = "30s",
+    out: o.Out = Path("results"),
+    as_json: o.Json = False,
+) -> None:
+    """Measure many cells, and say how they compare.
+
+    Every combination of the axes is a cell. Each is visited once in every block, in interleaved order; what the run
+    says comes with how sure it is.
+    """
+    from harness.analysis import review, studies
+    from harness.config.matrix import MatrixOptions, matrix_plan, refuse_with_resume
+    from harness.config.parsing import parse_timing
+    from harness.experiments import matrix as experiment
+    from harness.experiments.session import ExecutionOptions
+    from harness.model.quantities import parse_duration
+    from harness.report import matrix as text
+    from harness.report import plan as plan_text
+    from harness.report.progress import display
+    from harness.store import codec
+
+    axes = MatrixOptions(
+        server=server,
+        framework=framework,
+        style=style,
+        workload=workload,
+        param=param,
+        workers=workers,
+        threads=threads,
+        pool_size=pool_size,
+        vus=vus,
+        rate=rate,
+        python=python,
+    )
+    overrides = {
+        "blocks": blocks,
+        "seed": seed,
+        "warmup": warmup,
+        "duration": duration,
+        "attempts": attempts,
+        "pin": pin,
+        "generator": generator,
+        "duet_baseline": duet_baseline,
+    }
+    options = ExecutionOptions(
+        k6=k6,
+        database_url=database_url,
+        out=out,
+        boot_seconds=parse_duration("--boot-deadline", boot_deadline),
+    )
+    variables = application.pairs()
+    if resume is not None:
+        refuse_with_resume(axes, overrides, plan_file, preset)
+        with display() as emit:
+            folder = experiment.resume(resume, variables, options, emit)
+    else:
+        plan = matrix_plan(axes, overrides, plan_file, preset, application)
+        if dry_run:
+            plan_text.show(plan, experiment.expand_plan(plan, variables), parse_timing(plan.warmup, plan.duration))
+            return
+        with display() as emit:
+            folder = experiment.run(plan, variables, options, emit)
+    stored = codec.read_run(folder)
+    overview = review.review(stored)
+    if as_json:
+        print(overview.model_dump_json())
+    else:
+        print(text.text(overview, folder, studies.claims(stored)), end="")
+    raise typer.Exit(0 if any(cell.valid for cell in overview.cells) else 3)

@@ -1,0 +1,167 @@
+"""Options that several commands share, and how they are gathered into what a command carries out."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from harness import servers
+from harness.handlers import catalogue
+from harness.handlers.styles import STYLES
+
+if TYPE_CHECKING:
+    pass
+
+Server = Annotated[
+    str,
+    typer.Option(
+        "--server",
+        "-s",
+        metavar="NAME[:key=value,…]",
+        help=f"Server to measure: {', '.join(servers.names())}. Options: harness list servers.",
+    ),
+]
+Framework = Annotated[
+    str | None, typer.Option(metavar="NAME", help=f"Framework: {', '.join(catalogue.FRAMEWORKS)}.  [default: fastapi]")
+]
+Style = Annotated[
+    str | None, typer.Option(metavar="NAME", help=f"Handler style: {', '.join(STYLES)}.  [default: async]")
+]
+Workload = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help=f"What a request does: {', '.join(catalogue.workload_names())}.  [default: sleep]"
+    ),
+]
+Params = Annotated[
+    list[str] | None,
+    typer.Option("--param", "-p", metavar="NAME=VALUE", help="Parameter of the workload; may be repeated."),
+]
+Workers = Annotated[int, typer.Option("--workers", "-w", metavar="N", help="Worker processes.")]
+Threads = Annotated[int, typer.Option(metavar="N", help="Threads that a worker may use for sync code.")]
+PoolSize = Annotated[int | None, typer.Option(metavar="N", help="Database connections per worker.  [default: 10]")]
+Vus = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Closed load: users, each waiting for its answer.  [default: 100]"),
+]
+Rate = Annotated[float | None, typer.Option(metavar="N", help="Open load: requests per second, answered or not.")]
+Warmup = Annotated[str, typer.Option(metavar="TIME", help="Warm-up that does not count.")]
+Duration = Annotated[str, typer.Option(metavar="TIME", help="The window that counts.")]
+Python = Annotated[
+    str | None, typer.Option(metavar="PATH", help="Interpreter that runs the server.  [default: the harness' own]")
+]
+Pin = Annotated[str, typer.Option(metavar="HOW", help="Own cores for server and generator: auto, split or none.")]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="Postgres to use.  [default: $DATABASE_URL, else the embedded one]"),
+]
+K6 = Annotated[
+    str | None, typer.Option("--k6", metavar="PATH", help="k6 to use.  [default: the one on PATH, else ours]")
+]
+GENERATOR = "Load generator: k6, or wrk where k6 is too slow for a server (closed load only, knows no quantiles)."
+GeneratorName = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help=GENERATOR,
+    ),
+]
+Out = Annotated[Path, typer.Option(metavar="FOLDER", help="Where results go.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Attempts = Annotated[
+    int, typer.Option(metavar="N", help="Measure up to N times while other guests or programs disturb the machine.")
+]
+Diagnose = Annotated[
+    bool, typer.Option("--diagnose/--no-diagnose", help="Let the workers watch what their requests wait for.")
+]
+BootDeadline = Annotated[str, typer.Option(metavar="TIME", help="How long the server may take to come up.")]
+
+
+APPLICATION: dict[str, Any] = {
+    "app": Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:OBJECT", help="Measure this application in place of ours."),
+    ],
+    "app_dir": Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER", help="Its folder: imported from, and where the server runs.  [default: the current one]"
+        ),
+    ],
+    "factory": Annotated[bool | None, typer.Option("--factory", help="The object makes the application when called.")],
+    "interface": Annotated[
+        str | None, typer.Option(metavar="NAME", help="How it is called: asgi or wsgi.  [default: found out]")
+    ],
+    "path": Annotated[
+        list[str] | None, typer.Option(metavar="PATH", help="What to GET; may be repeated, each equally often.")
+    ],
+    "requests": Annotated[
+        str | None, typer.Option(metavar="FILE", help="Requests as TOML: methods, bodies, weights, expected answers.")
+    ],
+    "k6_script": Annotated[
+        str | None, typer.Option(metavar="FILE", help="A k6 script that sends; the server is at __ENV.BASE_URL.")
+    ],
+    "env": Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE", help="Variable for the application; never stored. NAME takes the value here."
+        ),
+    ],
+    "env_file": Annotated[str | None, typer.Option(metavar="FILE", help="More variables, as NAME=VALUE lines.")],
+    "wait": Annotated[
+        str | None, typer.Option(metavar="TIME", help="How long a request waits by itself, for its ceiling.")
+    ],
+    "setup": Annotated[str | None, typer.Option(metavar="CMD", help="Shell command to run before everything.")],
+    "before_visit": Annotated[
+        str | None, typer.Option(metavar="CMD", help="Shell command to run before each measurement.")
+    ],
+    "teardown": Annotated[
+        str | None, typer.Option(metavar="CMD", help="Shell command to run at the end, whatever happened.")
+    ],
+}
+"""Options of every command that can measure an application of the user's; fields of ApplicationOptions."""
+Command = Callable[..., None]
+
+
+def takes_application(command: Command) -> Command:
+    """Give a command the options of APPLICATION, gathered as its argument `application`."""
+
+    @functools.wraps(command)
+    def called(**arguments: Any) -> None:
+        from harness.config.application import ApplicationOptions
+
+        own = {name: arguments.pop(name) for name in APPLICATION}
+        command(**arguments, application=ApplicationOptions(**own))
+
+    hints = get_type_hints(command, localns={"ApplicationOptions": object}, include_extras=True)
+    kept = [
+        parameter.replace(annotation=hints[parameter.name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in inspect.signature(command).parameters.values()
+        if parameter.name != "application"
+    ]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
+        for name, option in APPLICATION.items()
+    ]
+    parameters = [*kept, *added]
+    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    called.__annotations__ = {each.name: each.annotation for each in parameters}
+    return called
+
+
+def ours(framework: str | None, style: str | None, workload: str | None, param: list[str] | None) -> list[str]:
+    """Options that ask for a workload of ours, as they are written."""
+    options = {"--framework": framework, "--style": style, "--workload": workload, "--param": param}
+    return [name for name, value in options.items() if value]
+
+
+def complete_run(incomplete: str) -> list[str]:
+    """Run folders for shell completion."""
+    from harness.store import index
+
+    return [str(each.folder) for each in index.runs(Path("results")) if str(each.folder).startswith(incomplete)]

@@ -1,0 +1,90 @@
+"""`harness run`: one cell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from harness.cli import options as o
+
+if TYPE_CHECKING:
+    from harness.config.application import ApplicationOptions
+
+
+@o.takes_application
+def run(
+    *,
+    application: ApplicationOptions,
+    server: o.Server = "uvicorn",
+    framework: o.Framework = None,
+    style: o.Style = None,
+    workload: o.Workload = None,
+    param: o.Params = None,
+    workers: o.Workers = 1,
+    threads: o.Threads = 40,
+    pool_size: o.PoolSize = None,
+    vus: o.Vus = None,
+    rate: o.Rate = None,
+    warmup: o.Warmup = "3s",
+    duration: o.Duration = "10s",
+    python: o.Python = None,
+    pin: o.Pin = "auto",
+    database_url: o.DatabaseUrl = None,
+    generator: o.GeneratorName = "k6",
+    k6: o.K6 = None,
+    boot_deadline: o.BootDeadline = "30s",
+    diagnose: o.Diagnose = True,
+    attempts: o.Attempts = 3,
+    out: o.Out = Path("results"),
+    as_json: o.Json = False,
+) -> None:
+    """Measure one cell: a server, style, workload and load, or an application of yours."""
+    from harness.config import parsing
+    from harness.config.application import select_application
+    from harness.config.cells import FRAMEWORK, STYLE, WORKLOAD, CellSpec, resolve_cell
+    from harness.experiments import single
+    from harness.experiments.session import ExecutionOptions
+    from harness.model.quantities import parse_duration, parse_int
+    from harness.report import console
+    from harness.report.progress import display
+    from harness.store.codec import document
+
+    parsing.refuse_several(server=server, framework=framework, style=style, workload=workload)
+    own = select_application(application, o.ours(framework, style, workload, param), python)
+    resolved = resolve_cell(
+        CellSpec(
+            server=server,
+            framework=framework or FRAMEWORK,
+            style=style or STYLE,
+            workload=workload or WORKLOAD,
+            params=tuple(param or ()),
+            workers=workers,
+            threads=threads,
+            pool_size=pool_size,
+            users=vus,
+            rate=rate,
+            application=own,
+            python=python,
+        )
+    )
+    timing = parsing.parse_timing(warmup, duration)
+    options = ExecutionOptions(
+        generator=generator,
+        k6=k6,
+        database_url=database_url,
+        pin=pin,
+        out=out,
+        boot_seconds=parse_duration("--boot-deadline", boot_deadline),
+        diagnose=diagnose,
+    )
+    times = parse_int("--attempts", attempts, 1, 100)
+    with display(resolved.label, timing) as emit:
+        result = single.run(resolved, timing, options, emit, attempts=times)
+    if as_json:
+        print(json.dumps(document(result.record), ensure_ascii=False))
+    else:
+        print(console.text(result.record, result.record, result.folder, result.log_tail), end="")
+    raise typer.Exit({"valid": 0, "invalid": 3, "failed": 4}[result.record.verdict])

@@ -1,0 +1,1 @@
+"""From texts (options, files, presets, written forms) to what is to be measured."""

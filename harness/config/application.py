@@ -1,0 +1,133 @@
+"""Which application is measured: that of the options, over that of the project, or a workload of ours."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from harness.applications.prepare import prepare_application
+from harness.applications.prepared import PreparedApplication
+from harness.config import files
+from harness.config.cells import CellSpec, ResolvedCell, resolve_cell
+from harness.errors import UsageError
+from harness.model.plan import ApplicationPlan
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApplicationOptions:
+    """Options by which an application is described, as they were given."""
+
+    app: str | None = None
+    app_dir: str | None = None
+    factory: bool | None = None
+    interface: str | None = None
+    path: list[str] | None = None
+    requests: str | None = None
+    k6_script: str | None = None
+    env: list[str] | None = None
+    env_file: str | None = None
+    wait: str | None = None
+    setup: str | None = None
+    before_visit: str | None = None
+    teardown: str | None = None
+
+    def named(self) -> list[str]:
+        """Options that were given, as they are written."""
+        return [f"--{field.name.replace('_', '-')}" for field in fields(self) if getattr(self, field.name)]
+
+    def pairs(self) -> dict[str, str]:
+        """Variables of `--env NAME=VALUE`; `--env NAME` takes the value from the surroundings."""
+        found = {}
+        for text in self.env or ():
+            name, equals, value = text.partition("=")
+            if not name or (not equals and name not in os.environ):
+                raise UsageError(f"--env {name}: not NAME=VALUE, and not set here", cure="write it as --env NAME=VALUE")
+            found[name] = value if equals else os.environ[name]
+        return found
+
+
+def select_application(
+    options: ApplicationOptions, ours: Sequence[str], python: str | None
+) -> PreparedApplication | None:
+    """The application that is to be measured, ready. `ours`: options that ask for a workload of ours. None: that is
+    what is measured."""
+    plan = application_plan(options, ours)
+    return None if plan is None else prepare_application(plan, python, options.pairs())
+
+
+def resolve_side(
+    spec: CellSpec, options: ApplicationOptions, ours: Sequence[str], python: str | None, folder: str | None
+) -> ResolvedCell:
+    """One of two cells that are compared: with its own application if its written form or `folder` names one, else that
+    of the options or the project. `python`: its interpreter, where the written form names none."""
+    if spec.app is not None:
+        app, _, named = spec.app.partition("@")
+        options = dataclasses.replace(options, app=app, app_dir=named or options.app_dir)
+    if folder is not None:
+        options = dataclasses.replace(options, app_dir=folder)
+    interpreter = spec.python or python
+    application = select_application(options, ours, interpreter)
+    return resolve_cell(dataclasses.replace(spec, application=application, python=interpreter))
+
+
+def resolve_pair(
+    specs: tuple[CellSpec, CellSpec],
+    options: ApplicationOptions,
+    ours: Sequence[str],
+    *,
+    pythons: tuple[str | None, str | None],
+    folders: tuple[str | None, str | None],
+) -> tuple[ResolvedCell, ResolvedCell]:
+    """Two cells that are compared; each is named after its interpreter where these differ."""
+    interpreters = [spec.python or python for spec, python in zip(specs, pythons, strict=True)]
+    several = interpreters[0] != interpreters[1]
+    first, second = (
+        resolve_side(
+            dataclasses.replace(spec, python=python, environment=(python or "") if several else ""),
+            options,
+            ours,
+            python,
+            folder,
+        )
+        for spec, python, folder in zip(specs, interpreters, folders, strict=True)
+    )
+    return first, second
+
+
+def application_plan(options: ApplicationOptions, ours: Sequence[str]) -> ApplicationPlan | None:
+    """The application of the options, else the project's unless a workload of ours is asked for by the options named in
+    `ours`. UsageError where both are asked for; None: a workload of ours."""
+    if ours and options.named():
+        raise UsageError(
+            f"{ours[0]} and {options.named()[0]} together: either a workload of ours is measured or an application of "
+            "yours",
+            cure="give one of them",
+        )
+    return merge_options(options, None if ours else files.application())
+
+
+def merge_options(options: ApplicationOptions, project: ApplicationPlan | None) -> ApplicationPlan | None:
+    """The application of the options, over that of the project; None where neither names one."""
+    changes: dict[str, Any] = {
+        field.name: value
+        for field in fields(options)
+        if field.name != "env" and (value := getattr(options, field.name)) is not None
+    }
+    if options.env:
+        changes["env"] = sorted(options.pairs())
+    if options.app is None and project is None:
+        if options.named():
+            raise UsageError(f"{options.named()[0]} without an application", cure="name one: --app MODULE:OBJECT")
+        return None
+    if options.app is not None:
+        document = changes
+    else:
+        assert project is not None
+        document = project.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        if {"path", "requests", "k6_script"} & changes.keys():
+            document = {key: value for key, value in document.items() if key not in ("path", "requests", "k6_script")}
+        document |= changes
+    return files.parse_application(document, "the command line" if changes else "the project")

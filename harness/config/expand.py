@@ -1,0 +1,146 @@
+"""From a plan to its cells: every combination of its axes, and what of it cannot exist. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from harness.applications.prepared import PreparedApplication
+from harness.config.cells import ALTERNATIVES, CellSpec, ResolvedCell, label_of, resolve_cell
+from harness.config.parsing import split_workload
+from harness.errors import ImpossibleError, UsageError
+from harness.handlers import catalogue
+from harness.model.application import BundledApplication
+from harness.model.plan import DEFAULT_USERS, Axes, Plan
+
+NOOP = "noop"
+"""The workload without any work."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Expansion:
+    """The cells of a plan, and what it asks for that cannot exist, with the reason."""
+
+    cells: list[ResolvedCell]
+    impossible: list[tuple[str, str]]
+
+
+def expand(plan: Plan, prepare: Callable[[str | None], PreparedApplication] | None = None) -> Expansion:
+    """Every combination of the axes, each cell once. UsageError where a name is unknown or nothing is left.
+
+    `prepare`: makes the user's application ready in an interpreter, where it is one that is measured.
+    """
+    specs = [spec for axes in plan.cells for spec in combinations(axes)]
+    several = len({spec.python for spec in specs}) > 1
+    cells: dict[str, ResolvedCell] = {}
+    impossible: dict[str, str] = {}
+    for spec in specs:
+        if several:
+            spec = dataclasses.replace(spec, environment=spec.python or "")
+        if prepare is not None:
+            spec = dataclasses.replace(spec, application=prepare(spec.python))
+        try:
+            resolved = resolve_cell(spec)
+        except ImpossibleError as error:
+            impossible.setdefault(label_of(spec), error.what)
+        else:
+            cells.setdefault(resolved.label, resolved)
+    if not cells:
+        what, why = next(iter(impossible.items()))
+        raise UsageError(f"nothing of the plan can exist; {what}: {why}", cure=ALTERNATIVES)
+    return Expansion(cells=list(cells.values()), impossible=list(impossible.items()))
+
+
+def combinations(axes: Axes) -> Iterator[CellSpec]:
+    """Every combination of the options of the axes."""
+    loads: list[tuple[int | None, float | None]] = [
+        *((users, None) for users in axes.vus or ([] if axes.rate else [DEFAULT_USERS])),
+        *((None, rate) for rate in axes.rate or []),
+    ]
+    pythons: list[str | None] = [*axes.python] if axes.python else [None]
+    pools: list[int | None] = [*axes.pool_size] if axes.pool_size else [None]
+    for python, workload, framework, style, server, workers, threads, pool, (users, rate) in itertools.product(
+        pythons,
+        axes.workload,
+        axes.framework,
+        axes.style,
+        axes.server,
+        axes.workers,
+        axes.threads,
+        pools,
+        loads,
+    ):
+        name, params = split_workload(workload)
+        uses_database = name in catalogue.workload_names() and catalogue.workload(name).connections
+        yield CellSpec(
+            server=server,
+            framework=framework,
+            style=style,
+            workload=name,
+            params=params,
+            workers=workers,
+            threads=threads,
+            pool_size=pool if uses_database else None,
+            users=users,
+            rate=rate,
+            python=python,
+        )
+
+
+def order(cells: int, blocks: int, seed: int) -> list[list[int]]:
+    """Block → places of cells in the order of their visits.
+
+    Seeded random order, reversed in the next block, so that a drift of the machine weighs on no cell. The place `cells`
+    stands for the second visit of the A/A cell.
+    """
+    chance = random.Random(seed)
+    found: list[list[int]] = []
+    for block in range(blocks):
+        if block % 2:
+            found.append(found[-1][::-1])
+        else:
+            found.append(chance.sample(range(cells + 1), cells + 1))
+    return found
+
+
+def duets(expansion: Expansion, baseline: str) -> list[tuple[ResolvedCell, ResolvedCell]]:
+    """Pairs of the baseline server's cells with those of other servers that are equal in all else. UsageError if there
+    is none. Cells under open load have none: a duet needs users that wait."""
+    bases = {_rest(each): each for each in expansion.cells if _server(each) == baseline}
+    found = [
+        (bases[_rest(each)], each)
+        for each in expansion.cells
+        if _server(each) != baseline and _rest(each) in bases and each.cell.load.users is not None
+    ]
+    if not found:
+        raise UsageError(
+            f"--duet-baseline {baseline}: no cell of the plan can be compared with one of {baseline}",
+            cure=f"servers of the plan: {', '.join(dict.fromkeys(map(_server, expansion.cells)))}",
+        )
+    return found
+
+
+def _server(resolved: ResolvedCell) -> str:
+    return resolved.cell.variant.server_label
+
+
+def _rest(resolved: ResolvedCell) -> str:
+    """The written form without the server."""
+    cell = resolved.cell
+    return cell.model_copy(update={"variant": cell.variant.model_copy(update={"server": "", "options": {}})}).label
+
+
+def repeated(expansion: Expansion) -> int:
+    """Place of the A/A cell: the first one that no wait of its own can hold at a ceiling, of those that do something if
+    there are any, since without that a server may be faster than the load generator."""
+
+    def unsuited(place: int) -> tuple[bool, bool]:
+        resolved = expansion.cells[place]
+        application = resolved.cell.variant.application
+        idle = isinstance(application, BundledApplication) and application.workload == NOOP
+        return resolved.subject.known_seconds > 0, idle
+
+    return min(range(len(expansion.cells)), key=unsuited)

@@ -1,0 +1,81 @@
+"""Texts of the command line and of files, as lists, names and timings. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from harness.errors import UsageError
+from harness.model.load import Timing
+from harness.model.quantities import parse_duration
+
+MINIMUM_WINDOW_SECONDS = 1.0
+
+
+def require_choice(kind: str, name: str, names: Iterable[str]) -> str:
+    """`name`, if it is one of `names`."""
+    names = tuple(names)
+    if name not in names:
+        raise UsageError(f"unknown {kind} {name!r}", cure=f"known: {', '.join(names)}")
+    return name
+
+
+def refuse_several(**named: str | None) -> None:
+    """Where one cell is asked for, an option has one value. Options by their names."""
+    for option, value in named.items():
+        if value is not None and "," in value.partition(":")[0]:
+            raise UsageError(
+                f"--{option} {value}: one at a time", cure=f"measure several with: harness matrix --{option} {value}"
+            )
+
+
+def parse_timing(warmup: str, duration: str) -> Timing:
+    """Warm-up and window from texts such as `3s`, `500ms`, `2m`."""
+    warmup_seconds, window_seconds = parse_duration("--warmup", warmup), parse_duration("--duration", duration)
+    if window_seconds < MINIMUM_WINDOW_SECONDS:
+        raise UsageError(
+            f"--duration {duration}: too short to measure anything",
+            cure=f"give {MINIMUM_WINDOW_SECONDS:g}s at least; 10s or more tell something",
+        )
+    return Timing(warmup_seconds=warmup_seconds, window_seconds=window_seconds)
+
+
+def split_list(texts: Sequence[str]) -> list[str]:
+    """Options that may be repeated or separated by commas, as a list."""
+    return [part.strip() for text in texts for part in text.split(",") if part.strip()]
+
+
+def split_servers(texts: Sequence[str]) -> list[str]:
+    """The same for servers, whose own options are separated by commas too: `uvicorn:loop=asyncio,http=h11,granian`."""
+    found: list[str] = []
+    for part in split_list(texts):
+        if found and ":" in found[-1] and "=" in part and ":" not in part:
+            found[-1] += f",{part}"
+        else:
+            found.append(part)
+    return found
+
+
+def split_numbers(option: str, texts: Sequence[str]) -> list[int]:
+    """The same for whole numbers."""
+    try:
+        return [int(part) for part in split_list(texts)]
+    except ValueError:
+        raise UsageError(f"{option} {','.join(texts)}: not whole numbers", cure="write it as 1,2,4") from None
+
+
+def split_workload(text: str) -> tuple[str, tuple[str, ...]]:
+    """`NAME?param=value&param=value` as name and `param=value` texts."""
+    name, _, query = text.partition("?")
+    return name, tuple(filter(None, query.split("&")))
+
+
+def split_server(text: str) -> tuple[str, dict[str, str]]:
+    """`NAME:key=value,key=value` as name and options."""
+    name, _, rest = text.partition(":")
+    options: dict[str, str] = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--server {text}: {part} is not key=value", cure="write it as NAME:key=value,key=value")
+        options[key.strip()] = value.strip()
+    return name, options

@@ -1,0 +1,258 @@
+"""From a cell to a server that is up: started, every worker ready, its answer verified."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import random
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness import injected
+from harness.applications.served import Probe, Serving
+from harness.deploy.spec import ServerSpec
+from harness.deploy.workers import Worker, told
+from harness.environments import interpreters
+from harness.errors import TargetError, UsageError
+from harness.host import procfs
+from harness.host.processes import Child, Supervisor
+from harness.model.variant import Cell
+from harness.servers.adapter import Target
+
+HOST = "127.0.0.1"
+LOG_SECONDS = 0.3
+"""How long a server may take to print what went wrong: some answer first."""
+ANSWER_SECONDS = 30.0
+PADDING_BYTES = 4096
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deployment:
+    """A server that is up, with its answer verified."""
+
+    child: Child
+    target: Target
+    argv: tuple[str, ...]
+    workers: list[Worker]
+    folder: Path
+    bodies: list[str]
+    """The verified answer of each kind of request."""
+    boot_seconds: float
+    connections_name: str
+    """By which Postgres shows its connections."""
+
+    def stop(self) -> Ending:
+        """Stop it, killing what does not stop when asked."""
+        asked = time.monotonic()
+        return Ending(how=self.child.stop(), seconds=time.monotonic() - asked)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ending:
+    """How a server stopped."""
+
+    how: Literal["orderly", "killed"]
+    seconds: float
+
+
+def start_server(
+    service: ServerSpec, supervisor: Supervisor, *, port: int | None = None, name: str = "server"
+) -> Deployment:
+    """Start the server in a folder of its own, on a free port or on the given one; wait until every worker is up and
+    the answer is right."""
+    folder = supervisor.folder / name
+    folder.mkdir()
+    serving = service.subject.serving()
+    target = target_of(service, port or free_port(), folder)
+    launch = service.adapter.launch(target, service.options)
+    telling = prepare_folder(folder, {**launch.files}, serving)
+    began = time.monotonic()
+    child = supervisor.start(
+        launch.argv,
+        env={**server_environment(service, serving, target, telling, folder), **launch.env},
+        cwd=serving.folder or folder,
+        log=folder / "server.log",
+        cpus=service.placement.server_cpus,
+    )
+    deadline = began + service.boot_deadline_seconds
+    workers = wait_for_workers(service.cell, child, telling, service.boot_deadline_seconds)
+    bodies = verified_answers(service, child, target, deadline)
+    return Deployment(
+        child=child,
+        target=target,
+        argv=launch.argv,
+        workers=workers,
+        folder=telling,
+        bodies=bodies,
+        boot_seconds=time.monotonic() - began,
+        connections_name=f"harness-{supervisor.token[:12]}-{folder.name}",
+    )
+
+
+def target_of(service: ServerSpec, port: int, folder: Path) -> Target:
+    """What the adapter needs to know about a cell."""
+    cell = service.cell
+    return Target(
+        python=service.environment.executable,
+        module=injected.MODULE,
+        attribute=injected.ATTRIBUTE,
+        interface=cell.variant.interface,
+        host=HOST,
+        port=port,
+        workers=cell.variant.workers,
+        threads=cell.variant.threads,
+        connections=service.users,
+        folder=str(folder),
+    )
+
+
+def check_port(port: int) -> None:
+    """Refuse a port on which somebody listens: their answers would pass for the server's."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise UsageError(
+                f"cannot listen on port {port} of {HOST}: {error.strerror}", cure="choose another one with --port"
+            ) from error
+
+
+def free_port() -> int:
+    """A port that the operating system picks on loopback."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def prepare_folder(folder: Path, files: Mapping[str, str], serving: Serving) -> Path:
+    """Put the entry, what the application needs of ours and the server's own files into a private folder; returns where
+    workers tell."""
+    telling = folder / "workers"
+    telling.mkdir()
+    (folder / f"{injected.MODULE}.py").write_bytes(injected.SOURCE.read_bytes())
+    for name, path in serving.links.items():
+        (folder / name).symlink_to(path)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return telling
+
+
+def server_environment(
+    service: ServerSpec, serving: Serving, target: Target, telling: Path, folder: Path
+) -> dict[str, str]:
+    """The environment variables of the server: its settings are in argv, ours for the entry and the handlers here."""
+    settings = {
+        "folder": str(telling),
+        "target": serving.target,
+        "factory": serving.factory,
+        "interface": service.cell.variant.interface,
+        "wraps_wsgi": service.adapter.wraps_wsgi,
+        "threads": service.cell.variant.threads,
+        "port": target.port,
+        "parsers": list(service.adapter.parsers),
+        "diagnose": service.diagnose,
+    }
+    database = {}
+    if service.database is not None:
+        database = {"DATABASE_URL": service.database.url, "HARNESS_POOL_SIZE": str(service.cell.variant.pool_size)}
+    prefix = service.adapter.environment_prefix
+    paths = [str(folder), str(serving.folder or ""), serving.environment.get("PYTHONPATH", "")]
+    return {
+        **interpreters.clean((prefix,) if prefix else ()),
+        **database,
+        **serving.environment,
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "PYTHONUNBUFFERED": "1",
+        "HARNESS_ENTRY": json.dumps(settings),
+        "HARNESS_SERVER": folder.name,
+        # The size of the environment moves the stack, and with it how fast a program runs (Mytkowicz et al. 2009).
+        "HARNESS_PADDING": "x" * random.randrange(PADDING_BYTES),
+    }
+
+
+def wait_for_workers(cell: Cell, child: Child, telling: Path, boot_seconds: float) -> list[Worker]:
+    """Wait until as many distinct workers as were asked for have told that they are up.
+
+    The first answer is not readiness: loaded at it, all keep-alive connections stay on the one worker that was up.
+    """
+    deadline = time.monotonic() + boot_seconds
+    while True:
+        workers = [worker for worker in told(telling) if procfs.alive(worker.pid)]
+        if len(workers) >= cell.variant.workers:
+            return workers
+        if child.returncode() is not None:
+            raise _failed(f"{cell.variant.server} ended with exit code {child.returncode()} while starting", child)
+        if time.monotonic() > deadline:
+            raise _failed(
+                f"{len(workers)} of {cell.variant.workers} workers of {cell.variant.server} came up within {boot_seconds:g} s",
+                child,
+            )
+        time.sleep(0.01)
+
+
+def verified_answers(service: ServerSpec, child: Child, target: Target, deadline: float) -> list[str]:
+    """The body of one answer of each kind, which must be right before it is worth any load."""
+    wait_for_port(service, child, target, deadline)
+    return [verified_answer(service, child, target, kind, probe) for kind, probe in enumerate(service.subject.probes())]
+
+
+def wait_for_port(service: ServerSpec, child: Child, target: Target, deadline: float) -> None:
+    """Wait until the server accepts connections."""
+    while True:
+        try:
+            socket.create_connection((HOST, target.port), timeout=ANSWER_SECONDS).close()
+            return
+        except OSError:
+            if child.returncode() is not None or time.monotonic() > deadline:
+                raise _failed(
+                    f"{service.cell.variant.server} does not listen although its workers are up", child
+                ) from None
+            time.sleep(0.01)
+
+
+def verified_answer(service: ServerSpec, child: Child, target: Target, kind: int, probe: Probe) -> str:
+    """The body of an answer, judged."""
+    asked = f"{probe.method} {probe.path}"
+    try:
+        status, body = ask(target.port, probe, ANSWER_SECONDS + service.subject.known_seconds)
+    except (OSError, http.client.HTTPException) as error:
+        raise _failed(
+            f"{service.cell.variant.server} did not answer {asked}: {error or type(error).__name__}", child
+        ) from error
+    if status not in (probe.statuses or range(200, 300)):
+        raise _failed(f"{asked} was answered with status {status}: {body[:300]}", child)
+    wrong = service.subject.wrong(kind, body)
+    if wrong:
+        raise _failed(f"{asked} was answered wrongly: {wrong}; the answer was {body[:300]}", child)
+    return body
+
+
+def ask(port: int, probe: Probe, seconds: float = ANSWER_SECONDS) -> tuple[int, str]:
+    """Status and body of one request on loopback."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=seconds)
+    try:
+        body = None if probe.body is None else probe.body.encode()
+        connection.request(probe.method, probe.path, body, dict(probe.headers))
+        response = connection.getresponse()
+        return response.status, response.read().decode("utf-8", "replace")
+    finally:
+        connection.close()
+
+
+def _failed(what: str, child: Child) -> TargetError:
+    if child.returncode() is None:
+        time.sleep(LOG_SECONDS)
+    tail = child.log_tail()
+    return TargetError(
+        what,
+        cure="see the server's log below"
+        if tail
+        else "the server printed nothing; another one may say more: --server uvicorn",
+        detail=tail,
+    )

@@ -1,0 +1,91 @@
+"""What the entry tells about each worker: facts files as the sign of readiness, counters to read at any instant."""
+
+from __future__ import annotations
+
+import json
+import mmap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# As in harness/injected/harness_entry.py; a test keeps the two alike.
+(
+    STARTED,
+    FINISHED,
+    NODELAY,
+    PARSER,
+    THREAD_SAMPLES,
+    THREADS_USED,
+    THREADS_WAITING,
+    POOL_SIZE,
+    POOL_REQUESTS,
+    POOL_QUEUED,
+    POOL_WAIT_MS,
+) = range(11)
+LAG_FIRST, LAG_BUCKETS = 16, 84
+SLOTS = LAG_FIRST + LAG_BUCKETS
+NODELAY_VALUES = (None, False, True, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """One worker's counters at one instant."""
+
+    values: Sequence[int]
+
+    @property
+    def started(self) -> int:
+        """Requests that reached the application."""
+        return self.values[STARTED]
+
+    @property
+    def finished(self) -> int:
+        """Requests that left it."""
+        return self.values[FINISHED]
+
+    @property
+    def nodelay(self) -> bool | None:
+        """TCP_NODELAY on the connection of its first request."""
+        return NODELAY_VALUES[self.values[NODELAY]]
+
+    @property
+    def parser(self) -> int:
+        """Which of the adapter's parsers was imported at its first request, counted from 1; 0: none."""
+        return self.values[PARSER]
+
+    @property
+    def lags(self) -> Sequence[int]:
+        """The histogram of its event loop's lag."""
+        return self.values[LAG_FIRST:]
+
+
+class Worker:
+    """One worker that is up."""
+
+    def __init__(self, facts: dict[str, Any], counters: Path) -> None:
+        self.pid = int(facts["pid"])
+        self.facts = facts
+        with open(counters, "rb") as file:
+            self._memory = memoryview(mmap.mmap(file.fileno(), 8 * SLOTS, prot=mmap.PROT_READ)).cast("Q")
+
+    def read(self) -> Counters:
+        """Its counters now."""
+        return Counters(self._memory.tolist())
+
+    def finished(self) -> int:
+        """Requests that left the application so far."""
+        return self._memory[FINISHED]
+
+    def in_flight(self) -> int:
+        """Requests inside the application now."""
+        return max(0, self._memory[STARTED] - self._memory[FINISHED])
+
+
+def told(folder: Path) -> list[Worker]:
+    """Every worker that has told its facts, oldest process first; workers that died since are among them."""
+    found = []
+    for path in folder.glob("*.json"):
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        found.append(Worker(facts, path.with_suffix(".counters")))
+    return sorted(found, key=lambda worker: worker.pid)

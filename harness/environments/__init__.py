@@ -1,0 +1,1 @@
+"""Interpreters and what is installed in them."""

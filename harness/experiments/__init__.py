@@ -1,0 +1,1 @@
+"""What a command carries out and stores, one file per kind."""

@@ -1,0 +1,252 @@
+"""What this machine has and lacks, each lack with its cure."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from harness import servers
+from harness.database import connection, embedded
+from harness.environments import interpreters
+from harness.errors import HarnessError
+from harness.host import facts as host
+from harness.host import limits, procfs
+from harness.host.paths import home
+from harness.load import k6, wrk
+from harness.measure import calibration
+from harness.model.doctor import Finding
+
+WATCH_SECONDS = 3.0
+OTHERS_SHARE = 0.05
+FEWEST_DESCRIPTORS = 4096
+FEW_BYTES = 1_000_000_000
+GOOD_CLOCKS = ("tsc", "kvm-clock", "arch_sys_counter", "hyperv_clocksource_tsc_page", "xen")
+CGROUP = Path("/sys/fs/cgroup")
+PRESSURE = Path("/proc/pressure/cpu")
+CLOCK = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+
+
+def examine(python: str | None, database_url: str | None, k6_path: str | None) -> Iterator[Finding]:
+    """One finding after the other; watching the machine takes WATCH_SECONDS."""
+    host.require_linux()
+    yield cores(len(os.sched_getaffinity(0)), os.cpu_count() or 1)
+    yield quota(_text(CGROUP / "cpu.max"), len(os.sched_getaffinity(0)))
+    yield governor(host.facts()["cpu_governor"])
+    yield others(*_watch(WATCH_SECONDS), pressure=_text(PRESSURE))
+    yield clock(_text(CLOCK))
+    yield descriptors(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    yield ports(limits.ephemeral_ports())
+    yield memory(limits.available_bytes(), _text(CGROUP / "memory.max"))
+    yield disk("disk for results", Path.cwd())
+    yield disk("disk for the embedded Postgres", home())
+    yield _generator(k6_path)
+    yield _wrk()
+    yield _postgres(database_url)
+    yield from _servers(python)
+    yield from _ceilings()
+
+
+def cores(available: int, total: int) -> Finding:
+    """Server and generator need a core each."""
+    found = f"{available} of {total} may be used" if available != total else f"{total}"
+    if available >= 2:
+        return Finding(subject="cores", state="ok", found=found)
+    return Finding(
+        subject="cores",
+        state="warning",
+        found=f"{found}: server and generator share it, and the generator depresses what it measures",
+        cure="use a machine with two cores or more",
+    )
+
+
+def quota(text: str | None, available: int) -> Finding:
+    """A container's limit stops all processes for the rest of each period once it is used up."""
+    limit, _, period = (text or "max").partition(" ")
+    if limit == "max" or not period:
+        return Finding(subject="CPU limit of the container", state="ok", found="none")
+    allowed = int(limit) / int(period)
+    state = f"{allowed:g} of {available} cores"
+    if allowed >= available:
+        return Finding(subject="CPU limit of the container", state="ok", found=state)
+    return Finding(
+        subject="CPU limit of the container",
+        state="warning",
+        found=f"{state}: everything stands still while it is used up, which shows as latency",
+        cure="lift the limit, or give the container whole cores (cpuset)",
+    )
+
+
+def governor(name: object) -> Finding:
+    """Cores that slow down to save power measure that."""
+    if name is None:
+        return Finding(subject="frequency governor", state="ok", found="not shown, as in most virtual machines")
+    if name == "performance":
+        return Finding(subject="frequency governor", state="ok", found=str(name))
+    return Finding(
+        subject="frequency governor",
+        state="warning",
+        found=f"{name}: cores change their speed during a measurement",
+        cure="cpupower frequency-set --governor performance",
+    )
+
+
+def others(stolen: float, foreign: float, *, pressure: str | None) -> Finding:
+    """Shares of the machine's CPU time."""
+    waiting = ""
+    if pressure:
+        average = pressure.split("avg10=")[1].split()[0]
+        waiting = f"; something waited for a core {float(average):.0f}% of the last 10 s"
+    found = f"{stolen:.0%} taken by other guests of the host, {foreign:.0%} used by other processes{waiting}"
+    if stolen + foreign <= OTHERS_SHARE:
+        return Finding(subject="others at work", state="ok", found=found)
+    return Finding(
+        subject="others at work",
+        state="warning",
+        found=f"{found}: above {OTHERS_SHARE:.0%} a measurement is invalid",
+        cure="stop other programs, or wait for a quieter time; on shared hosts, choose a machine of its own",
+    )
+
+
+def clock(name: str | None) -> Finding:
+    """Servers ask for the time with each request."""
+    if name is None or name in GOOD_CLOCKS:
+        return Finding(subject="clock source", state="ok", found=name or "not shown")
+    return Finding(
+        subject="clock source",
+        state="warning",
+        found=f"{name}: reading it costs a system call, in all that is measured",
+        cure=f"choose another one in {CLOCK}",
+    )
+
+
+def descriptors(hard: int) -> Finding:
+    """Each user holds a connection on both sides."""
+    if hard == resource.RLIM_INFINITY or hard >= FEWEST_DESCRIPTORS:
+        found = "no limit" if hard == resource.RLIM_INFINITY else f"{hard:,} at most"
+        return Finding(subject="open files", state="ok", found=found)
+    return Finding(
+        subject="open files",
+        state="warning",
+        found=f"{hard:,} at most: good for {max(0, hard - limits.SPARE_DESCRIPTORS):,} users",
+        cure="raise the hard limit: ulimit -Hn 65536 (as root)",
+    )
+
+
+def ports(count: int) -> Finding:
+    """Each user's connection needs a local port."""
+    return Finding(subject="local ports", state="ok", found=f"{count:,}, good for {int(count * 0.9):,} users")
+
+
+def memory(available: int | None, limit: str | None) -> Finding:
+    """k6 needs a quarter of a megabyte per user; servers and Postgres come on top."""
+    found = "not shown" if available is None else f"{available / 1e9:.1f} GB free"
+    if limit not in (None, "max"):
+        found += f", the container may use {int(limit or 0) / 1e9:.1f} GB"
+    if available is None or available >= FEW_BYTES:
+        return Finding(subject="memory", state="ok", found=found)
+    return Finding(subject="memory", state="warning", found=found, cure="free some: servers may start to swap")
+
+
+def disk(subject: str, folder: Path) -> Finding:
+    """Room where a folder is, or will be."""
+    existing = next(each for each in (folder, *folder.parents) if each.exists())
+    free = shutil.disk_usage(existing).free
+    if free >= FEW_BYTES:
+        return Finding(subject=subject, state="ok", found=f"{free / 1e9:.0f} GB free in {folder}")
+    return Finding(
+        subject=subject,
+        state="warning",
+        found=f"{free / 1e6:.0f} MB free in {folder}",
+        cure="make room, or choose another folder (--out for results, HARNESS_DATA for Postgres)",
+    )
+
+
+def _generator(path: str | None) -> Finding:
+    try:
+        found = k6.find(path)
+    except HarnessError as error:
+        return Finding(subject="k6", state="lack", found=error.what, cure=error.cure)
+    return Finding(subject="k6", state="ok", found=f"{found.version} ({found.path})")
+
+
+def _wrk() -> Finding:
+    """Not needed, so that it is no lack."""
+    try:
+        found = wrk.find(None)
+    except HarnessError as error:
+        return Finding(subject="wrk", state="ok", found=f"{error.what}; only --generator wrk needs it ({error.cure})")
+    return Finding(subject="wrk", state="ok", found=f"{found.version} ({found.path})")
+
+
+def _postgres(url: str | None) -> Finding:
+    subject = "Postgres"
+    try:
+        if url is None:
+            running = embedded.running()
+            embedded.require_installed()
+            state = "running" if running else "starts when a workload needs it"
+            return Finding(subject=subject, state="ok", found=f"embedded, {state} ({embedded.data_folder()})")
+        with connection.server(url) as reached:
+            return Finding(subject=subject, state="ok", found=f"{reached.version} at {connection.describe(url)}")
+    except HarnessError as error:
+        return Finding(subject=subject, state="lack", found=error.what, cure=error.cure)
+
+
+def _servers(python: str | None) -> Iterator[Finding]:
+    try:
+        packages = interpreters.inspect(python).packages
+    except HarnessError as error:
+        yield Finding(subject="Python", state="lack", found=error.what, cure=error.cure)
+        return
+    for name in servers.names():
+        adapter = servers.adapter(name)
+        version = packages.get(canonicalize_name(adapter.distribution))
+        if version is None:
+            yield Finding(
+                subject=name,
+                state="warning",
+                found="not installed",
+                cure=f"pip install {adapter.distribution}, in the environment that is to run it",
+            )
+            continue
+        loop = packages.get("uvloop")
+        loops = f"uvloop {loop} and asyncio" if loop else "asyncio only: its default here is uvloop"
+        choice = "" if "loop" not in adapter.options else f", loops: {loops}"
+        if "loop" in adapter.options and not loop:
+            yield Finding(subject=name, state="warning", found=f"{version}{choice}", cure="pip install uvloop")
+        else:
+            yield Finding(subject=name, state="ok", found=f"{version}{choice}")
+
+
+def _ceilings() -> Iterator[Finding]:
+    stored = calibration.read()
+    if not stored:
+        yield Finding(
+            subject="generator's ceiling", state="ok", found="not calibrated yet: the first fast cell does that"
+        )
+    for key, found in stored.items():
+        busy = "" if found.quiet else "; calibrated while others took CPU time"
+        yield Finding(subject="generator's ceiling", state="ok", found=f"{found.rps:,.0f} req/s ({key}{busy})")
+
+
+def _watch(seconds: float) -> tuple[float, float]:
+    """Shares of the CPU time of all usable cores that other guests and other processes took."""
+    cpus = sorted(os.sched_getaffinity(0))
+    before, own, began = procfs.cpu_times(cpus), time.process_time(), time.monotonic()
+    time.sleep(seconds)
+    after, whole = procfs.cpu_times(cpus), (time.monotonic() - began) * len(cpus)
+    foreign = after.busy - before.busy - (time.process_time() - own)
+    return (after.stolen - before.stolen) / whole, max(0.0, foreign) / whole
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError:
+        return None

@@ -1,0 +1,1 @@
+"""The machine: processes, clocks, cores, limits, locks."""

@@ -1,0 +1,57 @@
+"""One measurement at a time on a machine: two would measure each other."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.errors import LackError
+
+log = logging.getLogger(__name__)
+
+WAIT_SECONDS = 3600.0
+
+
+@contextmanager
+def machine() -> Iterator[None]:
+    """Hold the machine's lock inside the block; waits while another harness measures. Ends with the process."""
+    path = Path(tempfile.gettempdir()) / "harness-measuring.lock"
+    try:
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            handle = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise LackError(
+            f"cannot open {path}: {error.strerror}", cure="remove it, or point TMPDIR to another folder"
+        ) from error
+    try:
+        _take(handle)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _take(handle: int) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    told = False
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise LackError(
+                    f"another harness has been measuring for {WAIT_SECONDS / 60:.0f} minutes",
+                    cure="wait for it, or end it",
+                ) from None
+            if not told:
+                log.info("another harness is measuring on this machine: waiting for it to finish")
+                told = True
+            time.sleep(0.1)

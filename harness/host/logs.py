@@ -1,0 +1,67 @@
+"""The log: what the harness says of what it does, through `logging`, to where people and files read it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+LOGGER = "harness"
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class _Cleaned(logging.Formatter):
+    """Formats a record, without what must not be written."""
+
+    def __init__(self, clean: Callable[[str], str]) -> None:
+        super().__init__(FORMAT)
+        self._clean = clean
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._clean(super().format(record))
+
+
+@contextmanager
+def to_file(path: Path, clean: Callable[[str], str]) -> Iterator[None]:
+    """Append everything that is logged inside the block to a file, each line as `clean` returns it."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(_Cleaned(clean))
+    with attached(handler):
+        yield
+
+
+@contextmanager
+def attached(handler: logging.Handler) -> Iterator[None]:
+    """Hand everything that is logged inside the block to a handler."""
+    logger = logging.getLogger(LOGGER)
+    before = logger.level
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+        handler.close()
+
+
+@contextmanager
+def to_stderr(level: int) -> Iterator[None]:
+    """Show what is logged at a level or above on standard error."""
+    handler = _Console(level)
+    with attached(handler):
+        yield
+
+
+class _Console(logging.Handler):
+    """Sentences for people as they are, details with their time and place. A progress display shows them above it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if record.levelno < logging.INFO:
+            moment = time.strftime("%H:%M:%S", time.localtime(record.created))
+            message = f"  {moment} {record.name.removeprefix(f'{LOGGER}.')}: {message}"
+        print(message, file=sys.stderr, flush=True)

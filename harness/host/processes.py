@@ -1,0 +1,171 @@
+"""Processes that the harness starts: each in a session of its own, on chosen cores, watched over by the guard."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Literal, Self
+
+from harness.errors import LackError
+from harness.host import guard
+
+
+class Child:
+    """One started program and its descendants, which share its session."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path | None) -> None:
+        self.process = process
+        self.pid = process.pid
+        self.log = log
+        self._asked = False
+
+    def ask(self) -> None:
+        """Ask the first process to end, once: a second time some servers take for haste."""
+        if not self._asked and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        self._asked = True
+
+    def members(self) -> list[int]:
+        """Living processes of the session."""
+        return guard.members({self.pid})
+
+    def returncode(self) -> int | None:
+        """How the first process ended; None while it runs."""
+        return self.process.poll()
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The last lines that it printed."""
+        if self.log is None:
+            return ""
+        try:
+            text = self.log.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        return "\n".join(text.strip().splitlines()[-lines:])
+
+    def stop(self, deadline_seconds: float = 5.0) -> Literal["orderly", "killed"]:
+        """Ask the first process to end, wait for the whole session, then kill what is left of it."""
+        deadline = time.monotonic() + deadline_seconds
+        self.ask()
+        try:
+            self.process.wait(timeout=max(0.0, deadline - time.monotonic()))
+            while self.members() and time.monotonic() < deadline:
+                time.sleep(0.02)
+        except subprocess.TimeoutExpired:
+            pass
+        left = self.members()
+        if left:
+            self.kill()
+        return "killed" if left else "orderly"
+
+    def kill(self) -> None:
+        """End the whole session at once."""
+        guard.end({self.pid}, None)
+        self.process.wait()
+
+
+class Supervisor:
+    """Starts programs; leaving the block stops them all and removes the private folder, whatever happens."""
+
+    def __init__(self) -> None:
+        self.token = secrets.token_hex(16)
+        self._children: list[Child] = []
+
+    def __enter__(self) -> Self:
+        # A signal between two of these steps would leave the folder or the guard behind.
+        ending = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+        try:
+            self._begin()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return self
+
+    def _begin(self) -> None:
+        try:
+            self.folder = Path(tempfile.mkdtemp(prefix="harness-"))
+        except OSError as error:
+            raise LackError(
+                f"cannot make a private folder in {tempfile.gettempdir()}: {error.strerror}",
+                cure="free room there, or point TMPDIR to another folder",
+            ) from error
+        read, write = os.pipe2(os.O_CLOEXEC)
+        self._guard = subprocess.Popen(
+            [sys.executable, "-I", "-S", guard.__file__, self.token],
+            stdin=read,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+        )
+        os.close(read)
+        self._pipe: IO[str] = os.fdopen(write, "w", buffering=1)
+        print("folder", self.folder, file=self._pipe)
+
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        log: Path,
+        cpus: Sequence[int] | None = None,
+    ) -> Child:
+        """Start a program in its own session. Its output goes to `log`; its cores are set before its exec."""
+        own = os.sched_getaffinity(0)
+        with open(log, "wb") as output:
+            try:
+                # A child inherits the cores of the thread that starts it; set afterwards they would reach one
+                # thread of it only.
+                if cpus is not None:
+                    os.sched_setaffinity(0, cpus)
+                process = subprocess.Popen(
+                    list(argv),
+                    env={**env, guard.TOKEN: self.token},
+                    cwd=cwd,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise LackError(
+                    f"cannot start {argv[0]}: {error.strerror}", cure="check that it exists and may be executed"
+                ) from error
+            finally:
+                os.sched_setaffinity(0, own)
+        child = Child(process, log)
+        self._children.append(child)
+        try:
+            print("session", child.pid, file=self._pipe)
+        except BrokenPipeError:
+            raise LackError(
+                "the guard process has ended: nothing would end the server if the harness vanished",
+                cure="try again; something on this machine ends processes",
+            ) from None
+        return child
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        sessions = {child.pid for child in self._children}
+        if guard.members(sessions, self.token):
+            guard.end(sessions, self.token)
+        for child in self._children:
+            child.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            print("done", file=self._pipe)
+            self._pipe.close()
+        except BrokenPipeError:
+            pass
+        self._guard.wait()

@@ -1,0 +1,74 @@
+"""Ctrl-C, SIGTERM and SIGHUP: one way to end, put off while a finished measurement is being stored."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Ended(BaseException):
+    """The command was told to end. No KeyboardInterrupt, which the command line's library would answer itself."""
+
+
+class _State:
+    inside = False
+    deferring = False
+    pending = False
+
+
+_state = _State()
+
+
+def install() -> None:
+    """From now on each of them raises Ended, once: what follows is cleaning up, which is bounded."""
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP, and means it
+            signal.signal(number, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    if _state.deferring:
+        _state.pending = True
+        return
+    for each in ENDING:
+        signal.signal(each, signal.SIG_IGN)
+    raise Ended
+
+
+@contextmanager
+def section() -> Iterator[None]:
+    """A block in which there may be something to lose: after `defer` an interruption is put off to the block's end."""
+    _state.inside = True
+    try:
+        yield
+    finally:
+        _state.inside = _state.deferring = False
+        interrupted, _state.pending = _state.pending, False
+    if interrupted:
+        _end(signal.SIGINT, None)
+
+
+def defer() -> None:
+    """From here on there is something to lose. Outside of a `section` nothing changes."""
+    _state.deferring = _state.inside
+
+
+def pending() -> bool:
+    """Whether an interruption was put off."""
+    return _state.pending
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let an interruption end a block at once, although interruptions are put off; it is delivered with the others."""
+    _state.deferring = False
+    try:
+        yield
+    except Ended:
+        _state.pending = True
+    finally:
+        _state.deferring = _state.inside

@@ -1,1 +1,0 @@
-"""From facts to a verdict. Pure: no clock, no file, no process."""

@@ -1,0 +1,182 @@
+"""The generator's own ceiling: its throughput against a server that does nothing, measured once per machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harness import resources
+from harness.deploy.launch import free_port
+from harness.environments import interpreters
+from harness.errors import HarnessError, LackError
+from harness.host import facts as host
+from harness.host import paths as home
+from harness.host import procfs, signals
+from harness.host.affinity import confined
+from harness.host.processes import Child, Supervisor
+from harness.load import null_server
+from harness.load.generator import Load, LoadTarget
+from harness.measure.job import Job
+from harness.model.events import Emit, MeasurementProgress
+from harness.model.load import RequestMix, RequestTemplate
+
+NEEDED_RPS = 2000.0
+"""Cells that their own waits keep below this are far from any generator's ceiling."""
+WARMUP_SECONDS, WINDOW_SECONDS = 1.0, 3.0
+START_SECONDS = 15.0
+QUIET_SHARE = 0.05
+TRIALS = 3
+NEAR, CONFIRMATIONS = 0.7, 5
+"""Share of the ceiling from which on it is measured again beside a measurement, and after how many times no more."""
+FILE = "null-ceilings.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Calibration:
+    """What the generator reached."""
+
+    rps: float
+    quiet: bool
+    """Whether nobody took CPU time, at least once. Else the generator reaches more at a quieter time: it is tried again
+    the next times, TRIALS in all, and the most counts."""
+    times: int
+
+
+def ceiling(job: Job, emit: Emit) -> float | None:
+    """Requests per second, from the store or measured now; None where no cell like this can come near it."""
+    if len(job.sides) > 1:
+        return None  # two sides share the generator; they are compared by CPU time, not by throughput
+    known = job.sides[0].subject.known_seconds
+    most = job.rate if job.rate is not None else job.users / known if known else None
+    if most is not None and most < NEEDED_RPS:
+        return None
+    stored = read().get(key(job))
+    if stored is not None and (stored.quiet or stored.times >= TRIALS):
+        return stored.rps
+    return _calibrate_now(job, emit)
+
+
+def confirmed(job: Job, known: float | None, reached_rps: float, emit: Emit) -> float | None:
+    """The ceiling to judge `reached_rps` by. The speed of a shared machine wanders: where the known one is so close
+    that it speaks against the measurement, it is measured once more beside it, and the most counts."""
+    if known is None or reached_rps <= NEAR * known:
+        return known
+    stored = read().get(key(job))
+    if signals.pending() or (stored is not None and stored.times >= CONFIRMATIONS):
+        return known
+    with signals.interruptible():
+        try:
+            return _calibrate_now(job, emit)
+        except (HarnessError, OSError):
+            pass  # the measurement is made, and must not be lost for that
+    return known
+
+
+def _calibrate_now(job: Job, emit: Emit) -> float:
+    name = key(job)
+    stored = read().get(name)
+    emit(MeasurementProgress(phase="calibration"))
+    cpus = job.placement.cores
+    before, began = procfs.cpu_times(cpus).stolen, time.monotonic()
+    rps = round(calibrate(job), 1)
+    stolen = (procfs.cpu_times(cpus).stolen - before) / (time.monotonic() - began) / len(cpus)
+    quiet = stolen <= QUIET_SHARE
+    if stored is not None:
+        rps, quiet = max(rps, stored.rps), quiet or stored.quiet
+    found = Calibration(rps=rps, quiet=quiet, times=1 + (stored.times if stored else 0))
+    _write(read() | {name: found})
+    return found.rps
+
+
+def key(job: Job) -> str:
+    """What the generator's ceiling depends on. A new script or version is measured anew."""
+    generator = job.generator
+    texts = b"".join((resources.folder("k6") / name).read_bytes() for name in generator.scripts)
+    script = hashlib.sha256(texts).hexdigest()[:12]
+    cpus = [len(each) if each else 0 for each in (job.placement.generator_cpus, job.placement.server_cpus)]
+    processor = host.facts()["cpu_model"]
+    return (
+        f"{generator.name} {generator.version} {script}, {job.users} users, "
+        f"cores {cpus[0]}/{cpus[1]} of {os.cpu_count()} {processor}"
+    )
+
+
+def calibrate(job: Job) -> float:
+    """Load the null server, placed as the job's server, with the job's generator and users."""
+    port = free_port()
+    cpus = job.placement.server_cpus
+    with confined(job.placement.generator_cpus), Supervisor() as supervisor:
+        for number in range(len(cpus) if cpus else len(os.sched_getaffinity(0))):
+            child = supervisor.start(
+                (sys.executable, "-m", null_server.__name__, str(port)),
+                env={**interpreters.clean(), "PYTHONPATH": str(resources.PACKAGE.parent)},
+                cwd=supervisor.folder,
+                log=supervisor.folder / f"null-{number}.log",
+                cpus=cpus,
+            )
+            _await(port, child)
+        load = Load(
+            targets=(
+                LoadTarget(
+                    base=f"http://{null_server.HOST}:{port}",
+                    mix=RequestMix(templates=(RequestTemplate(name="null", path=("/",), expected=null_server.BODY),)),
+                    timeout_seconds=30.0,
+                ),
+            ),
+            users=job.users,
+            rate=None,
+            warmup_seconds=WARMUP_SECONDS,
+            window_seconds=WINDOW_SECONDS,
+        )
+        generator = job.generator.start(load, supervisor, job.placement.generator_cpus)
+        generator.begin_window()  # of k6 it is over when its run is; another one is told that the warm-up is over
+        (summary,) = generator.wait_for_summaries(after_seconds=WARMUP_SECONDS + WINDOW_SECONDS)
+    if not summary.requests:
+        raise LackError(
+            "the null server, which the generator is calibrated with, answered nothing",
+            cure="try again; if it stays so, please report it",
+            detail=generator.child.log_tail(),
+        )
+    return summary.requests / summary.window_seconds
+
+
+def read() -> dict[str, Calibration]:
+    """What was calibrated on this machine, by its key."""
+    try:
+        stored = json.loads(_path().read_text(encoding="utf-8"))
+        return {name: Calibration(**values) for name, values in stored.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _write(found: dict[str, Calibration]) -> None:
+    home.own()
+    new = _path().with_suffix(".new")
+    new.write_text(json.dumps({name: asdict(each) for name, each in found.items()}, indent=1) + "\n", encoding="utf-8")
+    new.rename(_path())
+
+
+def _path() -> Path:
+    return home.home() / FILE
+
+
+def _await(port: int, child: Child) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            socket.create_connection((null_server.HOST, port), timeout=1).close()
+            return
+        except OSError:
+            if child.returncode() is not None or time.monotonic() > deadline:
+                raise LackError(
+                    "the null server, which the generator is calibrated with, does not start",
+                    cure="see its log below",
+                    detail=child.log_tail(),
+                ) from None
+            time.sleep(0.02)

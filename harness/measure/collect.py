@@ -1,0 +1,224 @@
+"""From readings to the facts that are stored."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from harness.deploy.launch import Deployment, Ending
+from harness.deploy.spec import ServerSpec
+from harness.load.generator import LoadSession, LoadSummary
+from harness.measure.evidence import evidence
+from harness.measure.job import Job
+from harness.measure.window import Window
+from harness.model.load import RequestMix
+from harness.model.measurement import (
+    AnswerChecks,
+    Argv,
+    DatabaseFacts,
+    GeneratorFacts,
+    MachineFacts,
+    Measurement,
+    Route,
+    ServerFacts,
+    Slice,
+    WorkerStats,
+)
+
+
+def assemble(
+    job: Job,
+    side: ServerSpec,
+    started_at: str,
+    generator: LoadSession,
+    server: Deployment,
+    window: Window,
+    summary: LoadSummary,
+    ending: Ending,
+    null_rps: float | None,
+) -> Measurement:
+    """Everything that one side of a measurement found out."""
+    sent = side.subject.request_mix(side.database, server.bodies)
+    return Measurement(
+        started_at=started_at,
+        cell=side.cell,
+        placement=job.placement,
+        warmup_seconds=job.timing.warmup_seconds,
+        window_seconds=round(summary.window_seconds, 4),
+        requests=summary.requests,
+        failures_by_kind=summary.failures,
+        latency_ms=summary.latency,
+        grid=summary.grid,
+        slices=window.slices,
+        sampled=check_bodies(side, sent, summary),
+        waits=side.subject.waits(side.cell.variant.interface),
+        evidence=watched(side, server, window) if side.diagnose else None,
+        server=server_facts(side, server, window, ending),
+        generator=generator_facts(job, window, summary, null_rps),
+        machine=MachineFacts(
+            cpus=os.cpu_count() or 1,
+            stolen_cores=round(window.stolen_cores, 4),
+            foreign_cores=round(window.foreign_cores, 4),
+            cores_in_use=len(job.placement.cores),
+        ),
+        database=database_facts(side, window),
+        routes=routes(sent, summary),
+        argv=Argv(server=list(server.argv), generator=list(generator.argv)),
+    )
+
+
+def server_facts(service: ServerSpec, server: Deployment, window: Window, ending: Ending) -> ServerFacts:
+    """The server's side of the window."""
+    effective = reported(service, server)
+    return ServerFacts(
+        python=service.environment.python,
+        version=service.environment.packages[canonicalize_name(service.adapter.distribution)],
+        boot_seconds=round(server.boot_seconds, 4),
+        stop_seconds=round(ending.seconds, 4),
+        stopped=ending.how,
+        cpu_us_per_request=_per_request(window.slices),
+        cpu_cores=round(window.server_cpu_cores, 4),
+        rss_peak_bytes=max(piece.rss_bytes for piece in window.slices),
+        requests_by_worker=window.requests_by_worker,
+        connections_by_worker=window.connections_by_worker,
+        processes=window.processes,
+        effective=effective,
+        declared_limits=dict(service.adapter.declared_limits(server.target, service.options)),
+        unmet=unmet(service, server, effective),
+        workers_lost=window.workers_lost,
+    )
+
+
+def watched(service: ServerSpec, server: Deployment, window: Window) -> WorkerStats:
+    """What the workers saw."""
+    threads = reported(service, server)["threads"]
+    return evidence(
+        window.first,
+        window.last,
+        threads=threads if isinstance(threads, int) else None,
+        in_thread=service.cell.variant.interface == "wsgi",
+        in_flight=window.in_flight,
+        cpu_cores=window.cpu_cores_by_worker,
+    )
+
+
+def routes(sent: RequestMix, summary: LoadSummary) -> list[Route]:
+    """What was sent, each kind with its own figures where there are several."""
+    if len(sent.templates) == 1:
+        return [Route(path=sent.templates[0].name, requests=summary.requests)]
+    return [
+        Route(path=kind.name, requests=seen.requests, failures=seen.failures, latency_ms=seen.latency)
+        for kind, seen in zip(sent.templates, summary.kinds, strict=True)
+    ]
+
+
+def check_bodies(service: ServerSpec, sent: RequestMix, summary: LoadSummary) -> AnswerChecks | None:
+    """Judge the sampled bodies that differed from the verified answer; of a user's script, count its own checks."""
+    if summary.matched is None or summary.unexpected is None:
+        return None
+    if sent.script is not None:
+        failed = summary.failed_checks
+        example = f"checks of {sent.templates[0].name} failed; run it by hand to see which" if failed else None
+        return AnswerChecks(checked=summary.matched + failed, wrong=failed, unchecked=0, example=example)
+    bodies = summary.bodies
+    verdicts = [(body.text, service.subject.wrong(body.kind, body.text, sent, body.iteration)) for body in bodies]
+    wrong = [(body, sentence) for body, sentence in verdicts if sentence]
+    return AnswerChecks(
+        checked=summary.matched + len(bodies),
+        wrong=len(wrong),
+        unchecked=max(0, summary.unexpected - len(bodies)),
+        example=f"{wrong[0][1]}; the answer was {wrong[0][0][:300]}" if wrong else None,
+    )
+
+
+def reported(service: ServerSpec, server: Deployment) -> dict[str, str | int | bool | None]:
+    """What is in effect, as the workers report it; a setting in which they differ is named by all its values."""
+    each: list[dict[str, Any]] = []
+    for worker in server.workers:
+        facts, count = worker.facts, worker.read()
+        each.append(
+            {
+                "python": facts["python"],
+                "gil": facts["gil"],
+                "loop": facts["loop"],
+                "http": (None, *service.adapter.parsers.values())[count.parser] or service.adapter.built_in_parser,
+                "threads": service.adapter.threads(server.target, service.options, facts),
+                "tcp_nodelay": count.nodelay,
+            }
+        )
+    return {key: _joined([facts[key] for facts in each]) for key in each[0]}
+
+
+def _joined(values: list[Any]) -> Any:
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    return known[0] if all(value == known[0] for value in known) else " / ".join(map(str, known))
+
+
+def unmet(service: ServerSpec, server: Deployment, facts: Mapping[str, Any]) -> dict[str, str]:
+    """Settings that are not in effect although the adapter asked for them and declares no limit."""
+    declared = service.adapter.declared_limits(server.target, service.options)
+    wanted: dict[str, Any] = dict(service.adapter.expects(server.target, service.options))
+    if facts["threads"] is not None:  # an application without AnyIO has threads of its own making, if any
+        wanted["threads"] = service.cell.variant.threads
+    if facts["tcp_nodelay"] is not None:
+        wanted["tcp_nodelay"] = True
+    return {
+        key: f"asked for {value}, in effect is {facts.get(key)}"
+        for key, value in wanted.items()
+        if facts.get(key) != value and key not in declared
+    }
+
+
+def generator_facts(job: Job, window: Window, summary: LoadSummary, null_rps: float | None) -> GeneratorFacts:
+    """The generator's side of the window."""
+    rate, timing = job.rate, job.timing
+    due = None if rate is None else int(rate * (timing.warmup_seconds + timing.window_seconds))
+    cpus = job.placement.generator_cpus
+    return GeneratorFacts(
+        name=job.generator.name,
+        version=job.generator.version,
+        window_method=job.generator.window_method,
+        users=job.users,
+        cpu_cores=round(window.generator_cpu_cores, 4),
+        cpu_allotted=float(len(cpus) if cpus else len(os.sched_getaffinity(0))),
+        blocked_ms_p99=summary.blocked_ms_p99,
+        users_accounted=(
+            None
+            if summary.idle_seconds is None
+            else round(job.users - summary.idle_seconds / summary.window_seconds, 2)
+        ),
+        null_rps=null_rps,
+        offered_rps=rate,
+        overdue=None if due is None or summary.sent is None else max(0, due - summary.sent),
+        lateness_ms_p99=summary.lateness_ms_p99,
+    )
+
+
+def database_facts(service: ServerSpec, window: Window) -> DatabaseFacts | None:
+    """Postgres' side of the window; None where the workload uses none."""
+    if service.database is None:
+        return None
+    return DatabaseFacts(
+        kind=service.database.kind,
+        version=service.database.version,
+        server=service.database.server,
+        cpu_cores=None if window.database_cpu_cores is None else round(window.database_cpu_cores, 4),
+        own_cpu_cores=None if window.own_database_cpu_cores is None else round(window.own_database_cpu_cores, 4),
+        pooled=service.subject.pooled,
+        settings=service.database.settings,
+        rows=service.database.rows,
+        checksums=service.database.checksums,
+        scale=service.database.scale,
+        seed=service.database.seed,
+    )
+
+
+def _per_request(slices: list[Slice]) -> float | None:
+    """Microseconds of server CPU time per finished request, over the whole window."""
+    requests = sum(piece.requests for piece in slices)
+    return round(sum(piece.cpu_seconds for piece in slices) / requests * 1e6, 3) if requests else None

@@ -1,0 +1,33 @@
+"""Where the users of a load send what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.deploy.launch import HOST, Deployment
+from harness.deploy.spec import ServerSpec
+from harness.load.generator import Load, LoadTarget
+from harness.measure.job import Job
+
+REQUEST_SECONDS = 60.0
+"""A request under load that takes longer, besides what it waits by itself, counts as timed out."""
+
+
+def load_of(job: Job, servers: Sequence[Deployment]) -> Load:
+    """What the generator is to send."""
+    return Load(
+        targets=tuple(map(target, job.sides, servers)),
+        users=job.users,
+        rate=job.rate,
+        warmup_seconds=job.timing.warmup_seconds,
+        window_seconds=job.timing.window_seconds,
+    )
+
+
+def target(service: ServerSpec, server: Deployment) -> LoadTarget:
+    """What the users of one side request."""
+    return LoadTarget(
+        base=f"http://{HOST}:{server.target.port}",
+        mix=service.subject.request_mix(service.database, server.bodies),
+        timeout_seconds=REQUEST_SECONDS + service.subject.known_seconds,
+    )

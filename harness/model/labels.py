@@ -1,0 +1,123 @@
+"""The written form of a cell: made here, and parsed here.
+
+`ENVIRONMENT:SERVER:key=value,key=value/FRAMEWORK/STYLE/WORKLOAD?param=value/wN/tN/pN/cN`, or with `MODULE:OBJECT@FOLDER`
+in place of framework, style and workload. Only the server must be there; the environment stands first, the rest may
+come in any order. `w` workers, `t` threads, `p` pool size, `c` users, `r` requests per second.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness.errors import UsageError
+from harness.model.axes import AXES
+
+if TYPE_CHECKING:
+    from harness.model.variant import Cell
+
+APPLICATION = re.compile(r"[\w.]+:[\w.]+(@[^/@]+)?")
+"""A user's application: `module:object`, and its folder behind an `@`."""
+RATE = re.compile(r"r\d+(\.\d+)?(e[+-]?\d+)?")
+"""An open load."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Names:
+    """What a written form may name."""
+
+    servers: Collection[str]
+    frameworks: Collection[str]
+    styles: Collection[str]
+    workloads: Collection[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CellLabel:
+    """The parts of a written form; None where a part was left out."""
+
+    environment: str | None = None
+    server: str
+    """With its options, such as `uvicorn:loop=asyncio`."""
+    framework: str | None = None
+    style: str | None = None
+    workload: str | None = None
+    """With its parameters, such as `sleep?ms=100`."""
+    application: str | None = None
+    """`module:object@folder`"""
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    """Axis → number, such as `workers` → 2."""
+    users: int | None = None
+    rate: float | None = None
+
+
+def options_label(options: Mapping[str, str]) -> str:
+    """Options of a server: `loop=asyncio,http=h11`."""
+    return ",".join(f"{key}={value}" for key, value in options.items())
+
+
+def server_label(server: str, options: Mapping[str, str]) -> str:
+    """A server with its options: `uvicorn:loop=asyncio`."""
+    return f"{server}:{options_label(options)}" if options else server
+
+
+def users_label(users: int) -> str:
+    """A closed load: `c100`."""
+    return f"c{users}"
+
+
+def rate_label(rate: float) -> str:
+    """An open load: `r200`."""
+    return f"r{rate:.12g}"
+
+
+def cell_label(cell: Cell) -> str:
+    """The written form of a cell: its part of every axis, with what is served after framework and style."""
+    parts = {each.name: each.part(cell) for each in AXES}
+    environment, server = parts.pop("environment"), parts.pop("server")
+    served = [parts.pop("framework"), parts.pop("style"), cell.variant.application.work_label]
+    head = f"{environment}:{server}" if environment else server
+    return "/".join(part for part in (head, *served, *parts.values()) if part)
+
+
+def parse_cell_label(text: str, names: Names) -> CellLabel:
+    """The parts of a written form. UsageError where a part is none of what `names` holds."""
+    environment, rest = _split_environment(text, names.servers)
+    letters = {each.letter: each.name for each in AXES if each.letter}
+    server, *parts = rest.split("/")
+    values: dict[str, str | int | float] = {}
+    numbers: dict[str, int] = {}
+    for part in parts:
+        match = re.fullmatch(r"([a-z])(\d+)", part)
+        if match and match[1] in letters:
+            numbers[letters[match[1]]] = int(match[2])
+        elif match and match[1] == "c":
+            values["users"] = int(match[2])
+        elif RATE.fullmatch(part):
+            values["rate"] = float(part[1:])
+        elif APPLICATION.fullmatch(part):
+            values["application"] = part
+        elif part in names.frameworks:
+            values["framework"] = part
+        elif part in names.styles:
+            values["style"] = part
+        elif part.partition("?")[0] in names.workloads:
+            values["workload"] = part
+        else:
+            raise UsageError(
+                f"{text}: {part!r} is no framework, style, workload, application or number",
+                cure="write it as SERVER:key=value/FRAMEWORK/STYLE/WORKLOAD?param=value/w2/t40/p10/c100, or as "
+                "SERVER/MODULE:OBJECT/w2",
+            )
+    return CellLabel(environment=environment, server=server, numbers=numbers, **values)  # type: ignore[arg-type]
+
+
+def _split_environment(text: str, servers: Collection[str]) -> tuple[str | None, str]:
+    """What stands before the server, if anything does, and the rest."""
+    known = "|".join(map(re.escape, servers))
+    if re.match(rf"(?:{known})(?=[:/]|$)", text):
+        return None, text
+    place = re.search(rf":(?=(?:{known})(?:[:/]|$))", text)
+    return (text[: place.start()], text[place.end() :]) if place else (None, text)

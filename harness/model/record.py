@@ -1,0 +1,185 @@
+"""What is stored of an experiment, written and read back as it is: one record per run, one per visit.
+
+Every record carries the version of its schema; `kind` tells the records of one union apart. What was not measured is
+None, never 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from harness.model import Value
+from harness.model.duet import Duet
+from harness.model.environment import Environment
+from harness.model.evaluation import Evaluation, Reason
+from harness.model.load import Timing
+from harness.model.measurement import Measurement
+from harness.model.plan import Plan
+from harness.model.variant import Cell
+
+SCHEMA = 2
+"""Version of the records."""
+PROTOCOL = 1
+"""Version of the rules behind verdicts: measurements under different ones are not compared."""
+
+
+class HostFacts(Value):
+    """The machine: what figures depend on, but no name or address. None where the system does not tell."""
+
+    system: str
+    kernel: str
+    machine: str
+    """Such as `x86_64`."""
+    cpu_model: str | None
+    cpus_available: int
+    """Cores that the harness may use."""
+    cpus_total: int | None
+    memory_bytes: int | None
+    distribution: str | None
+    hypervisor: bool
+    cpu_governor: str | None
+    somaxconn: str | None
+    load_average: list[float]
+
+    @property
+    def identity(self) -> dict[str, str | int | None]:
+        """By what results of two machines, or of one that has changed, are told apart."""
+        return {
+            "cpu_model": self.cpu_model,
+            "cpus_available": self.cpus_available,
+            "memory_bytes": self.memory_bytes,
+            "kernel": self.kernel,
+        }
+
+
+class DatabaseIdentity(Value):
+    """By what databases with different answers or speeds are told apart."""
+
+    kind: Literal["embedded", "external"]
+    version: str
+    server: str
+    """Where it is, without user and password."""
+    checksums: dict[str, str] | None
+    """Table → checksum of its rows."""
+
+
+class Place(Value):
+    """Where in a matrix or a duet a measurement was made."""
+
+    block: int
+    """From 1."""
+    position: int
+    """In the block's order, from 1."""
+    attempt: int
+    """From 1; a visit that failed or was invalid is repeated at the end of its block."""
+    repeat: bool
+    """The second visit of the block's A/A cell."""
+
+
+class _Stored(Value):
+    """A record: it names its schema, and what a newer version adds to it is passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    schema_version: int = Field(default=SCHEMA, alias="schema")
+
+
+class MeasurementRecord(_Stored, Evaluation, Measurement):
+    """A measurement with the evaluation that it had when it was stored, and where it was made."""
+
+    model_config = _Stored.model_config
+
+    kind: Literal["measurement"] = "measurement"
+    protocol: int = PROTOCOL
+    place: Place | None = None
+    """None where one cell is measured."""
+    path: str = ""
+    """Folder of the run."""
+
+
+class FailureRecord(_Stored):
+    """A visit whose server did not come up, or not with the right answer: nothing was measured."""
+
+    kind: Literal["failure"] = "failure"
+    protocol: int = PROTOCOL
+    started_at: str
+    cell: Cell
+    place: Place | None = None
+    verdict: Literal["failed"] = "failed"
+    reasons: list[Reason]
+    log: str
+    """The last lines of the server's log."""
+
+
+VisitRecord = Annotated[MeasurementRecord | FailureRecord, Field(discriminator="kind")]
+"""One visit of a cell, told apart by `kind`."""
+
+
+class _Run(_Stored):
+    """What the records of all kinds of runs have in common."""
+
+    harness: str
+    """Version of the harness."""
+    command: str | None
+    """As it was typed, without secrets; None where the harness was not called by a command line."""
+    started_at: str
+    host: HostFacts
+    environments: dict[str, Environment]
+    """Name of an environment in the cells → what it holds; the only one has an empty name."""
+    cells: list[Cell]
+    timing: Timing
+    pin: str
+    """How cores were asked for."""
+    generator: str
+    """Load generator and version."""
+
+
+class SingleRecord(_Run):
+    """A run of one cell."""
+
+    kind: Literal["single"] = "single"
+
+
+class MatrixRecord(_Run):
+    """A run of many cells."""
+
+    kind: Literal["matrix"] = "matrix"
+    plan: Plan
+    impossible: list[tuple[str, str]]
+    """Cells that the plan asks for and that cannot exist, with the reason."""
+    order: list[list[int]]
+    """Block → places of cells in the order of their visits; the place after the last cell is the second visit of the
+    A/A cell."""
+    repeated: str
+    """The A/A cell."""
+    database: DatabaseIdentity | None
+    requests: str | None
+    """Digest of what is requested of a user's application."""
+
+
+class DuetRecord(_Run):
+    """A run of two cells that were loaded at the same time."""
+
+    kind: Literal["duet"] = "duet"
+    precision: float
+
+
+RunRecord = Annotated[SingleRecord | MatrixRecord | DuetRecord, Field(discriminator="kind")]
+"""What a run was, told apart by `kind`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredRun:
+    """A run as it was read back."""
+
+    folder: str
+    record: SingleRecord | MatrixRecord | DuetRecord
+    visits: list[MeasurementRecord | FailureRecord]
+    """In the order in which they were made."""
+    answer: Duet | None = None
+    """Of a duet that has ended or was interrupted after its first restart."""
+    duets: list[Duet] = field(default_factory=list)
+    """Of a matrix with a baseline for duets."""

@@ -1,0 +1,28 @@
+"""What is wrong with a document, in words."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import ValidationError
+
+from harness.model.plan import APP, PATH
+
+ALTERNATIVE = re.compile(r"\[|^constrained-str$|^str$|^CsvColumn$")
+"""Parts of an error's place that name one of several types and no part of the document."""
+
+
+WRITTEN = {APP: "write it as MODULE:OBJECT, such as shop.main:app", PATH: "begin it with /"}
+"""Patterns, and what to write."""
+
+
+def first_error(error: ValidationError) -> str:
+    """The first thing that is wrong, where, and with which value."""
+    details = max(error.errors(), key=lambda each: len(each["loc"]))  # of alternatives, the one that fits best
+    where = ".".join(str(part) for part in details["loc"] if not ALTERNATIVE.search(str(part)))
+    said = WRITTEN.get(details.get("ctx", {}).get("pattern", ""), details["msg"].removeprefix("Value error, "))
+    said = said[:1].lower() + said[1:]
+    if not where:
+        return said
+    shown = f" (it is {details['input']!r})" if isinstance(details["input"], str | int | float) else ""
+    return f"{where}: {said}{shown}"

@@ -1,0 +1,106 @@
+"""Records as files, and back: what is written is what is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from harness.errors import UsageError
+from harness.model.duet import Duet
+from harness.model.record import SCHEMA, FailureRecord, MeasurementRecord, RunRecord, StoredRun, VisitRecord
+from harness.store import upgrade
+
+Document = dict[str, Any]
+"""A record as JSON has it."""
+RUN, ANSWER, MEASUREMENTS, DUETS = "run.json", "duet.json", "measurements", "duets"
+"""Names of files and folders of a run."""
+HEAD = ("schema", "kind", "protocol", "path", "started_at", "place", "cell", "verdict", "reasons", "notes")
+"""What comes first in a document, as far as it is there."""
+
+_RUN: TypeAdapter[Any] = TypeAdapter(RunRecord)
+_VISIT: TypeAdapter[MeasurementRecord | FailureRecord] = TypeAdapter(VisitRecord)
+
+
+def document(record: BaseModel) -> Document:
+    """A record as it is stored and printed."""
+    found = record.model_dump(mode="json", by_alias=True)
+    return {name: found.pop(name) for name in HEAD if name in found} | found
+
+
+def as_text(found: Mapping[str, Any]) -> str:
+    """A document as the text of a file."""
+    return json.dumps(found, ensure_ascii=False, indent=1) + "\n"
+
+
+def read_run(folder: Path) -> StoredRun:
+    """A stored run, whole or interrupted. UsageError where the folder holds none that can be read."""
+    try:
+        run = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        check_schema(run["schema"], folder)
+        if run["schema"] < SCHEMA:
+            return upgrade.run(
+                folder, run, [_json(path) for path in visit_files(folder)], read_answer(folder), read_duets(folder)
+            )
+        return StoredRun(
+            folder=str(folder),
+            record=_RUN.validate_python(run),
+            # One at a time: as documents they take several times the memory.
+            visits=[_VISIT.validate_json(path.read_bytes()) for path in visit_files(folder)],
+            answer=read_answer(folder),
+            duets=read_duets(folder),
+        )
+    except OSError as error:
+        raise UsageError(
+            f"{folder} holds no run: {error.strerror or error}", cure="give the folder of one, below results/"
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(
+            f"{folder} cannot be read: {'.'.join(map(str, first['loc']))}: {first['msg']}",
+            cure="give the folder of a run, below results/",
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{folder} cannot be read: {error}", cure="give the folder of a run, below results/"
+        ) from error
+
+
+def read_answer(folder: Path) -> Duet | None:
+    """What a duet says; None for other runs, and for one that was ended before its first restart."""
+    path = folder / ANSWER
+    return _answer(folder, _json(path)) if path.exists() else None
+
+
+def read_duets(folder: Path) -> list[Duet]:
+    """What the duets of a matrix say."""
+    found = (read_answer(path) for path in sorted((folder / DUETS).glob("*")) if not path.name.startswith("."))
+    return [each for each in found if each is not None]
+
+
+def visit_files(folder: Path) -> list[Path]:
+    """The files of a run's visits, in the order in which they were made."""
+    files = [path for path in (folder / MEASUREMENTS).iterdir() if path.suffix == ".json" and path.stem.isdigit()]
+    return sorted(files, key=lambda path: int(path.stem))
+
+
+def check_schema(schema: int, folder: Path) -> None:
+    """Refuse what a newer version has written."""
+    if schema > SCHEMA:
+        raise UsageError(
+            f"{folder} was written by a newer harness (schema {schema}; this one reads up to {SCHEMA})",
+            cure="update the harness",
+        )
+
+
+def _answer(folder: Path, found: Document) -> Duet:
+    check_schema(found.pop("schema"), folder)
+    return Duet.model_validate(found)
+
+
+def _json(path: Path) -> Document:
+    found: Document = json.loads(path.read_bytes())
+    return found

@@ -1,0 +1,144 @@
+"""The folder of one run, there as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Set
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from harness.errors import LackError
+from harness.model.duet import Duet
+from harness.model.record import SCHEMA, DuetRecord, FailureRecord, MatrixRecord, MeasurementRecord, SingleRecord
+from harness.store.codec import ANSWER, MEASUREMENTS, RUN, Document, as_text, document
+from harness.store.redaction import without_home, without_secrets
+
+UNPUBLISHED = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)\.new")
+
+
+class RunFolder:
+    """The folder of one run: `run.json` (request, host, packages) and `measurements/NNNN.json`.
+
+    It is built under a hidden name beside its place and renamed once it holds a measurement. Leaving the block before
+    that removes it; what a killed harness left is removed by the next one.
+    """
+
+    def __init__(self, hidden: Path, final: Path, secrets: Set[str] = frozenset()) -> None:
+        self.path = hidden
+        self.final = final
+        self._secrets = secrets
+        self._count = 0
+
+    @classmethod
+    def reopen(cls, folder: Path, secrets: Set[str] = frozenset()) -> Self:
+        """A run's folder, to add measurements to it."""
+        found = cls(folder, folder, secrets)
+        numbers = [int(path.stem) for path in (folder / MEASUREMENTS).glob("*.json") if path.stem.isdigit()]
+        found._count = max(numbers, default=0)
+        return found
+
+    @classmethod
+    def create(cls, results: Path, name: str, started: datetime, secrets: Set[str] = frozenset()) -> Self:
+        """A new folder below `results`, which must be writable: that is found out before anything is measured. Nothing
+        that is written there holds one of the secrets."""
+        base = f"{started:%Y%m%dT%H%M%SZ}-{name}"
+        try:
+            results.mkdir(parents=True, exist_ok=True)
+            _sweep(results)
+            final = next(path for path in _candidates(results, base) if not path.exists())
+            hidden = results / f".{final.name}.{os.getpid()}.new"
+            (hidden / MEASUREMENTS).mkdir(parents=True)
+        except OSError as error:
+            raise _unwritable(results, error) from error
+        return cls(hidden, final, secrets)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.path != self.final:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def write_run(self, record: SingleRecord | MatrixRecord | DuetRecord) -> None:
+        """Store what was asked for and on which host, before the first measurement."""
+        _write(self.path / RUN, as_text(self.clean(document(record))))
+
+    def write_visit(self, record: MeasurementRecord | FailureRecord) -> None:
+        """Store one visit the moment it ends."""
+        self._count += 1
+        _write(self.path / MEASUREMENTS / f"{self._count:04}.json", as_text(self.clean(document(record))))
+
+    def write_answer(self, answer: Duet) -> None:
+        """Store what a duet says."""
+        _write(self.path / ANSWER, as_text({"schema": SCHEMA, **self.clean(document(answer))}))
+
+    def write_log(self, text: str) -> None:
+        """Keep the server's log beside the last visit."""
+        _write(self.path / MEASUREMENTS / f"{self._count:04}.log", self.clean(text))
+
+    def clean(self, value: Any) -> Any:
+        """A copy of a document or text without the run's secrets and the user's home folder."""
+        return without_secrets(without_home(value), self._secrets)
+
+    def publish(self) -> Path:
+        """Give the folder its name, if it has not got it yet; returns it."""
+        if self.path == self.final:
+            return self.final
+        try:
+            os.rename(self.path, self.final)
+        except OSError as error:
+            raise _unwritable(self.final, error) from error
+        self.path = self.final
+        return self.final
+
+
+def _candidates(results: Path, base: str) -> list[Path]:
+    return [results / base, *(results / f"{base}-{number}" for number in range(2, 1000))]
+
+
+def _sweep(results: Path) -> None:
+    """Remove what harnesses left that were killed before their first measurement."""
+    for path in results.iterdir():
+        match = UNPUBLISHED.fullmatch(path.name)
+        if match and not Path(f"/proc/{match['pid']}").exists():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _write(path: Path, text: str) -> None:
+    """Temporary file, fsync, rename: what stands under `path` is always whole."""
+    new = path.with_name(path.name + ".new")
+    try:
+        with open(new, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> LackError:
+    return LackError(
+        f"cannot write {path}: {error.strerror or error}",
+        cure="make room or mend permissions there, or choose another folder with --out",
+    )
+
+
+def rescue(document: Document) -> Path | None:
+    """Keep a measurement in the system's temporary folder; None where that cannot be written either."""
+    try:
+        handle, name = tempfile.mkstemp(prefix="harness-measurement-", suffix=".json")
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(as_text(document))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        return None
+    return Path(name)

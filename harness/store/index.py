@@ -1,0 +1,57 @@
+"""Which runs there are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.model.counting import counted
+from harness.model.record import SCHEMA
+from harness.store import upgrade
+from harness.store.codec import RUN, Document, visit_files
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunEntry:
+    """A stored run, as far as a list tells."""
+
+    folder: Path
+    started_at: str
+    kind: str
+    """`single`, `matrix` or `duet`."""
+    what: str
+    """The cell, both cells of a duet, or how many cells a matrix has."""
+    measurements: int
+
+
+def runs(results: Path) -> list[RunEntry]:
+    """The runs below a folder, oldest first; what is no run is passed over."""
+    found = []
+    for path in results.glob(f"*/{RUN}"):
+        if path.parent.name.startswith("."):
+            continue
+        try:
+            found.append(_entry(path.parent, json.loads(path.read_text(encoding="utf-8"))))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return sorted(found, key=lambda each: each.started_at)
+
+
+def _entry(folder: Path, document: Document) -> RunEntry:
+    current = document["schema"] >= SCHEMA
+    kind = document["kind"] if current else upgrade.kind(document)
+    labels = [cell["label"] for cell in document["cells"]] if current else document["cells"]
+    if kind == "matrix":
+        title = document["plan"].get("title")
+        what = f"{counted(len(labels), 'cell')} in {counted(len(document['order']), 'block')}"
+        what = f"{title}: {what}" if title else what
+    else:
+        what = " and ".join(labels)
+    return RunEntry(
+        folder=folder,
+        started_at=document["started_at"],
+        kind=kind,
+        what=what,
+        measurements=len(visit_files(folder)),
+    )
