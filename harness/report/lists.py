@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from packaging.utils import canonicalize_name
 from rich.console import Console
@@ -11,7 +11,6 @@ from rich.table import Table
 
 from harness import injected
 from harness import servers as adapters
-from harness.environments import interpreters
 from harness.handlers import catalogue
 from harness.handlers.styles import STYLES
 from harness.servers.adapter import Target
@@ -29,9 +28,8 @@ def _print(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, whole: 
     Console(highlight=False, width=None if sys.stdout.isatty() else piped).print(table)
 
 
-def servers() -> None:
-    """Servers, their options, and their versions in the harness' own environment."""
-    installed = interpreters.inspect(None).packages
+def servers(installed: Mapping[str, str]) -> None:
+    """Servers, their options, and their versions among the `installed` packages (name → version)."""
     rows = []
     for name in adapters.names():
         adapter = adapters.adapter(name)
@@ -44,11 +42,11 @@ def servers() -> None:
     _print(("server", "version", "interfaces", "options (default first)"), rows)
 
 
-def runs(found: Sequence[RunEntry]) -> None:
+def runs(entries: Sequence[RunEntry]) -> None:
     """Stored runs, oldest first."""
     rows = [
         (str(each.folder), each.started_at[:16].replace("T", " "), each.kind, each.what, str(each.measurements))
-        for each in found
+        for each in entries
     ]
     _print(("folder", "started (UTC)", "kind", "what", "measurements"), rows, whole="folder")
 

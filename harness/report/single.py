@@ -11,35 +11,28 @@ from rich.text import Text
 from harness.model.application import UserApplication
 from harness.model.evaluation import Evaluation
 from harness.model.measurement import Measurement, Route
+from harness.model.metrics import METRICS
 from harness.model.placement import Placement
 from harness.report import terminal
 
-COLOURS = {"valid": "green", "invalid": "yellow", "failed": "red"}
+
+def text(facts: Measurement, evaluation: Evaluation, path: Path, log_tail: str) -> str:
+    """A measurement, where it is stored and, if the server failed, the end of its log."""
+    return terminal.text(lambda _: _parts(facts, evaluation, path, log_tail))
 
 
-def text(facts: Measurement, judgement: Evaluation, path: Path, log_tail: str) -> str:
-    """The measurement, and why it is not valid, if so, with it."""
-    return terminal.text(lambda _: _parts(facts, judgement, path, log_tail))
-
-
-def _parts(facts: Measurement, judgement: Evaluation, path: Path, log_tail: str) -> Iterator[Text | Table]:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, said in _rows(facts, judgement):
-        table.add_row("  " + name, Text(said) if isinstance(said, str) else said)
-    table.add_row("  stored in", Text(str(path)))
-    table.add_row("  as a page", Text(f"harness report {path} --format html"))
+def _parts(facts: Measurement, evaluation: Evaluation, path: Path, log_tail: str) -> Iterator[Text | Table]:
     yield Text(f"{facts.cell.label}\n", style="bold")
-    yield table
-    if judgement.verdict == "failed" and log_tail:
+    where = [("stored in", str(path)), ("as a page", f"harness report {path} --format html")]
+    yield terminal.facts([*_rows(facts, evaluation), *where])
+    if evaluation.verdict == "failed" and log_tail:
         yield Text("\n  the server's log ends with:", style="dim")
         yield Text(log_tail)
 
 
-def _rows(facts: Measurement, judgement: Evaluation) -> Iterator[tuple[str, Text | str]]:
+def _rows(facts: Measurement, evaluation: Evaluation) -> Iterator[tuple[str, Text | str]]:
     server, generator = facts.server, facts.generator
-    verdict = Text(judgement.verdict, style=f"bold {COLOURS[judgement.verdict]}")
+    verdict = Text(evaluation.verdict, style=f"bold {terminal.COLOURS[evaluation.verdict]}")
     yield "throughput", Text.assemble((f"{_number(facts.throughput_rps)} req/s", "bold"), "   ", verdict)
     yield "latency", _latency(facts)
     failed = facts.failures
@@ -80,15 +73,15 @@ def _rows(facts: Measurement, judgement: Evaluation) -> Iterator[tuple[str, Text
         f"{_cores(facts.placement.generator_cpus)}",
     )
     yield "placement", placement_words(facts.placement)
-    if judgement.ceiling is not None and judgement.ceiling_fraction is not None:
-        reached = f"reached {judgement.ceiling_fraction:.0%}"
-        yield "ceiling", f"{_number(judgement.ceiling.rps)} req/s = {judgement.ceiling.limit}; {reached}"
-    if judgement.diagnosis is not None:
-        bound = judgement.diagnosis.bound_by
-        yield "why", f"bound by {bound}: {judgement.diagnosis.message}" if bound else judgement.diagnosis.message
-    for reason in judgement.reasons:
-        yield judgement.verdict, Text(reason.message, style=COLOURS[judgement.verdict])
-    for note in judgement.notes:
+    if evaluation.ceiling is not None and evaluation.ceiling_fraction is not None:
+        reached = f"reached {evaluation.ceiling_fraction:.0%}"
+        yield "ceiling", f"{_number(evaluation.ceiling.rps)} req/s = {evaluation.ceiling.limit}; {reached}"
+    if evaluation.diagnosis is not None:
+        bound = evaluation.diagnosis.bound_by
+        yield "why", f"bound by {bound}: {evaluation.diagnosis.message}" if bound else evaluation.diagnosis.message
+    for reason in evaluation.reasons:
+        yield evaluation.verdict, Text(reason.message, style=terminal.COLOURS[evaluation.verdict])
+    for note in evaluation.notes:
         yield "note", note
 
 
@@ -97,10 +90,10 @@ def _number(value: float) -> str:
 
 
 def _latency(facts: Measurement) -> str:
-    latency = facts.latency_ms
-    shown = [(name, getattr(latency, name)) for name in ("p50", "p90", "p99", "max")]
-    text = "   ".join(f"{name} {value:,.1f}" for name, value in shown if value is not None)
-    hidden = [name for name, value in shown if value is None]
+    quantiles = [(each.label, each.of(facts)) for each in METRICS.values() if each.quantile is not None]
+    figures = [*quantiles, ("max", facts.latency_ms.max)]
+    text = "   ".join(f"{name} {value:,.1f}" for name, value in figures if value is not None)
+    hidden = [name for name, value in figures if value is None]
     why = "too few requests" if facts.grid else f"{facts.generator.name} tells none"
     lack = f"   ({', '.join(hidden)}: {why})" if hidden else ""
     return f"{text} ms{lack}" if text else "–"
@@ -110,14 +103,14 @@ def route_words(route: Route) -> str:
     """One kind of request among several."""
     latency = route.latency_ms
     quantiles = [] if latency is None else [("p50", latency.p50), ("p99", latency.p99), ("max", latency.max)]
-    shown = "   ".join(f"{name} {value:,.1f}" for name, value in quantiles if value is not None)
+    text = "   ".join(f"{name} {value:,.1f}" for name, value in quantiles if value is not None)
     failed = f", {route.failures:,} failed" if route.failures else ""
-    return f"{route.path}: {route.requests:,}{failed}" + (f"; {shown} ms" if shown else "")
+    return f"{route.path}: {route.requests:,}{failed}" + (f"; {text} ms" if text else "")
 
 
 def _sampled(facts: Measurement) -> str:
-    own = isinstance(facts.cell.variant.application, UserApplication)
-    if own and facts.sampled is not None and not facts.sampled.checked:
+    user = isinstance(facts.cell.variant.application, UserApplication)
+    if user and facts.sampled is not None and not facts.sampled.checked:
         return "no answer looked at beyond its status"
     if facts.sampled is None:
         return f"{facts.generator.name} checks no answers"
