@@ -11,13 +11,13 @@ from harness.model.axes import axis as axis_of
 from harness.model.comparison import Contrast
 from harness.model.metrics import METRICS, MetricName
 from harness.model.overview import CellOverview, Overview
-from harness.report.words import number, sentence, too_few_blocks, workload_of
+from harness.report.words import load, number, sentence, too_few_blocks, workload_of
 
 MOST_OPTIONS = 6
 
 
 def question(overview: Overview) -> str:
-    """What was measured: the options of each axis, and the load."""
+    """What was measured: the options of each axis that the cells' written forms name, and the load."""
     cells = [each.cell for each in overview.cells]
     parts: list[str] = []
     own = [each.variant.application for each in cells if isinstance(each.variant.application, UserApplication)]
@@ -27,9 +27,9 @@ def question(overview: Overview) -> str:
     else:
         parts.append(_listed("workload", [each.variant.application.work_label for each in cells]))
     for axis in AXES:
-        options = [axis.option(each) for each in cells]
-        if axis.shown == "always" or len(set(options)) > 1:
-            parts.append(_listed(axis.label, options))
+        if axis.name != "load" and any(axis.part(each) for each in cells):
+            parts.append(_listed(axis.label, [axis.option(each) for each in cells]))
+    parts.append(_listed("load", [load(each.load) for each in cells]))
     return "; ".join(part for part in parts if part)
 
 

@@ -59,7 +59,7 @@ def visits(judged: Iterable[EvaluatedVisit]) -> polars.DataFrame:
 def routes(judged: Iterable[EvaluatedVisit]) -> polars.DataFrame:
     """One row per visit and kind of request."""
     rows = [(each, route) for each in judged if each.visit.facts is not None for route in each.visit.facts.routes]
-    place = {name: (kind, lambda row, of=of: of(row[0])) for name, (kind, of) in PLACE.items()}
+    place = _of_part(PLACE, lambda row: row[0])
     quantiles = {name: (float, _of_route(metric)) for name, metric in METRICS.items() if metric.quantile is not None}
     return _frame(rows, {**_identity(lambda row: row[0].visit.cell), **place, **ROUTE, **quantiles})
 
@@ -76,7 +76,16 @@ def _identity(cell_of: Callable[[Any], Cell]) -> Columns:
         columns |= {name: (axis.types.get(name, str), of) for name, of in axis.columns.items()}
         if axis.name == "style":
             columns |= {"workload": (str, lambda cell: _work(cell)[0]), "params": (str, lambda cell: _work(cell)[1])}
-    return {name: (kind, lambda row, of=of: of(cell_of(row))) for name, (kind, of) in columns.items()}
+    return _of_part(columns, cell_of)
+
+
+def _of_part(columns: Columns, part: Callable[[Any], Any]) -> Columns:
+    """Columns that are of a part of a row's source."""
+
+    def composed(of: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        return lambda row: of(part(row))
+
+    return {name: (kind, composed(of)) for name, (kind, of) in columns.items()}
 
 
 def _work(cell: Cell) -> tuple[str, str]:

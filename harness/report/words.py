@@ -8,6 +8,7 @@ from typing import Literal
 from harness.model.axes import AXES, Axis, AxisName, axis
 from harness.model.comparison import TOO_FEW_BLOCKS, Contrast, Interval, Noise, RunContrast
 from harness.model.counting import counted
+from harness.model.load import LoadProfile
 from harness.model.metrics import METRICS
 from harness.model.overview import CellOverview, Count, Overview
 
@@ -78,6 +79,11 @@ def noise(each: Noise) -> str:
 def too_few_blocks(overview: Overview) -> bool:
     """Whether no contrast has a verdict, for want of blocks."""
     return all(each.reason == TOO_FEW_BLOCKS for each in overview.comparison.contrasts)
+
+
+def load(profile: LoadProfile) -> str:
+    """`100 users`, or `200 requests/s offered`."""
+    return f"{profile.rate:g} requests/s offered" if profile.users is None else counted(profile.users, "user")
 
 
 def ceiling(cell: CellOverview) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import gzip
 import hashlib
 import html
@@ -15,21 +16,28 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import polars
 import pytest
 
-from harness import store
 from harness.analysis import studies
 from harness.analysis.overview import Visit, judge_all, overview
 from harness.errors import LackError, UsageError
+from harness.model.application import BundledApplication
+from harness.model.axes import AXES, Axis
+from harness.model.labels import Names, parse_cell_label
+from harness.model.load import ClosedLoad
 from harness.model.measurement import Measurement, Waits
+from harness.model.metrics import METRICS, Metric
 from harness.model.overview import Overview
+from harness.model.variant import Cell, Variant
 from harness.report import render as showing
-from harness.report import terminal
+from harness.report import tables, terminal, text, view
 from harness.report.answers import answers, question
 from harness.report.charts import cells as charts
+from harness.report.charts import duets, ratios
 from harness.report.charts import files as pictures
-from harness.report.charts import ratios
 from harness.report.html import page
+from harness.store import codec
 
 REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference"
 HOSTILE = "<img src=x onerror=window.pwned=1>"
@@ -42,7 +50,7 @@ Visits = Callable[..., list[Visit]]
 def visits(facts: Measurement) -> Visits:
     """Visits of a matrix: servers × styles × workers, with a little noise; granian is the fastest."""
 
-    def made(
+    def build(
         servers: Sequence[str] = tuple(SPEEDS),
         styles: Sequence[str] = ("async", "sync"),
         workers: Sequence[int] = (1, 2),
@@ -53,35 +61,38 @@ def visits(facts: Measurement) -> Visits:
         noise: float = 0.01,
     ) -> list[Visit]:
         chance = random.Random(1)
-        found = []
+        visits = []
         kinds = [(a, b, c, d) for a in servers for b in styles for c in workers for d in users]
-        for place, (server, style, count, vus) in enumerate(kinds):
-            application = facts.cell.variant.application.model_copy(
-                update={"style": style, "workload": "noop", "params": {}}
-            )
-            cell = facts.cell.model_copy(
-                update={"server": server, "application": application, "workers": count, "vus": vus}
-            )
+        for place, (server, style, count, user_count) in enumerate(kinds):
+            application = BundledApplication(framework="fastapi", style=style, workload="noop", params={})
+            cell = with_variant(facts.cell, server=server, application=application, workers=count)
+            cell = cell.model_copy(update={"load": ClosedLoad(users=user_count)})
             for block in range(1, blocks + 1):
                 for repeat in (False, True) if place == 0 else (False,):
                     rps = 1000 * (speeds or SPEEDS).get(server, 1.0) * count * math.exp(chance.gauss(0, noise))
+                    server_facts = {
+                        "cpu_us_per_request": 900_000 / rps,
+                        "rss_peak_bytes": 50_000_000 * count,
+                        "boot_seconds": 0.5 * (2 if server == "hypercorn" else 1) * math.exp(chance.gauss(0, noise)),
+                    }
                     measured = facts.model_copy(
                         update={
                             "cell": cell,
                             "requests": round(rps * facts.window_seconds),
                             "waits": None,
                             "machine": facts.machine.model_copy(update={"stolen_cores": stolen}),
-                            "server": facts.server.model_copy(
-                                update={"cpu_us_per_request": 900_000 / rps, "rss_peak_bytes": 50_000_000 * count}
-                            ),
+                            "server": facts.server.model_copy(update=server_facts),
                         }
                     )
-                    found.append(
-                        Visit(environment="", cell=cell, block=block, repeat=repeat, facts=measured, failure=None)
-                    )
-        return found
+                    visits.append(Visit(cell=cell, block=block, repeat=repeat, facts=measured, failure=None))
+        return visits
 
-    return made
+    return build
+
+
+def with_variant(cell: Cell, **parts: Any) -> Cell:
+    """The cell with some parts of its variant changed."""
+    return cell.model_copy(update={"variant": cell.variant.model_copy(update=parts)})
 
 
 def of(visits: Sequence[Visit], title: str | None = None) -> Overview:
@@ -89,20 +100,15 @@ def of(visits: Sequence[Visit], title: str | None = None) -> Overview:
 
 
 def run_of(visits: Sequence[Visit], title: str | None = None) -> page.Run:
-    document = json.loads((REFERENCE / "first-run" / "run.json").read_text(encoding="utf-8"))
-    return page.Run(
-        document=document,
-        overview=of(visits, title),
-        judged=judge_all(visits),
-        protocols=[1],
-        environments=store.environments(document),
-    )
+    record = codec.read_run(REFERENCE / "first-run").record
+    return page.Run(record=record, overview=of(visits, title), judged=judge_all(visits), protocols=[1])
 
 
 def test_the_question_names_what_varies_and_what_does_not(visits: Visits) -> None:
     asked = question(of(visits()))
     assert "3 servers: uvicorn, granian, hypercorn" in asked
-    assert "2 styles: fastapi async, fastapi sync" in asked
+    assert "framework fastapi" in asked
+    assert "2 styles: async, sync" in asked
     assert "workload noop" in asked
     assert "load 100 users" in asked
 
@@ -113,9 +119,9 @@ def test_an_answer_for_each_axis(visits: Visits) -> None:
     assert "in 4 cases: granian in 4 (alone in 4)" in server
     assert "hypercorn 0.3" in server
     assert "granian" in server.rpartition("the largest difference is")[2]
-    assert any(each.startswith("Server, CPU time per request: best, or not told") for each in said), said
+    assert any(each.startswith("Server, CPU per request: best, or not told") for each in said), said
     assert any(each.startswith("Style, throughput: all are equivalent (6 cases)") for each in said), said
-    assert any("2 in 6 (alone in 6)" in each for each in said if each.startswith("Workers, throughput")), said
+    assert any("2 in 6 (alone in 6)" in each for each in said if each.startswith("Worker count, throughput")), said
 
 
 def test_what_cannot_be_told_is_said_with_its_bound(visits: Visits) -> None:
@@ -151,7 +157,9 @@ def test_cells_that_differ_in_more_than_an_axis_are_not_called_invalid(visits: V
 def test_an_interval_without_bounds_worth_the_name_is_not_drawn(visits: Visits) -> None:
     found = of(visits(blocks=2, noise=0.05))
     (chart,) = (
-        chart for metric, axis, chart in ratios.contrasts(found) if (metric, axis) == ("throughput_rps", "server")
+        chart
+        for metric, axis, chart in ratios.contrasts(found)
+        if (metric.name, axis.name) == ("throughput_rps", "server")
     )
     assert all(row["low"] is None or row["high"] <= ratios.WIDEST * row["low"] for row in chart.rows)
     assert any(row["low"] is None for row in chart.rows)
@@ -187,9 +195,9 @@ def test_every_chart_can_be_drawn_and_has_marks(visits: Visits, tmp_path: Path) 
 
 
 def test_claims_and_duets_are_drawn(tmp_path: Path) -> None:
-    (claimed,) = ratios.claims(studies.of(store.read_run(REFERENCE / "matrices" / "article")))
-    answered = [store.read_answer(folder) for folder in sorted((REFERENCE / "duets").glob("noop-*"))]
-    (paired,) = ratios.duets([each for each in answered if each is not None])
+    (claimed,) = ratios.claims(studies.claims(codec.read_run(REFERENCE / "matrices" / "article")))
+    answered = [codec.read_run(folder).answer for folder in sorted((REFERENCE / "duets").glob("noop-*"))]
+    (paired,) = duets.duets([each for each in answered if each is not None])
     assert len(claimed.rows) == 19
     assert all(row["published"] for row in claimed.rows)
     assert paired.rows[0]["contrast"] == "gunicorn ÷ granian · fastapi/async/noop/w1/c16"
@@ -201,9 +209,9 @@ def test_claims_and_duets_are_drawn(tmp_path: Path) -> None:
     ):
         assert colour in path.read_text(encoding="utf-8")
     itself = [each.model_copy(update={"first": each.second}) for each in answered[:1] if each is not None]
-    assert next(ratios.duets(itself)).rows[0]["contrast"] == f"{itself[0].second} ÷ {itself[0].second}"
+    assert next(duets.duets(itself)).rows[0]["contrast"] == f"{itself[0].second} ÷ {itself[0].second}"
     assert not list(ratios.claims([]))
-    assert not list(ratios.duets([]))
+    assert not list(duets.duets([]))
 
 
 def test_the_page_of_the_article_shows_its_claims(tmp_path: Path) -> None:
@@ -232,10 +240,9 @@ def test_rows_of_a_chart_have_every_column_of_its_table(visits: Visits) -> None:
 
 def test_ceilings_are_in_the_chart(facts: Measurement) -> None:
     waits = Waits(total_seconds=0.1, occupied_seconds=0.0, slot="event loop")
-    cells = [facts.cell.model_copy(update={"workers": count}) for count in (1, 2)]
+    cells = [with_variant(facts.cell, workers=count) for count in (1, 2)]
     made = [
         Visit(
-            environment="",
             cell=cell,
             block=block,
             repeat=False,
@@ -344,6 +351,107 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         showing.show(REFERENCE / "first-run", "html", tmp_path / "file" / "report.html")
     with pytest.raises(UsageError, match="needs a folder"):
         showing.show(REFERENCE / "first-run", "png", None)
+
+
+def page_of(visits: Sequence[Visit]) -> tuple[str, dict[str, Any]]:
+    """A page and its data."""
+    whole = page.render(run_of(visits))
+    *_, data = parts(whole)
+    return whole, data
+
+
+def test_a_metric_is_added_by_one_entry(visits: Visits, monkeypatch: pytest.MonkeyPatch) -> None:
+    boot = Metric(
+        name="boot_seconds",
+        option="boot",
+        label="boot",
+        unit="s",
+        better="lower",
+        of=lambda measurement: measurement.server.boot_seconds,
+        format="{:.2f}".format,
+        headline=True,
+    )
+    monkeypatch.setitem(METRICS, boot.name, boot)
+    measured = visits()
+    found = of(measured)
+    (table,) = view.of_overview(found).tables
+    seconds = {name: str(row[0].figures[boot.name]) for name, row in table.rows if row[0] is not None}
+    assert re.fullmatch(r"0\.[45]\d ±[\d.]+%\*", seconds["uvicorn"]), seconds
+    assert re.fullmatch(r"(0\.9|1\.0)\d ±[\d.]+%", seconds["hypercorn"]), seconds
+    contrasts = [each for each in found.comparison.contrasts if (each.metric, each.axis) == (boot.name, "server")]
+    assert {each.verdict for each in contrasts if each.b.option == "hypercorn"} == {"slower"}
+    said = text.text(found, None)
+    assert re.search(r"boot: the same cell twice", said)
+    assert re.search(r"hypercorn (1\.9|2\.0)\d× .* of uvicorn, slower", said.partition("boot: ")[2]), said
+    whole, data = page_of(measured)
+    assert '<option value="boot">boot, s</option>' in whole
+    assert re.search(r'<span class="of boot [^>]*data-value="0\.\d+">0\.50', whole)
+    assert "body[data-metric=boot] .of.boot" in whole
+    assert "boot, s" in data["visit_columns"]
+    assert "contrasts-boot-by-server" in data["charts"]
+    exported = tables.cells(found).filter(metric="boot_seconds")
+    assert set(exported["unit"]) == {"s"}
+    assert len(exported) == 12
+    assert tables.visits(judge_all(measured))["boot_seconds"].min() > 0.4
+
+
+class VariantWithBacklog(Variant):
+    """A variant that can differ in one more way."""
+
+    backlog: int
+
+
+def test_an_axis_is_added_by_one_entry(visits: Visits) -> None:
+    backlog = Axis(
+        name="backlog",
+        label="backlog",
+        option=lambda cell: f"b{getattr(cell.variant, 'backlog', 0)}",
+        letter="b",
+        columns={"backlog": lambda cell: getattr(cell.variant, "backlog", 0)},
+        types={"backlog": int},
+    )
+    speeds = {**SPEEDS, "granian": 2.6}
+    slow, fast = (visits(servers=("uvicorn", "granian"), styles=("async",), speeds=each) for each in (SPEEDS, speeds))
+    AXES.append(backlog)
+    try:
+        measured = [
+            with_backlog(each, length)
+            for length, several in ((64, slow), (2048, fast))
+            for each in several
+            if length == 64 or not each.repeat
+        ]
+        found = of(measured)
+        label = found.cells[0].name
+        assert label == "uvicorn/fastapi/async/noop/w1/c100/b64"
+        known = Names(servers=("uvicorn",), frameworks=("fastapi",), styles=("async",), workloads=("noop",))
+        assert parse_cell_label(label, known).numbers == {"workers": 1, "backlog": 64}
+        (table,) = view.of_overview(found).tables
+        assert [name for name, _ in table.rows] == ["uvicorn b64", "granian b64", "uvicorn b2048", "granian b2048"]
+        assert "2 backlogs: b64, b2048" in question(found)
+        said = text.text(found, None)
+        assert "by backlog" in said
+        assert re.search(r"b2048 (1\.9|2\.0)\d× .* of b64, faster", said), said
+        whole, data = page_of(measured)
+        assert '<input type="checkbox" checked name="backlog" value="b2048">' in whole
+        assert {cell["filters"]["backlog"] for cell in data["cells"]} == {"b64", "b2048"}
+        assert "contrasts-throughput-by-backlog" in data["charts"]
+        assert {row["panel"] for row in data["charts"]["throughput-by-workers"]["rows"]} == {
+            "noop · async · b64",
+            "noop · async · b2048",
+        }
+        exported = tables.cells(found)
+        assert exported.schema["backlog"] == polars.Int64
+        assert set(exported["backlog"]) == {64, 2048}
+    finally:
+        AXES.remove(backlog)
+
+
+def with_backlog(visit: Visit, length: int) -> Visit:
+    """The visit of a cell that has a backlog."""
+    variant = VariantWithBacklog(**dict(visit.cell.variant), backlog=length)
+    cell = visit.cell.model_copy(update={"variant": variant})
+    assert visit.facts is not None
+    return dataclasses.replace(visit, cell=cell, facts=visit.facts.model_copy(update={"cell": cell}))
 
 
 def test_small_bars() -> None:

@@ -36,7 +36,7 @@ def of_run(overview: Overview, judged: Sequence[EvaluatedVisit]) -> list[Chart]:
 
 
 def of_cell(cell: CellOverview, among: Sequence[CellOverview]) -> Row:
-    """What a cell is called and its figures, each with the ends of its interval."""
+    """What charts need of a cell: what it is called, and its figures with the ends of their intervals."""
     memory = cell.figures["rss_peak_bytes"].interval
     row: Row = {
         "name": cell.name,
@@ -48,8 +48,8 @@ def of_cell(cell: CellOverview, among: Sequence[CellOverview]) -> Row:
         "ceiling": None if cell.ceiling is None else round(cell.ceiling.rps, 1),
         "limit": "" if cell.ceiling is None else cell.ceiling.limit,
     }
-    for metric, figure in cell.figures.items():
-        over = figure.interval
+    for metric in (RPS, CPU):
+        over = cell.figures[metric].interval
         values = (None, None, None) if over is None else (over.estimate, over.low, over.high)
         for field, value in zip((metric, f"{metric}_low", f"{metric}_high"), values, strict=True):
             row[field] = None if value is None else round(value, 2)
