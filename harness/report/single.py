@@ -9,11 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.model.application import UserApplication
+from harness.model.counting import counted
 from harness.model.evaluation import Evaluation
 from harness.model.measurement import Measurement, Route
 from harness.model.metrics import METRICS
 from harness.model.placement import Placement
-from harness.report import terminal
+from harness.report import terminal, words
 
 
 def text(facts: Measurement, evaluation: Evaluation, path: Path, log_tail: str) -> str:
@@ -35,41 +36,25 @@ def _rows(facts: Measurement, evaluation: Evaluation) -> Iterator[tuple[str, Tex
     verdict = Text(evaluation.verdict, style=f"bold {terminal.COLOURS[evaluation.verdict]}")
     yield "throughput", Text.assemble((f"{_number(facts.throughput_rps)} req/s", "bold"), "   ", verdict)
     yield "latency", _latency(facts)
-    failed = facts.failures
-    yield (
-        "requests",
-        f"{facts.requests:,} in {round(facts.window_seconds, 2):g} s, {failed:,} failed; {_sampled(facts)}",
-    )
+    seconds = round(facts.window_seconds, 2)
+    yield "requests", f"{facts.requests:,} in {seconds:g} s, {facts.failures:,} failed; {_sampled(facts)}"
     if len(facts.routes) > 1:
         for route in facts.routes:
             yield "", route_words(route)
     cpu = "–" if server.cpu_us_per_request is None else f"{server.cpu_us_per_request:,.0f} µs CPU per request"
-    yield (
-        "cost",
-        f"{cpu}, {server.cpu_cores:.2f} cores, {server.rss_peak_bytes / 1e6:,.0f} MB in {server.processes} "
-        f"{'process' if server.processes == 1 else 'processes'}",
-    )
-    yield (
-        "server",
-        f"{facts.cell.variant.server} {server.version} on Python {server.python}, up in {server.boot_seconds:.2f} s",
-    )
-    yield "in effect", ", ".join(f"{_name(key)} {_value(value)}" for key, value in _effective(facts))
+    processes = "1 process" if server.processes == 1 else f"{server.processes} processes"
+    yield "cost", f"{cpu}, {server.cpu_cores:.2f} cores, {server.rss_peak_bytes / 1e6:,.0f} MB in {processes}"
     if len(facts.slices) > 1:
         rates = [piece.requests / piece.seconds for piece in facts.slices]
         yield (
             "each second",
             f"{terminal.spark(rates)}   {_number(min(rates))} to {_number(max(rates))} req/s by the workers' own count",
         )
-    if facts.cell.variant.workers > 1:
-        yield "per worker", _spread(facts)
-    if facts.database is not None:
-        yield "database", _database(facts)
-    load = (
-        f"{generator.users:,} users" if facts.cell.load.rate is None else f"{facts.cell.load.rate:g} requests/s offered"
-    )
+    yield from server_facts(facts)
+    users = words.load(facts.cell.load) if facts.cell.load.users is None else counted(generator.users, "user")
     yield (
         "generator",
-        f"{generator.name} {generator.version}, {load}, {generator.cpu_cores / generator.cpu_allotted:.0%} of "
+        f"{generator.name} {generator.version}, {users}, {generator.cpu_cores / generator.cpu_allotted:.0%} of "
         f"{_cores(facts.placement.generator_cpus)}",
     )
     yield "placement", placement_words(facts.placement)
@@ -83,6 +68,31 @@ def _rows(facts: Measurement, evaluation: Evaluation) -> Iterator[tuple[str, Tex
         yield evaluation.verdict, Text(reason.message, style=terminal.COLOURS[evaluation.verdict])
     for note in evaluation.notes:
         yield "note", note
+
+
+def server_facts(facts: Measurement) -> Iterator[tuple[str, str]]:
+    """Which server ran, and how it and its database were set up."""
+    server, variant, database = facts.server, facts.cell.variant, facts.database
+    yield "server", f"{variant.server} {server.version} on Python {server.python}, up in {server.boot_seconds:.2f} s"
+    names, values = {"tcp_nodelay": "TCP_NODELAY", "http": "parser"}, {True: "on", False: "off"}
+    effective = {key: value for key, value in server.effective.items() if value is not None}
+    yield (
+        "in effect",
+        ", ".join(
+            f"{names.get(key, key)} {values[value] if isinstance(value, bool) else value}"
+            for key, value in effective.items()
+            if key not in ("python", "gil")
+        ),
+    )
+    if variant.workers > 1:
+        requests = " / ".join(f"{count:,}" for count in server.requests_by_worker)
+        connections = " / ".join(map(str, server.connections_by_worker or ()))
+        yield "per worker", f"requests {requests} by their own count" + (connections and f"; connections {connections}")
+    if database is not None:
+        pool = f"{variant.pool_size} connections per worker" if database.pooled else "a connection per query"
+        cpu = "" if database.cpu_cores is None else f", {database.cpu_cores:.2f} cores"
+        users = f"{database.rows['users']:,} users"
+        yield "database", f"{database.kind} PostgreSQL {database.version}, {pool}, {users}{cpu}"
 
 
 def _number(value: float) -> str:
@@ -115,38 +125,6 @@ def _sampled(facts: Measurement) -> str:
     if facts.sampled is None:
         return f"{facts.generator.name} checks no answers"
     return f"{facts.sampled.checked:,} answers checked, {facts.sampled.wrong:,} wrong"
-
-
-def _effective(facts: Measurement) -> Iterator[tuple[str, str | int | bool]]:
-    for key, value in facts.server.effective.items():
-        if value is not None and key not in ("python", "gil"):
-            yield key, value
-
-
-def _name(key: str) -> str:
-    return {"tcp_nodelay": "TCP_NODELAY", "http": "parser"}.get(key, key)
-
-
-def _value(value: str | int | bool) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return str(value)
-
-
-def _spread(facts: Measurement) -> str:
-    requests = " / ".join(f"{count:,}" for count in facts.server.requests_by_worker)
-    connections = facts.server.connections_by_worker
-    return f"requests {requests} by their own count" + (
-        f"; connections {' / '.join(map(str, connections))}" if connections else ""
-    )
-
-
-def _database(facts: Measurement) -> str:
-    database = facts.database
-    assert database is not None
-    pool = f"{facts.cell.variant.pool_size} connections per worker" if database.pooled else "a connection per query"
-    cpu = "" if database.cpu_cores is None else f", {database.cpu_cores:.2f} cores"
-    return f"{database.kind} PostgreSQL {database.version}, {pool}, {database.rows['users']:,} users{cpu}"
 
 
 def placement_words(placement: Placement) -> str:

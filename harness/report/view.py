@@ -9,11 +9,13 @@ from itertools import pairwise
 from harness.model.axes import Axis, axis
 from harness.model.claims import ClaimResult
 from harness.model.comparison import TOO_FEW_BLOCKS, Contrast, MainEffect, Ranking
+from harness.model.duet import Duet
 from harness.model.metrics import METRICS, Metric, MetricName, contrasted
 from harness.model.overview import CellOverview, Overview
+from harness.model.quantities import duration
 from harness.report import duet, words
 from harness.report.answers import answers, question
-from harness.report.words import column_of, half_width, ratio, row_of, workload_of
+from harness.report.words import column_of, half_width, ratio, row_of
 
 MEANINGS = {
     "*": "best of its column, or not told apart from the best",
@@ -111,6 +113,8 @@ class View:
     question: str
     answers: list[str]
     warnings: list[str] = field(default_factory=list)
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    """Name and text, where two cells that were loaded at the same time make up the whole run."""
     tables: list[Table] = field(default_factory=list)
     legend: list[tuple[str, str]] = field(default_factory=list)
     """Mark → meaning, of those in the tables."""
@@ -132,7 +136,9 @@ def headline() -> Metric:
 
 def of_overview(overview: Overview, results: Sequence[ClaimResult] = ()) -> View:
     """What a matrix or a single cell says."""
-    tables = [_table(workload, overview) for workload in dict.fromkeys(map(workload_of, overview.cells))]
+    places = {cell.name: place for place, cell in enumerate(overview.cells)}
+    best = _best(overview)
+    tables = [_table(workload, cells, places, best) for workload, cells in words.by_work(overview.cells).items()]
     few = words.too_few_blocks(overview)
     return View(
         title=overview.cells[0].name
@@ -150,6 +156,21 @@ def of_overview(overview: Overview, results: Sequence[ClaimResult] = ()) -> View
         duets=[Statement(text=duet.summary(each), verdict=each.verdict) for each in overview.duets],
         claims=claims(results),
         kept_out=[(title, cells) for title, cells in _kept_out(overview) if cells],
+    )
+
+
+def of_duet(answer: Duet) -> View:
+    """What a duet says."""
+    restarts = sum(each.void is None for each in answer.restarts)
+    return View(
+        title=f"{answer.first} and {answer.second}, at the same time",
+        heading=f"{restarts} restarts in {duration(answer.seconds)}",
+        question=f"which costs less CPU time per request, {answer.first} or {answer.second}",
+        answers=[
+            f"{answer.second} ÷ {answer.first}: {ratio(answer.ratio, digits=3)}, {duet.answer(answer)}.",
+            f"{words.sentence(duet.CANNOT)}.",
+        ],
+        facts=list(duet.facts(answer)),
     )
 
 
@@ -187,10 +208,9 @@ def _figure(cell: CellOverview, metric: Metric, best: bool) -> TableFigure:
     )
 
 
-def _table(workload: str, overview: Overview) -> Table:
-    places = {cell.name: place for place, cell in enumerate(overview.cells)}
-    cells = [cell for cell in overview.cells if workload_of(cell) == workload]
-    best = _best(overview)
+def _table(
+    workload: str, cells: Sequence[CellOverview], places: dict[str, int], best: dict[MetricName, set[str]]
+) -> Table:
     grid = {
         (row_of(cell, cells), column_of(cell, cells)): TableCell(
             cell=cell, place=places[cell.name], figures=figures(cell, best)
@@ -198,12 +218,8 @@ def _table(workload: str, overview: Overview) -> Table:
         for cell in cells
     }
     columns = list(dict.fromkeys(column for _, column in grid))
-    rows = dict.fromkeys(row for row, _ in grid)
-    return Table(
-        workload=workload,
-        columns=columns,
-        rows=[(row, [grid.get((row, column)) for column in columns]) for row in rows],
-    )
+    rows = [(row, [grid.get((row, column)) for column in columns]) for row in dict.fromkeys(row for row, _ in grid)]
+    return Table(workload=workload, columns=columns, rows=rows)
 
 
 def _best(overview: Overview) -> dict[MetricName, set[str]]:

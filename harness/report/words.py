@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 from harness.model.axes import AXES, Axis, AxisName, axis
@@ -101,11 +101,17 @@ def workload_of(cell: CellOverview) -> str:
     return cell.cell.variant.application.work_label
 
 
-def varying(cells: Sequence[CellOverview]) -> list[Axis]:
-    """The axes along which cells of the same work differ."""
+def by_work(cells: Iterable[CellOverview]) -> dict[str, list[CellOverview]]:
+    """The cells by their work."""
     works: dict[str, list[CellOverview]] = {}
     for cell in cells:
         works.setdefault(workload_of(cell), []).append(cell)
+    return works
+
+
+def varying(cells: Sequence[CellOverview]) -> list[Axis]:
+    """The axes along which cells of the same work differ."""
+    works = by_work(cells)
     return [each for each in AXES if any(len({each.option(one.cell) for one in work}) > 1 for work in works.values())]
 
 

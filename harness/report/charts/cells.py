@@ -8,7 +8,7 @@ from harness.analysis.overview import EvaluatedVisit
 from harness.model.axes import AXES
 from harness.model.overview import CellOverview, Overview
 from harness.report.charts.base import COLOURS, SCHEMA, Chart, Row, Spec, mark, name, number, panels, tooltip
-from harness.report.words import handler, options, server_of, workload_of
+from harness.report.words import by_work, handler, options, server_of, workload_of
 from harness.stats.quantiles import Mixture
 
 PERCENTILES = (0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.9, 99.95, 99.99, 99.999)
@@ -23,7 +23,7 @@ def of_run(overview: Overview, judged: Sequence[EvaluatedVisit]) -> list[Chart]:
     rows = [{"cell": place, **of_cell(cell, overview.cells)} for place, cell in enumerate(overview.cells)]
     charts = [*_throughput_by("workers", "workers", "worker processes", rows, overview)]
     charts += _throughput_by("users", "load", "users", rows, overview)
-    curves = _curves(judged, rows)
+    curves = _curves(by_cell(overview, judged), rows)
     if curves:
         charts.append(_latency(curves))
     measured = [row for row in rows if row[RPS] is not None]
@@ -56,19 +56,18 @@ def of_cell(cell: CellOverview, among: Sequence[CellOverview]) -> Row:
     return row
 
 
-def timelines(judged: Sequence[EvaluatedVisit], overview: Overview) -> dict[int, list[tuple[str, str, list[float]]]]:
-    """Cell → (block, verdict, requests/s of each slice) of each visit."""
-    places = {cell.name: place for place, cell in enumerate(overview.cells)}
-    lines: dict[int, list[tuple[str, str, list[float]]]] = {}
+def by_cell(overview: Overview, judged: Sequence[EvaluatedVisit]) -> list[list[EvaluatedVisit]]:
+    """The visits of each cell."""
+    visits: dict[str, list[EvaluatedVisit]] = {cell.name: [] for cell in overview.cells}
     for each in judged:
-        if each.visit.facts is None:
-            continue
-        rates = [piece.requests / piece.seconds for piece in each.visit.facts.slices]
-        block = f"{each.visit.block}{' again' if each.visit.repeat else ''}"
-        lines.setdefault(places[each.visit.cell.label], []).append(
-            (block, each.verdict, [round(rate, 1 if rate < 100 else None) for rate in rates])
-        )
-    return lines
+        visits[each.visit.cell.label].append(each)
+    return list(visits.values())
+
+
+def timeline(judged: EvaluatedVisit) -> list[float]:
+    """Requests/s of each slice of a visit."""
+    slices = [] if judged.visit.facts is None else judged.visit.facts.slices
+    return [round(rate, 1 if rate < 100 else None) for rate in (each.requests / each.seconds for each in slices)]
 
 
 TIMELINE: Spec = {
@@ -106,9 +105,7 @@ def _throughput_by(field: str, along: str, title: str, rows: Sequence[Row], over
     Panels are by everything else in which cells differ, but for what the lines are coloured by.
     """
     without = {"environment", "server", along}
-    works: dict[str, list[CellOverview]] = {}
-    for cell in overview.cells:
-        works.setdefault(workload_of(cell), []).append(cell)
+    works = by_work(overview.cells)
     panelled = [
         {**row, "panel": " · ".join((workload_of(cell), *options(cell, works[workload_of(cell)], without=without)))}
         for row, cell in zip(rows, overview.cells, strict=True)
@@ -166,15 +163,11 @@ def _throughput_by(field: str, along: str, title: str, rows: Sequence[Row], over
     )
 
 
-def _curves(judged: Sequence[EvaluatedVisit], cells: Sequence[Row]) -> list[Row]:
+def _curves(visits: Sequence[Sequence[EvaluatedVisit]], cells: Sequence[Row]) -> list[Row]:
     """Quantiles of the pooled samples of each cell's valid visits."""
-    samples: dict[str, list[tuple[list[tuple[float, float]], int]]] = {}
-    for each in judged:
-        if each.settled is not None and each.settled.grid:
-            samples.setdefault(each.visit.cell.label, []).append((each.settled.grid, each.settled.requests))
     rows = []
-    for cell in cells:
-        pooled = Mixture(samples.get(cell["name"], []))
+    for cell, judged in zip(cells, visits, strict=True):
+        pooled = Mixture([(facts.grid, facts.requests) for each in judged if (facts := each.settled) and facts.grid])
         shared = {field: cell[field] for field in ("cell", "name", "workload", "server", "style")}
         for percentile in PERCENTILES if pooled.count else ():
             value = pooled.quantile(percentile)

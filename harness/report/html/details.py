@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.analysis.overview import EvaluatedVisit
-from harness.model.measurement import Measurement
 from harness.model.metrics import METRICS
 from harness.model.overview import CellOverview, Overview
 from harness.model.record import DuetRecord, MatrixRecord, SingleRecord
 from harness.report import plan, view, words
-from harness.report.single import placement_words, route_words
+from harness.report.charts.cells import by_cell, timeline
+from harness.report.single import placement_words, route_words, server_facts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,20 +24,28 @@ class CellDetails:
     facts: list[tuple[str, str]]
     command: str | None
     """The server's; None where nothing was measured."""
+    timeline: list[tuple[str, str, list[float]]]
+    """Block, verdict and requests/s of each slice, of each visit."""
+    visits: list[list[str]]
+    """The columns of each visit."""
 
 
 def cells(overview: Overview, judged: Sequence[EvaluatedVisit]) -> list[CellDetails]:
     """Every cell of the run, in its order."""
-    last = {each.visit.cell.label: each.visit.facts for each in judged if each.visit.facts is not None}
-    return [
-        CellDetails(
-            name=cell.name,
-            verdict=cell.verdict,
-            facts=[*_of_cell(cell), *_of_last(last.get(cell.name))],
-            command=shlex.join(last[cell.name].argv.server) if cell.name in last else None,
+    details = []
+    for cell, visits in zip(overview.cells, by_cell(overview, judged), strict=True):
+        last = next((each for each in reversed(visits) if each.visit.facts is not None), None)
+        details.append(
+            CellDetails(
+                name=cell.name,
+                verdict=cell.verdict,
+                facts=[*_of_cell(cell), *_of_last(last)],
+                command=shlex.join(last.visit.facts.argv.server) if last and last.visit.facts else None,
+                timeline=[(_block(each), each.verdict, timeline(each)) for each in visits],
+                visits=[list(_visit(each)) for each in visits],
+            )
         )
-        for cell in overview.cells
-    ]
+    return details
 
 
 def _of_cell(cell: CellOverview) -> Iterator[tuple[str, str]]:
@@ -56,23 +64,14 @@ def _of_cell(cell: CellOverview) -> Iterator[tuple[str, str]]:
         yield "not valid", words.reason(each)
 
 
-def _of_last(last: Measurement | None) -> Iterator[tuple[str, str]]:
+def _of_last(last: EvaluatedVisit | None) -> Iterator[tuple[str, str]]:
     """From the last visit that was measured."""
-    if last is None:
+    if last is None or last.visit.facts is None or last.judgement is None:
         return
-    server = last.server
-    yield "server", f"{last.cell.variant.server} {server.version} on Python {server.python}"
-    yield "in effect", ", ".join(f"{key} {value}" for key, value in server.effective.items() if value is not None)
-    for name, limit in server.declared_limits.items():
-        yield "declared limit", f"{name}: {limit}"
-    if len(last.routes) > 1:
-        for route in last.routes:
-            yield "requests of the last visit", route_words(route)
-    yield "requests by worker", " / ".join(f"{count:,}" for count in server.requests_by_worker)
-    if server.connections_by_worker:
-        yield "connections by worker", " / ".join(map(str, server.connections_by_worker))
-    if last.placement.note:
-        yield "placement", last.placement.note
+    yield from server_facts(last.visit.facts)
+    if len(last.visit.facts.routes) > 1:
+        yield from (("requests of the last visit", route_words(route)) for route in last.visit.facts.routes)
+    yield from (("note", note) for note in last.judgement.notes)
 
 
 def visit_columns() -> Iterator[str]:
@@ -82,17 +81,13 @@ def visit_columns() -> Iterator[str]:
     yield from ("failed", "why")
 
 
-def visits(overview: Overview, judged: Sequence[EvaluatedVisit]) -> list[list[list[str]]]:
-    """Cell → visit → its columns."""
-    rows: dict[str, list[list[str]]] = {cell.name: [] for cell in overview.cells}
-    for each in judged:
-        rows[each.visit.cell.label].append(list(_visit(each)))
-    return list(rows.values())
+def _block(judged: EvaluatedVisit) -> str:
+    return f"{judged.visit.block}{' again' if judged.visit.repeat else ''}"
 
 
 def _visit(judged: EvaluatedVisit) -> Iterator[str]:
     facts = judged.visit.facts
-    yield f"{judged.visit.block}{' again' if judged.visit.repeat else ''}"
+    yield _block(judged)
     yield "" if facts is None else facts.started_at[11:19]
     yield judged.verdict
     for metric in METRICS.values():

@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +27,14 @@ from harness.model.claims import ClaimResult
 from harness.model.duet import Duet
 from harness.model.metrics import METRICS, MetricName
 from harness.model.overview import CellOverview, Overview
-from harness.model.quantities import duration
 from harness.model.record import DuetRecord, MatrixRecord, SingleRecord, StoredRun
-from harness.report import duet as duet_words
 from harness.report import view
 from harness.report.charts import cells as cell_charts
 from harness.report.charts import duets, ratios
 from harness.report.charts.base import Chart
 from harness.report.html import details
 from harness.report.view import View
-from harness.report.words import ratio, sentence, varying, workload_of
+from harness.report.words import varying, workload_of
 
 FOLDER = Path(__file__).with_name("templates")
 SHADES = 8
@@ -62,16 +60,15 @@ class Page:
     """What the template shows beside the view; texts, not yet escaped."""
 
     measured: str
-    filters: list[tuple[str, str, list[str]]] = field(default_factory=list)
+    filters: list[tuple[str, str, list[str]]]
     """Field of the data's cells, legend, options."""
-    shades: dict[tuple[int, MetricName], int] = field(default_factory=dict)
+    shades: dict[tuple[int, MetricName], int]
     """Place of a cell and metric → how strong its colour is, from 0 to SHADES."""
-    findings: list[tuple[Chart, list[str]]] = field(default_factory=list)
-    charts: list[Chart] = field(default_factory=list)
-    duet: list[tuple[str, str]] = field(default_factory=list)
-    duet_charts: list[Chart] = field(default_factory=list)
-    claim_charts: list[Chart] = field(default_factory=list)
-    cells: list[details.CellDetails] = field(default_factory=list)
+    findings: list[tuple[Chart, list[str]]]
+    charts: list[Chart]
+    duet_charts: list[Chart]
+    claim_charts: list[Chart]
+    cells: list[details.CellDetails]
 
     @property
     def every_chart(self) -> list[Chart]:
@@ -94,8 +91,8 @@ def run_of(stored: StoredRun) -> Run:
 def render(run: Run) -> str:
     """The whole file."""
     overview = run.overview
-    report = view.of_overview(overview, run.claims) if run.duet is None else _view_of_duet(run.duet)
-    page = _page(run, report) if run.duet is None else _page_of_duet(run, run.duet)
+    report = view.of_overview(overview, run.claims) if run.duet is None else view.of_duet(run.duet)
+    page = _page(run, report)
     data = {
         "cells": [
             {**cell_charts.of_cell(cell, overview.cells), "filters": _filtered(cell, overview)}
@@ -106,8 +103,8 @@ def render(run: Run) -> str:
             for each in page.every_chart
         },
         "timeline": cell_charts.TIMELINE,
-        "timelines": cell_charts.timelines(run.judged, overview),
-        "visits": details.visits(overview, run.judged),
+        "timelines": [cell.timeline for cell in page.cells],
+        "visits": [cell.visits for cell in page.cells],
         "visit_columns": list(details.visit_columns()),
     }
     library, script = _library(), (FOLDER / "report.js").read_text(encoding="utf-8")
@@ -154,8 +151,10 @@ def _hash(script: str) -> str:
 
 def _page(run: Run, report: View) -> Page:
     overview = run.overview
+    host, started = run.record.host, run.record.started_at[:16].replace("T", " ")
+    where = f"{started} UTC, on {host.cpus_available} cores of {host.cpu_model or host.machine}"
     return Page(
-        measured=f"{report.heading}, {_where(run)}",
+        measured=f"{report.heading}, {where}",
         filters=list(_filters(overview)),
         shades=_shades(report),
         findings=[
@@ -170,7 +169,7 @@ def _page(run: Run, report: View) -> Page:
             )
             for metric, axis, chart in ratios.contrasts(overview)
         ],
-        charts=cell_charts.of_run(overview, run.judged),
+        charts=cell_charts.of_run(overview, run.judged) if run.duet is None else list(duets.restarts(run.duet)),
         duet_charts=list(duets.duets(overview.duets)),
         claim_charts=list(ratios.claims(run.claims)),
         cells=details.cells(overview, run.judged),
@@ -192,35 +191,10 @@ def _filters(overview: Overview) -> Iterator[tuple[str, str, list[str]]]:
             yield name, legend, options
 
 
-def _view_of_duet(duet: Duet) -> View:
-    return View(
-        title=f"{duet.first} and {duet.second}, at the same time",
-        question=f"which costs less CPU time per request, {duet.first} or {duet.second}",
-        answers=[
-            f"{duet.second} ÷ {duet.first}: {ratio(duet.ratio, digits=3)}, {duet_words.answer(duet)}.",
-            f"{sentence(duet_words.CANNOT)}.",
-        ],
-    )
-
-
-def _page_of_duet(run: Run, duet: Duet) -> Page:
-    restarts = sum(each.void is None for each in duet.restarts)
-    return Page(
-        measured=f"{restarts} restarts in {duration(duet.seconds)}, {_where(run)}",
-        duet=list(duet_words.facts(duet)),
-        charts=list(duets.restarts(duet)),
-    )
-
-
-def _where(run: Run) -> str:
-    host, started = run.record.host, run.record.started_at[:16].replace("T", " ")
-    return f"{started} UTC, on {host.cpus_available} cores of {host.cpu_model or host.machine}"
-
-
 def _sections(page: Page, report: View) -> Iterator[tuple[str, str]]:
     """Anchor and heading of what there is."""
     sections = (
-        ("duet", "The duet", page.duet),
+        ("duet", "The duet", report.facts),
         ("matrix", "Matrix", report.tables),
         ("findings", "What makes a difference", page.findings),
         ("duets", "Duets", report.duets),
