@@ -61,6 +61,8 @@ class Table:
     """The cells of one workload, by the axes that tables have as rows and as columns."""
 
     workload: str
+    axes: str
+    """What its rows are."""
     columns: list[str]
     rows: list[tuple[str, list[TableCell | None]]]
     """Heading, and a cell for each column; None where the run has none."""
@@ -219,7 +221,8 @@ def _table(
     }
     columns = list(dict.fromkeys(column for _, column in grid))
     rows = [(row, [grid.get((row, column)) for column in columns]) for row in dict.fromkeys(row for row, _ in grid)]
-    return Table(workload=workload, columns=columns, rows=rows)
+    axes = ", ".join(each.label for each in words.table_axes(cells, "row"))
+    return Table(workload=workload, axes=axes, columns=columns, rows=rows)
 
 
 def _best(overview: Overview) -> dict[MetricName, set[str]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from harness.model.axes import AXES, Axis, AxisName, axis
+from harness.model.axes import AXES, Axis, axis
 from harness.model.comparison import TOO_FEW_BLOCKS, Contrast, Interval, Noise, RunContrast
 from harness.model.counting import counted
 from harness.model.load import LoadProfile
@@ -115,30 +115,25 @@ def varying(cells: Sequence[CellOverview]) -> list[Axis]:
     return [each for each in AXES if any(len({each.option(one.cell) for one in work}) > 1 for work in works.values())]
 
 
-def options(
-    cell: CellOverview,
-    among: Sequence[CellOverview],
-    *,
-    side: Literal["row", "column"] | None = None,
-    without: Collection[AxisName] = (),
-) -> list[str]:
-    """A cell's options along the axes that tables always name, and along those that vary among the cells.
+def table_axes(cells: Sequence[CellOverview], side: Literal["row", "column"] | None = None) -> list[Axis]:
+    """The axes that tables of these cells name: always, or because the cells vary along them. None: both sides."""
+    several = varying(cells)
+    return [each for each in AXES if side in (None, each.side) and (each.shown == "always" or each in several)]
 
-    `side` and `without` restrict them to some of the axes.
-    """
-    several = varying(among)
-    named = [each for each in AXES if (each.shown == "always" or each in several) and each.name not in without]
-    return [text for each in named if side in (None, each.side) and (text := each.option(cell.cell))]
+
+def options(cell: CellOverview, axes: Iterable[Axis]) -> list[str]:
+    """A cell's options along axes, as far as it has a place on them."""
+    return [text for each in axes if (text := each.option(cell.cell))]
 
 
 def row_of(cell: CellOverview, among: Sequence[CellOverview]) -> str:
     """What stands before a cell's row of a table."""
-    return " ".join(options(cell, among, side="row"))
+    return " ".join(options(cell, table_axes(among, "row")))
 
 
 def column_of(cell: CellOverview, among: Sequence[CellOverview]) -> str:
     """What stands above a cell's column of a table."""
-    return " ".join(options(cell, among, side="column"))
+    return " ".join(options(cell, table_axes(among, "column")))
 
 
 def handler(cell: CellOverview, among: Sequence[CellOverview]) -> str:
@@ -150,7 +145,7 @@ def handler(cell: CellOverview, among: Sequence[CellOverview]) -> str:
 
 def server_of(cell: CellOverview) -> str:
     """The server with its options, after its environment where the run has several."""
-    return " ".join(filter(None, (axis(name).option(cell.cell) for name in ("environment", "server"))))
+    return " ".join(options(cell, map(axis, ("environment", "server"))))
 
 
 def sentence(text: str) -> str:

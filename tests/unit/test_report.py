@@ -427,6 +427,7 @@ def test_an_axis_is_added_by_one_entry(visits: Visits) -> None:
         assert parse_cell_label(label, known).numbers == {"workers": 1, "backlog": 64}
         (table,) = view.of_overview(found).tables
         assert [name for name, _ in table.rows] == ["uvicorn b64", "granian b64", "uvicorn b2048", "granian b2048"]
+        assert table.axes == "server, backlog"
         assert "2 backlogs: b64, b2048" in question(found)
         said = text.text(found, None)
         assert "by backlog" in said

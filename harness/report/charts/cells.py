@@ -8,7 +8,7 @@ from harness.analysis.overview import EvaluatedVisit
 from harness.model.axes import AXES
 from harness.model.overview import CellOverview, Overview
 from harness.report.charts.base import COLOURS, SCHEMA, Chart, Row, Spec, mark, name, number, panels, tooltip
-from harness.report.words import by_work, handler, options, server_of, workload_of
+from harness.report.words import by_work, handler, options, server_of, table_axes, workload_of
 from harness.stats.quantiles import Mixture
 
 PERCENTILES = (0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.9, 99.95, 99.99, 99.999)
@@ -104,10 +104,12 @@ def _throughput_by(field: str, along: str, title: str, rows: Sequence[Row], over
 
     Panels are by everything else in which cells differ, but for what the lines are coloured by.
     """
-    without = {"environment", "server", along}
-    works = by_work(overview.cells)
+    axes = {
+        workload: [each for each in table_axes(cells) if each.name not in ("environment", "server", along)]
+        for workload, cells in by_work(overview.cells).items()
+    }
     panelled = [
-        {**row, "panel": " · ".join((workload_of(cell), *options(cell, works[workload_of(cell)], without=without)))}
+        {**row, "panel": " · ".join((work := workload_of(cell), *options(cell, axes[work])))}
         for row, cell in zip(rows, overview.cells, strict=True)
         if row[RPS] is not None and row[field] is not None
     ]
