@@ -193,7 +193,10 @@ function numberOf(value) {
 function fill(table) {
   const { columns, rows } = table.dataset.chart ? chartTable(table.dataset.chart) : visitTable(table.dataset.visits);
   const head = table.createTHead().insertRow();
+  const numeric = new Set();
   for (const [field, title] of columns) {
+    const texts = rows.filter((row) => row[field] && row[field] !== '–' && numberOf(row[field]) === undefined);
+    if (!texts.length) numeric.add(field);
     const heading = document.createElement('th');
     heading.scope = 'col';
     heading.dataset.sort = rows.some((row) => numberOf(row[field]) !== undefined) ? 'number' : 'text';
@@ -209,7 +212,8 @@ function fill(table) {
     for (const [field] of columns) {
       const cell = line.insertCell();
       const value = row[field];
-      if (numberOf(value) !== undefined) { cell.className = 'number'; cell.dataset.value = numberOf(value); }
+      if (numberOf(value) !== undefined) cell.dataset.value = numberOf(value);
+      if (numeric.has(field)) cell.className = 'number';
       cell.textContent = value === null || value === undefined ? '–' : typeof value === 'number' ? number.format(value) : value;
     }
   }
