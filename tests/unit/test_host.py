@@ -18,12 +18,17 @@ from harness.host import limits, placement, procfs
 from harness.model.environment import Environment
 
 
+def single(count: int) -> list[list[int]]:
+    """Physical cores with one hardware thread each."""
+    return [[cpu] for cpu in range(count)]
+
+
 @pytest.mark.parametrize(
     ("cores", "wanted", "server", "generator"),
     [(2, 1, 1, 1), (2, 4, 1, 1), (4, 1, 2, 2), (4, 4, 3, 1), (8, 4, 4, 4), (8, 16, 6, 2), (16, 2, 8, 8)],
 )
 def test_cores_are_split(cores: int, wanted: int, server: int, generator: int) -> None:
-    placed = placement.place("auto", wanted, uses_embedded_database=True, cpus=list(range(cores)))
+    placed = placement.place("auto", wanted, uses_embedded_database=True, cores=single(cores))
     assert placed.pin == "split"
     assert placed.server_cpus == list(range(server))
     assert placed.generator_cpus == list(range(server, server + generator))
@@ -33,14 +38,14 @@ def test_cores_are_split(cores: int, wanted: int, server: int, generator: int) -
 
 @pytest.mark.parametrize(("pin", "cores"), [("none", 8), ("auto", 1), ("none", 1)])
 def test_cores_are_shared(pin: str, cores: int) -> None:
-    placed = placement.place(pin, 1, uses_embedded_database=True, cpus=list(range(cores)))
+    placed = placement.place(pin, 1, uses_embedded_database=True, cores=single(cores))
     assert (placed.pin, placed.server_cpus, placed.database_cpus) == ("none", None, None)
     assert (placed.note is not None) == (pin != "none")
 
 
 def test_a_split_needs_two_cores() -> None:
     with pytest.raises(LackError, match="two cores"):
-        placement.place("split", 1, uses_embedded_database=False, cpus=[0])
+        placement.place("split", 1, uses_embedded_database=False, cores=[[0]])
 
 
 def test_an_environment_is_inspected() -> None:
