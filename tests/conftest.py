@@ -37,6 +37,7 @@ from harness.model.measurement import (
 )
 from harness.model.placement import Placement
 from harness.model.variant import Cell, Variant
+from tests import fakes
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -136,6 +137,12 @@ def facts(cell: Cell) -> Measurement:
         routes=[Route(path="/async/sleep?ms=100", requests=9876)],
         argv=Argv(server=["python", "-m", "granian"], generator=["k6", "run"]),
     )
+
+
+@pytest.fixture
+def laboratory(facts: Measurement, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> fakes.Laboratory:
+    """Experiments without processes: see `tests/fakes.py`."""
+    return fakes.laboratory(facts, monkeypatch, tmp_path)
 
 
 @pytest.fixture
