@@ -12,7 +12,7 @@ HIDDEN = "***"
 
 
 def without_home(value: Any, home: str | None = None) -> Any:
-    """A copy of a document with the user's home folder written as `~` in every text and key: results are made to be shared."""
+    """A copy of a document with the user's home folder written as `~` in texts and keys: results are for sharing."""
     home = os.path.expanduser("~") if home is None else home
     if isinstance(value, str):
         return re.sub(rf"(?<![\w.~/-]){re.escape(home)}/", "~/", value) if len(home) > 1 else value
