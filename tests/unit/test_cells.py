@@ -9,7 +9,6 @@ import pytest
 from harness.config.cells import CellSpec, ResolvedCell, resolve_cell
 from harness.config.parsing import parse_timing, refuse_several
 from harness.errors import UsageError
-from harness.model.quantities import parse_duration
 
 
 def choose(**asked: Any) -> ResolvedCell:
@@ -75,19 +74,6 @@ def test_what_cannot_be_is_refused_with_what_can(asked: dict[str, Any], what: st
     assert what in caught.value.what
     assert cure in caught.value.cure
     assert caught.value.exit_code == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("10s", 10.0), ("500ms", 0.5), ("2m", 120.0), ("7", 7.0), ("1.5s", 1.5), ("0s", 0.0)]
-)
-def test_durations(text: str, seconds: float) -> None:
-    assert parse_duration("--warmup", text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "s", "-1s", "10 parsecs", "1e3s", "48h"])
-def test_bad_durations(text: str) -> None:
-    with pytest.raises(UsageError, match="--warmup"):
-        parse_duration("--warmup", text)
 
 
 def test_a_window_too_short_is_refused() -> None:
