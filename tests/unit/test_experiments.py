@@ -423,3 +423,21 @@ def test_a_measurement_that_cannot_be_stored_is_kept_without_secrets(
     (kept,) = tmp_path.glob("harness-measurement-*.json")
     assert "***" in kept.read_text()
     assert files_with(tmp_path, SECRET) == []
+
+
+def test_what_is_printed_is_what_is_stored(laboratory: Laboratory, options: ExecutionOptions) -> None:
+    laboratory.deployments.echo = SECRET
+    result = single.run(chosen(application=application(secrets=[SECRET])), TIMING, options)
+    assert "answers were wrong: not ***" in result.record.reasons[0].message
+    assert SECRET not in result.record.model_dump_json()
+    (path,) = codec.visit_files(result.folder)
+    assert codec.document(result.record) == json.loads(path.read_text())
+
+
+def test_a_variable_that_is_called_like_a_part_of_a_record_spoils_none(
+    laboratory: Laboratory, options: ExecutionOptions
+) -> None:
+    secrets = ["single", "measurement", "closed", "k6 1.1.0", SECRET]
+    result = single.run(chosen(application=application(secrets=secrets)), TIMING, options)
+    run = codec.read_run(result.folder)
+    assert (run.visits, run.record.generator) == ([result.record], "***")
