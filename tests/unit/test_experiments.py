@@ -246,6 +246,25 @@ def test_environments_below_the_home_folder_are_the_same_ones_later(
     assert len(codec.read_run(folder).visits) == 3
 
 
+def test_an_application_below_the_home_folder_is_found_again(
+    laboratory: Laboratory, options: ExecutionOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    (shop / "requests.toml").write_text('requests = [{ path = "/" }]\n')
+    (shop / "variables").write_text("DEBUG=1\n")
+    described = ApplicationPlan(
+        app="shop:app", app_dir=str(shop), requests=f"{shop}/requests.toml", env_file=f"{shop}/variables"
+    )
+    folder = interrupted(laboratory, options, PLAN.model_copy(update={"application": described}), after=1)
+    assert files_with(folder, str(tmp_path)) == []
+    matrix.resume(folder, {}, options)
+    run = codec.read_run(folder)
+    assert len(run.visits) == 6
+    assert {visit.cell.variant.application.work_label for visit in run.visits} == {"shop:app@shop"}
+
+
 # Duets
 
 
