@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,7 +15,7 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel
 
-from harness.errors import LackError
+from harness.errors import LackError, UsageError
 from harness.model.duet import Duet
 from harness.model.record import SCHEMA, DuetRecord, FailureRecord, MatrixRecord, MeasurementRecord, SingleRecord
 from harness.store.codec import ANSWER, MEASUREMENTS, RUN, Document, as_text, document, vocabulary
@@ -39,7 +40,14 @@ class RunFolder:
 
     @classmethod
     def reopen(cls, folder: Path, secrets: Set[str] = frozenset()) -> Self:
-        """A run's folder, to add measurements to it."""
+        """A run's folder, to add measurements to it. UsageError where an older harness began it: records of two schemas
+        in one folder could not be read."""
+        schema = json.loads((folder / RUN).read_text(encoding="utf-8"))["schema"]
+        if schema != SCHEMA:
+            raise UsageError(
+                f"{folder} cannot be gone on with: an older harness began it (schema {schema}, now {SCHEMA})",
+                cure="begin a new run; what it holds can still be reported",
+            )
         found = cls(folder, folder, secrets)
         numbers = [int(path.stem) for path in (folder / MEASUREMENTS).glob("*.json") if path.stem.isdigit()]
         found._count = max(numbers, default=0)
