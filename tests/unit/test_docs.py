@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -84,6 +86,80 @@ def test_the_page_of_servers_is_what_runs(capsys: pytest.CaptureFixture[str]) ->
 
     lists.launches()
     assert capsys.readouterr().out in text("docs/servers.md"), "renew it with: harness list launches"
+
+
+HOUSE = ROOT / "harness"
+MENTION = re.compile(r"`([\w./]+\.(?:py|toml|json))(?:: ([\w.]+))?`")
+"""A file, with what is defined in it: `model/variant.py: Cell.label`."""
+
+
+def names_in(file: Path) -> set[str]:
+    """Functions, classes with their members, and constants of a module: `Cell`, `Cell.label`, `AXES`."""
+
+    def names(body: list[ast.stmt], prefix: str = "") -> Iterator[str]:
+        for statement in body:
+            if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                yield prefix + statement.name
+                if isinstance(statement, ast.ClassDef):
+                    yield from names(statement.body, f"{prefix}{statement.name}.")
+            elif isinstance(statement, ast.Assign | ast.AnnAssign):
+                targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+                yield from (prefix + target.id for target in targets if isinstance(target, ast.Name))
+
+    return set(names(ast.parse(file.read_text(encoding="utf-8")).body))
+
+
+@pytest.mark.parametrize(("page", "least"), [("architecture", 50), ("glossary", 40)])
+def test_files_and_names_that_a_page_mentions_exist(page: str, least: int) -> None:
+    mentions = MENTION.findall(text(f"docs/{page}.md"))
+    for path, name in mentions:
+        file = next((folder / path for folder in (HOUSE, ROOT) if (folder / path).is_file()), None)
+        if file is None:
+            assert page == "architecture", path
+            assert path == "measurements/0001.json", path
+        else:
+            assert not name or name in names_in(file), f"{path}: {name}"
+    assert len(mentions) >= least
+
+
+def block_after(page: str, mark: str) -> list[str]:
+    """The lines behind a mark of a page up to the next empty one."""
+    return page.partition(f"<!-- {mark} -->\n")[2].partition("\n\n")[0].splitlines()
+
+
+def layers() -> list[set[str]]:
+    """The layers of pyproject.toml, from the top."""
+    contract = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"][0]
+    assert contract["type"] == "layers"
+    return [set(layer.split(" | ")) for layer in contract["layers"]]
+
+
+def test_the_picture_of_the_house_has_its_layers_and_rooms() -> None:
+    page = text("docs/architecture.md")
+    picture = [line for line in block_after(page, "layers") if not line.startswith("```")]
+    assert [set(line.strip().split(" | ")) for line in picture] == layers()
+    rooms = [re.match(r"\| `(\w+)` \| \S", line) for line in block_after(page, "rooms")[2:]]
+    listed = [room[1] for room in rooms if room]
+    there = {path.stem for path in HOUSE.iterdir() if path.is_dir() or path.suffix == ".py"}
+    assert set(listed) == there - {"__pycache__", "__init__", "__main__"}
+    assert len(listed) == len(set(listed)) == len(rooms)
+
+
+def test_every_room_says_who_may_import_it_and_what_it_may_import() -> None:
+    order: list[set[str]] = [set(), *layers(), set()]
+    for above, rooms, below in zip(order, order[1:], order[2:], strict=False):
+        for room in rooms:
+            package = HOUSE / room / "__init__.py"
+            if not package.exists():
+                continue  # errors and resources are modules
+            docstring = ast.get_docstring(ast.parse(package.read_text(encoding="utf-8"))) or ""
+            sentence = re.search(
+                r"(Nothing imports it|May be imported by (.+?)); it (imports nothing|may import (.+)$)",
+                " ".join(docstring.split()),
+            )
+            assert sentence, f"{room}: {docstring}"
+            assert set(re.findall(r"`(\w+)`", sentence[2] or "")) == above, room
+            assert set(re.findall(r"`(\w+)`", sentence[4] or "")) <= below, room
 
 
 def test_links_lead_somewhere() -> None:
