@@ -20,8 +20,21 @@ from harness import servers
 from harness.analysis.validity import GENERATOR_SHARE
 from harness.handlers import catalogue
 from harness.handlers.styles import STYLES
-from harness.model.measurement import DatabaseFacts, GeneratorFacts, Measurement, ServerFacts
+from harness.model.application import BundledApplication
+from harness.model.axes import AXES
+from harness.model.load import ClosedLoad, OpenLoad
+from harness.model.measurement import DatabaseFacts, GeneratorFacts, ServerFacts
+from harness.model.metrics import METRICS
 from harness.model.plan import Plan
+from harness.model.record import (
+    DuetRecord,
+    FailureRecord,
+    MatrixRecord,
+    MeasurementRecord,
+    Place,
+    SingleRecord,
+)
+from harness.model.variant import Variant
 from tests.conftest import ROOT
 
 PAGES = [
@@ -127,6 +140,12 @@ def test_files_and_names_that_a_page_mentions_exist(page: str, least: int) -> No
     assert len(mentions) >= least
 
 
+def test_the_glossary_has_every_axis_and_metric() -> None:
+    page = text("docs/glossary.md")
+    for word in (*(axis.name.replace("_", " ") for axis in AXES), *(metric.label for metric in METRICS.values())):
+        assert word in page, word
+
+
 def block_after(page: str, mark: str) -> list[str]:
     """The lines behind a mark of a page up to the next empty one."""
     return page.partition(f"<!-- {mark} -->\n")[2].partition("\n\n")[0].splitlines()
@@ -174,11 +193,26 @@ def test_links_lead_somewhere() -> None:
                 assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
+PARTS = r"`((?:harness|servers|handlers|k6|sql|docs|tests|benchmarks)/[\w./-]+)"
+
+
+def test_every_path_that_a_page_names_exists() -> None:
+    not_there = {"servers/waitress.py", "handlers/workloads/digest.py"}  # a reader makes them
+    not_there.add("k6/http")  # a module of k6
+    for page in PAGES:
+        for path in set(re.findall(PARTS, page.read_text(encoding="utf-8"))) - not_there:
+            assert any((folder / path).exists() for folder in (ROOT, HOUSE)), f"{page.name}: {path}"
+
+
 def test_every_field_of_a_result_is_documented() -> None:
     page = text("docs/results.md")
     documented = set(re.findall(r"`([a-z_0-9]+)", page))
-    for name in set(Measurement.model_fields) - {"started_at", "routes", "environment"}:
-        assert name in documented, name
+    for record in (MeasurementRecord, FailureRecord, SingleRecord, MatrixRecord, DuetRecord):
+        for name, field in record.model_fields.items():
+            assert (field.alias or name) in documented, name
+    assert {*Place.model_fields, *Variant.model_fields, *ClosedLoad.model_fields, *OpenLoad.model_fields} <= documented
+    assert {*BundledApplication.model_fields, "target", "folder", "digest"} <= documented
+    assert {column for axis in AXES for column in axis.columns} <= documented
     assert {"effective", "declared_limits", "unmet", "workers_lost"} <= documented & set(ServerFacts.model_fields)
     assert {"offered_rps", "overdue", "lateness_ms_p99"} <= documented & set(GeneratorFacts.model_fields)
     assert DatabaseFacts.model_fields
