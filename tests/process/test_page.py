@@ -156,14 +156,14 @@ def test_it_is_accessible(browser: Any, tmp_path: Path) -> None:
         page.evaluate(axe.read_text(encoding="utf-8"))
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
-            instance = page.evaluate("axe.run()")
+            audit = page.evaluate("axe.run()")
             serious = [
                 (each["id"], each["impact"], each["nodes"][0]["html"][:200], each["nodes"][0].get("failureSummary"))
-                for each in instance["violations"]
+                for each in audit["violations"]
                 if each["impact"] in ("serious", "critical")
             ]
             assert serious == [], scheme
-            assert len(instance["passes"]) > 10
+            assert len(audit["passes"]) > 10
     finally:
         opened.context.close()
 
