@@ -24,11 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import figures
 import forms
 
-from harness import store
-from harness.report import render as showing
-from harness.report.charts import files as pictures
-from harness.report.charts import ratios
-from harness.report.charts.cells import Chart
+from harness import api
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "results" / "reference" / "pictures"
@@ -82,7 +78,7 @@ class Picture:
     """A chart of a run that a page shows."""
 
     file: Path
-    chart: Chart
+    chart: api.Chart
 
     @property
     def mark(self) -> str:
@@ -97,7 +93,7 @@ class Picture:
 
     def draw(self) -> None:
         """Into its file."""
-        (drawn,) = pictures.write(self.file.parent, "svg", [self.chart])
+        (drawn,) = api.draw(self.file.parent, "svg", [self.chart])
         self.file.write_text(f"{drawn.read_text(encoding='utf-8')}\n{self.mark}\n", encoding="utf-8")
         if drawn != self.file:
             drawn.unlink()
@@ -108,10 +104,10 @@ def shown(page: Path, text: str) -> Iterator[Picture]:
     for found in PICTURE.finditer(text):
         run = ROOT / found["run"]
         if run.is_dir():
-            charts = showing.charts_of(store.read_run(run))
+            charts = api.charts(figures.stored_run(run))
         else:
-            answers = (store.read_answer(each) for each in forms.beginnings(run))
-            charts = list(ratios.duets([each for each in answers if each is not None]))
+            answers = (figures.stored_run(each).answer for each in forms.beginnings(run))
+            charts = list(api.duet_charts([each for each in answers if each is not None]))
         (chart,) = (each for each in charts if each.name == found["chart"])
         yield Picture((page.parent / found["file"]).resolve(), chart)
 

@@ -49,9 +49,9 @@ def show(folder: Path, form: str, to: Path | None) -> None:
             for path in _files(stored, form, to):
                 print(path)
         elif to is None:
-            print(_text(stored, form), end="")
+            print(text(stored, form), end="")
         else:
-            to.write_text(_text(stored, form), encoding="utf-8")
+            to.write_text(text(stored, form), encoding="utf-8")
             print(to)
     except OSError as error:
         raise LackError(f"cannot write to {to}: {error.strerror}", cure="choose another place with --to") from error
@@ -93,7 +93,8 @@ def charts_of(stored: StoredRun) -> list[Chart]:
     ]
 
 
-def _text(stored: StoredRun, form: str) -> str:
+def text(stored: StoredRun, form: str) -> str:
+    """A run in one of TEXTS."""
     from harness.report import console, duet, markdown, matrix
 
     answer = stored.answer
