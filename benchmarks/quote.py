@@ -1,6 +1,6 @@
 """Writes into README, docs and the gallery what they quote of stored results, and draws their pictures.
 
-    .venv/bin/python benchmarks/quote.py
+    .venv/bin/python benchmarks/quote.py [--check]
 
 A fenced block after `<!-- quote: RUN -->` holds what `harness report RUN` prints; with `, from: WORDS` and
 `, until: WORDS` the part between the lines that begin so; with `, as: FORM` what `forms.py` makes of it, where RUN may
@@ -11,6 +11,7 @@ drawn into the file that it names. A test fails where a page or a picture differ
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import re
@@ -112,19 +113,28 @@ def shown(page: Path, text: str) -> Iterator[Picture]:
         yield Picture((page.parent / found["file"]).resolve(), chart)
 
 
-def main() -> None:
-    """Write every page and picture that differs."""
+def main() -> int:
+    """Write every page and picture that differs, or tell which do."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 where something differs")
+    check: bool = parser.parse_args().check
+    differs = False
     for page in PAGES:
         before = page.read_text(encoding="utf-8")
         after = written(page, before)
         if after != before:
-            page.write_text(after, encoding="utf-8")
-            print(f"{page.relative_to(ROOT)} has been written anew", file=sys.stderr)
+            differs = True
+            print(f"{page.relative_to(ROOT)} {'differs' if check else 'has been written anew'}", file=sys.stderr)
+            if not check:
+                page.write_text(after, encoding="utf-8")
         for picture in shown(page, after):
             if not picture.current:
-                picture.draw()
-                print(f"{picture.file.relative_to(ROOT)} has been drawn", file=sys.stderr)
+                differs = True
+                print(f"{picture.file.relative_to(ROOT)} {'differs' if check else 'has been drawn'}", file=sys.stderr)
+                if not check:
+                    picture.draw()
+    return 1 if check and differs else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

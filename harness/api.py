@@ -5,7 +5,7 @@ Everything else in `harness` may change its place. Measure a cell, read the run 
     >>> from harness import api
     >>> cell = api.resolve("uvicorn/fastapi/async/sleep?ms=10/c4")
     >>> timing = api.Timing(warmup_seconds=0.5, window_seconds=1.0)
-    >>> result = api.run(cell, timing, api.ExecutionOptions(out=results))
+    >>> result = api.run(cell, timing, api.ExecutionOptions(out=results), attempts=1)
     >>> result.record.requests > 100
     True
     >>> overview = api.review(api.read_run(result.folder))
