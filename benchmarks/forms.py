@@ -28,7 +28,7 @@ def text(folder: Path) -> str:
     last = stored.visits[-1]
     if isinstance(stored.record, api.SingleRecord) and isinstance(last, api.MeasurementRecord):
         stored = dataclasses.replace(stored, folder=last.path)
-    return api.report_text(stored, "text")
+    return api.report(stored, "text")
 
 
 def part_of(whole: str, begins: str | None, ends: str | None) -> str:

@@ -99,8 +99,7 @@ from harness.report.charts.ratios import duets as duet_charts
 from harness.report.duet import answer as duet_answer
 from harness.report.markdown import claims_table, escaped
 from harness.report.render import charts_of as charts
-from harness.report.render import show as report
-from harness.report.render import text as report_text
+from harness.report.render import text as report
 from harness.report.words import half_width as half_width_words
 from harness.report.words import number as number_words
 from harness.report.words import ratio as ratio_words
@@ -214,7 +213,6 @@ __all__ = [
     "ratio_words",
     "read_run",
     "report",
-    "report_text",
     "resolve",
     "review",
     "run",
