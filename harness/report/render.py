@@ -49,9 +49,9 @@ def show(folder: Path, form: str, to: Path | None) -> None:
             for path in _files(stored, form, to):
                 print(path)
         elif to is None:
-            print(_text(stored, form), end="")
+            print(text(stored, form), end="")
         else:
-            to.write_text(_text(stored, form), encoding="utf-8")
+            to.write_text(text(stored, form), encoding="utf-8")
             print(to)
     except OSError as error:
         raise LackError(f"cannot write to {to}: {error.strerror}", cure="choose another place with --to") from error
@@ -90,8 +90,10 @@ def charts_of(stored: StoredRun) -> list[Chart]:
     ]
 
 
-def _text(stored: StoredRun, form: str) -> str:
-    from harness.report import duet, markdown, single, text
+def text(stored: StoredRun, form: str) -> str:
+    """A run in one of TEXTS."""
+    from harness.report import duet, markdown, single
+    from harness.report import text as terminal_text
 
     if form == "html":
         from harness.report.html import page
@@ -108,4 +110,4 @@ def _text(stored: StoredRun, form: str) -> str:
     if form == "json":
         return summary.model_dump_json() + "\n"
     claims = studies.claims(stored)
-    return markdown.of_overview(summary, claims) if form == "markdown" else text.text(summary, None, claims)
+    return markdown.of_overview(summary, claims) if form == "markdown" else terminal_text.text(summary, None, claims)
