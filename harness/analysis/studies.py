@@ -1,4 +1,4 @@
-"""The published study: its figures, and what a run says about its claims. Pure.
+"""The published study: its figures, and the verdict of a run on its claims. Pure.
 
 Carlos Pena, 'Python: Load Test with FastAPI – Sync vs Async', December 2025. `published.csv` holds its tables.
 """
@@ -10,7 +10,7 @@ from typing import cast
 
 from harness import resources
 from harness.analysis import overview
-from harness.analysis.claims import Row, Workers, judge_claims
+from harness.analysis.claims import Row, Workers, evaluate_claims
 from harness.analysis.review import visits
 from harness.model.claims import ClaimResult
 from harness.model.record import MatrixRecord, StoredRun
@@ -27,7 +27,7 @@ def published() -> dict[Row, float]:
 
 
 def claims(stored: StoredRun) -> list[ClaimResult]:
-    """What a run of the preset `article` says about each claim; nothing for other runs."""
+    """The verdict of a run of the preset `article` on each claim; empty for other runs."""
     if not isinstance(stored.record, MatrixRecord) or stored.record.plan.title != TITLE:
         return []
-    return judge_claims(overview.judge_all(visits(stored)), published())
+    return evaluate_claims(overview.evaluate_all(visits(stored)), published())

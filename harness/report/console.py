@@ -13,6 +13,7 @@ from harness.model.evaluation import Evaluation
 from harness.model.measurement import Measurement, Route
 from harness.model.placement import Placement
 from harness.report import terminal
+from harness.report.words import remedied
 
 COLOURS = {"valid": "green", "invalid": "yellow", "failed": "red"}
 
@@ -85,11 +86,12 @@ def _rows(facts: Measurement, judgement: Evaluation) -> Iterator[tuple[str, Text
         yield "ceiling", f"{_number(judgement.ceiling.rps)} req/s = {judgement.ceiling.limit}; {reached}"
     if judgement.diagnosis is not None:
         bound = judgement.diagnosis.bound_by
-        yield "why", f"bound by {bound}: {judgement.diagnosis.message}" if bound else judgement.diagnosis.message
+        why = remedied(judgement.diagnosis.message, judgement.diagnosis.remedies)
+        yield "why", f"bound by {bound}: {why}" if bound else why
     for reason in judgement.reasons:
-        yield judgement.verdict, Text(reason.message, style=COLOURS[judgement.verdict])
+        yield judgement.verdict, Text(remedied(reason.message, reason.remedies), style=COLOURS[judgement.verdict])
     for note in judgement.notes:
-        yield "note", note
+        yield "note", remedied(note.message, note.remedies)
 
 
 def _number(value: float) -> str:

@@ -18,6 +18,7 @@ from harness.report.words import (
     figure,
     heading,
     ratio,
+    remedied,
     row_of,
     too_few_blocks,
     verdict,
@@ -119,7 +120,7 @@ def _problems(overview: Overview) -> Iterator[str]:
     if troubled:
         yield from ("", "#### Not valid, and kept out", "")
     for cell in troubled:
-        why = "; ".join(each.reason for each in cell.reasons[:2])
+        why = "; ".join(remedied(each.reason, each.remedies) for each in cell.reasons[:2])
         yield f"- {_code(cell.name)}: {cell.failed} failed, {cell.invalid} invalid, {cell.valid} valid: {escaped(why)}"
     capped = [cell for cell in overview.cells if cell.at_ceiling and cell.ceiling is not None]
     if capped:

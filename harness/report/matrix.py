@@ -24,6 +24,7 @@ from harness.report.words import (
     noise,
     number,
     ratio,
+    remedied,
     row_of,
     too_few_blocks,
     workload_of,
@@ -220,7 +221,7 @@ def _problems(overview: Overview) -> Iterator[Text]:
     for cell in troubled:
         parts = [f"{count} {name}" for name, count in (("failed", cell.failed), ("invalid", cell.invalid)) if count]
         visits = cell.valid + cell.invalid + cell.failed
-        why = "; ".join(each.reason for each in cell.reasons[:2])
+        why = "; ".join(remedied(each.reason, each.remedies) for each in cell.reasons[:2])
         yield Text(f"  {cell.name}: {' and '.join(parts)} of {visits} visits: {why}")
     capped = [cell for cell in overview.cells if cell.at_ceiling and cell.ceiling is not None]
     if capped:

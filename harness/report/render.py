@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.analysis import overview, review, studies
-from harness.analysis.evaluate import judge
+from harness.analysis.evaluation import evaluate
 from harness.errors import LackError, UsageError
 from harness.model.record import MeasurementRecord, SingleRecord, StoredRun
 from harness.store import codec
@@ -67,7 +67,7 @@ def _files(stored: StoredRun, form: str, to: Path) -> list[Path]:
             )
         from harness.report import export
 
-        return export.write(to, form, review.review(stored), overview.judge_all(review.visits(stored)))
+        return export.write(to, form, review.review(stored), overview.evaluate_all(review.visits(stored)))
     from harness.report.charts import files as pictures
 
     drawn = charts_of(stored)
@@ -86,7 +86,7 @@ def charts_of(stored: StoredRun) -> list[Chart]:
         return list(ratios.restarts(answer))
     found = review.review(stored)
     return [
-        *charts.of_run(found, overview.judge_all(review.visits(stored))),
+        *charts.of_run(found, overview.evaluate_all(review.visits(stored))),
         *(chart for _, _, chart in ratios.contrasts(found)),
         *ratios.duets(found.duets),
         *ratios.claims(studies.claims(stored)),
@@ -105,7 +105,7 @@ def _text(stored: StoredRun, form: str) -> str:
         return markdown.of_duet(answer) if form == "markdown" else duet.text(answer, None)
     last = stored.visits[-1] if stored.visits else None
     if form == "text" and isinstance(stored.record, SingleRecord) and isinstance(last, MeasurementRecord):
-        return console.text(last, judge(last), Path(stored.folder), "")
+        return console.text(last, evaluate(last), Path(stored.folder), "")
     found = review.review(stored)
     if form == "json":
         return found.model_dump_json() + "\n"

@@ -48,6 +48,7 @@ from harness.report.words import (
     noise,
     number,
     ratio,
+    remedied,
     row_of,
     sentence,
     too_few_blocks,
@@ -69,8 +70,8 @@ class Run:
         self.duet = stored.answer
         self.protocols = sorted({visit.protocol for visit in stored.visits})
         compared = [] if self.duet is not None else review.visits(stored)
-        self.overview = review.review(stored) if self.duet is None else review.nothing()
-        self.judged = overviews.judge_all(compared)
+        self.overview = review.review(stored) if self.duet is None else review.empty()
+        self.judged = overviews.evaluate_all(compared)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -381,7 +382,7 @@ def _problems(overview: Overview) -> Iterator[dict[str, Any]]:
                 (
                     cell.name,
                     f"{cell.failed} failed, {cell.invalid} invalid, {cell.valid} valid: "
-                    + "; ".join(f"{each.reason} ({each.visits}×)" for each in cell.reasons),
+                    + "; ".join(f"{remedied(each.reason, each.remedies)} ({each.visits}×)" for each in cell.reasons),
                 )
                 for cell in troubled
             ],
@@ -439,12 +440,12 @@ def _of_cell(cell: CellOverview, last: Measurement | None) -> Iterator[tuple[str
     yield "visits", ", ".join(f"{count} {name}" for count, name in counts if count)
     if cell.diagnosis is not None:
         bound = f"bound by {cell.diagnosis.bound_by}: " if cell.diagnosis.bound_by else ""
-        yield "why", f"{bound}{cell.diagnosis.message}"
+        yield "why", bound + remedied(cell.diagnosis.message, cell.diagnosis.remedies)
     if cell.ceiling is not None:
         reached = "" if cell.ceiling_fraction is None else f"; reached {cell.ceiling_fraction:.0%}"
         yield "ceiling", f"{number(cell.ceiling.rps)} req/s = {cell.ceiling.limit}{reached}"
     for each in cell.reasons:
-        yield "not valid", f"{each.reason} ({each.visits}×)"
+        yield "not valid", f"{remedied(each.reason, each.remedies)} ({each.visits}×)"
     if last is None:
         return
     yield "server", f"{cell.cell.variant.server} {last.server.version} on Python {last.server.python}"
@@ -464,7 +465,7 @@ def _of_cell(cell: CellOverview, last: Measurement | None) -> Iterator[tuple[str
 
 def _visit(judged: EvaluatedVisit) -> list[str | float | None]:
     facts, block = judged.visit.facts, f"{judged.visit.block}{' again' if judged.visit.repeat else ''}"
-    why = "; ".join(each.message for each in judged.reasons)
+    why = "; ".join(remedied(each.message, each.remedies) for each in judged.reasons)
     if facts is None:
         return [block, "", judged.verdict, *[None] * 6, why]
     return [
