@@ -45,7 +45,7 @@ def read(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is no TOML: {error}", cure="mend it there") from error
 
 
-def table() -> tuple[Path, dict[str, Any]] | None:
+def project_table() -> tuple[Path, dict[str, Any]] | None:
     """What the project in the current folder says about the harness, and where: in `harness.toml`, else in
     `[tool.harness]` of its `pyproject.toml`."""
     for name, part in PROJECT.items():
@@ -62,13 +62,13 @@ def table() -> tuple[Path, dict[str, Any]] | None:
 
 def project() -> Plan | None:
     """The plan of the project in the current folder, if there is one."""
-    found = table()
+    found = project_table()
     return load(found[0]) if found is not None and "matrix" in found[1] else None
 
 
 def application() -> ApplicationPlan | None:
     """The application of the project in the current folder, if it names one."""
-    found = table()
+    found = project_table()
     if found is None or "application" not in found[1]:
         return None
     return parse_application(found[1]["application"], str(found[0]))

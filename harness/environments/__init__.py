@@ -1,1 +1,1 @@
-"""Interpreters and what is installed in them."""
+"""Interpreters and the distributions that they have installed."""

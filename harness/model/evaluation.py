@@ -38,7 +38,7 @@ class Remedy(Value):
     """The thing to change: a setting of the server, the application, the load, the timing, the generator or the
     machine."""
     direction: Literal["raise", "lower", "choose", "mend"]
-    value: str | float | None = None
+    value: str | int | float | None = None
     """To which value, where one is known; times in seconds."""
 
 
