@@ -18,7 +18,7 @@ IDENTITY = ("cpu_model", "cpus_available", "memory_bytes", "kernel")
 
 
 def require_linux() -> None:
-    """Refuse other systems, where the clocks and counters that everything rests on are not to be had."""
+    """LackError on other systems, where the clocks and counters that everything rests on are not to be had."""
     if platform.system() != "Linux":
         raise LackError(
             f"harness measures on Linux only, this is {platform.system()}",

@@ -1,4 +1,4 @@
-"""Which cores the server and the generator get."""
+"""Cores of the server and of the generator."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def place(
 ) -> Placement:
     """Split the available cores between server and generator, or share them all.
 
-    `auto` splits wherever there are two hardware threads. The server gets a physical core per worker as far as a quarter
-    of the cores is left for the generator, and at least half of them; a generator never gets the other hardware thread
-    of a server's core while there is another core. `cores`: the hardware threads of each physical core; those of this
-    process where it is None. LackError where `split` is asked for and there is one hardware thread only.
+    `auto` splits wherever there are two hardware threads. The server gets a physical core per worker as far as a
+    quarter of the cores is left for the generator, and at least half of them; a generator never gets the other hardware
+    thread of a server's core while there is another core. `cores`: the hardware threads of each physical core; those of
+    this process where it is None. LackError where `split` is asked for and there is one hardware thread only.
     """
     available = topology.physical_cores(os.sched_getaffinity(0)) if cores is None else [list(core) for core in cores]
     cpus = sorted(itertools.chain(*available))
@@ -47,12 +47,12 @@ def place(
 
 
 def _notes(workers: int, cores: int, *, siblings: bool) -> list[str]:
-    """What this placement cannot show."""
-    found = []
+    """Effects that this placement hides or adds."""
+    notes = []
     if siblings:
-        found.append(
+        notes.append(
             "server and generator have hardware threads of the same physical core: each takes speed from the other"
         )
     if workers > cores:
-        found.append(f"{workers} workers share {counted(cores, 'core')}: scaling of CPU-bound work cannot show here")
-    return found
+        notes.append(f"{workers} workers share {counted(cores, 'core')}: scaling of CPU-bound work cannot show here")
+    return notes
