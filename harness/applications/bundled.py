@@ -103,8 +103,8 @@ class ServedWorkload:
         )
 
     def wrong(self, kind: int, body: str, mix: RequestMix | None = None, iteration: int | None = None) -> str | None:
-        """What is wrong with an answer by the workload's own check. Where all requests have the same answer, it must be
-        worth measuring too."""
+        """The fault of an answer by the workload's own check, None when it is right. Where all requests have the same
+        answer, it must be worth measuring too."""
         try:
             answer = json.loads(body)
         except ValueError:

@@ -30,7 +30,7 @@ class InspectedApplication(Value):
     routes: list[str]
     """Paths that a GET can be sent to as they are."""
     kind: str
-    """Its class, with the module."""
+    """Name of its class, with the module."""
 
 
 class _Failure(Value):

@@ -29,7 +29,7 @@ class RequestSource:
 
     @property
     def lines(self) -> list[str]:
-        """A line for each kind of request, without headers and bodies."""
+        """Descriptions of the kinds of requests, without headers and bodies."""
         if self.script is not None:
             return [f"k6 script {self.script.name}"]
         several = len(self.requests) > 1

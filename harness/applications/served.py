@@ -85,7 +85,7 @@ class ServedApplication(Protocol):
         """The requests that the generator sends; `bodies`: the verified answer of each kind."""
 
     def wrong(self, kind: int, body: str, mix: RequestMix | None = None, iteration: int | None = None) -> str | None:
-        """What is wrong with an answer of a kind; None when it is right. Without `mix` it is that of a probe."""
+        """The fault of an answer of a kind; None when it is right. Without `mix` it is the answer to a probe."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

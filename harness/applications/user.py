@@ -122,7 +122,7 @@ class ServedUserApplication:
         return RequestMix(templates=templates, feeds=self._feeds(templates))
 
     def wrong(self, kind: int, body: str, mix: RequestMix | None = None, iteration: int | None = None) -> str | None:
-        """What of an answer is not as the request expects it; None when it is right."""
+        """The fault of an answer by what its request expects; None when it is right."""
         expect = self.requests[kind].expect
         size = len(body.encode())
         if expect.min_bytes is not None and size < expect.min_bytes:

@@ -1,1 +1,1 @@
-"""From texts (options, files, presets, written forms) to what is to be measured."""
+"""Parses options, files, presets and written forms, and resolves them into cells that can be measured."""

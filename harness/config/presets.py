@@ -1,4 +1,4 @@
-"""Plans that come with the harness: `data/presets/*.toml`, each with what it is for as its first comment."""
+"""Plans that come with the harness: `presets/*.toml`, each with its purpose as its first comment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.model.plan import Plan
 
 
 def names() -> tuple[str, ...]:
-    """The presets there are."""
+    """Names of all presets."""
     return tuple(sorted(path.stem for path in resources.files("presets", ".toml")))
 
 
@@ -19,7 +19,7 @@ def preset(name: str) -> Plan:
 
 
 def purpose(name: str) -> str:
-    """What a preset is for, and what it cannot tell."""
+    """The first comment of a preset: its purpose, and what it cannot tell."""
     lines = resources.path("presets", f"{name}.toml").read_text(encoding="utf-8").splitlines()
     comment = [line.removeprefix("# ") for line in lines[: next(n for n, line in enumerate(lines) if line[:1] != "#")]]
     return " ".join(comment).rstrip(".")

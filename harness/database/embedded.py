@@ -256,7 +256,7 @@ def _configure(folder: Path) -> None:
     if not socket.exists():
         _private(socket)
     settings = {"unix_socket_directories": f"'{socket}'", "port": "5432"} | tuning.settings(tuning.machine(folder))
-    lines = ["# Written by harness at each start.", *(f"{name} = {value}" for name, value in wanted.items())]
+    lines = ["# Written by harness at each start.", *(f"{name} = {value}" for name, value in settings.items())]
     (folder / CONFIGURATION).write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / CONFIGURATION).chmod(0o644)
     include = f"include_if_exists = '{CONFIGURATION}'"
