@@ -19,7 +19,7 @@ from pathlib import Path
 
 from harness import store
 from harness.analysis import studies
-from harness.analysis.overview import EvaluatedVisit, judge_all, observations
+from harness.analysis.overview import EvaluatedVisit, evaluate_all, observations
 from harness.analysis.review import review, visits
 from harness.model.claims import ClaimResult
 from harness.model.comparison import Interval, Observation
@@ -49,7 +49,7 @@ class Read:
 def read(folder: Path) -> Read:
     """A stored matrix or single cell, judged anew."""
     stored = store.read_run(folder)
-    judged = judge_all(visits(stored))
+    judged = evaluate_all(visits(stored))
     return Read(stored, review(stored), judged, observations(judged))
 
 

@@ -17,7 +17,7 @@ from figures import read
 
 from harness import store
 from harness.analysis import studies
-from harness.analysis.evaluate import judge
+from harness.analysis.evaluation import evaluate
 from harness.model.duet import Duet
 from harness.report import console, duet, markdown, matrix
 from harness.report.answers import answers
@@ -40,7 +40,7 @@ def text(folder: Path) -> str:
     document = (folder / "measurements" / f"{last.number:04}.json").read_text(encoding="utf-8")
     path = re.search(r'^ "path": "([^"]+)"', document, re.MULTILINE)
     assert path is not None
-    return console.text(last.facts, judge(last.facts), Path(path[1]), "")
+    return console.text(last.facts, evaluate(last.facts), Path(path[1]), "")
 
 
 def part_of(whole: str, begins: str | None, ends: str | None) -> str:

@@ -25,9 +25,9 @@ def around(applications: Iterable[PreparedApplication]) -> Iterator[None]:
     everyone = list(applications)
     with ExitStack() as stack:
         for hook in distinct(each.teardown for each in everyone):
-            stack.callback(_run_alone, hook)
+            stack.callback(run_alone, hook)
         for hook in distinct(each.setup for each in everyone):
-            _run_alone(hook)
+            run_alone(hook)
         yield
 
 
@@ -40,7 +40,7 @@ def distinct(hooks: Iterable[Hook | None]) -> list[Hook]:
     return unique
 
 
-def _run_alone(hook: Hook) -> None:
+def run_alone(hook: Hook) -> None:
     """Run a command under a supervisor of its own."""
     with Supervisor() as supervisor:
         run(hook, supervisor)

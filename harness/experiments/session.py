@@ -116,8 +116,8 @@ def stored(
 ) -> Iterator[Session]:
     """A session that stores into a new folder below `options.out`, or into that of the run `resume`.
 
-    Nothing that is written there holds a secret of any of the applications. A new folder goes away again where the block
-    ends before anything was measured.
+    Nothing that is written there holds a secret of any of the applications. A new folder goes away again where the
+    block ends before anything was measured.
     """
     secrets = frozenset().union(*(each.application.secrets for each in cells if each.application is not None))
     with ExitStack() as stack:

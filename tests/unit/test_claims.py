@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.analysis import studies
-from harness.analysis.claims import CLAIMS, judge_claims
-from harness.analysis.overview import Visit, judge_all
+from harness.analysis.claims import CLAIMS, evaluate_claims
+from harness.analysis.overview import Visit, evaluate_all
 from harness.config import expand, presets
 from harness.model.claims import ClaimResult
 from harness.model.measurement import Measurement, Waits
@@ -35,8 +35,8 @@ def said(
                     "placement": facts.placement.model_copy(update={"note": note}),
                 }
             )
-            visits.append(Visit(environment="", cell=cell, block=block, repeat=False, facts=found, failure=None))
-    results = judge_claims(judge_all(visits), studies.published())
+            visits.append(Visit(cell=cell, block=block, repeat=False, facts=found, failure=None))
+    results = evaluate_claims(evaluate_all(visits), studies.published())
     return {f"{each.claim} {each.case}".strip(): each for each in results}
 
 
@@ -95,4 +95,4 @@ def test_what_cannot_be_told_has_its_reason(facts: Measurement) -> None:
         "2 workers share 1 core: scaling cannot show here",
     )
     assert shared["C5"].verdict != "cannot be told"
-    assert all(each.verdict == "cannot be told" for each in judge_claims([], studies.published()))
+    assert all(each.verdict == "cannot be told" for each in evaluate_claims([], studies.published()))

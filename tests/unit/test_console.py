@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis.evaluate import judge
+from harness.analysis.evaluation import evaluate
 from harness.measure import Progress
 from harness.model.load import Timing
 from harness.model.measurement import DatabaseFacts, Latency, Measurement
@@ -15,7 +15,7 @@ from harness.report import console, progress
 
 
 def shown(facts: Measurement, capsys: pytest.CaptureFixture[str], log: str = "") -> str:
-    return console.text(facts, judge(facts), Path("results/x"), log)
+    return console.text(facts, evaluate(facts), Path("results/x"), log)
 
 
 def test_a_valid_measurement(facts: Measurement, capsys: pytest.CaptureFixture[str]) -> None:

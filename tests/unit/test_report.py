@@ -19,7 +19,7 @@ import pytest
 
 from harness import store
 from harness.analysis import studies
-from harness.analysis.overview import Visit, judge_all, overview
+from harness.analysis.overview import Visit, evaluate_all, overview
 from harness.errors import LackError, UsageError
 from harness.model.measurement import Measurement, Waits
 from harness.model.overview import Overview
@@ -93,7 +93,7 @@ def run_of(visits: Sequence[Visit], title: str | None = None) -> page.Run:
     return page.Run(
         document=document,
         overview=of(visits, title),
-        judged=judge_all(visits),
+        judged=evaluate_all(visits),
         protocols=[1],
         environments=store.environments(document),
     )
@@ -173,7 +173,7 @@ def test_a_duet_of_a_cell_with_itself_is_shown(tmp_path: Path, capsys: pytest.Ca
 def test_every_chart_can_be_drawn_and_has_marks(visits: Visits, tmp_path: Path) -> None:
     made = visits(users=(50, 100))
     found = of(made)
-    drawn = [*charts.of_run(found, judge_all(made)), *(chart for _, _, chart in ratios.contrasts(found))]
+    drawn = [*charts.of_run(found, evaluate_all(made)), *(chart for _, _, chart in ratios.contrasts(found))]
     names = {chart.name for chart in drawn}
     assert {"throughput-by-workers", "throughput-by-users", "latency", "cost", "memory"} <= names
     assert "contrasts-throughput-by-server" in names
@@ -221,7 +221,7 @@ def test_the_page_of_the_article_shows_its_claims(tmp_path: Path) -> None:
 def test_rows_of_a_chart_have_every_column_of_its_table(visits: Visits) -> None:
     made = visits()
     found = of(made)
-    for chart in [*charts.of_run(found, judge_all(made)), *(chart for _, _, chart in ratios.contrasts(found))]:
+    for chart in [*charts.of_run(found, evaluate_all(made)), *(chart for _, _, chart in ratios.contrasts(found))]:
         assert chart.rows
         for field, _ in chart.columns:
             assert all(field in row for row in chart.rows), (chart.name, field)
@@ -245,7 +245,7 @@ def test_ceilings_are_in_the_chart(facts: Measurement) -> None:
         for cell in cells
         for block in range(1, 7)
     ]
-    chart = charts.of_run(of(made), judge_all(made))[0]
+    chart = charts.of_run(of(made), evaluate_all(made))[0]
     assert chart.name == "throughput-by-workers"
     assert {row["ceiling"] for row in chart.rows} == {1000.0}
     assert all("100 users" in row["limit"] for row in chart.rows)

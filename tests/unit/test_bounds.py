@@ -7,8 +7,9 @@ from typing import Any, Literal
 import pytest
 
 from harness.analysis.bounds import ceiling
-from harness.analysis.evaluate import judge
+from harness.analysis.evaluation import evaluate
 from harness.model.measurement import Measurement, Waits
+from tests.conftest import changed
 
 
 def facts_of(
@@ -19,7 +20,7 @@ def facts_of(
     slot: Literal["event loop", "thread"] = "thread",
     workers: int = 1,
     threads: int | str = 40,
-    users: int | None = 200,
+    users: int = 200,
     rate: float | None = None,
     connections: list[int] | None = None,
 ) -> Measurement:
@@ -27,9 +28,10 @@ def facts_of(
         "connections_by_worker": connections,
         "effective": facts.server.effective | {"threads": threads},
     }
+    load = {"users": users} if rate is None else {"rate": rate}
     return facts.model_copy(
         update={
-            "cell": facts.cell.model_copy(update={"workers": workers, "vus": users, "rate": rate}),
+            "cell": changed(facts.cell, workers=workers, **load),
             "waits": Waits(total_seconds=total, occupied_seconds=occupied, slot=slot),
             "server": facts.server.model_copy(update=server),
         }
@@ -62,7 +64,7 @@ def facts_of(
             "71 threads that have a user (connections 31 / 69) ÷ 1 s",
         ),
         ({"total": 1, "occupied": 1, "users": 10}, 10, "10 users ÷ 1 s"),
-        ({"total": 1, "occupied": 1, "users": None, "rate": 30.0}, 30, "30 requests/s offered"),
+        ({"total": 1, "occupied": 1, "rate": 30.0}, 30, "30 requests/s offered"),
         ({"total": 1, "occupied": 1, "threads": "40 / 20", "users": 100}, 100, "100 users ÷ 1 s"),
     ],
 )
@@ -80,9 +82,9 @@ def test_without_known_waits_there_is_none(facts: Measurement) -> None:
 
 
 def test_a_cell_at_its_ceiling_is_marked(facts: Measurement) -> None:
-    at = judge(facts_of(facts, total=0.1, occupied=0.0, slot="event loop", users=100))
+    at = evaluate(facts_of(facts, total=0.1, occupied=0.0, slot="event loop", users=100))
     assert at.ceiling_fraction == pytest.approx(0.9876)
-    assert "tells no servers apart" in at.notes[0]
-    below = judge(facts_of(facts, total=0.05, occupied=0.0, slot="event loop", users=100))
+    assert "tells no servers apart" in at.notes[0].message
+    below = evaluate(facts_of(facts, total=0.05, occupied=0.0, slot="event loop", users=100))
     assert below.ceiling_fraction == pytest.approx(0.4938)
     assert below.notes == []
