@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 from harness import load
 from harness.applications import hooks, prepare
+from harness.applications.inspect import InspectedApplication
 from harness.applications.prepared import PreparedApplication
 from harness.applications.served import Hook, ProcessContext
 from harness.applications.user import ServedUserApplication
@@ -164,7 +165,7 @@ def laboratory(template: Measurement, patch: pytest.MonkeyPatch, folder: Path) -
     patch.setattr(k6, "find", lambda path: found.find_generator("k6", path))
     patch.setattr(hooks, "run_alone", found.run_hook)
     patch.setattr(interpreters, "inspect", environment)
-    patch.setattr(prepare, "inspect_application", lambda *_: {"interface": "asgi", "routes": ["/"]})
+    patch.setattr(prepare, "inspect_application", lambda *_: INSPECTED)
     patch.setattr(quiet, "lost_share", lambda: 0.0)
     patch.setattr("time.monotonic", clock.monotonic)
     patch.setattr("time.sleep", clock.sleep)
@@ -181,6 +182,9 @@ def environment(python: str | None) -> Environment:
 @functools.cache
 def _packages() -> dict[str, str]:
     return {canonicalize_name(each.name): each.version for each in importlib.metadata.distributions()}
+
+
+INSPECTED = InspectedApplication(interface="asgi", framework=None, routes=["/"], kind="shop.App")
 
 
 def application(
