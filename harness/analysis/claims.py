@@ -7,7 +7,7 @@ that. Invalid visits do not.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,7 +33,10 @@ class Row:
     workers: Workers
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+Pairs = tuple[tuple[str, Row, Row], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A statement of the study about pairs of its cells."""
 
@@ -41,78 +44,82 @@ class Claim:
     text: str
     direction: Literal["more", "not more", "far less"]
     """The ratio is above 1; not above 1; below FAR."""
-    pairs: tuple[tuple[str, Row, Row], ...]
+    pairs: Pairs
     """Case, numerator, denominator."""
     scaling: bool = False
     """Whether the claim is about more workers, which need cores."""
 
 
-FIBS = ("15", "20", "25", "30")
+def _pair(workload: str, params: str, numerator: tuple[str, Workers], denominator: tuple[str, Workers]) -> Pairs:
+    """One pair of cells of a workload, each with its style and workers."""
+    first, second = (Row(workload, style, params, workers) for style, workers in (numerator, denominator))
+    return (("", first, second),)
 
 
 def _simulation(style: str, fib: str, workers: Workers, cpu: str = "inline") -> Row:
     return Row("simulation", style, f"fib={fib};cpu={cpu}", workers)
 
 
+def _each_fib(numerator: Callable[[str], Row], denominator: Callable[[str], Row]) -> Pairs:
+    return tuple((f"fib={fib}", numerator(fib), denominator(fib)) for fib in ("15", "20", "25", "30"))
+
+
+def _fall(style: str) -> tuple[str, Row, Row]:
+    return (f"fib=30 to 15, {style}", _simulation(style, "30", "many"), _simulation(style, "15", "many"))
+
+
+SLEEP, MIXED = ("sleep", "ms=1000"), ("mixed", "ms=500")
 CLAIMS = (
     Claim(
-        name="C1",
-        text="awaited sleep scales with workers",
-        direction="more",
-        pairs=(("", Row("sleep", "async", "ms=1000", "many"), Row("sleep", "async", "ms=1000", "1")),),
+        "C1",
+        "awaited sleep scales with workers",
+        "more",
+        _pair(*SLEEP, ("async", "many"), ("async", "1")),
         scaling=True,
     ),
     Claim(
-        name="C2",
-        text="blocking sleep is far below awaited sleep",
-        direction="far less",
-        pairs=(("", Row("sleep", "sync", "ms=1000", "many"), Row("sleep", "async", "ms=1000", "many")),),
+        "C2",
+        "blocking sleep is far below awaited sleep",
+        "far less",
+        _pair(*SLEEP, ("sync", "many"), ("async", "many")),
     ),
     Claim(
-        name="C3",
-        text="wrapping an await in a sync handler gains nothing",
-        direction="not more",
-        pairs=(("", Row("sleep", "wrapped", "ms=1000", "many"), Row("sleep", "sync", "ms=1000", "many")),),
+        "C3",
+        "wrapping an await in a sync handler gains nothing",
+        "not more",
+        _pair(*SLEEP, ("wrapped", "many"), ("sync", "many")),
     ),
     Claim(
-        name="C4",
-        text="blocking inside an async handler collapses",
-        direction="far less",
-        pairs=(("", Row("mixed", "async", "ms=500", "many"), Row("mixed", "sync", "ms=500", "many")),),
+        "C4",
+        "blocking inside an async handler collapses",
+        "far less",
+        _pair(*MIXED, ("async", "many"), ("sync", "many")),
     ),
     Claim(
-        name="C5",
-        text="async SELECT beats sync SELECT",
-        direction="more",
-        pairs=(("", Row("select", "async", "user_id=1", "unstated"), Row("select", "sync", "user_id=1", "unstated")),),
+        "C5",
+        "async SELECT beats sync SELECT",
+        "more",
+        _pair("select", "user_id=1", ("async", "unstated"), ("sync", "unstated")),
     ),
     Claim(
-        name="C6",
-        text="simulation, many workers: async leads",
-        direction="more",
-        pairs=tuple((f"fib={n}", _simulation("async", n, "many"), _simulation("sync", n, "many")) for n in FIBS),
+        "C6",
+        "simulation, many workers: async leads",
+        "more",
+        _each_fib(lambda fib: _simulation("async", fib, "many"), lambda fib: _simulation("sync", fib, "many")),
     ),
     Claim(
-        name="C7",
-        text="simulation, one worker: async leads",
-        direction="more",
-        pairs=tuple((f"fib={n}", _simulation("async", n, "1"), _simulation("sync", n, "1")) for n in FIBS),
+        "C7",
+        "simulation, one worker: async leads",
+        "more",
+        _each_fib(lambda fib: _simulation("async", fib, "1"), lambda fib: _simulation("sync", fib, "1")),
     ),
     Claim(
-        name="C8",
-        text="moving the Fibonacci number to a thread does not pay",
-        direction="not more",
-        pairs=tuple((f"fib={n}", _simulation("async", n, "1", "thread"), _simulation("async", n, "1")) for n in FIBS),
+        "C8",
+        "moving the Fibonacci number to a thread does not pay",
+        "not more",
+        _each_fib(lambda fib: _simulation("async", fib, "1", "thread"), lambda fib: _simulation("async", fib, "1")),
     ),
-    Claim(
-        name="C9",
-        text="throughput falls steeply with the CPU part",
-        direction="far less",
-        pairs=tuple(
-            (f"fib=30 to 15, {style}", _simulation(style, "30", "many"), _simulation(style, "15", "many"))
-            for style in ("async", "sync")
-        ),
-    ),
+    Claim("C9", "throughput falls steeply with the CPU part", "far less", (_fall("async"), _fall("sync"))),
 )
 
 

@@ -13,8 +13,6 @@ from pathlib import Path
 from harness.errors import LackError
 
 DATABASE_URL, VARIABLE = "--database-url", "--env"
-IDENTITY = ("cpu_model", "cpus_available", "memory_bytes", "kernel")
-"""Facts by which results of two machines, or of one that has changed, are told apart."""
 
 
 def require_linux() -> None:
