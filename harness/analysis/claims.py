@@ -7,7 +7,7 @@ that. Invalid visits do not.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,10 +33,7 @@ class Row:
     workers: Workers
 
 
-Pairs = tuple[tuple[str, Row, Row], ...]
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
     """A statement of the study about pairs of its cells."""
 
@@ -44,90 +41,19 @@ class Claim:
     text: str
     direction: Literal["more", "not more", "far less"]
     """The ratio is above 1; not above 1; below FAR."""
-    pairs: Pairs
+    pairs: Sequence[tuple[str, Row, Row]]
     """Case, numerator, denominator."""
     scaling: bool = False
     """Whether the claim is about more workers, which need cores."""
 
 
-def _pair(workload: str, params: str, numerator: tuple[str, Workers], denominator: tuple[str, Workers]) -> Pairs:
-    """One pair of cells of a workload, each with its style and workers."""
-    first, second = (Row(workload, style, params, workers) for style, workers in (numerator, denominator))
-    return (("", first, second),)
-
-
-def _simulation(style: str, fib: str, workers: Workers, cpu: str = "inline") -> Row:
-    return Row("simulation", style, f"fib={fib};cpu={cpu}", workers)
-
-
-def _each_fib(numerator: Callable[[str], Row], denominator: Callable[[str], Row]) -> Pairs:
-    return tuple((f"fib={fib}", numerator(fib), denominator(fib)) for fib in ("15", "20", "25", "30"))
-
-
-def _fall(style: str) -> tuple[str, Row, Row]:
-    return (f"fib=30 to 15, {style}", _simulation(style, "30", "many"), _simulation(style, "15", "many"))
-
-
-SLEEP, MIXED = ("sleep", "ms=1000"), ("mixed", "ms=500")
-CLAIMS = (
-    Claim(
-        "C1",
-        "awaited sleep scales with workers",
-        "more",
-        _pair(*SLEEP, ("async", "many"), ("async", "1")),
-        scaling=True,
-    ),
-    Claim(
-        "C2",
-        "blocking sleep is far below awaited sleep",
-        "far less",
-        _pair(*SLEEP, ("sync", "many"), ("async", "many")),
-    ),
-    Claim(
-        "C3",
-        "wrapping an await in a sync handler gains nothing",
-        "not more",
-        _pair(*SLEEP, ("wrapped", "many"), ("sync", "many")),
-    ),
-    Claim(
-        "C4",
-        "blocking inside an async handler collapses",
-        "far less",
-        _pair(*MIXED, ("async", "many"), ("sync", "many")),
-    ),
-    Claim(
-        "C5",
-        "async SELECT beats sync SELECT",
-        "more",
-        _pair("select", "user_id=1", ("async", "unstated"), ("sync", "unstated")),
-    ),
-    Claim(
-        "C6",
-        "simulation, many workers: async leads",
-        "more",
-        _each_fib(lambda fib: _simulation("async", fib, "many"), lambda fib: _simulation("sync", fib, "many")),
-    ),
-    Claim(
-        "C7",
-        "simulation, one worker: async leads",
-        "more",
-        _each_fib(lambda fib: _simulation("async", fib, "1"), lambda fib: _simulation("sync", fib, "1")),
-    ),
-    Claim(
-        "C8",
-        "moving the Fibonacci number to a thread does not pay",
-        "not more",
-        _each_fib(lambda fib: _simulation("async", fib, "1", "thread"), lambda fib: _simulation("async", fib, "1")),
-    ),
-    Claim("C9", "throughput falls steeply with the CPU part", "far less", (_fall("async"), _fall("sync"))),
-)
-
-
-def evaluate_claims(visits: Sequence[EvaluatedVisit], study: Mapping[Row, float]) -> list[ClaimResult]:
+def evaluate_claims(
+    claims: Sequence[Claim], visits: Sequence[EvaluatedVisit], study: Mapping[Row, float]
+) -> list[ClaimResult]:
     """Every ratio of every claim; `study` holds the published throughputs in requests per second."""
     return [
         _result(claim, case, (numerator, denominator), visits, study[numerator] / study[denominator])
-        for claim in CLAIMS
+        for claim in claims
         for case, numerator, denominator in claim.pairs
     ]
 
