@@ -103,11 +103,9 @@ def overview(
 
 def evaluate_all(visits: Sequence[Visit]) -> list[EvaluatedVisit]:
     """Visits with their evaluations under this version of the protocol."""
-    return [EvaluatedVisit(visit=each, evaluation=_evaluation(each)) for each in visits]
-
-
-def _evaluation(visit: Visit) -> Evaluation | None:
-    return None if visit.facts is None else evaluate(visit.facts)
+    return [
+        EvaluatedVisit(visit=each, evaluation=None if each.facts is None else evaluate(each.facts)) for each in visits
+    ]
 
 
 def observations(visits: Sequence[EvaluatedVisit]) -> list[Observation]:
@@ -134,7 +132,8 @@ def cell_overview(visits: Sequence[EvaluatedVisit]) -> CellOverview:
     block has one value, of the first visit if that is valid."""
     first = visits[0].visit
     valid = [each.valid for each in visits if each.valid is not None]
-    by_block = {each.visit.block: each for each in sorted(visits, key=_repeat_first) if each.valid is not None}
+    repeats_first = sorted(visits, key=lambda each: not each.visit.repeat)
+    by_block = {each.visit.block: each for each in repeats_first if each.valid is not None}
     once = [each.valid for each in by_block.values() if each.valid is not None]
     settled = [each.settled for each in by_block.values() if each.settled is not None]
     measurements = [each.visit.facts for each in visits if each.visit.facts is not None]
@@ -172,10 +171,6 @@ def _figure(metric: Metric, measurements: Sequence[Measurement], pooled: Mixture
     if metric.quantile is None:
         return Figure(value=None if interval is None else interval.estimate, interval=interval)
     return Figure(value=_rounded(pooled.quantile(metric.quantile)) if pooled.count else None, interval=interval)
-
-
-def _repeat_first(evaluated: EvaluatedVisit) -> bool:
-    return not evaluated.visit.repeat
 
 
 def over_blocks(measurements: Sequence[Measurement], value: Callable[[Measurement], float | None]) -> Interval | None:

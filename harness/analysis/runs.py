@@ -24,39 +24,24 @@ def compare_runs(
     differences = [difference(samples[0][name], samples[1][name], comparisons=max(1, len(names))) for name in names]
     tested = [p for _, p in differences if p is not None]
     adjusted = iter(holm(tested))
-    return RunComparison(
-        metric=metric,
-        delta=delta,
-        limit=limit,
-        contrasts=[
-            _contrast(name, metric, ratio, p, None if p is None else next(adjusted), delta, limit)
-            for name, (ratio, p) in zip(names, differences, strict=True)
-        ],
-        excluded=excluded,
-    )
-
-
-def _contrast(
-    name: str,
-    metric: MetricName,
-    ratio: Interval,
-    p: float | None,
-    p_holm: float | None,
-    delta: float,
-    limit: float | None,
-) -> RunContrast:
-    reason = TOO_FEW_BLOCKS if ratio.n < MINIMUM_BLOCKS else None
-    return RunContrast(
-        name=name,
-        metric=metric,
-        ratio=ratio,
-        p=p,
-        p_holm=p_holm,
-        verdict="undecided" if reason else verdict(metric, ratio, p_holm, delta),
-        reason=reason,
-        could_be=could_be(ratio),
-        worse=None if limit is None else worse(metric, ratio, limit),
-    )
+    contrasts = []
+    for name, (ratio, p) in zip(names, differences, strict=True):
+        p_holm = None if p is None else next(adjusted)
+        reason = TOO_FEW_BLOCKS if ratio.n < MINIMUM_BLOCKS else None
+        contrasts.append(
+            RunContrast(
+                name=name,
+                metric=metric,
+                ratio=ratio,
+                p=p,
+                p_holm=p_holm,
+                verdict="undecided" if reason else verdict(metric, ratio, p_holm, delta),
+                reason=reason,
+                could_be=could_be(ratio),
+                worse=None if limit is None else worse(metric, ratio, limit),
+            )
+        )
+    return RunComparison(metric=metric, delta=delta, limit=limit, contrasts=contrasts, excluded=excluded)
 
 
 def worse(metric: MetricName, ratio: Interval, limit: float) -> bool:

@@ -275,30 +275,21 @@ def notes(facts: Measurement) -> list[Note]:
     service = facts.latency_ms.p50
     if service and facts.window_seconds * 1000 < SERVICE_TIMES * service:
         times = facts.window_seconds * 1000 / service
-        enough = Remedy(kind="duration", direction="raise", value=math.ceil(SERVICE_TIMES * service / 1000))
-        remarks.append(
-            Note(
-                message=f"the window holds {times:.0f} service times of {service:,.0f} ms: the throughput may be off "
-                f"by {1 / times:.0%}",
-                remedies=[enough],
-            )
-        )
+        message = f"the window holds {times:.0f} service times of {service:,.0f} ms: the throughput may be off by "
+        seconds = math.ceil(SERVICE_TIMES * service / 1000)
+        longer = Remedy(kind="duration", direction="raise", value=seconds)
+        remarks.append(Note(message=f"{message}{1 / times:.0%}", remedies=[longer]))
     wait = still_filling(facts)
     if wait is not None:
-        remarks.append(
-            Note(
-                message=f"each of {facts.cell.load.users:,} users waits {wait:,.1f} s on average, after a warm-up of "
-                f"{facts.warmup_seconds:g} s: the queue was still filling, so latencies are too low and not compared",
-                remedies=[Remedy(kind="warm-up", direction="raise", value=math.ceil(wait))],
-            )
+        message = (
+            f"each of {facts.cell.load.users:,} users waits {wait:,.1f} s on average, after a warm-up of "
+            f"{facts.warmup_seconds:g} s: the queue was still filling, so latencies are too low and not compared"
         )
+        longer = Remedy(kind="warm-up", direction="raise", value=math.ceil(wait))
+        remarks.append(Note(message=message, remedies=[longer]))
     if facts.database and not facts.database.pooled:
-        remarks.append(
-            Note(
-                message="every request opened database connections of its own: its event loop lives for one request "
-                "only"
-            )
-        )
+        message = "every request opened database connections of its own: its event loop lives for one request only"
+        remarks.append(Note(message=message))
     if facts.server.stopped == "killed":
         remarks.append(Note(message="the server did not stop when asked and was killed"))
     return remarks

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable
+from types import ModuleType
+from typing import get_args
 
 import pytest
 
+from harness.analysis import diagnosis, evaluation, validity
 from harness.analysis.evaluation import evaluate
 from harness.model.evaluation import Remedy
 from harness.model.measurement import Failures, Latency, Measurement, Slice
-from harness.report.words import remedied
+from harness.report.words import REMEDIES, remedied
 from tests.conftest import changed
 
 
 def test_a_flawless_measurement_is_valid(facts: Measurement) -> None:
-    evaluation = evaluate(facts)
-    assert evaluation.verdict == "valid"
-    assert evaluation.reasons == []
-    assert evaluation.notes == []
+    result = evaluate(facts)
+    assert result.verdict == "valid"
+    assert result.reasons == []
+    assert result.notes == []
 
 
 @pytest.mark.parametrize(
@@ -40,10 +45,10 @@ def test_a_flawless_measurement_is_valid(facts: Measurement) -> None:
 def test_each_flaw_is_caught(
     change: Callable[..., Measurement], part: str, values: dict[str, object], verdict: str, gate: str, says: str
 ) -> None:
-    evaluation = evaluate(change(**{part: values}))
-    assert evaluation.verdict == verdict
-    assert [reason.gate for reason in evaluation.reasons] == [gate]
-    assert says in evaluation.reasons[0].message
+    result = evaluate(change(**{part: values}))
+    assert result.verdict == verdict
+    assert [reason.gate for reason in result.reasons] == [gate]
+    assert says in result.reasons[0].message
 
 
 @pytest.mark.parametrize(
@@ -78,9 +83,9 @@ def test_a_few_failures_are_within_the_limit(change: Callable[..., Measurement])
 
 
 def test_failures_outweigh_invalidity_and_both_are_told(change: Callable[..., Measurement]) -> None:
-    evaluation = evaluate(change(failures_by_kind={"connection": 500}, server={"workers_lost": 2}))
-    assert evaluation.verdict == "failed"
-    assert [reason.gate for reason in evaluation.reasons] == ["failures", "workers"]
+    result = evaluate(change(failures_by_kind={"connection": 500}, server={"workers_lost": 2}))
+    assert result.verdict == "failed"
+    assert [reason.gate for reason in result.reasons] == ["failures", "workers"]
 
 
 def test_nothing_at_all_is_failed(facts: Measurement) -> None:
@@ -164,3 +169,13 @@ def test_late_requests_of_idle_users_are_the_generators_fault(facts: Measurement
 
 def test_late_requests_of_busy_users_are_no_fault_of_the_generator(change: Callable[..., Measurement]) -> None:
     assert evaluate(change(generator={"lateness_ms_p99": 12.0, "users_accounted": 99.0})).verdict == "valid"
+
+
+def test_every_kind_of_remedy_has_words() -> None:
+    kinds = get_args(Remedy.model_fields["kind"].annotation)
+    assert {kind for kind, _ in REMEDIES} == set(kinds)
+
+
+@pytest.mark.parametrize("module", [validity, diagnosis, evaluation])
+def test_messages_of_the_analysis_name_no_option(module: ModuleType) -> None:
+    assert not re.search(r"--[a-z]", inspect.getsource(module))
