@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.applications.inspect import inspect_application
 from harness.applications.prepared import PreparedApplication
-from harness.applications.requests import request_source
+from harness.applications.requests import locate, request_source
 from harness.applications.secrets import secret_values
 from harness.applications.served import Hook, ProcessContext
 from harness.applications.user import ServedUserApplication
@@ -28,7 +28,7 @@ def prepare_application(
     `python`: interpreter, over that of the plan; `pairs`: environment variables; `base`: the folder that paths of the
     plan are from. UsageError where something of the plan cannot be, TargetError where the application does not import.
     """
-    folder = (base / (plan.app_dir or ".")).resolve()
+    folder = locate(base, plan.app_dir or ".").resolve()
     if not folder.is_dir():
         raise UsageError(f"--app-dir {plan.app_dir}: no such folder", cure="give the folder of the application")
     lacking = [name for name in plan.env if name not in pairs]
@@ -73,13 +73,14 @@ def prepare_application(
 
 def _folder_name(folder: str | None) -> str | None:
     """A folder's name in results, which hold no path of one machine."""
-    return Path(folder).name if folder is not None and Path(folder).is_absolute() else folder
+    path = None if folder is None else Path(folder).expanduser()
+    return path.name if path is not None and path.is_absolute() else folder
 
 
 def _env_file(base: Path, name: str | None) -> dict[str, str]:
     if name is None:
         return {}
-    path = base / name
+    path = locate(base, name)
     if not path.is_file():
         raise UsageError(f"--env-file {name}: no such file", cure="give a file with NAME=VALUE lines")
     from dotenv import dotenv_values

@@ -61,19 +61,24 @@ def request_source(plan: ApplicationPlan, base: Path, routes: Sequence[str]) -> 
             f"nothing says what to request of {plan.app}", cure=f"give --path, --requests or --k6-script{hint}"
         )
     if plan.k6_script:
-        script = (base / plan.k6_script).resolve()
+        script = locate(base, plan.k6_script).resolve()
         if not script.is_file():
             raise UsageError(f"--k6-script {plan.k6_script}: no such file", cure="give the path of a k6 script")
         return RequestSource(values={}, script=script)
     if plan.path:
         return RequestSource(requests=[AppRequest(path=path) for path in plan.path], values=_values(plan.values, base))
     if isinstance(plan.requests, str):
-        file = base / plan.requests
+        file = locate(base, plan.requests)
         document = read_requests(file)
         values = _values({**plan.values, **document.values}, file.parent)
         return RequestSource(requests=document.requests, values=values)
     assert plan.requests is not None
     return RequestSource(requests=plan.requests, values=_values(plan.values, base))
+
+
+def locate(base: Path, path: str) -> Path:
+    """The file or folder of a plan's path, which counts from `base`; stored plans have `~` for the home folder."""
+    return base / Path(path).expanduser()
 
 
 def read_requests(path: Path) -> Requests:
@@ -96,7 +101,7 @@ def _values(sources: Mapping[str, Sequence[Drawn] | CsvColumn], base: Path) -> d
 
 
 def _column(name: str, source: CsvColumn, base: Path) -> list[Drawn]:
-    path = base / source.csv
+    path = locate(base, source.csv)
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.config import files, presets
 from harness.config.application import ApplicationOptions, application_plan, merge_options
-from harness.config.parsing import require_choice, split_list, split_numbers, split_servers, split_workload
+from harness.config.parsing import require_choice, split_list, split_numbers, split_rates, split_servers, split_workload
 from harness.errors import UsageError
 from harness.handlers import catalogue
 from harness.model.plan import OURS, ApplicationPlan, Plan
@@ -114,7 +114,7 @@ def axes_document(options: MatrixOptions) -> dict[str, object]:
         if texts:
             axes[name] = split_numbers(f"--{name.replace('_', '-')}", texts)
     if options.rate:
-        axes["rate"] = [float(number) for number in split_numbers("--rate", options.rate)]
+        axes["rate"] = split_rates("--rate", options.rate)
     if options.workload or options.param:
         axes["workload"] = workloads(split_list(options.workload or ["sleep"]), options.param or ())
     return axes

@@ -96,7 +96,7 @@ def test_an_interruption_ends_it_at_once_and_loses_nothing(
     known = calibration.ceiling(job, quiet)
 
     def interrupted(_: object) -> float:
-        signals._end(signal.SIGINT, None)
+        signal.raise_signal(signal.SIGINT)
         raise AssertionError("the interruption did not end it")
 
     monkeypatch.setattr(calibration, "calibrate", interrupted)
@@ -111,6 +111,7 @@ def test_an_interruption_ends_it_at_once_and_loses_nothing(
             stored.append("measurement")
 
     handlers = {number: signal.getsignal(number) for number in signals.ENDING}
+    signals.install()
     try:
         with pytest.raises(signals.Ended):
             measure()

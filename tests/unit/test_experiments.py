@@ -246,6 +246,25 @@ def test_environments_below_the_home_folder_are_the_same_ones_later(
     assert len(codec.read_run(folder).visits) == 3
 
 
+def test_an_application_below_the_home_folder_is_found_again(
+    laboratory: Laboratory, options: ExecutionOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    (shop / "requests.toml").write_text('requests = [{ path = "/" }]\n')
+    (shop / "variables").write_text("DEBUG=1\n")
+    described = ApplicationPlan(
+        app="shop:app", app_dir=str(shop), requests=f"{shop}/requests.toml", env_file=f"{shop}/variables"
+    )
+    folder = interrupted(laboratory, options, PLAN.model_copy(update={"application": described}), after=1)
+    assert files_with(folder, str(tmp_path)) == []
+    matrix.resume(folder, {}, options)
+    run = codec.read_run(folder)
+    assert len(run.visits) == 6
+    assert {visit.cell.variant.application.work_label for visit in run.visits} == {"shop:app@shop"}
+
+
 # Duets
 
 
@@ -423,3 +442,21 @@ def test_a_measurement_that_cannot_be_stored_is_kept_without_secrets(
     (kept,) = tmp_path.glob("harness-measurement-*.json")
     assert "***" in kept.read_text()
     assert files_with(tmp_path, SECRET) == []
+
+
+def test_what_is_printed_is_what_is_stored(laboratory: Laboratory, options: ExecutionOptions) -> None:
+    laboratory.deployments.echo = SECRET
+    result = single.run(chosen(application=application(secrets=[SECRET])), TIMING, options)
+    assert "answers were wrong: not ***" in result.record.reasons[0].message
+    assert SECRET not in result.record.model_dump_json()
+    (path,) = codec.visit_files(result.folder)
+    assert codec.document(result.record) == json.loads(path.read_text())
+
+
+def test_a_variable_that_is_called_like_a_part_of_a_record_spoils_none(
+    laboratory: Laboratory, options: ExecutionOptions
+) -> None:
+    secrets = ["single", "measurement", "closed", "k6 1.1.0", SECRET]
+    result = single.run(chosen(application=application(secrets=secrets)), TIMING, options)
+    run = codec.read_run(result.folder)
+    assert (run.visits, run.record.generator) == ([result.record], "***")

@@ -10,7 +10,7 @@ import pytest
 
 from harness.config import expand, files, presets
 from harness.config.matrix import MatrixOptions, matrix_plan, refuse_with_resume, workloads
-from harness.config.parsing import parse_timing, split_list, split_numbers, split_servers
+from harness.config.parsing import parse_timing, split_list, split_numbers, split_rates, split_servers
 from harness.errors import UsageError
 from harness.model.plan import Axes, Plan
 from harness.report import plan as shown
@@ -105,6 +105,9 @@ def test_options_are_repeated_or_separated_by_commas() -> None:
     assert split_numbers("--workers", ["1,2", "4"]) == [1, 2, 4]
     with pytest.raises(UsageError, match="--workers 1,two"):
         split_numbers("--workers", ["1,two"])
+    assert split_rates("--rate", ["12.5,200"]) == [12.5, 200.0]
+    with pytest.raises(UsageError, match="--rate fast"):
+        split_rates("--rate", ["fast"])
 
 
 def test_a_common_parameter_goes_to_the_workloads_that_have_it() -> None:

@@ -250,6 +250,19 @@ def test_runs_of_older_versions_are_read(folder: Path) -> None:
     assert len(review.visits(run)) > 0
 
 
+def test_a_run_of_an_older_version_is_not_gone_on_with(tmp_path: Path, facts: Measurement, cell: Cell) -> None:
+    with RunFolder.create(tmp_path, "name", NOON) as folder:
+        folder.write_run(single_record(cell))
+        stored(folder, facts)
+    again = RunFolder.reopen(folder.final)
+    stored(again, facts)
+    assert [path.name for path in codec.visit_files(folder.final)] == ["0001.json", "0002.json"]
+    document = json.loads((folder.final / "run.json").read_text())
+    (folder.final / "run.json").write_text(json.dumps(document | {"schema": SCHEMA - 1}))
+    with pytest.raises(UsageError, match="cannot be gone on with: an older harness began it"):
+        RunFolder.reopen(folder.final)
+
+
 def test_an_older_run_of_several_interpreters_names_each_cell_after_its_own(tmp_path: Path) -> None:
     source = ROOT / "results" / "reference" / "duets" / "noop-uvicorn-granian"
     document = json.loads((source / "run.json").read_text())
