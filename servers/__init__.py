@@ -1,4 +1,5 @@
-"""How each server is launched: one adapter per file, found by file name."""
+"""How each server is launched: one adapter per file, found by file name. May be imported by `environments` and the
+rooms above; it imports nothing of the harness."""
 
 from __future__ import annotations
 

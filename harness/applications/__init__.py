@@ -1,1 +1,3 @@
-"""Served applications, behind one protocol: a workload of ours on a mount, or an application of the user's."""
+"""Served applications, behind one protocol: a workload of ours on a mount, or an application of the user's with
+its requests, secrets and commands. May be imported by `deploy`, `load` and the rooms above; it may import
+`environments` and the rooms below."""
