@@ -26,9 +26,9 @@ from harness.api import (
     Overview,
     StoredRun,
     claims,
+    evaluate_all,
     half_width_words,
     interval,
-    judge_all,
     number_words,
     observations,
     paired,
@@ -66,7 +66,7 @@ def stored_run(folder: Path) -> StoredRun:
 def read(folder: Path) -> Read:
     """A stored matrix or single cell, judged anew."""
     stored = stored_run(folder)
-    judged = judge_all(visits(stored))
+    judged = evaluate_all(visits(stored))
     return Read(stored, review(stored), judged, observations(judged))
 
 

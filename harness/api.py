@@ -24,8 +24,8 @@ from contextlib import contextmanager
 from harness.analysis.contrasts import compare as compare_observations
 from harness.analysis.duet import enough as duet_is_decided
 from harness.analysis.duet import estimate as duet_ratio
-from harness.analysis.evaluate import judge as evaluate
-from harness.analysis.overview import EvaluatedVisit, judge_all, observations
+from harness.analysis.evaluation import evaluate
+from harness.analysis.overview import EvaluatedVisit, evaluate_all, observations
 from harness.analysis.review import compare, review, visits
 from harness.analysis.studies import claims
 from harness.analysis.validity import GENERATOR_SHARE, OTHERS_SHARE
@@ -94,8 +94,8 @@ from harness.model.record import (
 from harness.model.variant import Cell, Variant
 from harness.report.answers import answers
 from harness.report.charts.base import Chart
-from harness.report.charts.files import write as draw
 from harness.report.charts.duets import duets as duet_charts
+from harness.report.charts.files import write as draw
 from harness.report.duet import answer as duet_answer
 from harness.report.markdown import claims_table, escaped
 from harness.report.render import charts_of as charts
@@ -191,6 +191,7 @@ __all__ = [
     "duration",
     "escaped",
     "evaluate",
+    "evaluate_all",
     "find_generator",
     "find_k6",
     "free_port",
@@ -198,7 +199,6 @@ __all__ = [
     "host_facts",
     "ignore",
     "interval",
-    "judge_all",
     "matrix",
     "measure",
     "number_words",

@@ -16,8 +16,9 @@ from packaging.utils import canonicalize_name
 
 from harness import load
 from harness.applications import hooks, prepare
+from harness.applications.inspect import InspectedApplication
 from harness.applications.prepared import PreparedApplication
-from harness.applications.served import Hook
+from harness.applications.served import Hook, ProcessContext
 from harness.applications.user import ServedUserApplication
 from harness.environments import interpreters
 from harness.errors import HarnessError, TargetError
@@ -136,7 +137,7 @@ class Laboratory:
         return [each for each in self.history if "/" in each]
 
     def run_hook(self, hook: Hook) -> None:
-        """In place of `hooks.alone`."""
+        """In place of `hooks.run_alone`."""
         self.history.append(hook.command)
         if hook.command in self.failing:
             raise TargetError(f"{hook.command} ended with exit code 1", cure="mend it")
@@ -162,9 +163,9 @@ def laboratory(template: Measurement, patch: pytest.MonkeyPatch, folder: Path) -
         patch.setattr(module, "measure", found.deployments.measure)
     patch.setattr(load, "find", found.find_generator)
     patch.setattr(k6, "find", lambda path: found.find_generator("k6", path))
-    patch.setattr(hooks, "alone", found.run_hook)
+    patch.setattr(hooks, "run_alone", found.run_hook)
     patch.setattr(interpreters, "inspect", environment)
-    patch.setattr(prepare, "inspect_application", lambda *_: {"interface": "asgi", "routes": ["/"]})
+    patch.setattr(prepare, "inspect_application", lambda *_: INSPECTED)
     patch.setattr(quiet, "lost_share", lambda: 0.0)
     patch.setattr("time.monotonic", clock.monotonic)
     patch.setattr("time.sleep", clock.sleep)
@@ -183,6 +184,9 @@ def _packages() -> dict[str, str]:
     return {canonicalize_name(each.name): each.version for each in importlib.metadata.distributions()}
 
 
+INSPECTED = InspectedApplication(interface="asgi", framework=None, routes=["/"], kind="shop.App")
+
+
 def application(
     target: str = "shop:app",
     *,
@@ -198,12 +202,15 @@ def application(
         requests=[AppRequest(path="/")],
         values={},
         variables={},
-        environment={},
-        folder=place,
+        context=ProcessContext(environment={}, folder=place),
     )
 
     def hook(option: str, command: str | None) -> Hook | None:
-        return None if command is None else Hook(option=option, command=command, environment={}, folder=place)
+        return (
+            None
+            if command is None
+            else Hook(option=option, command=command, context=ProcessContext(environment={}, folder=place))
+        )
 
     return PreparedApplication(
         served=served,

@@ -20,12 +20,12 @@ def ceiling(facts: Measurement) -> Ceiling | None:
     waits = facts.waits
     if waits is None or not waits.total_seconds:
         return None
-    found = [_users(facts, waits.total_seconds)]
+    ceilings = [_users(facts, waits.total_seconds)]
     if waits.occupied_seconds:
         slots = _slots(facts)
         if slots is not None:
-            found.append(_servers(facts, slots, waits.occupied_seconds))
-    return min(found, key=lambda each: each.rps)
+            ceilings.append(_servers(facts, slots, waits.occupied_seconds))
+    return min(ceilings, key=lambda each: each.rps)
 
 
 def _users(facts: Measurement, total: float) -> Ceiling:
@@ -53,10 +53,12 @@ def _servers(facts: Measurement, slots: int, occupied: float) -> Ceiling:
     if connections is None or all(count >= slots for count in connections):
         busy = slots * workers
         if facts.waits.slot == "event loop":
-            what = counted(workers, "event loop")
+            slots_label = counted(workers, "event loop")
         else:
-            what = f"{workers} workers × {counted(slots, 'thread')}" if workers > 1 else counted(slots, "thread")
+            slots_label = f"{workers} workers × {counted(slots, 'thread')}" if workers > 1 else counted(slots, "thread")
     else:
         busy = sum(min(count, slots) for count in connections)
-        what = f"{counted(busy, facts.waits.slot)} that have a user (connections {' / '.join(map(str, connections))})"
-    return Ceiling(rps=round(busy / occupied, 3), limit=f"{what} ÷ {occupied:g} s{blocked}")
+        slots_label = (
+            f"{counted(busy, facts.waits.slot)} that have a user (connections {' / '.join(map(str, connections))})"
+        )
+    return Ceiling(rps=round(busy / occupied, 3), limit=f"{slots_label} ÷ {occupied:g} s{blocked}")

@@ -1,4 +1,4 @@
-"""Claims of the published study, judged by a run: each is a ratio of two throughputs and a direction. Pure.
+"""Claims of the published study, evaluated by a run: each is a ratio of two throughputs and a direction. Pure.
 
 Throughput counts successes only, and visits of which many requests failed take part: one of the claims is about just
 that. Invalid visits do not.
@@ -13,7 +13,7 @@ from typing import Literal
 
 from harness.analysis.contrasts import MINIMUM_BLOCKS, MINIMUM_DELTA
 from harness.analysis.overview import EvaluatedVisit
-from harness.model.application import BundledApplication
+from harness.model.application import BundledApplication, UserApplication
 from harness.model.claims import ClaimResult, ClaimVerdict
 from harness.model.comparison import Interval
 from harness.stats.intervals import interval, paired, usable
@@ -35,145 +35,76 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
-    """What the study says about pairs of its cells."""
+    """A statement of the study about pairs of its cells."""
 
     name: str
     text: str
     direction: Literal["more", "not more", "far less"]
-    """Of the ratio: above 1; not above 1; below FAR."""
-    pairs: tuple[tuple[str, Row, Row], ...]
+    """The ratio is above 1; not above 1; below FAR."""
+    pairs: Sequence[tuple[str, Row, Row]]
     """Case, numerator, denominator."""
     scaling: bool = False
-    """It is about what more workers do, which needs cores for them."""
+    """Whether the claim is about more workers, which need cores."""
 
 
-FIBS = ("15", "20", "25", "30")
-
-
-def _simulation(style: str, fib: str, workers: Workers, cpu: str = "inline") -> Row:
-    return Row("simulation", style, f"fib={fib};cpu={cpu}", workers)
-
-
-CLAIMS = (
-    Claim(
-        name="C1",
-        text="awaited sleep scales with workers",
-        direction="more",
-        pairs=(("", Row("sleep", "async", "ms=1000", "many"), Row("sleep", "async", "ms=1000", "1")),),
-        scaling=True,
-    ),
-    Claim(
-        name="C2",
-        text="blocking sleep is far below awaited sleep",
-        direction="far less",
-        pairs=(("", Row("sleep", "sync", "ms=1000", "many"), Row("sleep", "async", "ms=1000", "many")),),
-    ),
-    Claim(
-        name="C3",
-        text="wrapping an await in a sync handler gains nothing",
-        direction="not more",
-        pairs=(("", Row("sleep", "wrapped", "ms=1000", "many"), Row("sleep", "sync", "ms=1000", "many")),),
-    ),
-    Claim(
-        name="C4",
-        text="blocking inside an async handler collapses",
-        direction="far less",
-        pairs=(("", Row("mixed", "async", "ms=500", "many"), Row("mixed", "sync", "ms=500", "many")),),
-    ),
-    Claim(
-        name="C5",
-        text="async SELECT beats sync SELECT",
-        direction="more",
-        pairs=(("", Row("select", "async", "user_id=1", "unstated"), Row("select", "sync", "user_id=1", "unstated")),),
-    ),
-    Claim(
-        name="C6",
-        text="simulation, many workers: async leads",
-        direction="more",
-        pairs=tuple((f"fib={n}", _simulation("async", n, "many"), _simulation("sync", n, "many")) for n in FIBS),
-    ),
-    Claim(
-        name="C7",
-        text="simulation, one worker: async leads",
-        direction="more",
-        pairs=tuple((f"fib={n}", _simulation("async", n, "1"), _simulation("sync", n, "1")) for n in FIBS),
-    ),
-    Claim(
-        name="C8",
-        text="moving the Fibonacci number to a thread does not pay",
-        direction="not more",
-        pairs=tuple((f"fib={n}", _simulation("async", n, "1", "thread"), _simulation("async", n, "1")) for n in FIBS),
-    ),
-    Claim(
-        name="C9",
-        text="throughput falls steeply with the CPU part",
-        direction="far less",
-        pairs=tuple(
-            (f"fib=30 to 15, {style}", _simulation(style, "30", "many"), _simulation(style, "15", "many"))
-            for style in ("async", "sync")
-        ),
-    ),
-)
-
-
-def judge_claims(judged: Sequence[EvaluatedVisit], published: Mapping[Row, float]) -> list[ClaimResult]:
-    """Every ratio of every claim; `published` holds the study's throughputs in requests per second."""
+def evaluate_claims(
+    claims: Sequence[Claim], visits: Sequence[EvaluatedVisit], study: Mapping[Row, float]
+) -> list[ClaimResult]:
+    """Every ratio of every claim; `study` holds the published throughputs in requests per second."""
     return [
-        _result(claim, case, numerator, denominator, judged, published)
-        for claim in CLAIMS
+        _result(claim, case, (numerator, denominator), visits, study[numerator] / study[denominator])
+        for claim in claims
         for case, numerator, denominator in claim.pairs
     ]
 
 
 def _result(
-    claim: Claim,
-    case: str,
-    numerator: Row,
-    denominator: Row,
-    judged: Sequence[EvaluatedVisit],
-    published: Mapping[Row, float],
+    claim: Claim, case: str, rows: tuple[Row, Row], visits: Sequence[EvaluatedVisit], published: float
 ) -> ClaimResult:
-    found = [_visits(row, judged) for row in (numerator, denominator)]
-    ratio = _ratio(*found) if all(found) else None
-    verdict, why = _verdict(claim, found, ratio)
+    sides = [_visits(row, visits) for row in rows]
+    numerator, denominator = sides
+    ratio = _ratio(numerator, denominator) if numerator and denominator else None
+    verdict, why = _verdict(claim, sides, ratio)
     return ClaimResult(
         claim=claim.name,
         text=claim.text,
         case=case,
-        published=round(published[numerator] / published[denominator], 4),
-        numerator=found[0][0].visit.cell.label if found[0] else "",
-        denominator=found[1][0].visit.cell.label if found[1] else "",
+        published=round(published, 4),
+        numerator=numerator[0].visit.cell.label if numerator else "",
+        denominator=denominator[0].visit.cell.label if denominator else "",
         measured=ratio,
         verdict=verdict,
         why=why,
     )
 
 
-def _visits(row: Row, judged: Sequence[EvaluatedVisit]) -> list[EvaluatedVisit]:
+def _visits(row: Row, visits: Sequence[EvaluatedVisit]) -> list[EvaluatedVisit]:
     """Our visits of a cell of the study: with its parameters, the fewest or the most workers, and one server."""
-    wanted = dict(part.split("=") for part in row.params.split(";"))
-    alike = [
-        each
-        for each in judged
-        if isinstance(each.visit.cell.variant.application, BundledApplication)
-        and (each.visit.cell.variant.application.framework, each.visit.cell.variant.application.workload)
-        == ("fastapi", row.workload)
-        and each.visit.cell.variant.application.style == row.style
-        and all(str(each.visit.cell.variant.application.params.get(name)) == value for name, value in wanted.items())
-    ]
+    alike = [each for each in visits if _matches(each.visit.cell.variant.application, row)]
     if not alike:
         return []
     counts = sorted({each.visit.cell.variant.workers for each in alike})
     workers = counts[-1] if row.workers == "many" else counts[0]
-    first = next(each for each in alike if each.visit.cell.variant.workers == workers)
-    return [each for each in alike if each.visit.cell.label == first.visit.cell.label]
+    label = next(each.visit.cell.label for each in alike if each.visit.cell.variant.workers == workers)
+    return [each for each in alike if each.visit.cell.label == label]
 
 
-def _usable(judged: Iterable[EvaluatedVisit]) -> dict[int, float]:
+def _matches(application: BundledApplication | UserApplication, row: Row) -> bool:
+    if not isinstance(application, BundledApplication):
+        return False
+    params = dict(part.split("=") for part in row.params.split(";"))
+    return (application.framework, application.workload, application.style) == (
+        "fastapi",
+        row.workload,
+        row.style,
+    ) and all(str(application.params.get(name)) == value for name, value in params.items())
+
+
+def _throughputs(visits: Iterable[EvaluatedVisit]) -> dict[int, float]:
     """Block → throughput, of visits that are not invalid."""
     return {
         each.visit.block: each.visit.facts.throughput_rps
-        for each in judged
+        for each in visits
         if each.visit.facts is not None
         and each.verdict != "invalid"
         and not each.visit.repeat
@@ -182,35 +113,33 @@ def _usable(judged: Iterable[EvaluatedVisit]) -> dict[int, float]:
 
 
 def _ratio(numerator: Sequence[EvaluatedVisit], denominator: Sequence[EvaluatedVisit]) -> Interval | None:
-    logs = list(paired(_usable(denominator), _usable(numerator)).values())
+    logs = list(paired(_throughputs(denominator), _throughputs(numerator)).values())
     return interval(logs) if logs else None
 
 
 def _verdict(
-    claim: Claim, found: Sequence[Sequence[EvaluatedVisit]], ratio: Interval | None
+    claim: Claim, sides: Sequence[Sequence[EvaluatedVisit]], ratio: Interval | None
 ) -> tuple[ClaimVerdict, str]:
-    if not all(found):
+    if not all(sides):
         return "cannot be told", "the run has no such cell"
     if claim.scaling:
-        if {len({each.visit.cell.variant.workers for each in side}) for side in found} == {1} and (
-            found[0][0].visit.cell.variant.workers == found[1][0].visit.cell.variant.workers
-        ):
+        if len({each.visit.cell.variant.workers for side in sides for each in side}) == 1:
             return "cannot be told", "the run has one number of workers only"
-        note = next((each.visit.facts.placement.note for each in found[0] if each.visit.facts is not None), None)
+        note = next((each.visit.facts.placement.note for each in sides[0] if each.visit.facts is not None), None)
         if note:
             return "cannot be told", note
-        if all(any(each.at_ceiling for each in side) for side in found):
+        if all(any(each.at_ceiling for each in side) for side in sides):
             return "cannot be told", "both are at the ceiling of their users"
     if ratio is None:
-        reasons = [reason.message for side in found for each in side for reason in each.reasons]
+        reasons = [reason.message for side in sides for each in side for reason in each.reasons]
         return "cannot be told", reasons[0] if reasons else "no block in which both have a figure"
     if ratio.n < MINIMUM_BLOCKS or ratio.low is None or ratio.high is None:
         return "undecided", f"{ratio.n} blocks, {MINIMUM_BLOCKS} are needed"
-    return _by_direction(claim, ratio.low, ratio.high), _limits(found)
+    return _by_direction(claim, ratio.low, ratio.high), _limits(sides)
 
 
 def _by_direction(claim: Claim, low: float, high: float) -> ClaimVerdict:
-    """By the whole interval: confirmed on the claim's side of its threshold, refuted on the other."""
+    """The verdict of a whole interval: confirmed on the claim's side of its threshold, refuted on the other."""
     more = 1 + MINIMUM_DELTA
     if claim.direction == "more":
         return "confirmed" if low > 1 and math.sqrt(low * high) > more else "refuted" if high < more else "undecided"
@@ -219,11 +148,11 @@ def _by_direction(claim: Claim, low: float, high: float) -> ClaimVerdict:
     return "confirmed" if high < FAR else "refuted" if low > FAR else "undecided"
 
 
-def _limits(found: Sequence[Sequence[EvaluatedVisit]]) -> str:
-    """Where ceilings make the ratio, which they are."""
+def _limits(sides: Sequence[Sequence[EvaluatedVisit]]) -> str:
+    """The ceilings that a ratio follows from; empty where it does not follow from ceilings."""
     limits = []
-    for side in found:
-        last = side[-1].judgement
+    for side in sides:
+        last = side[-1].evaluation
         if last is not None and last.ceiling is not None and any(each.at_ceiling for each in side):
             limits.append(last.ceiling.limit)
     return f"follows from the ceilings: {' against '.join(limits)}" if len(limits) == 2 else ""

@@ -1,7 +1,7 @@
-"""What the blocks of a run say about its cells: noise, contrasts, rankings and main effects. Pure.
+"""Noise, contrasts, rankings and main effects of a run, from the blocks in which its cells were visited. Pure.
 
 All contrasts of one workload (with its parameters), axis and metric are a family: Holm's procedure over the family
-decides, and the intervals that are shown are widened (Bonferroni) so that all of them hold at once.
+decides, and the intervals of contrasts are widened (Bonferroni) so that all of them hold at once.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import statistics
 from collections.abc import Sequence, Set
 
-from harness.analysis.pairs import ComparedCell, Family, Pair, families, subjects
+from harness.analysis.pairs import ComparedCell, Family, Pair, compared_cells, families
 from harness.model.comparison import (
     TOO_FEW_BLOCKS,
     Comparison,
@@ -35,27 +35,27 @@ MINIMUM_DELTA = 0.03
 
 
 def compare(observations: Sequence[Observation]) -> Comparison:
-    """Everything that can be said of the cells.
+    """Noise, means, contrasts, rankings and main effects of the cells.
 
     Of a pair, a is the one whose option appears first in `observations`. ValueError if a cell has two observations of
     the same block, or if more than one cell is repeated.
     """
-    found = subjects(each for each in observations if not each.repeat)
-    repeated = subjects(each for each in observations if each.repeat)
-    noise = {metric: _noise(metric, found, repeated) for metric in (each.name for each in contrasted())}
+    cells = compared_cells(each for each in observations if not each.repeat)
+    repeats = compared_cells(each for each in observations if each.repeat)
+    noise = {metric: _noise(metric, cells, repeats) for metric in (each.name for each in contrasted())}
     contrasts: list[Contrast] = []
     excluded: list[Excluded] = []
     rankings: list[Ranking] = []
     main_effects: list[MainEffect] = []
-    for family in families(found):
-        made = _contrasts(family, noise[family.metric])
-        contrasts.extend(made)
+    for family in families(cells):
+        family_contrasts = _contrasts(family, noise[family.metric])
+        contrasts.extend(family_contrasts)
         excluded.extend(_excluded(family))
-        rankings.extend(_rankings(family, made))
+        rankings.extend(_rankings(family, family_contrasts))
         main_effects.extend(_main_effects(family, noise[family.metric]))
     return Comparison(
         noise=list(noise.values()),
-        means=[mean for subject in found for mean in _means(subject)],
+        means=[mean for cell in cells for mean in _means(cell)],
         contrasts=contrasts,
         excluded=excluded,
         rankings=rankings,
@@ -64,7 +64,8 @@ def compare(observations: Sequence[Observation]) -> Comparison:
 
 
 def verdict(metric: MetricName, ratio: Interval, p_holm: float | None, delta: float) -> ContrastVerdict:
-    """Of b, by its ratio to a: first whether the difference matters at all, then whether it is more than chance."""
+    """The verdict of b by its ratio to a: first whether the difference matters at all, then whether it is more than
+    chance."""
     largest = could_be(ratio)
     if largest is not None and largest <= delta:
         return "equivalent"
@@ -74,7 +75,8 @@ def verdict(metric: MetricName, ratio: Interval, p_holm: float | None, delta: fl
 
 
 def tie_groups(best_first: Sequence[str], slower: Set[tuple[str, str]]) -> list[list[str]]:
-    """Groups as told in `Ranking`; `slower` holds (x, y) where x is decided to be slower than y."""
+    """The options in groups, the best first: whatever is not decided to be slower than the first of a group is in it.
+    `slower` holds (x, y) where x is decided to be slower than y."""
     left = list(best_first)
     groups = []
     while left:
@@ -83,25 +85,25 @@ def tie_groups(best_first: Sequence[str], slower: Set[tuple[str, str]]) -> list[
     return groups
 
 
-def _means(subject: ComparedCell) -> list[Mean]:
+def _means(cell: ComparedCell) -> list[Mean]:
     return [
         Mean(
-            cell=subject.cell,
+            cell=cell.cell,
             metric=metric,
             interval=interval([math.log(value) for value in values.values()]),
         )
-        for metric, values in subject.values.items()
+        for metric, values in cell.values.items()
         if values and METRICS[metric].quantile is None
     ]
 
 
-def _noise(metric: MetricName, found: Sequence[ComparedCell], repeated: Sequence[ComparedCell]) -> Noise:
-    if len(repeated) > 1:
-        raise ValueError(f"more than one cell is repeated: {', '.join(each.cell for each in repeated)}")
+def _noise(metric: MetricName, cells: Sequence[ComparedCell], repeats: Sequence[ComparedCell]) -> Noise:
+    if len(repeats) > 1:
+        raise ValueError(f"more than one cell is repeated: {', '.join(each.cell for each in repeats)}")
     visits = [
         (first, second)
-        for second in repeated
-        for first in found
+        for second in repeats
+        for first in cells
         if (first.workload, first.options) == (second.workload, second.options)
     ]
     logs = [log for first, second in visits for log in paired(first.values[metric], second.values[metric]).values()]
@@ -117,13 +119,13 @@ def _noise(metric: MetricName, found: Sequence[ComparedCell], repeated: Sequence
 
 
 def _contrasts(family: Family, noise: Noise) -> list[Contrast]:
-    made = [pair for pair in family.pairs if pair.excluded is None]
-    p_values = [p_value(pair.sample) for pair in made]
+    pairs = [pair for pair in family.pairs if pair.excluded is None]
+    p_values = [p_value(pair.sample) for pair in pairs]
     tested = [p for p in p_values if p is not None]
     adjusted = iter(holm(tested))
     return [
         _contrast(family, noise, pair, p, None if p is None else next(adjusted), comparisons=max(1, len(tested)))
-        for pair, p in zip(made, p_values, strict=True)
+        for pair, p in zip(pairs, p_values, strict=True)
     ]
 
 
@@ -133,13 +135,13 @@ def _contrast(
     ratio, unadjusted = interval(pair.sample, comparisons=comparisons), interval(pair.sample)
     robust = math.exp(hodges_lehmann(pair.sample))
     reason = TOO_FEW_BLOCKS if ratio.n < MINIMUM_BLOCKS else None
-    found, otherwise = (
+    decision, robust_decision = (
         "undecided" if reason else verdict(family.metric, each, p_holm, noise.delta)
         for each in (ratio, ratio.model_copy(update={"estimate": robust}))
     )
-    if found == "equivalent" and noise.aa is not None and noise.aa.n < MINIMUM_BLOCKS:
+    if decision == "equivalent" and noise.aa is not None and noise.aa.n < MINIMUM_BLOCKS:
         # The half-width of a few A/A blocks is wide, and everything would be equivalent.
-        found, otherwise, reason = "undecided", "undecided", "too few A/A blocks"
+        decision, robust_decision, reason = "undecided", "undecided", "too few A/A blocks"
     return Contrast(
         workload=family.workload,
         axis=family.axis,
@@ -152,8 +154,8 @@ def _contrast(
         p=p,
         p_holm=p_holm,
         hodges_lehmann=robust,
-        disagrees=found != otherwise or excludes(unadjusted, robust),
-        verdict=found,
+        disagrees=decision != robust_decision or excludes(unadjusted, robust),
+        verdict=decision,
         reason=reason,
         could_be=could_be(ratio),
         blocks=list(pair.logs),
@@ -182,7 +184,8 @@ def _rankings(family: Family, contrasts: Sequence[Contrast]) -> list[Ranking]:
 
 
 def _ranking(family: Family, stratum: str, contrasts: Sequence[Contrast]) -> Ranking:
-    """Sorted by the mean log-ratio to all others: a cell that was not measured in a slow block gains nothing by it."""
+    """Cells sorted by the mean log-ratio to all others: one that was not measured in a slow block gains nothing by
+    it."""
     sides = {side.option: side for pair in family.pairs if pair.stratum == stratum for side in (pair.a, pair.b)}
     gains: dict[str, list[float]] = {}
     slower = set()

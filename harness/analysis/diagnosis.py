@@ -1,6 +1,6 @@
-"""Why a cell is as fast as it is: what its requests wait for, from evidence and not from its configuration. Pure.
+"""The cause of a throughput: what requests wait for, from evidence and not from its configuration. Pure.
 
-The causes are asked in order; the first whose evidence is there is the answer. What saturates the processor comes
+Causes are examined in order; the first whose evidence is there is the answer. What saturates the processor comes
 first, because everything else queues behind it.
 """
 
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.analysis import validity
-from harness.model.evaluation import Diagnosis
+from harness.model.counting import counted
+from harness.model.evaluation import Diagnosis, Remedy
 from harness.model.measurement import Measurement
 
 BUSY = 0.90
@@ -23,13 +24,13 @@ QUEUED_SHARE, WAIT_SHARE = 0.10, 0.10
 
 
 def diagnose(facts: Measurement) -> Diagnosis | None:
-    """The first cause whose evidence is there; None where nothing was looked at."""
+    """The first cause whose evidence is there; None where no evidence was gathered."""
     if facts.evidence is None:
         return None
     for cause in CAUSES:
-        found = cause(facts)
-        if found is not None:
-            return found
+        diagnosis = cause(facts)
+        if diagnosis is not None:
+            return diagnosis
     return Diagnosis(bound_by=None, message="nothing that was looked at explains this throughput")
 
 
@@ -41,11 +42,6 @@ def _generator(facts: Measurement) -> Diagnosis | None:
     )
 
 
-def _who(server: float, database: float) -> str:
-    """Who uses the cores that are meant, each with its part where there are two."""
-    return f"server ({server:.2f}) and Postgres ({database:.2f}) use" if database >= 0.005 else "the server uses"
-
-
 def _cpu(facts: Measurement) -> Diagnosis | None:
     """All cores of the server are busy; Postgres shares them where it is embedded."""
     cores = _cores(facts)
@@ -53,36 +49,40 @@ def _cpu(facts: Measurement) -> Diagnosis | None:
     used = facts.server.cpu_cores + database
     if used < BUSY * cores:
         return None
-    given = _given(facts)
-    share = f"{used:.2f} of {given} {'core' if given == 1 else 'cores'}"
+    share = f"{used:.2f} of {counted(_core_count(facts), 'core')}"
     if database > facts.server.cpu_cores:
         return Diagnosis(
             bound_by="database",
-            message=f"Postgres and server use {share}, Postgres {database:.2f} of them: ask it for less, or give it "
-            "cores of its own",
+            message=f"Postgres and server use {share}, Postgres {database:.2f} of them",
+            remedies=[Remedy(kind="queries", direction="lower"), Remedy(kind="database cores", direction="raise")],
         )
+    user = "the server uses"
+    if database >= 0.005:
+        user = f"server ({facts.server.cpu_cores:.2f}) and Postgres ({database:.2f}) use"
     return Diagnosis(
         bound_by="cpu",
-        message=f"{_who(facts.server.cpu_cores, database)} {share}: do less per request, or give it more cores and a "
-        "worker for each",
+        message=f"{user} {share}",
+        remedies=[Remedy(kind="work", direction="lower"), Remedy(kind="cores", direction="raise")],
     )
 
 
 def _interpreter(facts: Measurement) -> Diagnosis | None:
     """Each worker is at the one core that its interpreter can use, though there are more."""
     assert facts.evidence is not None
-    each = facts.evidence.cpu_cores_by_worker
-    if not each or min(each) < BUSY * _cores(facts) / _given(facts) or facts.server.effective.get("gil") is False:
+    cores = facts.evidence.cpu_cores_by_worker
+    if (
+        not cores
+        or min(cores) < BUSY * _cores(facts) / _core_count(facts)
+        or facts.server.effective.get("gil") is False
+    ):
         return None
-    used = " / ".join(f"{cores:.2f}" for cores in each)
+    used = " / ".join(f"{share:.2f}" for share in cores)
+    workers = [Remedy(kind="workers", direction="raise")]
     if facts.waits is not None and facts.waits.slot == "thread":
-        return Diagnosis(
-            bound_by="gil",
-            message=f"threads of one interpreter take turns at one core (workers use {used}): add workers, not threads",
-        )
-    return Diagnosis(
-        bound_by="cpu", message=f"each worker's event loop uses a whole core ({used}): add workers, there are cores"
-    )
+        message = f"threads of one interpreter take turns at one core (workers use {used}), so more threads do not help"
+        return Diagnosis(bound_by="gil", message=message, remedies=workers)
+    message = f"each worker's event loop uses a whole core ({used}), and there are more cores"
+    return Diagnosis(bound_by="cpu", message=message, remedies=workers)
 
 
 def _event_loop(facts: Measurement) -> Diagnosis | None:
@@ -94,7 +94,8 @@ def _event_loop(facts: Measurement) -> Diagnosis | None:
     return Diagnosis(
         bound_by="event loop",
         message=f"the event loop is blocked: what is ready waits {lag.p50:,.0f} ms for it (p99 {lag.p99:,.0f} ms), "
-        f"while the worker uses {busiest:.2f} cores; move blocking calls to threads or await them",
+        f"while the worker uses {busiest:.2f} cores",
+        remedies=[Remedy(kind="blocking calls", direction="mend")],
     )
 
 
@@ -110,8 +111,8 @@ def _threads(facts: Measurement) -> Diagnosis | None:
     latency = "latency" if tail is None else f"p99 of {tail:,.0f} ms"
     return Diagnosis(
         bound_by="threads",
-        message=f"the {latency} is queueing for {use.limit} threads ({use.used_mean:,.1f} in use{waiting}): raise "
-        "--threads or go async",
+        message=f"the {latency} is queueing for {use.limit} threads ({use.used_mean:,.1f} in use{waiting})",
+        remedies=[Remedy(kind="threads", direction="raise"), Remedy(kind="style", direction="choose", value="async")],
     )
 
 
@@ -126,7 +127,8 @@ def _pool(facts: Measurement) -> Diagnosis | None:
     return Diagnosis(
         bound_by="pool",
         message=f"{use.queued / use.requests:.0%} of the requests for a connection wait, {use.wait_ms_mean:,.1f} ms on "
-        f"average, for {use.connections} connections: raise --pool-size",
+        f"average, for {use.connections} connections",
+        remedies=[Remedy(kind="pool size", direction="raise")],
     )
 
 
@@ -140,8 +142,8 @@ def _database(facts: Measurement) -> Diagnosis | None:
     cpu = "" if facts.database.cpu_cores is None else f" (it uses {facts.database.cpu_cores:.2f} cores)"
     return Diagnosis(
         bound_by="database",
-        message=f"{facts.evidence.in_flight_mean:,.0f} requests are under way and wait for Postgres{cpu}: look at the "
-        "queries",
+        message=f"{facts.evidence.in_flight_mean:,.0f} requests are under way and wait for Postgres{cpu}",
+        remedies=[Remedy(kind="queries", direction="mend")],
     )
 
 
@@ -152,8 +154,8 @@ def _users(facts: Measurement) -> Diagnosis | None:
         return None
     return Diagnosis(
         bound_by="users",
-        message=f"{under_way:,.0f} of {users:,} users are being served at any moment and nothing is short: more users "
-        "would give more throughput",
+        message=f"{under_way:,.0f} of {users:,} users are being served at any moment and nothing is short",
+        remedies=[Remedy(kind="users", direction="raise")],
     )
 
 
@@ -161,7 +163,11 @@ def _rate(facts: Measurement) -> Diagnosis | None:
     rate = facts.cell.load.rate
     if rate is None or facts.throughput_rps < 0.99 * rate:
         return None
-    return Diagnosis(bound_by="rate", message=f"all {rate:g} requests/s were served: the server has room for more")
+    return Diagnosis(
+        bound_by="rate",
+        message=f"all {rate:g} requests/s were served: the server has room for more",
+        remedies=[Remedy(kind="rate", direction="raise")],
+    )
 
 
 CAUSES: tuple[Callable[[Measurement], Diagnosis | None], ...] = (
@@ -177,11 +183,11 @@ CAUSES: tuple[Callable[[Measurement], Diagnosis | None], ...] = (
 )
 
 
-def _given(facts: Measurement) -> int:
+def _core_count(facts: Measurement) -> int:
     return len(facts.placement.server_cpus) if facts.placement.server_cpus else facts.machine.cpus
 
 
 def _cores(facts: Measurement) -> float:
     """The server's cores, less what other guests took of them."""
-    given = _given(facts)
-    return given - facts.machine.stolen_cores * given / (facts.machine.cores_in_use or facts.machine.cpus)
+    count = _core_count(facts)
+    return count - facts.machine.stolen_cores * count / (facts.machine.cores_in_use or facts.machine.cpus)

@@ -25,11 +25,11 @@ CONFIDENCE_ERROR = 0.03
 """An interval at which one may stop whenever it is narrow is too often too narrow. That of 97 % then holds in 95 of
 100; `tests/unit/test_duet.py` simulates it together with the stopping rule."""
 LEAST_SHARE = 0.2
-"""Of the CPU time of both: below this a side hardly ran, and the two did not have the machine in common."""
+"""Share of the CPU time of both below which a side hardly ran, so that the two did not share the machine."""
 
 SATURATED_SHARE = 0.95
-"""Of the generator's cores. A duet compares costs and no throughput, so a busy generator is no fault of it; one that is
-saturated leaves it to chance whose requests it sends."""
+"""Share of the generator's cores at which it is saturated. A duet compares costs and no throughput, so a busy generator
+is no fault of it; a saturated one leaves it to chance whose requests it sends."""
 
 
 def saturated(facts: Measurement) -> Reason | None:
@@ -56,7 +56,7 @@ VOIDING = (
 
 
 def void(first: Measurement, second: Measurement) -> str | None:
-    """Why a restart does not count; None where it does."""
+    """The reason why a restart does not count; None where it does."""
     for facts in (first, second):
         for gate in VOIDING:
             reason = gate(facts)
@@ -98,8 +98,9 @@ def enough(logs: Sequence[float], precision: float) -> bool:
 
 
 def verdict(ratio: Interval | None, delta: float) -> tuple[ContrastVerdict, str | None]:
-    """Of the second cell; and why there can be none. An interval as narrow as δ either excludes 1 or lies within ±2δ:
-    so `equivalent` asks for the whole interval within ±δ, and `faster` and `slower` for one that excludes 1."""
+    """The verdict of the second cell, and the reason where it is undecided. An interval as narrow as δ either excludes
+    1 or lies within ±2δ: so `equivalent` asks for the whole interval within ±δ, and `faster` and `slower` for one that
+    excludes 1."""
     if ratio is None:
         return "undecided", "no restart counts"
     if ratio.n < LEAST_RESTARTS:
@@ -113,7 +114,7 @@ def verdict(ratio: Interval | None, delta: float) -> tuple[ContrastVerdict, str 
 
 
 def beyond(ratio: Interval | None, limit: float | None) -> bool | None:
-    """Whether the whole interval is worse than a limit; None without one."""
+    """Whether the whole interval is worse than `limit`; None without one."""
     if limit is None:
         return None
     return ratio is not None and ratio.n >= LEAST_RESTARTS and worse("cpu_us_per_request", ratio, limit)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from harness.analysis.bounds import NEAR
 from harness.analysis.contrasts import compare
-from harness.analysis.evaluate import judge
+from harness.analysis.evaluation import evaluate
 from harness.analysis.validity import still_filling
 from harness.model.comparison import Interval, Observation
 from harness.model.duet import Duet
@@ -36,37 +36,38 @@ class Visit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluatedVisit:
-    """A visit with its judgement."""
+    """A visit with its evaluation."""
 
     visit: Visit
-    judgement: Evaluation | None
+    evaluation: Evaluation | None
+    """None where the server did not come up."""
 
     @property
     def verdict(self) -> str:
         """`valid`, `invalid` or `failed`."""
-        return "failed" if self.judgement is None else self.judgement.verdict
+        return "failed" if self.evaluation is None else self.evaluation.verdict
 
     @property
     def valid(self) -> Measurement | None:
-        """Its facts, if they can be used."""
+        """The measurement, if it can be used."""
         return self.visit.facts if self.verdict == "valid" else None
 
     @property
     def settled(self) -> Measurement | None:
-        """Its facts, if its latencies can be used as well."""
+        """The measurement, if its latencies can be used as well."""
         return self.valid if self.valid is not None and still_filling(self.valid) is None else None
 
     @property
     def at_ceiling(self) -> bool:
-        """Whether it tells no servers apart."""
-        fraction = None if self.judgement is None else self.judgement.ceiling_fraction
+        """Whether the visit is so close to its ceiling that it tells no servers apart."""
+        fraction = None if self.evaluation is None else self.evaluation.ceiling_fraction
         return fraction is not None and fraction >= NEAR and self.visit.cell.load.users is not None
 
     @property
     def reasons(self) -> Sequence[Reason]:
-        """Why it is not valid."""
-        if self.judgement is not None:
-            return self.judgement.reasons
+        """The gates that the visit did not pass; why the server did not come up."""
+        if self.evaluation is not None:
+            return self.evaluation.reasons
         assert self.visit.failure is not None
         return [self.visit.failure]
 
@@ -81,11 +82,11 @@ def overview(
     impossible: Sequence[tuple[str, str]],
     duets: Sequence[Duet] = (),
 ) -> Overview:
-    """What the visits say. They come in the order of the plan's cells: of two cells that are compared, the one that
-    comes first is the base."""
-    judged = judge_all(visits)
+    """The overview of a run. Its visits come in the order of the plan's cells: of two cells that are compared, the one
+    that comes first is the base."""
+    evaluated = evaluate_all(visits)
     by_cell: dict[str, list[EvaluatedVisit]] = {}
-    for each in judged:
+    for each in evaluated:
         by_cell.setdefault(each.visit.cell.label, []).append(each)
     return Overview(
         title=title,
@@ -93,55 +94,58 @@ def overview(
         visits=len(visits),
         planned=planned,
         seconds=round(seconds, 1),
-        cells=[of_cell(each) for each in by_cell.values()],
-        comparison=compare(observations(judged)),
+        cells=[cell_overview(each) for each in by_cell.values()],
+        comparison=compare(observations(evaluated)),
         impossible=list(impossible),
         duets=list(duets),
     )
 
 
-def judge_all(visits: Sequence[Visit]) -> list[EvaluatedVisit]:
-    """Visits with their judgements."""
-    return [EvaluatedVisit(visit=each, judgement=None if each.facts is None else judge(each.facts)) for each in visits]
+def evaluate_all(visits: Sequence[Visit]) -> list[EvaluatedVisit]:
+    """Visits with their evaluations under this version of the protocol."""
+    return [
+        EvaluatedVisit(visit=each, evaluation=None if each.facts is None else evaluate(each.facts)) for each in visits
+    ]
 
 
-def observations(judged: Sequence[EvaluatedVisit]) -> list[Observation]:
-    """What the valid visits contribute to comparisons."""
-    return [_observation(each, each.valid) for each in judged if each.valid is not None]
+def observations(visits: Sequence[EvaluatedVisit]) -> list[Observation]:
+    """The values of valid visits, as comparisons take them."""
+    return [_observation(each, each.valid) for each in visits if each.valid is not None]
 
 
-def _observation(judged: EvaluatedVisit, facts: Measurement) -> Observation:
-    visit = judged.visit
+def _observation(evaluated: EvaluatedVisit, facts: Measurement) -> Observation:
+    visit = evaluated.visit
     return Observation(
         cell=visit.cell,
         block=visit.block,
         values={
-            name: None if metric.quantile is not None and judged.settled is None else metric.of(facts)
+            name: None if metric.quantile is not None and evaluated.settled is None else metric.of(facts)
             for name, metric in METRICS.items()
         },
-        at_ceiling=judged.at_ceiling,
+        at_ceiling=evaluated.at_ceiling,
         repeat=visit.repeat,
     )
 
 
-def of_cell(judged: Sequence[EvaluatedVisit]) -> CellOverview:
+def cell_overview(visits: Sequence[EvaluatedVisit]) -> CellOverview:
     """One cell over all blocks. The A/A cell's second visits count like its first ones, but for intervals: there each
     block has one value, of the first visit if that is valid."""
-    first = judged[0].visit
-    valid = [each.valid for each in judged if each.valid is not None]
-    by_block = {each.visit.block: each for each in sorted(judged, key=_repeat_first) if each.valid is not None}
+    first = visits[0].visit
+    valid = [each.valid for each in visits if each.valid is not None]
+    repeats_first = sorted(visits, key=lambda each: not each.visit.repeat)
+    by_block = {each.visit.block: each for each in repeats_first if each.valid is not None}
     once = [each.valid for each in by_block.values() if each.valid is not None]
     settled = [each.settled for each in by_block.values() if each.settled is not None]
-    measured = [each.visit.facts for each in judged if each.visit.facts is not None]
-    pooled = Mixture([(facts.grid, facts.requests) for each in judged if (facts := each.settled) and facts.grid])
+    measurements = [each.visit.facts for each in visits if each.visit.facts is not None]
+    pooled = Mixture([(facts.grid, facts.requests) for each in visits if (facts := each.settled) and facts.grid])
     figures = {
         name: _figure(metric, once if metric.quantile is None else settled, pooled) for name, metric in METRICS.items()
     }
     throughput = figures["throughput_rps"].interval
-    ceilings = [each.judgement.ceiling for each in judged if each.valid is not None and each.judgement is not None]
+    ceilings = [each.evaluation.ceiling for each in visits if each.valid is not None and each.evaluation is not None]
     highest = ceilings[-1] if ceilings else None
-    total = sum(facts.requests + facts.failures for facts in measured)
-    counts = Counter(each.verdict for each in judged)
+    total = sum(facts.requests + facts.failures for facts in measurements)
+    counts = Counter(each.verdict for each in visits)
     return CellOverview(
         name=first.cell.label,
         cell=first.cell,
@@ -149,53 +153,52 @@ def of_cell(judged: Sequence[EvaluatedVisit]) -> CellOverview:
         invalid=counts["invalid"],
         failed=counts["failed"],
         figures=figures,
-        filling=sum(each.valid is not None and each.settled is None for each in judged),
+        filling=sum(each.valid is not None and each.settled is None for each in visits),
         requests=sum(facts.requests for facts in valid),
-        failure_share=sum(facts.failures for facts in measured) / total if total else None,
-        unproven_rps=round(measured[-1].throughput_rps, 3) if measured and not valid else None,
+        failure_share=sum(facts.failures for facts in measurements) / total if total else None,
+        unproven_rps=round(measurements[-1].throughput_rps, 3) if measurements and not valid else None,
         ceiling=highest,
         ceiling_fraction=round(throughput.estimate / highest.rps, 4) if throughput and highest else None,
-        at_ceiling=any(each.at_ceiling for each in judged if each.valid is not None),
-        diagnosis=_diagnosis([each.judgement for each in judged if each.judgement is not None]),
-        reasons=_reasons(judged),
+        at_ceiling=any(each.at_ceiling for each in visits if each.valid is not None),
+        diagnosis=_main_diagnosis([each.evaluation for each in visits if each.evaluation is not None]),
+        reasons=_counts(visits),
     )
 
 
 def _figure(metric: Metric, measurements: Sequence[Measurement], pooled: Mixture) -> Figure:
-    """A metric over blocks; of a quantile of the latency that of the samples of all visits."""
+    """A metric over blocks; a quantile of the latency is that of the samples of all visits."""
     interval = over_blocks(measurements, metric.of)
     if metric.quantile is None:
         return Figure(value=None if interval is None else interval.estimate, interval=interval)
     return Figure(value=_rounded(pooled.quantile(metric.quantile)) if pooled.count else None, interval=interval)
 
 
-def _repeat_first(judged: EvaluatedVisit) -> bool:
-    return not judged.visit.repeat
-
-
-def over_blocks(facts: Sequence[Measurement], value: Callable[[Measurement], float | None]) -> Interval | None:
-    """Geometric mean over blocks with its t interval."""
-    logs = [math.log(found) for each in facts if usable(found := value(each))]
+def over_blocks(measurements: Sequence[Measurement], value: Callable[[Measurement], float | None]) -> Interval | None:
+    """Geometric mean over blocks with its t interval; None where no measurement has a value."""
+    logs = [math.log(number) for each in measurements if usable(number := value(each))]
     return interval(logs) if logs else None
 
 
-def _diagnosis(judgements: Sequence[Evaluation]) -> Diagnosis | None:
-    found = [each.diagnosis for each in judgements if each.verdict == "valid" and each.diagnosis is not None]
-    if not found:
+def _main_diagnosis(evaluations: Sequence[Evaluation]) -> Diagnosis | None:
+    """The diagnosis of most valid visits, in the words of the last of them."""
+    diagnoses = [each.diagnosis for each in evaluations if each.verdict == "valid" and each.diagnosis is not None]
+    if not diagnoses:
         return None
-    most = Counter(each.bound_by for each in found).most_common(1)[0][0]
-    return next(each for each in reversed(found) if each.bound_by == most)
+    most = Counter(each.bound_by for each in diagnoses).most_common(1)[0][0]
+    return next(each for each in reversed(diagnoses) if each.bound_by == most)
 
 
-def _reasons(judged: Sequence[EvaluatedVisit]) -> list[Count]:
-    """By gate, in the words of the last visit that it held for."""
-    visits: Counter[str] = Counter()
-    words: dict[str, str] = {}
-    for each in judged:
-        for reason in each.reasons:
-            visits[reason.gate] += 1
-            words[reason.gate] = reason.message
-    return [Count(reason=words[gate], visits=count) for gate, count in visits.most_common()]
+def _counts(visits: Sequence[EvaluatedVisit]) -> list[Count]:
+    """How many visits did not pass each gate, in the words of the last of them."""
+    counts: Counter[str] = Counter()
+    last: dict[str, Reason] = {}
+    for reason in (reason for each in visits for reason in each.reasons):
+        counts[reason.gate] += 1
+        last[reason.gate] = reason
+    return [
+        Count(reason=last[gate].message, visits=count, remedies=last[gate].remedies)
+        for gate, count in counts.most_common()
+    ]
 
 
 def _rounded(value: float | None) -> float | None:

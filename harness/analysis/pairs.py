@@ -22,16 +22,16 @@ class ComparedCell:
     values: Mapping[MetricName, Mapping[int, float]]
     """Block → value, of those that have a logarithm."""
     at_ceiling: bool
-    """In any block: then it is so close that chance decides in which."""
+    """Whether it is at its ceiling in any block: then it is so close that chance decides in which."""
 
     def side(self, axis: AxisName) -> Side:
-        """As it is named in what is compared along an axis."""
+        """The cell as one side of a contrast along an axis."""
         return Side(cell=self.cell, option=self.options[axis])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pair:
-    """Two subjects that are equal in all but one axis, in one metric."""
+    """Two cells that are equal in all but one axis, in one metric."""
 
     stratum: str
     a: Side
@@ -39,7 +39,7 @@ class Pair:
     logs: Mapping[int, float]
     """Block → log(b ÷ a)."""
     excluded: str | None
-    """Why they cannot be contrasted."""
+    """The reason why the two cannot be contrasted; None where they can."""
 
     @property
     def sample(self) -> list[float]:
@@ -57,27 +57,29 @@ class Family:
     pairs: Sequence[Pair]
 
 
-def subjects(observations: Iterable[Observation]) -> list[ComparedCell]:
-    """In the order of their first visits; ValueError if one has two observations of the same block."""
+def compared_cells(observations: Iterable[Observation]) -> list[ComparedCell]:
+    """Cells with their values, in the order of their first visits; ValueError if one has two observations of the same
+    block."""
     visits: dict[tuple[str, ...], list[Observation]] = {}
     for each in observations:
         visits.setdefault((each.cell.variant.application.work_label, *options(each.cell).values()), []).append(each)
-    return [_subject(each) for each in visits.values()]
+    return [_compared_cell(each) for each in visits.values()]
 
 
-def families(found: Sequence[ComparedCell]) -> list[Family]:
-    """Of a pair, a is the one whose option comes first in `found`, whatever its workload and stratum."""
-    made: list[Family] = []
+def families(cells: Sequence[ComparedCell]) -> list[Family]:
+    """All pairs that can be contrasted, by workload, axis and metric. Of a pair, a is the one whose option comes first
+    in `cells`, whatever its workload and stratum."""
+    groups: list[Family] = []
     for axis in (each.name for each in AXES):
-        along = list(dict.fromkeys(each.options[axis] for each in found))
-        ordered = sorted(found, key=lambda each: along.index(each.options[axis]))
-        for workload in dict.fromkeys(each.workload for each in found):
+        along = list(dict.fromkeys(each.options[axis] for each in cells))
+        ordered = sorted(cells, key=lambda each: along.index(each.options[axis]))
+        for workload in dict.fromkeys(each.workload for each in cells):
             strata = _strata([each for each in ordered if each.workload == workload], axis)
-            made.extend(_family(workload, axis, metric, strata) for metric in (each.name for each in contrasted()))
-    return made
+            groups.extend(_family(workload, axis, metric, strata) for metric in (each.name for each in contrasted()))
+    return groups
 
 
-def _subject(visits: Sequence[Observation]) -> ComparedCell:
+def _compared_cell(visits: Sequence[Observation]) -> ComparedCell:
     first = visits[0]
     if len({visit.block for visit in visits}) < len(visits):
         raise ValueError(f"{first.cell.label} has two observations of the same block")
@@ -93,14 +95,12 @@ def _subject(visits: Sequence[Observation]) -> ComparedCell:
     )
 
 
-def _strata(found: Sequence[ComparedCell], axis: AxisName) -> dict[str, list[ComparedCell]]:
-    """Those that are equal in all but the axis, by their other options; what all have in common goes without saying."""
-    varied = [
-        each.name for each in AXES if each.name != axis and len({subject.options[each.name] for subject in found}) > 1
-    ]
+def _strata(cells: Sequence[ComparedCell], axis: AxisName) -> dict[str, list[ComparedCell]]:
+    """Cells that are equal in all but the axis, by their other options; those that all have in common are left out."""
+    others = [each.name for each in AXES if each.name != axis and len({cell.options[each.name] for cell in cells}) > 1]
     strata: dict[str, list[ComparedCell]] = {}
-    for subject in found:
-        strata.setdefault(", ".join(subject.options[each] for each in varied), []).append(subject)
+    for cell in cells:
+        strata.setdefault(", ".join(cell.options[name] for name in others), []).append(cell)
     return strata
 
 

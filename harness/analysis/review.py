@@ -1,4 +1,4 @@
-"""From a stored run to what it says: its visits evaluated anew, compared. Pure."""
+"""A stored run read anew: its visits evaluated and compared under this version of the protocol. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.model.record import DuetRecord, FailureRecord, MatrixRecord, Measur
 
 
 def review(stored: StoredRun) -> Overview:
-    """What a run says so far, be it a matrix, finished or not, or a single cell."""
+    """The overview of a run so far, be it a matrix, finished or not, or a single cell."""
     record = stored.record
     matrix = record if isinstance(record, MatrixRecord) else None
     return overview.overview(
@@ -29,33 +29,33 @@ def review(stored: StoredRun) -> Overview:
     )
 
 
-def nothing() -> Overview:
-    """Of a run without visits that are compared as those of a matrix are: a duet."""
+def empty() -> Overview:
+    """The overview of a duet, whose visits are not compared as those of a matrix are."""
     return overview.overview([], title=None, blocks=1, planned=0, seconds=0.0, impossible=[])
 
 
 def compare(
     first: StoredRun, second: StoredRun, metric: MetricName, limit: float | None, *, anyway: bool
 ) -> RunComparison:
-    """Two runs, cell by cell. UsageError where they were not measured alike, unless to be compared `anyway`."""
+    """Contrast two runs cell by cell. UsageError where they were not measured alike, unless `anyway`."""
     for each in (first, second):
         if isinstance(each.record, DuetRecord):
             raise UsageError(
                 f"{each.folder} is a duet, which compares its two cells itself",
-                cure="show it with: harness report FOLDER",
+                cure="give runs of matrices or single cells; a report of it shows its answer",
             )
-    different = list(_differences(first, second))
-    if different and not anyway:
+    differences = list(_differences(first, second))
+    if differences and not anyway:
         raise UsageError(
-            f"{first.folder} and {second.folder} are not comparable: {'; '.join(different)}",
-            cure="measure both alike, or say --anyway and mind the difference",
+            f"{first.folder} and {second.folder} are not comparable: {'; '.join(differences)}",
+            cure="measure both alike, or compare them anyway and mind the difference",
         )
-    observations = [overview.observations(overview.judge_all(visits(each))) for each in (first, second)]
+    observations = [overview.observations(overview.evaluate_all(visits(each))) for each in (first, second)]
     return compare_runs(observations[0], observations[1], metric, limit)
 
 
 def _differences(first: StoredRun, second: StoredRun) -> Iterator[str]:
-    """What makes figures of two runs differ, whatever was measured."""
+    """Circumstances in which two runs differ, so that their figures would differ whatever was measured."""
     protocols = [sorted({visit.protocol for visit in each.visits}) for each in (first, second)]
     if protocols[0] != protocols[1]:
         yield f"protocol {protocols[0]} and {protocols[1]}"
@@ -78,7 +78,7 @@ def _generators(stored: StoredRun) -> list[str]:
 
 
 def visits(stored: StoredRun) -> list[overview.Visit]:
-    """The attempts that count, in the order of the run's cells."""
+    """The last attempt of every visit, in the order of the run's cells."""
     places = {cell.label: place for place, cell in enumerate(stored.record.cells)}
     last: dict[tuple[int, int], MeasurementRecord | FailureRecord] = {}
     for each in stored.visits:
@@ -103,7 +103,7 @@ def visits(stored: StoredRun) -> list[overview.Visit]:
 
 
 def _seconds(stored: StoredRun) -> float:
-    """From the run's begin to that of its last visit, and as long as a visit takes."""
+    """Seconds from the beginning of the run to the end of its last visit."""
     moments = [each.started_at for each in stored.visits]
     if not moments:
         return 0.0

@@ -1,16 +1,18 @@
-"""The published study: its figures, and what a run says about its claims. Pure.
+"""The published study: its figures, and the verdict of a run on its claims. Pure.
 
-Carlos Pena, 'Python: Load Test with FastAPI – Sync vs Async', December 2025. `published.csv` holds its tables.
+Carlos Pena, 'Python: Load Test with FastAPI – Sync vs Async', December 2025. `published.csv` holds its tables,
+`claims.toml` what it concludes from them.
 """
 
 from __future__ import annotations
 
 import csv
+import tomllib
 from typing import cast
 
 from harness import resources
 from harness.analysis import overview
-from harness.analysis.claims import Row, Workers, judge_claims
+from harness.analysis.claims import Claim, Row, Workers, evaluate_claims
 from harness.analysis.review import visits
 from harness.model.claims import ClaimResult
 from harness.model.record import MatrixRecord, StoredRun
@@ -26,8 +28,16 @@ def published() -> dict[Row, float]:
     }
 
 
+def statements() -> list[Claim]:
+    """What the study says about pairs of its cells."""
+    return [
+        Claim(**{**claim, "pairs": [(case, Row(*above), Row(*below)) for case, above, below in claim["pairs"]]})
+        for claim in tomllib.loads(resources.text("claims.toml"))["claims"]
+    ]
+
+
 def claims(stored: StoredRun) -> list[ClaimResult]:
-    """What a run of the preset `article` says about each claim; nothing for other runs."""
+    """The verdict of a run of the preset `article` on each claim; empty for other runs."""
     if not isinstance(stored.record, MatrixRecord) or stored.record.plan.title != TITLE:
         return []
-    return judge_claims(overview.judge_all(visits(stored)), published())
+    return evaluate_claims(statements(), overview.evaluate_all(visits(stored)), published())

@@ -1,10 +1,11 @@
-"""The gates that a measurement must pass, each a small pure function with a value, a limit and a sentence."""
+"""The gates that a measurement must pass, each a small pure function with a value, a limit and the facts."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
-from harness.model.evaluation import Evaluation, Reason
+from harness.model.evaluation import Evaluation, Note, Reason, Remedy
 from harness.model.measurement import Measurement
 from harness.stats import steadiness
 
@@ -76,7 +77,7 @@ def answers(facts: Measurement) -> Reason | None:
 
 
 def settings(facts: Measurement) -> Reason | None:
-    """What was asked for must be in effect, or be a limit that the adapter declares."""
+    """Every setting must be in effect, or be a limit that the adapter declares."""
     if not facts.server.unmet:
         return None
     what = "; ".join(f"{name}: {sentence}" for name, sentence in facts.server.unmet.items())
@@ -90,20 +91,21 @@ def generator(facts: Measurement) -> Reason | None:
         return None
     return Reason(
         gate="generator",
-        message=f"the generator used {share:.0%} of its cores: it may be what limits the throughput"
-        f"{'' if null_ceiling(facts) else f'; {_relief(facts)}'}",
+        message=f"the generator used {share:.0%} of its cores: it may be what limits the throughput",
         value=round(share, 4),
         limit=GENERATOR_SHARE,
+        remedies=[] if null_ceiling(facts) else _relief(facts),
     )
 
 
-def _relief(facts: Measurement) -> str:
-    """What to do where the generator has too little CPU time for its load."""
+def _relief(facts: Measurement) -> list[Remedy]:
+    """Remedies where the generator has too little CPU time for its load."""
+    cores = Remedy(kind="generator cores", direction="raise")
     if facts.cell.load.rate is not None:
-        return "give it more cores, or a lower rate"
+        return [cores, Remedy(kind="rate", direction="lower")]
     if facts.generator.name == "k6":
-        return "give it more cores, or measure with --generator wrk if it sends one GET only"
-    return "give it more cores, or measure a slower cell"
+        return [cores, Remedy(kind="generator", direction="choose", value="wrk")]
+    return [cores, Remedy(kind="cell", direction="choose")]
 
 
 def offered(facts: Measurement) -> Reason | None:
@@ -143,14 +145,14 @@ def lateness(facts: Measurement) -> Reason | None:
 
 def blocked(facts: Measurement) -> Reason | None:
     """Waiting for a connection is no part of what is measured as latency."""
-    waited = facts.generator.blocked_ms_p99
+    wait = facts.generator.blocked_ms_p99
     limit = max(LATE_MS, LATE_SHARE * (facts.latency_ms.p50 or 0.0))
-    if waited is None or waited <= limit:
+    if wait is None or wait <= limit:
         return None
     return Reason(
         gate="blocked",
-        message=f"1% of the requests waited {waited:,.1f} ms or longer for a connection before they were sent",
-        value=round(waited, 3),
+        message=f"1% of the requests waited {wait:,.1f} ms or longer for a connection before they were sent",
+        value=round(wait, 3),
         limit=round(limit, 3),
     )
 
@@ -183,9 +185,10 @@ def null_ceiling(facts: Measurement) -> Reason | None:
     return Reason(
         gate="null-ceiling",
         message=f"{share:.0%} of the {most:,.0f} req/s that this generator reaches against a server that does nothing: "
-        f"it may be what limits the throughput; {_relief(facts)}",
+        "it may be what limits the throughput",
         value=round(share, 4),
         limit=NULL_SHARE,
+        remedies=_relief(facts),
     )
 
 
@@ -198,9 +201,10 @@ def machine(facts: Measurement) -> Reason | None:
     return Reason(
         gate="machine",
         message=f"others took {stolen + foreign:.0%} of the cores in use ({stolen:.0%} other guests of this machine's "
-        f"host, {foreign:.0%} other processes): measure again at a quieter time",
+        f"host, {foreign:.0%} other processes)",
         value=round(stolen + foreign, 4),
         limit=OTHERS_SHARE,
+        remedies=[Remedy(kind="machine", direction="mend")],
     )
 
 
@@ -215,9 +219,10 @@ def steady(facts: Measurement) -> Reason | None:
     return Reason(
         gate="steady",
         message=f"the second half of the window was {abs(change):.0%} {'faster' if change > 0 else 'slower'} than the "
-        "first: warm up longer, or look at what changed meanwhile",
+        "first",
         value=round(change, 4),
         limit=steadiness.SHARE,
+        remedies=[Remedy(kind="warm-up", direction="raise"), Remedy(kind="drift", direction="mend")],
     )
 
 
@@ -227,9 +232,9 @@ DISTURBED = frozenset(
 """Gates that other guests and programs alone can make fail."""
 
 
-def disturbed(judgement: Evaluation) -> bool:
+def disturbed(evaluation: Evaluation) -> bool:
     """Whether a measurement is invalid through others, so that measuring again may help."""
-    failed = {reason.gate for reason in judgement.reasons}
+    failed = {reason.gate for reason in evaluation.reasons}
     return "machine" in failed and failed <= DISTURBED
 
 
@@ -256,35 +261,35 @@ def still_filling(facts: Measurement) -> float | None:
     where that is so much longer than the warm-up that the queue was still filling for a part of the window. Then those
     requests that ended are the early and lucky ones, and quantiles of their latencies are too low, however right the
     throughput is. None where latencies can be quoted."""
-    ended = facts.requests + facts.failures
-    if facts.cell.load.users is None or not ended:
+    ends = facts.requests + facts.failures
+    if facts.cell.load.users is None or not ends:
         return None
-    waited = facts.cell.load.users * facts.window_seconds / ended
-    return waited if waited - facts.warmup_seconds > FILLING_SHARE * facts.window_seconds else None
+    wait = facts.cell.load.users * facts.window_seconds / ends
+    return wait if wait - facts.warmup_seconds > FILLING_SHARE * facts.window_seconds else None
 
 
-def notes(facts: Measurement) -> list[str]:
-    """What a reader should know although no gate failed."""
-    found = []
-    if facts.placement.note:
-        found.append(facts.placement.note)
-    found.extend(f"{name}: {sentence}" for name, sentence in facts.server.declared_limits.items())
+def notes(facts: Measurement) -> list[Note]:
+    """Remarks that a reader should know although no gate failed."""
+    remarks = [] if facts.placement.note is None else [Note(message=facts.placement.note)]
+    remarks += [Note(message=f"{name}: {limit}") for name, limit in facts.server.declared_limits.items()]
     service = facts.latency_ms.p50
     if service and facts.window_seconds * 1000 < SERVICE_TIMES * service:
         times = facts.window_seconds * 1000 / service
-        found.append(
-            f"the window holds {times:.0f} service times of {service:,.0f} ms: the throughput may be off by "
-            f"{1 / times:.0%}; a longer --duration narrows that"
+        message = f"the window holds {times:.0f} service times of {service:,.0f} ms: the throughput may be off by "
+        seconds = math.ceil(SERVICE_TIMES * service / 1000)
+        longer = Remedy(kind="duration", direction="raise", value=seconds)
+        remarks.append(Note(message=f"{message}{1 / times:.0%}", remedies=[longer]))
+    wait = still_filling(facts)
+    if wait is not None:
+        message = (
+            f"each of {facts.cell.load.users:,} users waits {wait:,.1f} s on average, after a warm-up of "
+            f"{facts.warmup_seconds:g} s: the queue was still filling, so latencies are too low and not compared"
         )
-    waited = still_filling(facts)
-    if waited is not None:
-        found.append(
-            f"each of {facts.cell.load.users:,} users waits {waited:,.1f} s on average, after a warm-up of "
-            f"{facts.warmup_seconds:g} s: the queue was still filling, so latencies are too low and not compared; "
-            "a longer --warmup mends that"
-        )
+        longer = Remedy(kind="warm-up", direction="raise", value=math.ceil(wait))
+        remarks.append(Note(message=message, remedies=[longer]))
     if facts.database and not facts.database.pooled:
-        found.append("every request opened database connections of its own: its event loop lives for one request only")
+        message = "every request opened database connections of its own: its event loop lives for one request only"
+        remarks.append(Note(message=message))
     if facts.server.stopped == "killed":
-        found.append("the server did not stop when asked and was killed")
-    return found
+        remarks.append(Note(message="the server did not stop when asked and was killed"))
+    return remarks

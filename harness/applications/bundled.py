@@ -1,4 +1,4 @@
-"""A workload of ours on a mount."""
+"""A served application of ours: a workload on a framework's mount."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from harness.model.load import Feed, Placeholder, RequestMix, RequestTemplate
 from harness.model.measurement import Waits
 from harness.model.variant import Interface
 
-DRAWN = "{drawn}"
+MARK = "{drawn}"
+"""Stands in a path where the drawn value goes, until the path is cut there."""
 OK = (200,)
 
 
@@ -29,36 +30,36 @@ class ServedWorkload:
 
     @property
     def name(self) -> str:
-        """Framework and workload."""
+        """Framework and workload, such as `fastapi/sleep`."""
         return f"{self.application.framework}/{self.workload.name}"
 
     @property
     def distributions(self) -> tuple[str, ...]:
-        """Of the framework and of the workload."""
+        """Distributions of the framework and of the workload."""
         return (*catalogue.FRAMEWORKS[self.application.framework].distributions, *self.workload.distributions)
 
     @property
     def connections(self) -> int:
-        """As the workload says."""
+        """Connections to the shop's database that one request uses at a time."""
         return self.workload.connections
 
     @property
     def pooled(self) -> bool:
-        """Not where an event loop lives for one request only."""
+        """Whether connections come from a pool: not where an event loop lives for one request only."""
         return catalogue.FRAMEWORKS[self.application.framework].shares_pools(self.application.style)
 
     @property
     def known_seconds(self) -> float:
-        """As far as its parameters tell."""
+        """Seconds that one request waits by itself, as far as its parameters tell."""
         return self.workload.work(**self.application.params).known_seconds
 
     @property
     def plain(self) -> bool:
-        """Unless a parameter is drawn for each request."""
+        """Whether all requests are alike: unless a parameter is drawn for each."""
         return self.workload.drawn(self.application.params) is None
 
     def waits(self, interface: Interface) -> Waits:
-        """By what workload and style say."""
+        """How long a request waits, and what it occupies meanwhile, by workload and style."""
         work = self.workload.work(**self.application.params)
         style = STYLES[self.application.style]
         slot = "thread" if interface == "wsgi" else style.slot
@@ -69,7 +70,7 @@ class ServedWorkload:
         return Waits(total_seconds=total, occupied_seconds=work.blocked_seconds if lets_go else total, slot=slot)
 
     def serving(self) -> Serving:
-        """The mount's factory, told which endpoint to make."""
+        """The mount's factory, which makes one endpoint."""
         return Serving(
             target=catalogue.FRAMEWORKS[self.application.framework].target,
             factory=True,
@@ -78,31 +79,32 @@ class ServedWorkload:
         )
 
     def before_visit(self) -> Hook | None:
-        """Nothing."""
+        """None: a workload has no command."""
         return None
 
     def probes(self) -> list[Probe]:
-        """The route, with the default of a parameter that is drawn."""
+        """One request of the route, with the default of a parameter that is drawn."""
         path = self.application.with_params(self._params()).path
         return [Probe(name=path, method="GET", path=path, statuses=OK)]
 
     def request_mix(self, database: Database | None, bodies: list[str]) -> RequestMix:
-        """The route, with another row for each request where a parameter is drawn."""
+        """Requests of the route, with another row for each where a parameter is drawn."""
         parameter = self.workload.drawn(self.application.params)
         name = self.application.path
         if parameter is None:
             return RequestMix(templates=(RequestTemplate(name=name, path=(name,), statuses=OK, expected=bodies[0]),))
         assert database is not None
         assert parameter.drawn_from is not None
-        params = self.application.params | {parameter.name: DRAWN}
-        before, after = self.application.with_params(params).path.split(DRAWN)
+        params = self.application.params | {parameter.name: MARK}
+        before, after = self.application.with_params(params).path.split(MARK)
         return RequestMix(
             templates=(RequestTemplate(name=name, path=(before, Placeholder(parameter.name), after), statuses=OK),),
             feeds={parameter.name: Feed(count=database.rows[parameter.drawn_from])},
         )
 
     def wrong(self, kind: int, body: str, mix: RequestMix | None = None, iteration: int | None = None) -> str | None:
-        """By the workload's own check. Where all requests have the same answer, it must be worth measuring too."""
+        """The fault of an answer by the workload's own check, None when it is right. Where all requests have the same
+        answer, it must be worth measuring too."""
         try:
             answer = json.loads(body)
         except ValueError:
@@ -115,7 +117,7 @@ class ServedWorkload:
         return wrong or (self.workload.trivial(answer) if number is None else None)
 
     def _params(self, drawn: int | None = None) -> dict[str, Value]:
-        """As one request has them: with the drawn number, or the default in its place."""
+        """Parameters of one request: with the drawn number, or the default in its place."""
         params, parameter = self.application.params, self.workload.drawn(self.application.params)
         if parameter is None:
             return params

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-PASSED_OVER = frozenset({"node_modules", "site-packages", "tests", "test", "docs", "build", "dist", "results"})
+IGNORED = frozenset({"node_modules", "site-packages", "tests", "test", "docs", "build", "dist", "results"})
 MOST_FILES = 5000
 CLASSES = {"FastAPI": 0, "Flask": 0, "Starlette": 0, "Litestar": 0, "Quart": 0, "Sanic": 1, "Falcon": 1}
 """Calls whose result is an application → how late they are preferred."""
 GETTERS = {"get_asgi_application": 0, "get_wsgi_application": 1}
-"""The same of Django."""
+"""Functions of Django whose result is an application → how late they are preferred."""
 FACTORIES = ("create_app", "make_app", "get_app", "build_app")
 
 
@@ -30,16 +30,16 @@ class DetectedApplication:
 
 def detect_applications(root: Path) -> Iterator[DetectedApplication]:
     """Every application object below a folder, by reading files without running them."""
-    seen = 0
+    count = 0
     for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in PASSED_OVER)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in IGNORED)
         if "pyvenv.cfg" in files:
             folders.clear()
             continue
         for name in sorted(files):
             if name.endswith(".py") and not name.startswith("test_") and name != "conftest.py":
-                seen += 1
-                if seen > MOST_FILES:
+                count += 1
+                if count > MOST_FILES:
                     return
                 yield from _in_file(Path(folder) / name, root)
 
@@ -54,10 +54,10 @@ def _in_file(path: Path, root: Path) -> Iterator[DetectedApplication]:
     for node in tree.body:
         match node:
             case (
-                ast.Assign(targets=[ast.Name(id=name), *_], value=ast.Call(func=called))
-                | ast.AnnAssign(target=ast.Name(id=name), value=ast.Call(func=called))
+                ast.Assign(targets=[ast.Name(id=name), *_], value=ast.Call(func=function))
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.Call(func=function))
             ):
-                doubt = {**CLASSES, **GETTERS}.get(_last_name(called))
+                doubt = {**CLASSES, **GETTERS}.get(_last_name(function))
                 factory = False
             case ast.FunctionDef(name=name) if name in FACTORIES and not _needs_arguments(node):
                 doubt, factory = 2, True
@@ -69,10 +69,10 @@ def _in_file(path: Path, root: Path) -> Iterator[DetectedApplication]:
             )
 
 
-def _last_name(called: ast.expr) -> str:
-    if isinstance(called, ast.Attribute):
-        return called.attr
-    return called.id if isinstance(called, ast.Name) else ""
+def _last_name(function: ast.expr) -> str:
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
 
 
 def _needs_arguments(function: ast.FunctionDef) -> bool:

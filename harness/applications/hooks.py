@@ -14,7 +14,7 @@ from harness.errors import TargetError
 from harness.host.processes import Supervisor
 
 HOOK_SECONDS = 600.0
-"""How long a command may take."""
+"""The longest time that a command may take."""
 SHELL = "/bin/sh"
 
 
@@ -22,24 +22,25 @@ SHELL = "/bin/sh"
 def around(applications: Iterable[PreparedApplication]) -> Iterator[None]:
     """Run the commands of all applications before and after the block, the latter however it ends; each command once,
     those at the end in reverse order."""
-    framed = list(applications)
+    everyone = list(applications)
     with ExitStack() as stack:
-        for hook in _distinct(each.teardown for each in framed):
-            stack.callback(alone, hook)
-        for hook in _distinct(each.setup for each in framed):
-            alone(hook)
+        for hook in distinct(each.teardown for each in everyone):
+            stack.callback(run_alone, hook)
+        for hook in distinct(each.setup for each in everyone):
+            run_alone(hook)
         yield
 
 
-def _distinct(hooks: Iterable[Hook | None]) -> list[Hook]:
-    found: list[Hook] = []
+def distinct(hooks: Iterable[Hook | None]) -> list[Hook]:
+    """Each command once, in the order of first appearance."""
+    unique: list[Hook] = []
     for hook in hooks:
-        if hook is not None and hook not in found:
-            found.append(hook)
-    return found
+        if hook is not None and hook not in unique:
+            unique.append(hook)
+    return unique
 
 
-def alone(hook: Hook) -> None:
+def run_alone(hook: Hook) -> None:
     """Run a command under a supervisor of its own."""
     with Supervisor() as supervisor:
         run(hook, supervisor)
@@ -50,8 +51,8 @@ def run(hook: Hook, supervisor: Supervisor) -> None:
     log = supervisor.folder / f"hook-{time.monotonic_ns()}.log"
     child = supervisor.start(
         (SHELL, "-c", hook.command),
-        env={**interpreters.clean(), **hook.environment},
-        cwd=hook.folder,
+        env={**interpreters.clean(), **hook.context.environment},
+        cwd=hook.context.folder,
         log=log,
     )
     try:
@@ -66,6 +67,6 @@ def run(hook: Hook, supervisor: Supervisor) -> None:
     if code != 0:
         raise TargetError(
             f"{hook.option} {hook.command!r} ended with exit code {code}",
-            cure=f"run it by hand in {hook.folder}; what it printed last is below",
+            cure=f"run it by hand in {hook.context.folder}; what it printed last is below",
             detail=child.log_tail(),
         )

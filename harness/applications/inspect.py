@@ -1,27 +1,49 @@
-"""Looks at an application by importing it in its own environment."""
+"""Inspects an application by importing it in its own environment."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from harness import injected
+from harness.applications.served import ProcessContext
 from harness.environments import interpreters
 from harness.errors import TargetError, UsageError
 from harness.host.processes import Supervisor
+from harness.model import Value
 from harness.model.plan import ApplicationPlan
+from harness.model.variant import Interface
 
 PROBE_SECONDS = 120.0
+"""The longest time that importing may take."""
 
 
-def inspect_application(
-    plan: ApplicationPlan, python: str | None, environment: Mapping[str, str], folder: Path
-) -> dict[str, Any]:
-    """What the application is, by importing it in its environment. TargetError where that fails."""
+class InspectedApplication(Value):
+    """An application as its environment sees it."""
+
+    interface: Interface | None
+    """None where its signature tells none."""
+    framework: str | None
+    """Distribution of its class with the version, such as `fastapi 0.121.0`."""
+    routes: list[str]
+    """Paths that a GET can be sent to as they are."""
+    kind: str
+    """Name of its class, with the module."""
+
+
+class _Failure(Value):
+    error: str
+    traceback: str
+
+
+_RESULT: TypeAdapter[InspectedApplication | _Failure] = TypeAdapter(InspectedApplication | _Failure)
+
+
+def inspect_application(plan: ApplicationPlan, python: str | None, context: ProcessContext) -> InspectedApplication:
+    """Import the application in the environment of the interpreter `python` and look at it. TargetError where that
+    fails, UsageError where no server can call it."""
     interpreter = interpreters.inspect(python).executable
     with Supervisor() as supervisor:
         result = supervisor.folder / "probe.json"
@@ -29,10 +51,12 @@ def inspect_application(
             (interpreter, str(injected.PROBE), plan.app, "factory" if plan.factory else "plain", str(result)),
             env={
                 **interpreters.clean(),
-                **environment,
-                "PYTHONPATH": os.pathsep.join(filter(None, (str(folder), environment.get("PYTHONPATH", "")))),
+                **context.environment,
+                "PYTHONPATH": os.pathsep.join(
+                    filter(None, (str(context.folder), context.environment.get("PYTHONPATH", "")))
+                ),
             },
-            cwd=folder,
+            cwd=context.folder,
             log=supervisor.folder / "probe.log",
         )
         try:
@@ -49,17 +73,17 @@ def inspect_application(
                 cure="see what it printed below",
                 detail=child.log_tail(),
             )
-        found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
-    if "error" in found:
+        inspected = _RESULT.validate_json(result.read_bytes())
+    if isinstance(inspected, _Failure):
         raise TargetError(
-            f"{plan.app} cannot be imported: {found['error']}",
-            cure=f"modules are looked for in {folder} and in the environment of {interpreter}; see --app-dir, --python "
-            "and --factory",
-            detail=found["traceback"],
+            f"{plan.app} cannot be imported: {inspected.error}",
+            cure=f"modules are looked for in {context.folder} and in the environment of {interpreter}; see --app-dir, "
+            "--python and --factory",
+            detail=inspected.traceback,
         )
-    if plan.interface is None and found["interface"] is None:
+    if plan.interface is None and inspected.interface is None:
         raise UsageError(
-            f"{plan.app} is a {found['kind']}, which looks neither like ASGI nor like WSGI",
+            f"{plan.app} is a {inspected.kind}, which looks neither like ASGI nor like WSGI",
             cure="name the application itself, add --factory if it is made by a function, or say --interface asgi|wsgi",
         )
-    return found
+    return inspected

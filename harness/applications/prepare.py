@@ -1,4 +1,4 @@
-"""From a description of a user's application to one that is ready to be measured."""
+"""Prepares a user's application from its description, so that it can be measured."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 from harness.applications.inspect import inspect_application
 from harness.applications.prepared import PreparedApplication
-from harness.applications.requests import located, request_source
+from harness.applications.requests import locate, request_source
 from harness.applications.secrets import secret_values
-from harness.applications.served import Hook
+from harness.applications.served import Hook, ProcessContext
 from harness.applications.user import ServedUserApplication
 from harness.errors import UsageError
 from harness.model.application import UserApplication
@@ -23,8 +23,12 @@ from harness.model.quantities import parse_duration
 def prepare_application(
     plan: ApplicationPlan, python: str | None, pairs: Mapping[str, str], base: Path = Path()
 ) -> PreparedApplication:
-    """Read what is sent, look at the application in its environment, and gather everything."""
-    folder = located(base, plan.app_dir or ".").resolve()
+    """Inspect the application in its environment, read its requests, and make everything ready that measuring needs.
+
+    `python`: interpreter, over that of the plan; `pairs`: environment variables; `base`: the folder that paths of the
+    plan are from. UsageError where something of the plan cannot be, TargetError where the application does not import.
+    """
+    folder = locate(base, plan.app_dir or ".").resolve()
     if not folder.is_dir():
         raise UsageError(f"--app-dir {plan.app_dir}: no such folder", cure="give the folder of the application")
     lacking = [name for name in plan.env if name not in pairs]
@@ -34,10 +38,9 @@ def prepare_application(
         )
     executable = python or plan.python
     variables = _env_file(base, plan.env_file) | dict(pairs)
-    environment = _environment(executable, variables)
-    seen = inspect_application(plan, executable, environment, folder)
-    source = request_source(plan, base, seen["routes"])
-    surroundings = {**os.environ, **variables}
+    context = ProcessContext(environment=_environment(executable, variables), folder=folder)
+    inspected = inspect_application(plan, executable, context)
+    source = request_source(plan, base, inspected.routes)
     application = UserApplication(
         target=plan.app,
         factory=plan.factory,
@@ -50,33 +53,34 @@ def prepare_application(
         application=application,
         requests=source.requests,
         values=source.values,
-        variables=surroundings,
-        environment=environment,
-        folder=folder,
+        variables={**os.environ, **variables},
+        context=context,
         script=source.script,
-        hook=plan.before_visit,
+        hook=_hook("--before-visit", plan.before_visit, context),
     )
-    served.request_mix(None, ["" for _ in source.requests])  # names that are not known are told now
+    served.request_mix(None, ["" for _ in source.requests])  # raises where a name is not known
+    interface = plan.interface or inspected.interface
+    assert interface is not None
     return PreparedApplication(
         served=served,
-        interface=plan.interface or seen["interface"],
+        interface=interface,
         python=executable,
-        setup=_hook("--setup", plan.setup, environment, folder),
-        teardown=_hook("--teardown", plan.teardown, environment, folder),
-        secrets=secret_values(variables, surroundings, source.requests),
+        setup=_hook("--setup", plan.setup, context),
+        teardown=_hook("--teardown", plan.teardown, context),
+        secrets=secret_values(variables, source.requests),
     )
 
 
-def _folder_name(given: str | None) -> str | None:
-    """How a folder is called in results, which hold no path of one machine."""
-    path = None if given is None else Path(given).expanduser()
-    return path.name if path is not None and path.is_absolute() else given
+def _folder_name(folder: str | None) -> str | None:
+    """A folder's name in results, which hold no path of one machine."""
+    path = None if folder is None else Path(folder).expanduser()
+    return path.name if path is not None and path.is_absolute() else folder
 
 
 def _env_file(base: Path, name: str | None) -> dict[str, str]:
     if name is None:
         return {}
-    path = located(base, name)
+    path = locate(base, name)
     if not path.is_file():
         raise UsageError(f"--env-file {name}: no such file", cure="give a file with NAME=VALUE lines")
     from dotenv import dotenv_values
@@ -85,15 +89,13 @@ def _env_file(base: Path, name: str | None) -> dict[str, str]:
 
 
 def _environment(python: str | None, variables: Mapping[str, str]) -> dict[str, str]:
-    """As in an activated virtual environment, with the application's database and variables."""
-    found = sys.executable if python is None else shutil.which(os.path.expanduser(python)) or python
-    folder = str(Path(found).absolute().parent)
+    """Environment variables as in an activated virtual environment, with the application's database and its own."""
+    interpreter = sys.executable if python is None else shutil.which(os.path.expanduser(python)) or python
+    folder = str(Path(interpreter).absolute().parent)
     kept = {name: os.environ[name] for name in ("DATABASE_URL",) if name in os.environ}
     path = os.pathsep.join(filter(None, (folder, os.environ.get("PATH", os.defpath))))
     return {**kept, "PATH": path, **variables}
 
 
-def _hook(option: str, command: str | None, environment: Mapping[str, str], folder: Path) -> Hook | None:
-    if command is None:
-        return None
-    return Hook(option=option, command=command, environment=environment, folder=folder)
+def _hook(option: str, command: str | None, context: ProcessContext) -> Hook | None:
+    return None if command is None else Hook(option=option, command=command, context=context)

@@ -18,8 +18,8 @@ class PreparedApplication:
     python: str | None
     """Interpreter of its environment; None: the harness' own."""
     setup: Hook | None
-    """The user's command before everything."""
+    """The user's command before all measurements."""
     teardown: Hook | None
-    """The user's command at the end, whatever happened."""
+    """The user's command after all measurements, whatever happened."""
     secrets: frozenset[str]
     """Values that must not reach a result."""

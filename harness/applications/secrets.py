@@ -1,4 +1,4 @@
-"""Which values must not reach a result."""
+"""The values that must not reach a result."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ LEAST_SECRET = 6
 
 
 def secret_values(
-    variables: Mapping[str, str], surroundings: Mapping[str, str], requests: Sequence[AppRequest]
+    variables: Mapping[str, str], requests: Sequence[AppRequest], surroundings: Mapping[str, str] = os.environ
 ) -> frozenset[str]:
-    """Values of the application's variables, of those that its requests use, and of what sounds like a secret among the
-    `surroundings` of the harness."""
+    """Values of the application's `variables`, and of those of the harness' own `surroundings` that its requests use or
+    that sound like a secret."""
     text = json.dumps([each.model_dump(mode="json", by_alias=True) for each in requests])
-    used = set(VARIABLE.findall(text))
-    named = {name for name in os.environ if SECRET_NAME.search(name)}
-    values = [*variables.values(), *(surroundings[name] for name in used | named if name in surroundings)]
+    names = {*VARIABLE.findall(text), *filter(SECRET_NAME.search, surroundings)} - variables.keys()
+    values = [*variables.values(), *(surroundings[name] for name in names if name in surroundings)]
     return frozenset(value for value in values if len(value) >= LEAST_SECRET)

@@ -1,4 +1,4 @@
-"""The seam between a measurement and what is served: how it is loaded, what is requested, which answers are right."""
+"""The protocol of served applications: how a server loads one, which requests it gets, which answers are right."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from harness.model.variant import Interface
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Serving:
-    """How a server's process comes to the application."""
+    """How a server's process imports the application."""
 
     target: str
     """`module:object`"""
     factory: bool
-    """The object is called for the application."""
+    """Whether the object is a function that makes the application."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Variables for the server."""
+    """Environment variables for the server."""
     links: Mapping[str, Path] = field(default_factory=dict)
-    """Name → what is linked by it into the folder that comes first on the import path."""
+    """Name → file or folder that is linked by it into the folder that comes first on the import path."""
     folder: Path | None = None
-    """Where the server runs, which is on its import path too; None: a private folder."""
+    """The server's working folder, which is on its import path too; None: a private one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,19 +39,19 @@ class Probe:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str | None = None
     statuses: tuple[int, ...] | None = None
-    """Right ones; None: all from 200 to 299."""
+    """Right statuses; None: all from 200 to 299."""
 
 
 class ServedApplication(Protocol):
-    """What is served."""
+    """An application that a server can serve and a generator can load."""
 
     @property
     def name(self) -> str:
-        """What to call it in a sentence."""
+        """The application in a sentence."""
 
     @property
     def distributions(self) -> tuple[str, ...]:
-        """What the server's environment needs for it."""
+        """Distributions that the server's environment must have installed."""
 
     @property
     def connections(self) -> int:
@@ -59,42 +59,48 @@ class ServedApplication(Protocol):
 
     @property
     def pooled(self) -> bool:
-        """Whether they come from a pool."""
+        """Whether connections to the database come from a pool."""
 
     @property
     def known_seconds(self) -> float:
-        """How long one request waits by itself, as far as that is known."""
+        """Seconds that one request waits by itself, as far as they are declared; 0 where nothing is."""
 
     @property
     def plain(self) -> bool:
-        """Whether it is requested by one GET, the same all the time."""
+        """Whether all requests are one GET that is always the same."""
 
     def waits(self, interface: Interface) -> Waits:
         """How long a request waits, and what it occupies meanwhile."""
 
     def serving(self) -> Serving:
-        """How a server comes to it."""
+        """How a server's process imports the application."""
 
     def before_visit(self) -> Hook | None:
-        """What is to be run before each measurement."""
+        """The user's command before each measurement; None where there is none."""
 
     def probes(self) -> list[Probe]:
-        """A request of each kind."""
+        """A request of each kind, by which its answer is verified before the load."""
 
     def request_mix(self, database: Database | None, bodies: list[str]) -> RequestMix:
-        """What users send; `bodies`: the verified answer of each kind."""
+        """The requests that the generator sends; `bodies`: the verified answer of each kind."""
 
     def wrong(self, kind: int, body: str, mix: RequestMix | None = None, iteration: int | None = None) -> str | None:
-        """What is wrong with an answer of a kind; None when it is right. Without `mix` it is that of a probe."""
+        """The fault of an answer of a kind; None when it is right. Without `mix` it is the answer to a probe."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProcessContext:
+    """Environment variables and working folder of an application's processes: its server, its import, its hooks."""
+
+    environment: Mapping[str, str]
+    folder: Path
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hook:
-    """A command of the user's."""
+    """A shell command of the user's."""
 
     option: str
-    """By which it was given."""
+    """The option that sets it, for messages."""
     command: str
-    """For a shell."""
-    environment: Mapping[str, str]
-    folder: Path
+    context: ProcessContext

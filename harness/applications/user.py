@@ -1,16 +1,16 @@
-"""An application of the user's: what is sent to it, and which answers are right."""
+"""A served application of the user's: its requests, and which answers are right."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
-from harness.applications.served import Hook, Probe, Serving
+from harness.applications.served import Hook, Probe, ProcessContext, Serving
 from harness.errors import UsageError
 from harness.model.application import UserApplication
 from harness.model.database import Database
@@ -20,55 +20,50 @@ from harness.model.requests import PLACE, AppRequest, Drawn, Expectation
 from harness.model.variant import Interface
 
 PARTS = re.compile(r'"\{(?P<whole>[A-Za-z_]\w*)\}"|\$\{(?P<variable>[A-Za-z_]\w*)\}|\{(?P<inner>[A-Za-z_]\w*)\}')
-"""Of a text: a JSON string that is nothing but a drawn value, a variable, a drawn value."""
-
-
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """How a value is written where it goes."""
-
-    name: str
-    inner: Callable[[Drawn], str]
-    whole: Callable[[Drawn], str] | None = None
-    """In the place of a whole JSON string; None: the quotes are no part of the value's place."""
+"""Parts of a text that are replaced: a JSON string that is nothing but a drawn value, a variable, a drawn value."""
+Encoding = Literal["path", "plain", "json"]
+"""How a value is written where it goes."""
 
 
 def _escaped(value: Drawn) -> str:
     return json.dumps(str(value))[1:-1]
 
 
-PATH = Encoding("path", lambda value: quote(str(value), safe=""))
-PLAIN = Encoding("plain", str)
-JSON = Encoding("json", _escaped, json.dumps)
+ENCODE: Mapping[tuple[Encoding, bool], Callable[[Drawn], str]] = {
+    ("path", False): lambda value: quote(str(value), safe=""),
+    ("plain", False): str,
+    ("json", False): _escaped,
+    ("json", True): json.dumps,
+}
+"""Encoding, and whether a whole JSON string is replaced with its quotes → text of a value."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServedUserApplication:
-    """A user's application with its requests; values are at hand, variables known."""
+    """A user's application with its requests, and the values and variables that these need."""
 
     application: UserApplication
     requests: Sequence[AppRequest]
     values: Mapping[str, Sequence[Drawn]]
     variables: Mapping[str, str]
-    """What `${NAME}` stands for."""
-    environment: Mapping[str, str]
-    """For the server and the hooks."""
-    folder: Path
+    """NAME → text in the place of `${NAME}`."""
+    context: ProcessContext
     script: Path | None = None
-    hook: str | None = None
-    """Shell command before each measurement."""
+    """A k6 script of the user's, which sends in the place of `requests`."""
+    hook: Hook | None = None
+    """Command before each measurement."""
     connections: int = field(default=0, init=False)
     pooled: bool = field(default=True, init=False)
     distributions: tuple[str, ...] = field(default=(), init=False)
 
     @property
     def name(self) -> str:
-        """Where it is."""
+        """The application as `module:object`."""
         return self.application.target
 
     @property
     def known_seconds(self) -> float:
-        """As declared."""
+        """Seconds that one request waits by itself, as declared; 0 where nothing is."""
         return self.application.wait_seconds or 0.0
 
     @property
@@ -81,52 +76,53 @@ class ServedUserApplication:
         return only.method == "GET" and bare and not PLACE.search(only.path) and only.expect == Expectation()
 
     def waits(self, interface: Interface) -> Waits:
-        """As declared: awaited under ASGI, in a thread under WSGI."""
+        """The declared wait: awaited under ASGI, in a thread under WSGI."""
         wait = self.application.wait_seconds
         if interface == "wsgi":
             return Waits(total_seconds=wait, occupied_seconds=wait, slot="thread")
         return Waits(total_seconds=wait, occupied_seconds=None if wait is None else 0.0, slot="event loop")
 
     def serving(self) -> Serving:
-        """In its own folder, with its own variables."""
+        """How a server imports it: in its own folder, with its own variables."""
         return Serving(
             target=self.application.target,
             factory=self.application.factory,
-            environment=self.environment,
-            folder=self.folder,
+            environment=self.context.environment,
+            folder=self.context.folder,
         )
 
     def before_visit(self) -> Hook | None:
-        """The user's command."""
-        if self.hook is None:
-            return None
-        return Hook(option="--before-visit", command=self.hook, environment=self.environment, folder=self.folder)
+        """The user's command before each measurement; None where there is none."""
+        return self.hook
 
     def probes(self) -> list[Probe]:
-        """One request of each kind, with the values of the first row. A script's are not known."""
+        """One request of each kind, with the values of the first row; none of a script, whose requests are not
+        known."""
         if self.script is not None:
             return []
-        feeds = self._draws()
+        templates = [self._template(request) for request in self.requests]
+        feeds = self._feeds(templates)
         return [
             Probe(
-                name=kind.name,
-                method=kind.method,
-                path=filled(kind.path, feeds, 0),
-                headers={name: filled(value, feeds, 0) for name, value in kind.headers.items()},
-                body=None if kind.body is None else filled(kind.body, feeds, 0),
-                statuses=kind.statuses,
+                name=template.name,
+                method=template.method,
+                path=render(template.path, feeds, 0),
+                headers={name: render(value, feeds, 0) for name, value in template.headers.items()},
+                body=None if template.body is None else render(template.body, feeds, 0),
+                statuses=template.statuses,
             )
-            for kind in self._kinds()
+            for template in templates
         ]
 
     def request_mix(self, database: Database | None, bodies: list[str]) -> RequestMix:
-        """All kinds of requests, or the script."""
+        """Templates of all kinds of requests, or the script. UsageError where a value or a variable is not known."""
         if self.script is not None:
             return RequestMix(templates=(RequestTemplate(name=self.script.name, path=("/",)),), script=str(self.script))
-        return RequestMix(templates=tuple(self._kinds(bodies)), feeds=self._draws())
+        templates = tuple(map(self._template, self.requests, bodies))
+        return RequestMix(templates=templates, feeds=self._feeds(templates))
 
     def wrong(self, kind: int, body: str, mix: RequestMix | None = None, iteration: int | None = None) -> str | None:
-        """By what the request expects."""
+        """The fault of an answer by what its request expects; None when it is right."""
         expect = self.requests[kind].expect
         size = len(body.encode())
         if expect.min_bytes is not None and size < expect.min_bytes:
@@ -142,7 +138,7 @@ class ServedUserApplication:
         return next(differences(self._expected(expect.subset, iteration or 0), answer), None)
 
     def _expected(self, part: Any, iteration: int) -> Any:
-        """What is expected of one request, with its drawn values."""
+        """Expected JSON of the answer to one request, with its drawn values."""
         if isinstance(part, dict):
             return {key: self._expected(value, iteration) for key, value in part.items()}
         if isinstance(part, list):
@@ -153,61 +149,55 @@ class ServedUserApplication:
         if place and place[1] in self.values:
             return self._drawn(place[1], iteration)
         return PLACE.sub(
-            lambda found: str(self._drawn(found[1], iteration)) if found[1] in self.values else found[0], part
+            lambda match: str(self._drawn(match[1], iteration)) if match[1] in self.values else match[0], part
         )
 
     def _drawn(self, name: str, iteration: int) -> Drawn:
         values = self.values[name]
         return values[Feed(count=len(values)).row(iteration)]
 
-    def _kinds(self, bodies: Sequence[str] | None = None) -> list[RequestTemplate]:
-        return [
-            self._kind(request, None if bodies is None else bodies[place])
-            for place, request in enumerate(self.requests)
-        ]
-
-    def _kind(self, request: AppRequest, body: str | None) -> RequestTemplate:
-        headers = {name: self._template(value, PLAIN) for name, value in request.headers.items()}
-        sent: Template | None = None
+    def _template(self, request: AppRequest, body: str | None = None) -> RequestTemplate:
+        headers = {name: self._text(value, "plain") for name, value in request.headers.items()}
+        payload: Template | None = None
         if request.payload is not None:
-            sent = self._template(json.dumps(request.payload), JSON)
+            payload = self._text(json.dumps(request.payload), "json")
             if not any(name.lower() == "content-type" for name in headers):
                 headers["Content-Type"] = ("application/json",)
         elif request.body is not None:
-            sent = self._template(request.body, PLAIN)
+            payload = self._text(request.body, "plain")
         return RequestTemplate(
             name=request.label,
-            path=self._template(request.path, PATH),
+            path=self._text(request.path, "path"),
             method=request.method,
             headers=headers,
-            body=sent,
+            body=payload,
             weight=request.weight,
             statuses=None if request.expect.status is None else tuple(request.expect.status),
             checks_body=request.expect.looks,
             expected=body,
         )
 
-    def _template(self, text: str, encoding: Encoding) -> Template:
-        """A text with variables in place and holes for what is drawn; UsageError where a name is not known."""
-        found: list[str | Placeholder] = []
+    def _text(self, text: str, encoding: Encoding) -> Template:
+        """A text with variables in place and placeholders for drawn values; UsageError where a name is not known."""
+        parts: list[str | Placeholder] = []
         end = 0
-        for place in PARTS.finditer(text):
-            start, stop = place.span()
-            name = place["whole"] or place["inner"]
-            if place["variable"] is not None:
-                part: str | Placeholder = encoding.inner(self._variable(place["variable"]))
+        for match in PARTS.finditer(text):
+            start, stop = match.span()
+            if match["variable"] is not None:
+                part: str | Placeholder = ENCODE[encoding, False](self._variable(match["variable"]))
             else:
+                name = match["whole"] or match["inner"]
                 if name not in self.values:
                     raise UsageError(
                         f"{{{name}}} in the requests has no values", cure=f"give some: [values] {name} = [1, 2, 3]"
                     )
-                whole = place["whole"] is not None and encoding.whole is not None
-                if place["whole"] is not None and not whole:
+                whole = match["whole"] is not None and (encoding, True) in ENCODE
+                if match["whole"] is not None and not whole:
                     start, stop = start + 1, stop - 1
-                part = Placeholder(f"{name}:{encoding.name}{'-whole' if whole else ''}")
-            found += [text[end:start], part]
+                part = Placeholder(name, encoding, whole)
+            parts += [text[end:start], part]
             end = stop
-        return tuple(part for part in (*found, text[end:]) if part != "")
+        return tuple(part for part in (*parts, text[end:]) if part != "")
 
     def _variable(self, name: str) -> str:
         if name not in self.variables:
@@ -217,41 +207,32 @@ class ServedUserApplication:
             )
         return self.variables[name]
 
-    def _draws(self) -> dict[str, Feed]:
-        """For each value and way to write it; only what is used."""
-        used = {
-            part.feed
-            for kind in self._kinds()
-            for text in (kind.path, kind.body or (), *kind.headers.values())
-            for part in text
-            if isinstance(part, Placeholder)
-        }
-        found = {}
-        for key in sorted(used):
-            name, _, written = key.rpartition(":")
-            values = self.values[name]
-            encoding = {each.name: each for each in (PATH, PLAIN, JSON)}[written.removesuffix("-whole")]
-            write = encoding.whole if written.endswith("-whole") else encoding.inner
-            assert write is not None
-            found[key] = Feed(count=len(values), texts=tuple(map(write, values)))
-        return found
+    def _feeds(self, templates: Iterable[RequestTemplate]) -> dict[str, Feed]:
+        """A feed for each value and each way in which it is written."""
+        feeds = {}
+        for part in (part for template in templates for part in template.parts):
+            if isinstance(part, Placeholder) and part.encoding:
+                texts = tuple(map(ENCODE[part.encoding, part.whole], self.values[part.name]))
+                feeds[part.feed] = Feed(count=len(texts), texts=texts)
+        return feeds
 
 
-def filled(template: Template, feeds: Mapping[str, Feed], iteration: int) -> str:
-    """A template's text for a request."""
+def render(template: Template, feeds: Mapping[str, Feed], iteration: int) -> str:
+    """The text of a template for the request with this number."""
 
     def text(part: str | Placeholder) -> str:
         if isinstance(part, str):
             return part
-        draw = feeds[part.feed]
-        row = draw.row(iteration)
-        return str(row + 1) if draw.texts is None else draw.texts[row]
+        feed = feeds[part.feed]
+        row = feed.row(iteration)
+        return str(row + 1) if feed.texts is None else feed.texts[row]
 
     return "".join(map(text, template))
 
 
 def differences(expected: Any, answer: Any, where: str = "") -> Iterator[str]:
-    """Where an answer does not contain what is expected: of tables the named keys, all else equal."""
+    """Sentences about where an answer lacks what is expected: tables must have the named keys, all else must be
+    equal."""
     if isinstance(expected, dict) and isinstance(answer, dict):
         for key, value in expected.items():
             here = f"{where}.{key}" if where else str(key)
@@ -264,10 +245,10 @@ def differences(expected: Any, answer: Any, where: str = "") -> Iterator[str]:
             yield from differences(one, other, f"{where}[{number}]")
     elif expected != answer or isinstance(expected, bool) != isinstance(answer, bool):
         place = f"{where} is" if where else "it is"
-        yield f"{place} {shown(answer)}, expected {shown(expected)}"
+        yield f"{place} {excerpt(answer)}, expected {excerpt(expected)}"
 
 
-def shown(value: Any, most: int = 200) -> str:
+def excerpt(value: Any, most: int = 200) -> str:
     """JSON of a value, not too long for a sentence."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= most else f"{text[:most]}…"

@@ -1,4 +1,4 @@
-"""Which application is measured: that of the options, over that of the project, or a workload of ours."""
+"""Selects the application that is measured: that of the options, over that of the project, or a bundled one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.model.plan import ApplicationPlan
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ApplicationOptions:
-    """Options by which an application is described, as they were given."""
+    """Options of the command line that describe an application."""
 
     app: str | None = None
     app_dir: str | None = None
@@ -35,48 +35,48 @@ class ApplicationOptions:
     teardown: str | None = None
 
     def named(self) -> list[str]:
-        """Options that were given, as they are written."""
+        """Options that are set, as they are written."""
         return [f"--{field.name.replace('_', '-')}" for field in fields(self) if getattr(self, field.name)]
 
     def pairs(self) -> dict[str, str]:
         """Variables of `--env NAME=VALUE`; `--env NAME` takes the value from the surroundings."""
-        found = {}
+        pairs = {}
         for text in self.env or ():
             name, equals, value = text.partition("=")
             if not name or (not equals and name not in os.environ):
                 raise UsageError(f"--env {name}: not NAME=VALUE, and not set here", cure="write it as --env NAME=VALUE")
-            found[name] = value if equals else os.environ[name]
-        return found
+            pairs[name] = value if equals else os.environ[name]
+        return pairs
 
 
 def select_application(
-    options: ApplicationOptions, ours: Sequence[str], python: str | None
+    options: ApplicationOptions, bundled: Sequence[str], python: str | None
 ) -> PreparedApplication | None:
-    """The application that is to be measured, ready. `ours`: options that ask for a workload of ours. None: that is
-    what is measured."""
-    plan = application_plan(options, ours)
+    """The user's application that is to be measured, prepared; None where it is a bundled one. `bundled`: options that
+    ask for one."""
+    plan = application_plan(options, bundled)
     return None if plan is None else prepare_application(plan, python, options.pairs())
 
 
 def resolve_side(
-    spec: CellSpec, options: ApplicationOptions, ours: Sequence[str], python: str | None, folder: str | None
+    spec: CellSpec, options: ApplicationOptions, bundled: Sequence[str], python: str | None, folder: str | None
 ) -> ResolvedCell:
     """One of two cells that are compared: with its own application if its written form or `folder` names one, else that
     of the options or the project. `python`: its interpreter, where the written form names none."""
     if spec.app is not None:
-        app, _, named = spec.app.partition("@")
-        options = dataclasses.replace(options, app=app, app_dir=named or options.app_dir)
+        app, _, app_dir = spec.app.partition("@")
+        options = dataclasses.replace(options, app=app, app_dir=app_dir or options.app_dir)
     if folder is not None:
         options = dataclasses.replace(options, app_dir=folder)
     interpreter = spec.python or python
-    application = select_application(options, ours, interpreter)
+    application = select_application(options, bundled, interpreter)
     return resolve_cell(dataclasses.replace(spec, application=application, python=interpreter))
 
 
 def resolve_pair(
     specs: tuple[CellSpec, CellSpec],
     options: ApplicationOptions,
-    ours: Sequence[str],
+    bundled: Sequence[str],
     *,
     pythons: tuple[str | None, str | None],
     folders: tuple[str | None, str | None],
@@ -88,7 +88,7 @@ def resolve_pair(
         resolve_side(
             dataclasses.replace(spec, python=python, environment=(python or "") if several else ""),
             options,
-            ours,
+            bundled,
             python,
             folder,
         )
@@ -97,16 +97,16 @@ def resolve_pair(
     return first, second
 
 
-def application_plan(options: ApplicationOptions, ours: Sequence[str]) -> ApplicationPlan | None:
-    """The application of the options, else the project's unless a workload of ours is asked for by the options named in
-    `ours`. UsageError where both are asked for; None: a workload of ours."""
-    if ours and options.named():
+def application_plan(options: ApplicationOptions, bundled: Sequence[str]) -> ApplicationPlan | None:
+    """The application of the options, else the project's; None for a bundled one, which the options named in `bundled`
+    ask for. UsageError where both are asked for."""
+    if bundled and options.named():
         raise UsageError(
-            f"{ours[0]} and {options.named()[0]} together: either a workload of ours is measured or an application of "
-            "yours",
+            f"{bundled[0]} and {options.named()[0]} together: either a workload of ours is measured or an application "
+            "of yours",
             cure="give one of them",
         )
-    return merge_options(options, None if ours else files.application())
+    return merge_options(options, None if bundled else files.application())
 
 
 def merge_options(options: ApplicationOptions, project: ApplicationPlan | None) -> ApplicationPlan | None:

@@ -1,4 +1,4 @@
-"""From a cell as it was asked for, in texts, to one of which every name is known and every number in bounds. Pure."""
+"""Resolves cells: of texts into adapters, workloads and options, every name known, every number in bounds. Pure."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from harness.model.variant import Cell, Variant
 from harness.servers.adapter import Adapter, Interface
 
 FRAMEWORK, STYLE, WORKLOAD = "fastapi", "async", "sleep"
-"""What is measured where nothing is asked for."""
+"""Names of the application that is measured by default."""
 MAXIMUM_USERS = 100_000
 ALTERNATIVES = "see what there is with: harness list styles, harness list workloads"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CellSpec:
-    """A cell as it is asked for, unchecked."""
+    """A cell as options or a plan describe it, unchecked."""
 
     server: str
-    """With its options, such as `uvicorn:loop=asyncio`."""
+    """Its name with its options, such as `uvicorn:loop=asyncio`."""
     framework: str = FRAMEWORK
     style: str = STYLE
     workload: str = WORKLOAD
@@ -48,7 +48,7 @@ class CellSpec:
     users: int | None = None
     rate: float | None = None
     app: str | None = None
-    """The user's application in its written form, still to be looked at."""
+    """The user's application in its written form, still to be prepared."""
     application: PreparedApplication | None = None
     """The user's application, in place of framework, style, workload and parameters."""
     python: str | None = None
@@ -65,7 +65,7 @@ class ResolvedCell:
     adapter: Adapter
     subject: ServedApplication
     options: Mapping[str, str] = field(default_factory=dict)
-    """Every option of the server that applies, given or default."""
+    """Every option of the server that applies, with its value or default."""
     python: str | None = None
     """Interpreter that runs the server; None: the harness' own."""
     application: PreparedApplication | None = None
@@ -78,18 +78,18 @@ class ResolvedCell:
 
 
 def resolve_cell(spec: CellSpec) -> ResolvedCell:
-    """The cell that is asked for. UsageError names what cannot be, and what can; ImpossibleError where every name is
-    known, but they cannot go together."""
+    """The cell that `spec` describes. UsageError names what cannot be, and what can; ImpossibleError where every name
+    is known, but they cannot go together."""
     application = spec.application
     if application is not None:
-        own = application.served
-        refuse_pool_size(own.name, spec.pool_size)
-        if own.script is not None and spec.rate is not None:
+        served = application.served
+        refuse_pool_size(served.name, spec.pool_size)
+        if served.script is not None and spec.rate is not None:
             raise UsageError(
-                f"--rate {spec.rate:g}: {own.script.name} sends at its own pace",
+                f"--rate {spec.rate:g}: {served.script.name} sends at its own pace",
                 cure="give --vus N, or requests that the harness sends: --path, --requests",
             )
-        return _resolved(spec, own, own.application, application.interface, own.name, None)
+        return _resolved(spec, served, served.application, application.interface, served.name, None)
     framework = catalogue.FRAMEWORKS[require_choice("framework", spec.framework, catalogue.FRAMEWORKS)]
     style = require_choice("style", spec.style, STYLES)
     workload = catalogue.workload(require_choice("workload", spec.workload, catalogue.workload_names()))
@@ -111,8 +111,8 @@ def _resolved(
     what: str,
     pool_size: int | None,
 ) -> ResolvedCell:
-    """What is served together with the server and the load."""
-    name, given = split_server(spec.server)
+    """Join what is served with the server and the load."""
+    name, values = split_server(spec.server)
     adapter = servers.adapter(require_choice("server", name, servers.names()))
     if interface not in adapter.interfaces:
         raise ImpossibleError(
@@ -124,7 +124,7 @@ def _resolved(
             f"--workers {spec.workers}: {name} runs {adapter.maximum_workers} at most",
             cure=f"use --workers {adapter.maximum_workers}, or another server: " + ", ".join(servers.names()),
         )
-    options = choose_options(adapter, interface, given)
+    options = choose_options(adapter, interface, values)
     load = choose_load(spec.users, spec.rate)
     variant = Variant(
         environment=spec.environment,
@@ -146,10 +146,10 @@ def _resolved(
     )
 
 
-def choose_options(adapter: Adapter, interface: Interface, given: Mapping[str, str]) -> dict[str, str]:
-    """Every option that applies under the interface, those given checked and the rest at their defaults."""
+def choose_options(adapter: Adapter, interface: Interface, values: Mapping[str, str]) -> dict[str, str]:
+    """Every option that applies under the interface: `values`, checked, and defaults for the rest."""
     usable = {key: option for key, option in adapter.options.items() if option.interface in (None, interface)}
-    for key, value in given.items():
+    for key, value in values.items():
         if key not in usable:
             listed = ", ".join(f"{name}={'|'.join(option.choices)}" for name, option in usable.items())
             cure = f"known under {interface}: {listed}" if listed else f"it has none under {interface}"
@@ -161,7 +161,7 @@ def choose_options(adapter: Adapter, interface: Interface, given: Mapping[str, s
             raise UsageError(
                 f"{adapter.name}:{key}={value}: no such value", cure=f"known: {', '.join(usable[key].choices)}"
             )
-    return {key: given.get(key, option.default) for key, option in usable.items()}
+    return {key: values.get(key, option.default) for key, option in usable.items()}
 
 
 def parse_params(workload: Workload, texts: Iterable[str]) -> dict[str, int | str | None]:
@@ -179,7 +179,7 @@ def parse_params(workload: Workload, texts: Iterable[str]) -> dict[str, int | st
 
 
 def choose_load(vus: int | None, rate: float | None) -> ClosedLoad | OpenLoad:
-    """Closed or open load: one of them, 100 users when neither is given."""
+    """The load of so many users or requests per second; 100 users where neither is set."""
     if vus is not None and rate is not None:
         raise UsageError(
             "--vus and --rate together: a load is closed or open",
@@ -201,7 +201,7 @@ def choose_pool_size(workload: Workload, size: int | None) -> int | None:
 
 
 def refuse_pool_size(what: str, size: int | None) -> None:
-    """Only our workloads have pools that can be set."""
+    """UsageError where a pool size is set for an application that has none of our pools."""
     if size is not None:
         raise UsageError(f"--pool-size {size}: {what} uses no database of ours", cure="leave --pool-size away")
 
@@ -233,11 +233,11 @@ def parse_cell(text: str, shared: CellSpec) -> CellSpec:
 
 
 def label_of(spec: CellSpec) -> str:
-    """The written form of a cell that cannot be."""
+    """The written form of a cell that cannot be resolved, for messages."""
     if spec.application is not None:
-        served = [spec.application.served.application.work_label]
+        parts = [spec.application.served.application.work_label]
     else:
-        served = [spec.framework, spec.style, "?".join(filter(None, (spec.workload, "&".join(spec.params))))]
+        parts = [spec.framework, spec.style, "?".join(filter(None, (spec.workload, "&".join(spec.params))))]
     load = labels.users_label(spec.users) if spec.users is not None else labels.rate_label(spec.rate or 0.0)
     head = f"{spec.environment}:{spec.server}" if spec.environment else spec.server
-    return "/".join((head, *served, f"w{spec.workers}", load))
+    return "/".join((head, *parts, f"w{spec.workers}", load))

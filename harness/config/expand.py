@@ -1,4 +1,4 @@
-"""From a plan to its cells: every combination of its axes, and what of it cannot exist. Pure."""
+"""Expands a plan into its cells: every combination of its axes, and what of it cannot exist. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.model.application import BundledApplication
 from harness.model.plan import DEFAULT_USERS, Axes, Plan
 
 NOOP = "noop"
-"""The workload without any work."""
+"""Name of the workload without any work."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,30 +97,30 @@ def order(cells: int, blocks: int, seed: int) -> list[list[int]]:
     stands for the second visit of the A/A cell.
     """
     chance = random.Random(seed)
-    found: list[list[int]] = []
+    blocks_in_order: list[list[int]] = []
     for block in range(blocks):
         if block % 2:
-            found.append(found[-1][::-1])
+            blocks_in_order.append(blocks_in_order[-1][::-1])
         else:
-            found.append(chance.sample(range(cells + 1), cells + 1))
-    return found
+            blocks_in_order.append(chance.sample(range(cells + 1), cells + 1))
+    return blocks_in_order
 
 
 def duets(expansion: Expansion, baseline: str) -> list[tuple[ResolvedCell, ResolvedCell]]:
     """Pairs of the baseline server's cells with those of other servers that are equal in all else. UsageError if there
     is none. Cells under open load have none: a duet needs users that wait."""
     bases = {_rest(each): each for each in expansion.cells if _server(each) == baseline}
-    found = [
+    pairs = [
         (bases[_rest(each)], each)
         for each in expansion.cells
         if _server(each) != baseline and _rest(each) in bases and each.cell.load.users is not None
     ]
-    if not found:
+    if not pairs:
         raise UsageError(
             f"--duet-baseline {baseline}: no cell of the plan can be compared with one of {baseline}",
             cure=f"servers of the plan: {', '.join(dict.fromkeys(map(_server, expansion.cells)))}",
         )
-    return found
+    return pairs
 
 
 def _server(resolved: ResolvedCell) -> str:

@@ -1,4 +1,4 @@
-"""Plans of matrices: from a TOML file, from a project's `pyproject.toml`, or from those that come with the harness."""
+"""Reads plans and applications from TOML files and from the configuration of a project."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROJECT: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "harness.toml": lambda document: document,
     "pyproject.toml": lambda document: document.get("tool", {}).get("harness", {}),
 }
-"""Files in which a project configures the harness → the part that does. The first that there is counts."""
+"""Files that may configure the harness → the part of the document that does. The first that exists counts."""
 
 
 def load(path: Path) -> Plan:
@@ -34,7 +34,7 @@ def load(path: Path) -> Plan:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A TOML file."""
+    """The document of a TOML file; UsageError where it cannot be read."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -45,33 +45,33 @@ def read(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is no TOML: {error}", cure="mend it there") from error
 
 
-def table() -> tuple[Path, dict[str, Any]] | None:
-    """What the project in the current folder says about the harness, and where: in `harness.toml`, else in
+def project_table() -> tuple[Path, dict[str, Any]] | None:
+    """File and tables of the configuration in the current folder; None without one. It is in `harness.toml`, else in
     `[tool.harness]` of its `pyproject.toml`."""
     for name, part in PROJECT.items():
         path = Path(name)
-        if path.is_file() and (found := part(read(path))):
-            unknown = found.keys() - {"application", "matrix"}
+        if path.is_file() and (tables := part(read(path))):
+            unknown = tables.keys() - {"application", "matrix"}
             if unknown:
                 raise UsageError(
                     f"{name}: unknown table {sorted(unknown)[0]!r}", cure="known: application, matrix; see docs"
                 )
-            return path, found
+            return path, tables
     return None
 
 
 def project() -> Plan | None:
     """The plan of the project in the current folder, if there is one."""
-    found = table()
-    return load(found[0]) if found is not None and "matrix" in found[1] else None
+    table = project_table()
+    return load(table[0]) if table is not None and "matrix" in table[1] else None
 
 
 def application() -> ApplicationPlan | None:
     """The application of the project in the current folder, if it names one."""
-    found = table()
-    if found is None or "application" not in found[1]:
+    table = project_table()
+    if table is None or "application" not in table[1]:
         return None
-    return parse_application(found[1]["application"], str(found[0]))
+    return parse_application(table[1]["application"], str(table[0]))
 
 
 def parse_application(document: Mapping[str, Any], source: str) -> ApplicationPlan:

@@ -1,4 +1,4 @@
-"""From the options of `harness matrix` to a plan."""
+"""Makes a plan of the options of `harness matrix`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Texts = Sequence[str] | None
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MatrixOptions:
-    """Options of the axes, each repeated or separated by commas, as they were given."""
+    """Options of the axes, each repeated or separated by commas."""
 
     server: Texts = None
     framework: Texts = None
@@ -33,7 +33,7 @@ class MatrixOptions:
     python: Texts = None
 
     def named(self) -> list[str]:
-        """Options that were given, as they are written."""
+        """Options that are set, as they are written."""
         return [f"--{field.name.replace('_', '-')}" for field in fields(self) if getattr(self, field.name)]
 
 
@@ -42,11 +42,21 @@ def matrix_plan(
     overrides: Mapping[str, int | str | None],
     file: Path | None,
     preset: str | None,
-    own: ApplicationOptions | None = None,
+    app: ApplicationOptions | None = None,
 ) -> Plan:
-    """The plan of a file, a preset, the project or the axes, with the overrides in place, and with the user's
-    application unless a preset or an axis asks for ours."""
-    own = own or ApplicationOptions()
+    """The plan of a file, a preset, the axes or the project, with the overrides that are not None in place, and with
+    the user's application unless a preset or an axis asks for a bundled one."""
+    app = app or ApplicationOptions()
+    plan = _select_plan(options, file, preset, app)
+    changes = {name: value for name, value in overrides.items() if value is not None}
+    document = plan.model_dump(exclude_unset=True, by_alias=True) | changes
+    application = _select_application(plan, app, preset)
+    if application is not None:
+        document["application"] = application.model_dump(mode="json", exclude_unset=True, by_alias=True)
+    return files.parse(document, "the command line" if changes else "the plan")
+
+
+def _select_plan(options: MatrixOptions, file: Path | None, preset: str | None, app: ApplicationOptions) -> Plan:
     named = options.named()
     if file is not None and preset is not None:
         raise UsageError(f"{file} and --preset {preset} together", cure="give one of them")
@@ -54,39 +64,33 @@ def matrix_plan(
         source = f"the plan {file}" if file is not None else f"--preset {preset}"
         raise UsageError(f"{named[0]} and {source} together: its axes are its own", cure="give one of them")
     if file is not None:
-        found = files.load(file)
-    elif preset is not None:
-        found = presets.preset(preset)
-    elif named or own.app:
-        found = files.parse({"cells": [from_options(options)]}, "the command line")
-    else:
-        projects = files.project()
-        if projects is None:
-            raise UsageError(
-                "nothing says what to measure",
-                cure="try --preset quick, or give axes: --server uvicorn,granian --style async,sync",
-            )
-        found = projects
-    changes = {name: value for name, value in overrides.items() if value is not None}
-    document = found.model_dump(exclude_unset=True, by_alias=True) | changes
-    described = _application(found, own, "--preset" if preset else None)
-    if described is not None:
-        document["application"] = described.model_dump(mode="json", exclude_unset=True, by_alias=True)
-    return files.parse(document, "the command line" if changes else "the plan")
+        return files.load(file)
+    if preset is not None:
+        return presets.preset(preset)
+    if named or app.app:
+        return files.parse({"cells": [axes_document(options)]}, "the command line")
+    plan = files.project()
+    if plan is None:
+        raise UsageError(
+            "nothing says what to measure",
+            cure="try --preset quick, or give axes: --server uvicorn,granian --style async,sync",
+        )
+    return plan
 
 
-def _application(found: Plan, own: ApplicationOptions, preset: str | None) -> ApplicationPlan | None:
-    """The plan's application with the options over it; else the options' or the project's, unless ours are wanted."""
-    if found.application is not None:
-        return merge_options(own, found.application)
-    ours = [f"--{name}" for axes in found.cells for name in OURS if name in axes.model_fields_set]
-    return application_plan(own, [preset] if preset else [name.replace("_", "-") for name in ours])
+def _select_application(plan: Plan, app: ApplicationOptions, preset: str | None) -> ApplicationPlan | None:
+    """The plan's application with the options over it; else that of the options or the project, unless a bundled one is
+    asked for."""
+    if plan.application is not None:
+        return merge_options(app, plan.application)
+    axes = [f"--{name.replace('_', '-')}" for cells in plan.cells for name in OURS if name in cells.model_fields_set]
+    return application_plan(app, ["--preset"] if preset else axes)
 
 
 def refuse_with_resume(
     options: MatrixOptions, overrides: Mapping[str, int | str | None], file: Path | None, preset: str | None
 ) -> None:
-    """A run that is gone on with has its plan already."""
+    """UsageError where a run that is resumed, which has its plan, is given axes, overrides or another plan."""
     named = [*options.named(), *(f"--{name}" for name, value in overrides.items() if value is not None)]
     named += [str(file)] if file else []
     named += ["--preset"] if preset else []
@@ -96,39 +100,39 @@ def refuse_with_resume(
         )
 
 
-def from_options(options: MatrixOptions) -> dict[str, object]:
-    """One product of axes, as a plan has it."""
-    found: dict[str, object] = {}
+def axes_document(options: MatrixOptions) -> dict[str, object]:
+    """One product of axes, as an entry of a plan has it."""
+    axes: dict[str, object] = {}
     if options.server:
-        found["server"] = split_servers(options.server)
+        axes["server"] = split_servers(options.server)
     for name in ("framework", "style", "python"):
         texts = getattr(options, name)
         if texts:
-            found[name] = split_list(texts)
+            axes[name] = split_list(texts)
     for name in ("workers", "threads", "pool_size", "vus"):
         texts = getattr(options, name)
         if texts:
-            found[name] = split_numbers(f"--{name.replace('_', '-')}", texts)
+            axes[name] = split_numbers(f"--{name.replace('_', '-')}", texts)
     if options.rate:
-        found["rate"] = split_rates("--rate", options.rate)
+        axes["rate"] = split_rates("--rate", options.rate)
     if options.workload or options.param:
-        found["workload"] = workloads(split_list(options.workload or ["sleep"]), options.param or ())
-    return found
+        axes["workload"] = workloads(split_list(options.workload or ["sleep"]), options.param or ())
+    return axes
 
 
 def workloads(texts: Sequence[str], params: Sequence[str]) -> list[str]:
     """Workloads in their written form, each with those of the common parameters that it has."""
-    found = []
+    labels = []
     used = set()
     for text in texts:
         name, own = split_workload(text)
         workload = catalogue.workload(require_choice("workload", name, catalogue.workload_names()))
-        known = {parameter.name for parameter in workload.parameters}
-        common = [each for each in params if each.partition("=")[0] in known]
+        names = {parameter.name for parameter in workload.parameters}
+        common = [param for param in params if param.partition("=")[0] in names]
         used.update(common)
         joined = "&".join((*own, *common))
-        found.append(f"{name}?{joined}" if joined else name)
-    for each in params:
-        if each not in used:
-            raise UsageError(f"--param {each}: no workload of the matrix has it", cure="see: harness list workloads")
-    return found
+        labels.append(f"{name}?{joined}" if joined else name)
+    for param in params:
+        if param not in used:
+            raise UsageError(f"--param {param}: no workload of the matrix has it", cure="see: harness list workloads")
+    return labels

@@ -1,4 +1,4 @@
-"""Texts of the command line and of files, as lists, names and timings. Pure."""
+"""Parses texts of the command line and of files into lists, names and timings. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MINIMUM_WINDOW_SECONDS = 1.0
 
 
 def require_choice(kind: str, name: str, names: Iterable[str]) -> str:
-    """`name`, if it is one of `names`."""
+    """`name`, if it is one of `names`; else UsageError."""
     names = tuple(names)
     if name not in names:
         raise UsageError(f"unknown {kind} {name!r}", cure=f"known: {', '.join(names)}")
@@ -20,7 +20,7 @@ def require_choice(kind: str, name: str, names: Iterable[str]) -> str:
 
 
 def refuse_several(**named: str | None) -> None:
-    """Where one cell is asked for, an option has one value. Options by their names."""
+    """UsageError where an option has several values, for commands that measure one cell. Options by their names."""
     for option, value in named.items():
         if value is not None and "," in value.partition(":")[0]:
             raise UsageError(
@@ -45,18 +45,19 @@ def split_list(texts: Sequence[str]) -> list[str]:
 
 
 def split_servers(texts: Sequence[str]) -> list[str]:
-    """The same for servers, whose own options are separated by commas too: `uvicorn:loop=asyncio,http=h11,granian`."""
-    found: list[str] = []
+    """Servers that may be repeated or separated by commas, as their options are:
+    `uvicorn:loop=asyncio,http=h11,granian`."""
+    servers: list[str] = []
     for part in split_list(texts):
-        if found and ":" in found[-1] and "=" in part and ":" not in part:
-            found[-1] += f",{part}"
+        if servers and ":" in servers[-1] and "=" in part and ":" not in part:
+            servers[-1] += f",{part}"
         else:
-            found.append(part)
-    return found
+            servers.append(part)
+    return servers
 
 
 def split_numbers(option: str, texts: Sequence[str]) -> list[int]:
-    """The same for whole numbers."""
+    """Whole numbers that may be repeated or separated by commas. UsageError names the option."""
     try:
         return [int(part) for part in split_list(texts)]
     except ValueError:
@@ -64,7 +65,7 @@ def split_numbers(option: str, texts: Sequence[str]) -> list[int]:
 
 
 def split_rates(option: str, texts: Sequence[str]) -> list[float]:
-    """The same for arrival rates."""
+    """Arrival rates that may be repeated or separated by commas. UsageError names the option."""
     try:
         return [float(part) for part in split_list(texts)]
     except ValueError:

@@ -1,4 +1,4 @@
-"""Plans that come with the harness: `data/presets/*.toml`, each with what it is for as its first comment."""
+"""Plans that come with the harness: `presets/*.toml`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,10 @@ from harness.model.plan import Plan
 
 
 def names() -> tuple[str, ...]:
-    """The presets there are."""
+    """Names of all presets."""
     return tuple(sorted(path.stem for path in resources.files("presets", ".toml")))
 
 
 def preset(name: str) -> Plan:
     """A plan by its name. UsageError where there is none of this name."""
     return files.load(resources.path("presets", f"{require_choice('preset', name, names())}.toml"))
-
-
-def purpose(name: str) -> str:
-    """What a preset is for, and what it cannot tell."""
-    lines = resources.path("presets", f"{name}.toml").read_text(encoding="utf-8").splitlines()
-    comment = [line.removeprefix("# ") for line in lines[: next(n for n, line in enumerate(lines) if line[:1] != "#")]]
-    return " ".join(comment).rstrip(".")

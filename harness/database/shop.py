@@ -1,4 +1,4 @@
-"""The shop: what it holds, and how it is filled in one transaction, so that it is there whole or not at all.
+"""The shop: its tables, and their filling in one transaction, so that it is there whole or not at all.
 
 Rows are loaded first; keys, indexes and foreign keys follow. `benchmarks/seeding.py` measures what that saves.
 """
@@ -40,22 +40,22 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
-    """What one table holds."""
+    """Contents of one table."""
 
     rows: int
     checksum: str
-    """Of all its values, whatever the order of the rows: 64 bits as hexadecimal digits. See `checksum`."""
+    """64 bits as hexadecimal digits, of all values whatever the order of the rows. See `checksum`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shop:
-    """A filled shop."""
+    """A shop in a database."""
 
     scale: float
     seed: int
     tables: dict[str, Table]
     seconds: float
-    """How long filling it took."""
+    """Time that filling it took."""
     filled_at: str
 
     @property
@@ -76,8 +76,8 @@ def sizes(scale: float) -> dict[str, int]:
 
 def status(connection: Connection) -> Shop | None:
     """The shop in this database, or None; LackError where it is of another format."""
-    found = _value(connection, "SELECT to_regclass('harness_shop.seeding') IS NOT NULL")
-    row = connection.execute("SELECT to_jsonb(s) FROM harness_shop.seeding AS s").fetchone() if found else None
+    exists = _value(connection, "SELECT to_regclass('harness_shop.seeding') IS NOT NULL")
+    row = connection.execute("SELECT to_jsonb(s) FROM harness_shop.seeding AS s").fetchone() if exists else None
     if row is None:
         return None
     stored: dict[str, Any] = row[0]
@@ -120,10 +120,10 @@ def fill(connection: Connection, scale: float, seed: int, emit: Emit, *, force: 
         if force:
             drop(connection)
         else:
-            found = status(connection)
-            if found is not None:
+            shop = status(connection)
+            if shop is not None:
                 connection.execute("ROLLBACK")
-                return found
+                return shop
         filling = Filling(scale, seed, emit)
         create_tables(connection)
         filling.load(connection)
@@ -141,9 +141,9 @@ def fill(connection: Connection, scale: float, seed: int, emit: Emit, *, force: 
     filling.report("marking rows as visible")
     # The shop is complete; this spares the first measurement from marking its rows as visible to all.
     connection.execute("VACUUM (FREEZE) " + ", ".join(f"{SCHEMA}.{table}" for table in TABLES))
-    made = status(connection)
-    assert made is not None
-    return made
+    shop = status(connection)
+    assert shop is not None
+    return shop
 
 
 def prepare_session(connection: Connection) -> None:
@@ -164,13 +164,13 @@ def create_tables(connection: Connection) -> None:
     """Make the schema, unless an administrator has, and the empty tables in it."""
     if _value(connection, "SELECT to_regnamespace(%s) IS NULL", [SCHEMA]):
         connection.execute(f"CREATE SCHEMA {SCHEMA}")
-    taken = connection.execute(
+    strangers = connection.execute(
         "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace AND relname = ANY(%s)",
         (SCHEMA, [*TABLES, "seeding"]),
     ).fetchall()
-    if taken:
+    if strangers:
         raise UsageError(
-            f"the schema {SCHEMA} holds {', '.join(sorted(row[0] for row in taken))} that harness has not made",
+            f"the schema {SCHEMA} holds {', '.join(sorted(row[0] for row in strangers))} that harness has not made",
             cure="rename that schema, or name another database with --database-url",
         )
     connection.execute(f"SET LOCAL search_path = {SCHEMA}")
@@ -252,13 +252,13 @@ class Filling:
             self._done += self._share(statement)
 
     def finish(self, connection: Connection) -> dict[str, dict[str, Any]]:
-        """Table → rows and checksum."""
-        found: dict[str, dict[str, Any]] = {}
+        """Compute the checksums; returns table → rows and checksum."""
+        tables: dict[str, dict[str, Any]] = {}
         for table in TABLES:
             self.report(f"computing the checksum of {table}")
-            found[table] = {"rows": self.sizes[table], "checksum": checksum(connection, table)}
+            tables[table] = {"rows": self.sizes[table], "checksum": checksum(connection, table)}
             self._done += self.sizes[table] * self.CHECKSUM
-        return found
+        return tables
 
     def _share(self, statement: str) -> float:
         table = re.search(r"(?:ALTER TABLE| ON) (\w+)", statement)
@@ -266,7 +266,7 @@ class Filling:
         return self.sizes[table[1]] * next(cost for kind, cost in self.CONSTRAINTS if kind in statement)
 
     def report(self, doing: str) -> None:
-        """Report what comes next."""
+        """Emit the progress, with the step that comes next."""
         self._emit(
             SeedProgress(
                 doing=doing,
@@ -278,16 +278,16 @@ class Filling:
 
 
 def problems(connection: Connection, shop: Shop) -> list[str]:
-    """What differs from what was filled: rows, values, and queries that would not use an index."""
-    found = []
-    for table, filled in shop.tables.items():
-        if checksum(connection, table) != filled.checksum:
-            found.append(f"{table} holds other values than were filled in")
+    """Differences from the shop as it was filled: rows, values, and queries that would not use an index."""
+    sentences = []
+    for table, expected in shop.tables.items():
+        if checksum(connection, table) != expected.checksum:
+            sentences.append(f"{table} holds other values than were filled in")
     for query in ("user_orders_with_products", "products_bought", "user_orders"):
         scans = [node["Relation Name"] for node in plan(connection, query) if node["Node Type"].endswith("Seq Scan")]
         if scans:
-            found.append(f"the query {query} reads all of {' and '.join(scans)} instead of using an index")
-    return found
+            sentences.append(f"the query {query} reads all of {' and '.join(scans)} instead of using an index")
+    return sentences
 
 
 def plan(connection: Connection, query: str) -> list[dict[str, Any]]:

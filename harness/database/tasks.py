@@ -1,4 +1,4 @@
-"""What `harness db` does: fill the shop, and say what there is."""
+"""Tasks of `harness db`: fill the shop, and describe it."""
 
 from __future__ import annotations
 
@@ -40,26 +40,26 @@ def parse_seed(number: int) -> int:
 
 def seed(url: str | None, *, scale: float, seed: int, force: bool, emit: Emit) -> DatabaseStatus:
     """Fill the shop of the Postgres that `url` names, else of the embedded one. What is there already is kept."""
-    with lock.machine(), connection.server(url) as reached:
-        found = None if force else shop.status(reached.connection)
-        if found is not None and (found.scale, found.seed) != (scale, seed):
+    with lock.machine(), connection.server(url) as session:
+        contents = None if force else shop.status(session.connection)
+        if contents is not None and (contents.scale, contents.seed) != (scale, seed):
             raise UsageError(
-                f"there is a shop already, of scale {found.scale:g} and seed {found.seed}; "
+                f"there is a shop already, of scale {contents.scale:g} and seed {contents.seed}; "
                 f"asked for are scale {scale:g} and seed {seed}",
                 cure="replace it with --force",
             )
-        if found is not None:
+        if contents is not None:
             log.info("it is there already")
         else:
-            _require_room(reached, scale)
-            shop.fill(reached.connection, scale, seed, emit, force=force)
-            if reached.kind == "embedded":
-                reached.connection.execute("CHECKPOINT")  # now, and not in the middle of the first measurement
-        return _describe(reached, verify=False)
+            _require_room(session, scale)
+            shop.fill(session.connection, scale, seed, emit, force=force)
+            if session.kind == "embedded":
+                session.connection.execute("CHECKPOINT")  # now, and not in the middle of the first measurement
+        return _describe(session, verify=False)
 
 
 def status(url: str | None, *, verify: bool = False) -> DatabaseStatus:
-    """What the Postgres that `url` names, else the embedded one, is and holds. Starts and changes nothing."""
+    """State and contents of the Postgres that `url` names, else of the embedded one. Starts and changes nothing."""
     if url is None and embedded.running() is None:
         return DatabaseStatus(
             kind="embedded",
@@ -72,13 +72,13 @@ def status(url: str | None, *, verify: bool = False) -> DatabaseStatus:
             shop=None,
             problems=None,
         )
-    with connection.server(url) as reached:
-        return _describe(reached, verify=verify)
+    with connection.server(url) as session:
+        return _describe(session, verify=verify)
 
 
-def _require_room(reached: connection.PostgresSession, scale: float) -> None:
+def _require_room(session: connection.PostgresSession, scale: float) -> None:
     needed = int(scale * shop.BYTES_AT_SCALE_1)
-    if reached.kind == "embedded" and embedded.free_bytes() < needed:
+    if session.kind == "embedded" and embedded.free_bytes() < needed:
         raise LackError(
             f"scale {scale:g} needs about {needed / 1e6:,.0f} MB, {embedded.free_bytes() / 1e6:,.0f} MB are free in "
             f"{home()}",
@@ -86,28 +86,28 @@ def _require_room(reached: connection.PostgresSession, scale: float) -> None:
         )
 
 
-def _describe(reached: connection.PostgresSession, *, verify: bool) -> DatabaseStatus:
-    found = shop.status(reached.connection)
-    filled = None
-    if found is not None:
-        filled = ShopStatus(
-            scale=found.scale,
-            seed=found.seed,
-            size_bytes=shop.size_bytes(reached.connection),
+def _describe(session: connection.PostgresSession, *, verify: bool) -> DatabaseStatus:
+    contents = shop.status(session.connection)
+    summary = None
+    if contents is not None:
+        summary = ShopStatus(
+            scale=contents.scale,
+            seed=contents.seed,
+            size_bytes=shop.size_bytes(session.connection),
             tables={
-                name: TableStatus(rows=table.rows, checksum=table.checksum) for name, table in found.tables.items()
+                name: TableStatus(rows=table.rows, checksum=table.checksum) for name, table in contents.tables.items()
             },
-            seconds=found.seconds,
-            filled_at=found.filled_at,
+            seconds=contents.seconds,
+            filled_at=contents.filled_at,
         )
     return DatabaseStatus(
-        kind=reached.kind,
-        server=str(embedded.data_folder()) if reached.kind == "embedded" else connection.describe(reached.url),
+        kind=session.kind,
+        server=str(embedded.data_folder()) if session.kind == "embedded" else connection.describe(session.url),
         running=True,
-        pid=reached.postmaster,
-        version=reached.version,
-        settings=connection.settings(reached.connection),
-        connections_free=connection.connections(reached.connection).free,
-        shop=filled,
-        problems=shop.problems(reached.connection, found) if verify and found else None,
+        pid=session.postmaster,
+        version=session.version,
+        settings=connection.settings(session.connection),
+        connections_free=connection.connections(session.connection).free,
+        shop=summary,
+        problems=shop.problems(session.connection, contents) if verify and contents else None,
     )

@@ -16,7 +16,7 @@ SHARED_MEMORY_NEEDED = GB
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Machine:
-    """What the settings follow from."""
+    """Capacity of the machine, from which the settings follow."""
 
     memory_bytes: int
     cores: int
@@ -65,5 +65,5 @@ def settings(on: Machine) -> dict[str, str]:
     } | ({"dynamic_shared_memory_type": "sysv"} if little else {})
 
 
-def _memory(wanted: int, least: int, most: int) -> str:
-    return f"'{max(least, min(wanted, most)) // MB}MB'"
+def _memory(size: int, least: int, most: int) -> str:
+    return f"'{max(least, min(size, most)) // MB}MB'"

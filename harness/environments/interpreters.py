@@ -1,4 +1,4 @@
-"""Environments: what an interpreter has installed, asked of a subprocess of it."""
+"""Interpreters and the distributions that they have installed, read in a subprocess of each."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ PROBE = """
 import json, platform, re, sys
 from importlib.metadata import distributions
 packages = {}
-for found in distributions():
-    name = found.metadata["Name"]
+for distribution in distributions():
+    name = distribution.metadata["Name"]
     if name:  # a broken installation may have none; of two of one name, the first is imported
-        packages.setdefault(re.sub(r"[-_.]+", "-", name).lower(), found.version)
+        packages.setdefault(re.sub(r"[-_.]+", "-", name).lower(), distribution.version)
 print(json.dumps({
     "python": platform.python_version(), "implementation": platform.python_implementation(),
     "executable": sys.executable, "packages": packages,
@@ -30,30 +30,33 @@ print(json.dumps({
 
 
 def inspect(python: str | None) -> Environment:
-    """The environment of an interpreter, named by path or by a command on PATH; None is the harness' own."""
-    found = sys.executable if python is None else shutil.which(os.path.expanduser(python))
-    if found is None:
+    """The environment of an interpreter, named by path or by a command on PATH; None is the harness' own. UsageError
+    where it is none, or too old."""
+    executable = sys.executable if python is None else shutil.which(os.path.expanduser(python))
+    if executable is None:
         raise UsageError(
             f"--python {python}: no such interpreter", cure="give the path of a python, such as .venv/bin/python"
         )
     # Absolute, since the interpreter starts elsewhere; not resolved, since a virtual environment's is a link.
-    found = os.path.abspath(found)
+    executable = os.path.abspath(executable)
     try:
         # Not -I: the server will not run isolated either. cwd: no module of this folder gets in the way.
-        done = subprocess.run([found, "-c", PROBE], capture_output=True, text=True, timeout=60, env=clean(), cwd="/")
+        process = subprocess.run(
+            [executable, "-c", PROBE], capture_output=True, text=True, timeout=60, env=clean(), cwd="/"
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise UsageError(f"--python {found}: {error}", cure="check that it is a Python interpreter") from error
+        raise UsageError(f"--python {executable}: {error}", cure="check that it is a Python interpreter") from error
     try:
-        environment = Environment.model_validate_json(done.stdout)
+        environment = Environment.model_validate_json(process.stdout)
     except ValueError as error:
         raise UsageError(
-            f"--python {found}: it does not answer as a Python interpreter does",
+            f"--python {executable}: it does not answer as a Python interpreter does",
             cure="check that it is a Python interpreter",
-            detail=(done.stderr or done.stdout)[-2000:],
+            detail=(process.stderr or process.stdout)[-2000:],
         ) from error
     if tuple(map(int, environment.python.split(".")[:2])) < MINIMUM:
         raise UsageError(
-            f"--python {found} is Python {environment.python}",
+            f"--python {executable} is Python {environment.python}",
             cure=f"use Python {'.'.join(map(str, MINIMUM))} or newer",
         )
     return environment
@@ -76,9 +79,9 @@ def clean(prefixes: Iterable[str] = ()) -> dict[str, str]:
 
     PYTHONDONTWRITEBYTECODE among it doubles start-up times (FastAPI's import: 0.74 s instead of 0.30 s).
     """
-    unwanted = ("PYTHON", "K6_", "HARNESS_", *prefixes)
+    prefixes = ("PYTHON", "K6_", "HARNESS_", *prefixes)
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(unwanted) and name not in ("WEB_CONCURRENCY", "PORT", "DATABASE_URL")
+        if not name.startswith(prefixes) and name not in ("WEB_CONCURRENCY", "PORT", "DATABASE_URL")
     }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.analysis.evaluate import judge
+from harness.analysis.evaluation import evaluate
 from harness.applications.prepare import prepare_application
 from harness.applications.prepared import PreparedApplication
 from harness.config import expand
@@ -210,7 +210,7 @@ def _by_place(run: StoredRun) -> dict[tuple[int, int], list[Verdict]]:
     found: dict[tuple[int, int], list[Verdict]] = {}
     for visit in run.visits:
         assert visit.place is not None
-        verdict: Verdict = "failed" if isinstance(visit, FailureRecord) else judge(visit).verdict
+        verdict: Verdict = "failed" if isinstance(visit, FailureRecord) else evaluate(visit).verdict
         found.setdefault((visit.place.block, visit.place.position), []).append(verdict)
     return found
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.analysis.evaluate import judge
+from harness.analysis.evaluation import evaluate
 from harness.applications import hooks
 from harness.config.cells import ResolvedCell
 from harness.errors import LackError, TargetError
@@ -61,7 +61,7 @@ class Session:
 
         LackError where the disk refuses: then the measurement is kept in the temporary folder, or in the error.
         """
-        evaluation = judge(measured.facts)
+        evaluation = evaluate(measured.facts)
         record = self.folder.cleaned(
             MeasurementRecord.model_validate(
                 {

@@ -23,13 +23,13 @@ def confined(cpus: Sequence[int] | None) -> Iterator[None]:
 
 def place_database(pids: Iterable[int], cpus: Sequence[int] | None) -> None:
     """Put the embedded Postgres on the server's cores; with None, on every core again."""
-    chosen = cpus if cpus is not None else sorted(os.sched_getaffinity(0))
+    cores = cpus if cpus is not None else sorted(os.sched_getaffinity(0))
     for pid in pids:
         try:
-            os.sched_setaffinity(pid, chosen)
+            os.sched_setaffinity(pid, cores)
         except ProcessLookupError:
             continue
         except OSError as error:
             raise LackError(
-                f"cannot place Postgres (process {pid}) on cores {chosen}: {error.strerror}", cure="use --pin none"
+                f"cannot place Postgres (process {pid}) on cores {cores}: {error.strerror}", cure="use --pin none"
             ) from error

@@ -13,12 +13,10 @@ from pathlib import Path
 from harness.errors import LackError
 
 DATABASE_URL, VARIABLE = "--database-url", "--env"
-IDENTITY = ("cpu_model", "cpus_available", "memory_bytes", "kernel")
-"""Facts by which results of two machines, or of one that has changed, are told apart."""
 
 
 def require_linux() -> None:
-    """Refuse other systems, where the clocks and counters that everything rests on are not to be had."""
+    """LackError on other systems, where the clocks and counters that everything rests on are not to be had."""
     if platform.system() != "Linux":
         raise LackError(
             f"harness measures on Linux only, this is {platform.system()}",

@@ -25,7 +25,7 @@ TOKEN = "HARNESS_MEASUREMENT"
 def members(sessions: Collection[int], token: str | None = None) -> list[int]:
     """Living processes of these sessions, and those whose environment names the measurement `token`."""
     mark = f"{TOKEN}={token}".encode() if token else None
-    found = []
+    pids = []
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
@@ -36,10 +36,10 @@ def members(sessions: Collection[int], token: str | None = None) -> list[int]:
             if fields[0] in (b"Z", b"X"):
                 continue
             if int(fields[3]) in sessions or (mark is not None and _carries(name, mark)):
-                found.append(int(name))
+                pids.append(int(name))
         except (OSError, IndexError):
             continue
-    return found
+    return pids
 
 
 def _carries(pid: str, mark: bytes) -> bool:

@@ -1,4 +1,5 @@
-"""What a load needs from the machine: descriptors, ports, memory. Raised where allowed, named where not."""
+"""Limits of the machine for a load: descriptors, ports, memory. Raised where allowed, refused with numbers where
+not."""
 
 from __future__ import annotations
 

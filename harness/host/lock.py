@@ -6,12 +6,12 @@ import fcntl
 import logging
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import LackError
+from harness.host import polling
 
 log = logging.getLogger(__name__)
 
@@ -39,19 +39,17 @@ def machine() -> Iterator[None]:
 
 
 def _take(handle: int) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    told = False
-    while True:
+    def take() -> bool:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
         except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise LackError(
-                    f"another harness has been measuring for {WAIT_SECONDS / 60:.0f} minutes",
-                    cure="wait for it, or end it",
-                ) from None
-            if not told:
-                log.info("another harness is measuring on this machine: waiting for it to finish")
-                told = True
-            time.sleep(0.1)
+            return False
+        return True
+
+    if take():
+        return
+    log.info("another harness is measuring on this machine: waiting for it to finish")
+    if not polling.until(take, WAIT_SECONDS, interval=0.1):
+        raise LackError(
+            f"another harness has been measuring for {WAIT_SECONDS / 60:.0f} minutes", cure="wait for it, or end it"
+        )

@@ -1,4 +1,4 @@
-"""The log: what the harness says of what it does, through `logging`, to where people and files read it."""
+"""Handlers of the log: a file of a run, and standard error."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ LOGGER = "harness"
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
-class _Cleaned(logging.Formatter):
-    """Formats a record, without what must not be written."""
+class _CleanFormatter(logging.Formatter):
+    """Formats a record without the texts that must not be written."""
 
     def __init__(self, clean: Callable[[str], str]) -> None:
         super().__init__(FORMAT)
@@ -50,7 +50,7 @@ def to_file(path: Path, clean: Callable[[str], str]) -> Iterator[None]:
         raise LackError(
             f"cannot write {path}: {error.strerror}", cure="mend permissions there, or choose another folder with --out"
         ) from error
-    handler.setFormatter(_Cleaned(clean))
+    handler.setFormatter(_CleanFormatter(clean))
     with attached(handler):
         yield
 

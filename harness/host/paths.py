@@ -1,4 +1,4 @@
-"""Where what outlives a run is kept: the embedded Postgres, and what was calibrated for this machine."""
+"""The folder for data that outlives a run: the embedded Postgres, and calibrations for this machine."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ def home() -> Path:
 
     Never below a home folder or a checkout: where the harness is root, another user runs Postgres there.
     """
-    chosen = os.environ.get("HARNESS_DATA")
-    if chosen:
-        return Path(chosen).absolute()
+    variable = os.environ.get("HARNESS_DATA")
+    if variable:
+        return Path(variable).absolute()
     base = Path("/var/tmp")
     return (base if base.is_dir() else Path(tempfile.gettempdir())) / f"harness-{os.getuid()}"
 
 
 def own() -> Path:
-    """The folder, made if need be; refuses one that somebody else made first in a place that all users share."""
+    """This user's folder, made if need be; LackError for one that somebody else made first in a place that all users
+    share."""
     folder = home()
     try:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)

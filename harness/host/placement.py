@@ -1,4 +1,4 @@
-"""Which cores the server and the generator get."""
+"""Cores of the server and of the generator."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def place(
 
 
 def _notes(workers: int, cores: int, *, siblings: bool) -> list[str]:
-    """What this placement cannot show."""
-    found = []
+    """Effects that this placement hides or adds."""
+    notes = []
     if siblings:
-        found.append(
+        notes.append(
             "server and generator have hardware threads of the same physical core: each takes speed from the other"
         )
     if workers > cores:
-        found.append(f"{workers} workers share {counted(cores, 'core')}: scaling of CPU-bound work cannot show here")
-    return found
+        notes.append(f"{workers} workers share {counted(cores, 'core')}: scaling of CPU-bound work cannot show here")
+    return notes

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import IO, Literal, Self
 
 from harness.errors import LackError
-from harness.host import guard
+from harness.host import guard, polling
 
 
 class Child:
@@ -26,20 +26,20 @@ class Child:
         self.process = process
         self.pid = process.pid
         self.log = log
-        self._asked = False
+        self._terminated = False
 
-    def ask(self) -> None:
-        """Ask the first process to end, once: a second time some servers take for haste."""
-        if not self._asked and self.process.poll() is None:
+    def terminate(self) -> None:
+        """Send SIGTERM to the first process, once: a second one some servers take for haste."""
+        if not self._terminated and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        self._asked = True
+        self._terminated = True
 
     def members(self) -> list[int]:
         """Living processes of the session."""
         return guard.members({self.pid})
 
     def returncode(self) -> int | None:
-        """How the first process ended; None while it runs."""
+        """Exit code of the first process; None while it runs."""
         return self.process.poll()
 
     def log_tail(self, lines: int = 20) -> str:
@@ -55,11 +55,10 @@ class Child:
     def stop(self, deadline_seconds: float = 5.0) -> Literal["orderly", "killed"]:
         """Ask the first process to end, wait for the whole session, then kill what is left of it."""
         deadline = time.monotonic() + deadline_seconds
-        self.ask()
+        self.terminate()
         try:
             self.process.wait(timeout=max(0.0, deadline - time.monotonic()))
-            while self.members() and time.monotonic() < deadline:
-                time.sleep(0.02)
+            polling.until(lambda: not self.members(), deadline - time.monotonic(), interval=0.02)
         except subprocess.TimeoutExpired:
             pass
         left = self.members()

@@ -43,14 +43,14 @@ def alive(pid: int) -> bool:
 
 def children(pid: int) -> list[int]:
     """Direct children of a process, of all its threads."""
-    found: list[int] = []
+    pids: list[int] = []
     try:
         for task in os.listdir(f"/proc/{pid}/task"):
             with open(f"/proc/{pid}/task/{task}/children", "rb") as file:
-                found.extend(int(word) for word in file.read().split())
+                pids.extend(int(word) for word in file.read().split())
     except OSError:
         pass
-    return found
+    return pids
 
 
 class CpuTimes(NamedTuple):
@@ -63,13 +63,13 @@ class CpuTimes(NamedTuple):
 
 
 def cpu_times(cpus: Iterable[int]) -> CpuTimes:
-    """What became of the time of these cores."""
-    wanted = {f"cpu{cpu}".encode() for cpu in cpus}
+    """Busy and stolen seconds of `cpus` together, since boot."""
+    names = {f"cpu{cpu}".encode() for cpu in cpus}
     busy = stolen = 0
     with open("/proc/stat", "rb") as file:
         for line in file:
             name, *fields = line.split()
-            if name in wanted:
+            if name in names:
                 user, nice, system, _idle, _iowait, _irq, _softirq, steal, *_ = map(int, fields)
                 busy += user + nice + system
                 stolen += steal
@@ -115,7 +115,7 @@ def connections(pids: Iterable[int], port: int) -> list[int] | None:
 
 
 def _established(port: int) -> set[str]:
-    found: set[str] = set()
+    inodes: set[str] = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
             with open(table) as file:
@@ -125,8 +125,8 @@ def _established(port: int) -> set[str]:
         for row in rows:
             fields = row.split()
             if fields[3] == "01" and int(fields[1].rpartition(":")[2], 16) == port:
-                found.add(fields[9])
-    return found
+                inodes.add(fields[9])
+    return inodes
 
 
 def _sockets(pid: int) -> Iterable[str]:

@@ -24,7 +24,7 @@ _state = _State()
 
 
 def install() -> None:
-    """From now on each of them raises Ended, once: what follows is cleaning up, which is bounded."""
+    """Let each of these signals raise Ended, once: what follows is cleaning up, which is bounded."""
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP, and means it
             signal.signal(number, _end)
@@ -53,7 +53,7 @@ def section() -> Iterator[None]:
 
 
 def defer() -> None:
-    """From here on there is something to lose. Outside of a `section` nothing changes."""
+    """Put interruptions off until the end of the enclosing `section`; without effect outside of one."""
     _state.deferring = _state.inside
 
 

@@ -1,4 +1,4 @@
-"""Which hardware threads belong to the same physical core."""
+"""Hardware threads by the physical core that they belong to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def physical_cores(cpus: Iterable[int], root: Path = CPUS) -> list[list[int]]:
 
 
 def _siblings(cpu: int, root: Path) -> frozenset[int]:
-    """The hardware threads of a CPU's core, itself among them."""
+    """The hardware threads of a CPU's core, the CPU among them."""
     try:
         text = (root / f"cpu{cpu}" / "topology" / "thread_siblings_list").read_text(encoding="ascii")
         return frozenset(parse_list(text)) | {cpu}

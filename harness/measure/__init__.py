@@ -57,7 +57,7 @@ def measure(job: Job, emit: Emit) -> list[Measured]:
         signals.defer()  # from here on there is something to lose; the runner delivers once it is stored
         emit(MeasurementProgress(phase="stop"))
         for server in servers:
-            server.child.ask()
+            server.child.terminate()
         endings = [server.stop() for server in servers]
         reached = sum(summary.requests / summary.window_seconds for summary in summaries)
         null_rps = calibration.confirmed(job, null_rps, reached, emit)

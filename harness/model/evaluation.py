@@ -1,4 +1,4 @@
-"""What follows from a measurement under a version of the protocol: verdict, reasons, ceiling, diagnosis."""
+"""The evaluation of a measurement under a version of the protocol: verdict, reasons, ceiling, diagnosis, remedies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,39 @@ from typing import Literal
 from harness.model import Value
 
 Verdict = Literal["valid", "invalid", "failed"]
-"""Of a measurement: usable; not usable, because of how it was made; or the server did not do its work."""
+"""A measurement is usable; not usable, because of how it was made; or the server did not do its work."""
+Resource = Literal["generator", "cpu", "gil", "event loop", "threads", "pool", "database", "users", "rate"]
+"""A cause that can limit a throughput."""
+
+
+class Remedy(Value):
+    """A change that may help. `harness.report.words` puts it into words."""
+
+    kind: Literal[
+        "threads",
+        "workers",
+        "pool size",
+        "style",
+        "cores",
+        "work",
+        "blocking calls",
+        "queries",
+        "database cores",
+        "users",
+        "rate",
+        "cell",
+        "warm-up",
+        "duration",
+        "generator",
+        "generator cores",
+        "drift",
+        "machine",
+    ]
+    """The thing to change: a setting of the server, the application, the load, the timing, the generator or the
+    machine."""
+    direction: Literal["raise", "lower", "choose", "mend"]
+    value: str | int | float | None = None
+    """To which value, where one is known; times in seconds."""
 
 
 class Reason(Value):
@@ -17,6 +49,14 @@ class Reason(Value):
     message: str
     value: float | None
     limit: float | None
+    remedies: list[Remedy] = []
+
+
+class Note(Value):
+    """Something that a reader should know although no gate failed."""
+
+    message: str
+    remedies: list[Remedy] = []
 
 
 class Ceiling(Value):
@@ -24,24 +64,25 @@ class Ceiling(Value):
 
     rps: float
     limit: str
-    """How it follows, such as `100 users ÷ 0.1 s`."""
+    """The law with its figures, such as `100 users ÷ 0.1 s`."""
 
 
 class Diagnosis(Value):
-    """What limits the throughput, from evidence."""
+    """The cause that limits the throughput, from evidence."""
 
-    bound_by: Literal["generator", "cpu", "gil", "event loop", "threads", "pool", "database", "users", "rate"] | None
+    bound_by: Resource | None
+    """None where the evidence explains nothing."""
     message: str
-    """The evidence, and what to change."""
+    """The evidence."""
+    remedies: list[Remedy] = []
 
 
 class Evaluation(Value):
-    """What follows from the facts under a version of the protocol."""
+    """Verdict, ceiling and diagnosis of a measurement under a version of the protocol."""
 
     verdict: Verdict
     reasons: list[Reason]
-    notes: list[str]
-    """What a reader should know although no gate failed."""
+    notes: list[Note]
     ceiling: Ceiling | None
     ceiling_fraction: float | None
     """Throughput ÷ ceiling."""

@@ -81,8 +81,17 @@ class Feed:
 class Placeholder:
     """A place in a text that takes a value of a feed."""
 
-    feed: str
-    """Name of the feed."""
+    name: str
+    """Name of the value."""
+    encoding: Literal["", "path", "plain", "json"] = ""
+    """How the value is written; empty: the number of the row."""
+    whole: bool = False
+    """Whether the value takes the place of a whole JSON string, quotes included."""
+
+    @property
+    def feed(self) -> str:
+        """Name of the feed that has the values as they are written here."""
+        return ":".join(filter(None, (self.name, self.encoding, "whole" if self.whole else "")))
 
 
 Template = tuple[str | Placeholder, ...]
@@ -110,8 +119,12 @@ class RequestTemplate:
     @property
     def varies(self) -> bool:
         """Whether every request is another one."""
-        parts = (*self.path, *(self.body or ()), *(part for each in self.headers.values() for part in each))
-        return any(isinstance(part, Placeholder) for part in parts)
+        return any(isinstance(part, Placeholder) for part in self.parts)
+
+    @property
+    def parts(self) -> tuple[str | Placeholder, ...]:
+        """Path, body and headers in their parts."""
+        return (*self.path, *(self.body or ()), *(part for each in self.headers.values() for part in each))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

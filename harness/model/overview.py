@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.model import Value
 from harness.model.comparison import Comparison, Interval
 from harness.model.duet import Duet
-from harness.model.evaluation import Ceiling, Diagnosis
+from harness.model.evaluation import Ceiling, Diagnosis, Remedy
 from harness.model.metrics import MetricName
 from harness.model.variant import Cell
 
@@ -26,6 +26,7 @@ class Count(Value):
 
     reason: str
     visits: int
+    remedies: list[Remedy] = []
 
 
 class CellOverview(Value):

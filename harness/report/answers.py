@@ -11,7 +11,7 @@ from harness.model.axes import axis as axis_of
 from harness.model.comparison import Contrast
 from harness.model.metrics import METRICS, MetricName
 from harness.model.overview import CellOverview, Overview
-from harness.report.words import load, number, sentence, too_few_blocks, workload_of
+from harness.report.words import load, number, remedied, sentence, too_few_blocks, workload_of
 
 MOST_OPTIONS = 6
 
@@ -68,7 +68,7 @@ def _uncompared(overview: Overview) -> str:
 
 def _single(cell: CellOverview) -> str:
     if cell.throughput is None:
-        why = cell.reasons[0].reason if cell.reasons else "no visit was made"
+        why = remedied(cell.reasons[0].reason, cell.reasons[0].remedies) if cell.reasons else "no visit was made"
         return f"{cell.name} is {cell.verdict}: {why}."
     p99 = cell.figures["p99_ms"].value
     text = f"{cell.name} serves {number(cell.throughput.estimate)} requests per second"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.analysis import overview, review, studies
-from harness.analysis.evaluate import judge
+from harness.analysis.evaluation import evaluate
 from harness.errors import LackError, UsageError
 from harness.model.record import MeasurementRecord, SingleRecord, StoredRun
 from harness.store import codec
@@ -66,7 +66,7 @@ def _files(stored: StoredRun, form: str, to: Path) -> list[Path]:
             )
         from harness.report import tables
 
-        return tables.write(to, form, review.review(stored), overview.judge_all(review.visits(stored)))
+        return tables.write(to, form, review.review(stored), overview.evaluate_all(review.visits(stored)))
     from harness.report.charts import files
 
     charts = charts_of(stored)
@@ -83,7 +83,7 @@ def charts_of(stored: StoredRun) -> list[Chart]:
         return list(duets.restarts(stored.answer))
     summary = review.review(stored)
     return [
-        *cells.of_run(summary, overview.judge_all(review.visits(stored))),
+        *cells.of_run(summary, overview.evaluate_all(review.visits(stored))),
         *(chart for _, _, chart in ratios.contrasts(summary)),
         *duets.duets(summary.duets),
         *ratios.claims(studies.claims(stored)),
@@ -105,7 +105,7 @@ def text(stored: StoredRun, form: str) -> str:
         return markdown.of_duet(stored.answer) if form == "markdown" else duet.text(stored.answer, None)
     last = stored.visits[-1] if stored.visits else None
     if form == "text" and isinstance(stored.record, SingleRecord) and isinstance(last, MeasurementRecord):
-        return single.text(last, judge(last), Path(stored.folder), "")
+        return single.text(last, evaluate(last), Path(stored.folder), "")
     summary = review.review(stored)
     if form == "json":
         return summary.model_dump_json() + "\n"

@@ -63,11 +63,15 @@ def _rows(facts: Measurement, evaluation: Evaluation) -> Iterator[tuple[str, Tex
         yield "ceiling", f"{_number(evaluation.ceiling.rps)} req/s = {evaluation.ceiling.limit}; {reached}"
     if evaluation.diagnosis is not None:
         bound = evaluation.diagnosis.bound_by
-        yield "why", f"bound by {bound}: {evaluation.diagnosis.message}" if bound else evaluation.diagnosis.message
+        why = words.remedied(evaluation.diagnosis.message, evaluation.diagnosis.remedies)
+        yield "why", f"bound by {bound}: {why}" if bound else why
     for reason in evaluation.reasons:
-        yield evaluation.verdict, Text(reason.message, style=terminal.COLOURS[evaluation.verdict])
+        yield (
+            evaluation.verdict,
+            Text(words.remedied(reason.message, reason.remedies), style=terminal.COLOURS[evaluation.verdict]),
+        )
     for note in evaluation.notes:
-        yield "note", note
+        yield "note", words.remedied(note.message, note.remedies)
 
 
 def server_facts(facts: Measurement) -> Iterator[tuple[str, str]]:

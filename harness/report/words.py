@@ -8,6 +8,7 @@ from typing import Literal
 from harness.model.axes import AXES, Axis, axis
 from harness.model.comparison import TOO_FEW_BLOCKS, Contrast, Interval, Noise, RunContrast
 from harness.model.counting import counted
+from harness.model.evaluation import Remedy
 from harness.model.load import LoadProfile
 from harness.model.metrics import METRICS
 from harness.model.overview import CellOverview, Count, Overview
@@ -93,7 +94,7 @@ def ceiling(cell: CellOverview) -> str:
 
 def reason(each: Count) -> str:
     """Why visits are not valid, and how many."""
-    return f"{each.reason} ({each.visits}×)"
+    return f"{remedied(each.reason, each.remedies)} ({each.visits}×)"
 
 
 def workload_of(cell: CellOverview) -> str:
@@ -156,3 +157,39 @@ def sentence(text: str) -> str:
 def number(value: float) -> str:
     """Requests per second in as many digits as mean something."""
     return METRICS["throughput_rps"].format(value)
+
+
+REMEDIES = {
+    ("threads", "raise"): "raise --threads",
+    ("workers", "raise"): "add workers",
+    ("pool size", "raise"): "raise --pool-size",
+    ("style", "choose"): "go {}",
+    ("cores", "raise"): "give the server more cores and a worker for each",
+    ("work", "lower"): "do less per request",
+    ("blocking calls", "mend"): "move blocking calls to threads or await them",
+    ("queries", "lower"): "ask less of Postgres",
+    ("queries", "mend"): "look at the queries",
+    ("database cores", "raise"): "give Postgres cores of its own",
+    ("users", "raise"): "more users would give more throughput",
+    ("rate", "raise"): "raise --rate",
+    ("rate", "lower"): "lower --rate",
+    ("cell", "choose"): "measure a slower cell",
+    ("warm-up", "raise"): "warm up longer (--warmup {}s)",
+    ("duration", "raise"): "measure longer (--duration {}s)",
+    ("generator", "choose"): "measure with --generator {} if one GET is all that is sent",
+    ("generator cores", "raise"): "give the generator more cores",
+    ("drift", "mend"): "look at what changed meanwhile",
+    ("machine", "mend"): "measure again at a quieter time",
+}
+"""Kind and direction of a remedy → its words, with the value in the place of `{}`."""
+
+
+def remedy(change: Remedy) -> str:
+    """What to do, such as `raise --threads`."""
+    text = REMEDIES[change.kind, change.direction]
+    return text.partition(" (")[0] if change.value is None else text.format(change.value)
+
+
+def remedied(message: str, changes: Sequence[Remedy]) -> str:
+    """A message with its remedies: `the p99 is queueing for 40 threads; raise --threads, or go async`."""
+    return "; ".join(filter(None, (message, ", or ".join(map(remedy, changes)))))

@@ -56,7 +56,7 @@ def p_value(logs: Sequence[float]) -> float | None:
 
 
 def standard_error(values: Sequence[float]) -> float | None:
-    """Of the mean; None with one value, exactly 0 for equal ones."""
+    """Standard error of the mean; None with one value, exactly 0 for equal ones."""
     n = len(values)
     if n < 2:
         return None
@@ -68,13 +68,13 @@ def standard_error(values: Sequence[float]) -> float | None:
 
 def hodges_lehmann(values: Sequence[float]) -> float:
     """Median of the Walsh averages: of the means of all pairs, each value with itself included."""
-    known = numpy.asarray(values)
-    first, second = numpy.triu_indices(len(known))
-    return float(numpy.median((known[first] + known[second]) / 2))
+    array = numpy.asarray(values)
+    first, second = numpy.triu_indices(len(array))
+    return float(numpy.median((array[first] + array[second]) / 2))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p values in the order given: below 0.05 where Holm's procedure rejects."""
+    """Adjusted p values in the order of `p_values`: below 0.05 where Holm's procedure rejects."""
     adjusted = [0.0] * len(p_values)
     highest = 0.0
     for place, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):

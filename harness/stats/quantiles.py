@@ -33,19 +33,19 @@ class Mixture:
         """Milliseconds below or at which `percentile` % of the samples lie, None if fewer than ten lie beyond."""
         if round(self.count * (100 - percentile) / 100, 6) < MINIMUM_BEYOND:  # 100 − 99.9 is a little less than 0.1
             return None
-        wanted = percentile * self.count
+        target = percentile * self.count
         first, last = 0, len(self._values) - 1  # the first value up to which enough samples lie is between them
         while first < last:
             middle = (first + last) // 2
-            if self._samples(middle, "right") < wanted:
+            if self._samples(middle, "right") < target:
                 first = middle + 1
             else:
                 last = middle
         value, below = float(self._values[first]), self._samples(first, "left")
-        if first == 0 or wanted > below:  # inside of a jump
+        if first == 0 or target > below:  # inside of a jump
             return value
         previous, start = float(self._values[first - 1]), self._samples(first - 1, "right")
-        return previous + (value - previous) * (wanted - start) / (below - start)
+        return previous + (value - previous) * (target - start) / (below - start)
 
     def _samples(self, place: int, side: Side) -> float:
         """Samples × 100: at or below the value at a place with `right`, below it with `left`."""

@@ -26,9 +26,9 @@ def change(rates: Sequence[float]) -> float | None:
     if len(rates) < FEWEST_SLICES or min(rates) <= 0:
         return None
     first, second = _mean(rates[:half]), _mean(rates[-half:])
-    found = second / first - 1
-    if abs(found) > SHARE and max(_step(rates), _line(rates)) > ERRORS:
-        return found
+    difference = second / first - 1
+    if abs(difference) > SHARE and max(_step(rates), _line(rates)) > ERRORS:
+        return difference
     return None
 
 

@@ -97,6 +97,7 @@ def _visit(document: Document, names: dict[str, str]) -> Document:
         placement = document["placement"]
         cores = sorted({*(placement["server_cpus"] or ()), *(placement["generator_cpus"] or ())})
         new["placement"] = placement | {"cores": cores or list(range(document["machine"]["cores_in_use"] or 1))}
+        new["notes"] = [{"message": text} for text in document["notes"]]
         new["server"] = document["server"] | {"python": environment["python"]}
     return new
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 
 from harness.analysis.bounds import ceiling
-from harness.analysis.evaluate import judge
+from harness.analysis.evaluation import evaluate
 from harness.model.measurement import Measurement, Waits
 from tests.conftest import changed
 
@@ -82,9 +82,9 @@ def test_without_known_waits_there_is_none(facts: Measurement) -> None:
 
 
 def test_a_cell_at_its_ceiling_is_marked(facts: Measurement) -> None:
-    at = judge(facts_of(facts, total=0.1, occupied=0.0, slot="event loop", users=100))
+    at = evaluate(facts_of(facts, total=0.1, occupied=0.0, slot="event loop", users=100))
     assert at.ceiling_fraction == pytest.approx(0.9876)
-    assert "tells no servers apart" in at.notes[0]
-    below = judge(facts_of(facts, total=0.05, occupied=0.0, slot="event loop", users=100))
+    assert "tells no servers apart" in at.notes[0].message
+    below = evaluate(facts_of(facts, total=0.05, occupied=0.0, slot="event loop", users=100))
     assert below.ceiling_fraction == pytest.approx(0.4938)
     assert below.notes == []

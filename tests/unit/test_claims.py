@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.analysis import studies
-from harness.analysis.claims import CLAIMS, judge_claims
-from harness.analysis.overview import Visit, judge_all
+from harness.analysis.claims import evaluate_claims
+from harness.analysis.overview import Visit, evaluate_all
 from harness.config import expand, presets
 from harness.model.claims import ClaimResult
 from harness.model.measurement import Measurement, Waits
@@ -36,15 +36,15 @@ def said(
                 }
             )
             visits.append(Visit(cell=cell, block=block, repeat=False, facts=found, failure=None))
-    results = judge_claims(judge_all(visits), studies.published())
+    results = evaluate_claims(studies.statements(), evaluate_all(visits), studies.published())
     return {f"{each.claim} {each.case}".strip(): each for each in results}
 
 
 def test_every_claim_has_its_published_figures() -> None:
     published = studies.published()
-    rows = [row for claim in CLAIMS for _, *pair in claim.pairs for row in pair]
+    rows = [row for claim in studies.statements() for _, *pair in claim.pairs for row in pair]
     assert all(row in published for row in rows)
-    assert [claim.name for claim in CLAIMS] == [f"C{number}" for number in range(1, 10)]
+    assert [claim.name for claim in studies.statements()] == [f"C{number}" for number in range(1, 10)]
 
 
 def test_published_ratios_are_those_of_the_study(facts: Measurement) -> None:
@@ -95,4 +95,6 @@ def test_what_cannot_be_told_has_its_reason(facts: Measurement) -> None:
         "2 workers share 1 core: scaling cannot show here",
     )
     assert shared["C5"].verdict != "cannot be told"
-    assert all(each.verdict == "cannot be told" for each in judge_claims([], studies.published()))
+    assert all(
+        each.verdict == "cannot be told" for each in evaluate_claims(studies.statements(), [], studies.published())
+    )

@@ -103,7 +103,7 @@ def test_this_machine_is_read() -> None:
     ],
 )
 def test_problems_of_starting_are_told_apart(log: str, meaning: str) -> None:
-    error = embedded.explained(Path("/d"), log)
+    error = embedded.start_error(Path("/d"), log)
     assert meaning in error.what
     assert log in error.detail
     assert "HARNESS_DATA" in error.cure

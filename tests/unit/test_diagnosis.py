@@ -11,6 +11,7 @@ from harness.deploy import workers
 from harness.deploy.workers import Counters
 from harness.measure import evidence as gathering
 from harness.model.measurement import DatabaseFacts, Lag, Measurement, PoolUse, ThreadUse, Waits, WorkerStats
+from harness.report.words import remedied
 from tests import conftest
 
 QUIET = WorkerStats(
@@ -36,21 +37,64 @@ POOL = {"pool": PoolUse(connections=10, requests=1000, queued=900, wait_ms_mean=
 
 
 @pytest.mark.parametrize(
-    ("evidence", "server", "parts", "bound_by", "says"),
+    ("evidence", "server", "parts", "bound_by", "says", "words"),
     [
-        ({}, None, {}, "users", "99 of 100 users are being served"),
-        (BLOCKED, None, {}, "event loop", "waits 80 ms for it (p99 190 ms)"),
-        (THREADS, None, {}, "threads", "queueing for 40 threads (39.9 in use, 60 requests wait for one)"),
-        (POOL, None, {}, "pool", "90% of the requests for a connection wait, 50.0 ms on average, for 10 connections"),
-        ({}, None, {"database": DATABASE}, "database", "99 requests are under way and wait for Postgres"),
-        ({}, {"cpu_cores": 1.9}, {}, "cpu", "uses 1.90 of 2 cores"),
-        (THREADS | BLOCKED, {"cpu_cores": 1.9}, {}, "cpu", "uses 1.90 of 2 cores"),
+        ({}, None, {}, "users", "99 of 100 users are being served", "more users would give more throughput"),
+        (
+            BLOCKED,
+            None,
+            {},
+            "event loop",
+            "waits 80 ms for it (p99 190 ms)",
+            "move blocking calls to threads or await them",
+        ),
+        (
+            THREADS,
+            None,
+            {},
+            "threads",
+            "queueing for 40 threads (39.9 in use, 60 requests wait for one)",
+            "raise --threads, or go async",
+        ),
+        (
+            POOL,
+            None,
+            {},
+            "pool",
+            "90% of the requests for a connection wait, 50.0 ms on average, for 10 connections",
+            "raise --pool-size",
+        ),
+        (
+            {},
+            None,
+            {"database": DATABASE},
+            "database",
+            "99 requests are under way and wait for Postgres",
+            "look at the queries",
+        ),
+        (
+            {},
+            {"cpu_cores": 1.9},
+            {},
+            "cpu",
+            "uses 1.90 of 2 cores",
+            "do less per request, or give the server more cores and a worker for each",
+        ),
+        (
+            THREADS | BLOCKED,
+            {"cpu_cores": 1.9},
+            {},
+            "cpu",
+            "uses 1.90 of 2 cores",
+            "do less per request, or give the server more cores and a worker for each",
+        ),
         (
             {},
             {"cpu_cores": 0.5},
             {"database": DATABASE.model_copy(update={"cpu_cores": 1.4})},
             "database",
             "Postgres 1.40 of them",
+            "ask less of Postgres, or give Postgres cores of its own",
         ),
         (
             {"cpu_cores_by_worker": [0.97]} | THREADS,
@@ -58,9 +102,17 @@ POOL = {"pool": PoolUse(connections=10, requests=1000, queued=900, wait_ms_mean=
             {"waits": Waits(total_seconds=0.0, occupied_seconds=0.0, slot="thread")},
             "gil",
             "take turns at one core (workers use 0.97)",
+            "add workers",
         ),
-        ({"cpu_cores_by_worker": [0.97]}, {"cpu_cores": 0.97}, {}, "cpu", "each worker's event loop uses a whole core"),
-        ({"in_flight_mean": 10.0}, None, {}, None, "nothing that was looked at explains"),
+        (
+            {"cpu_cores_by_worker": [0.97]},
+            {"cpu_cores": 0.97},
+            {},
+            "cpu",
+            "each worker's event loop uses a whole core",
+            "add workers",
+        ),
+        ({"in_flight_mean": 10.0}, None, {}, None, "nothing that was looked at explains", ""),
     ],
 )
 def test_each_cause_is_found(
@@ -70,11 +122,13 @@ def test_each_cause_is_found(
     parts: dict[str, Any],
     bound_by: str | None,
     says: str,
+    words: str,
 ) -> None:
     found = diagnose(changed(facts, server=server, evidence=evidence, **parts))
     assert found is not None
     assert found.bound_by == bound_by
     assert says in found.message
+    assert remedied("", found.remedies) == words
 
 
 def test_a_generator_at_its_limit_comes_first(facts: Measurement) -> None:
@@ -89,6 +143,7 @@ def test_a_served_rate_leaves_room(facts: Measurement) -> None:
     found = diagnose(changed(facts, evidence={"in_flight_mean": 3.0}, cell=cell))
     assert found is not None
     assert found.bound_by == "rate"
+    assert remedied("", found.remedies) == "raise --rate"
 
 
 def test_what_was_not_gathered_is_not_diagnosed(facts: Measurement) -> None:

@@ -193,14 +193,6 @@ def test_presets_can_be_carried_out(name: str) -> None:
     assert len(found.cells) > 3
 
 
-@pytest.mark.parametrize("name", presets.names())
-def test_presets_say_what_they_are_for(name: str) -> None:
-    purpose = presets.purpose(name)
-    assert len(purpose) > 40
-    assert "#" not in purpose
-    assert "title =" not in purpose
-
-
 def test_there_are_presets_and_others_are_refused() -> None:
     assert set(presets.names()) >= {"article", "quick", "servers"}
     with pytest.raises(UsageError, match="unknown preset 'slow'") as caught:

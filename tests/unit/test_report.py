@@ -20,7 +20,7 @@ import polars
 import pytest
 
 from harness.analysis import studies
-from harness.analysis.overview import Visit, judge_all, overview
+from harness.analysis.overview import Visit, evaluate_all, overview
 from harness.errors import LackError, UsageError
 from harness.model.application import BundledApplication
 from harness.model.axes import AXES, Axis
@@ -100,7 +100,7 @@ def of(visits: Sequence[Visit], title: str | None = None) -> Overview:
 
 def run_of(visits: Sequence[Visit], title: str | None = None) -> page.Run:
     record = codec.read_run(REFERENCE / "first-run").record
-    return page.Run(record=record, overview=of(visits, title), judged=judge_all(visits), protocols=[1])
+    return page.Run(record=record, overview=of(visits, title), judged=evaluate_all(visits), protocols=[1])
 
 
 def test_the_question_names_what_varies_and_what_does_not(visits: Visits) -> None:
@@ -180,7 +180,7 @@ def test_a_duet_of_a_cell_with_itself_is_shown(tmp_path: Path, capsys: pytest.Ca
 def test_every_chart_can_be_drawn_and_has_marks(visits: Visits, tmp_path: Path) -> None:
     sample = visits(users=(50, 100))
     summary = of(sample)
-    drawings = [*charts.of_run(summary, judge_all(sample)), *(chart for _, _, chart in ratios.contrasts(summary))]
+    drawings = [*charts.of_run(summary, evaluate_all(sample)), *(chart for _, _, chart in ratios.contrasts(summary))]
     names = {chart.name for chart in drawings}
     assert {"throughput-by-workers", "throughput-by-users", "latency", "cost", "memory"} <= names
     assert "contrasts-throughput-by-server" in names
@@ -230,7 +230,7 @@ def test_the_page_of_the_article_shows_its_claims(tmp_path: Path) -> None:
 def test_rows_of_a_chart_have_every_column_of_its_table(visits: Visits) -> None:
     sample = visits()
     summary = of(sample)
-    for chart in [*charts.of_run(summary, judge_all(sample)), *(chart for _, _, chart in ratios.contrasts(summary))]:
+    for chart in [*charts.of_run(summary, evaluate_all(sample)), *(chart for _, _, chart in ratios.contrasts(summary))]:
         assert chart.rows
         for field, _ in chart.columns:
             assert all(field in row for row in chart.rows), (chart.name, field)
@@ -253,7 +253,7 @@ def test_ceilings_are_in_the_chart(facts: Measurement) -> None:
         for cell in cells
         for block in range(1, 7)
     ]
-    chart = charts.of_run(of(sample), judge_all(sample))[0]
+    chart = charts.of_run(of(sample), evaluate_all(sample))[0]
     assert chart.name == "throughput-by-workers"
     assert {row["ceiling"] for row in chart.rows} == {1000.0}
     assert all("100 users" in row["limit"] for row in chart.rows)
@@ -393,7 +393,7 @@ def test_a_metric_is_added_by_one_entry(visits: Visits, monkeypatch: pytest.Monk
     exported = tables.cells(summary).filter(metric="boot_seconds")
     assert set(exported["unit"]) == {"s"}
     assert len(exported) == 12
-    assert tables.visits(judge_all(measured))["boot_seconds"].min() > 0.4
+    assert tables.visits(evaluate_all(measured))["boot_seconds"].min() > 0.4
 
 
 class VariantWithBacklog(Variant):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis.evaluate import judge
+from harness.analysis.evaluation import evaluate
 from harness.model.events import MeasurementProgress
 from harness.model.load import Timing
 from harness.model.measurement import DatabaseFacts, Latency, Measurement
@@ -15,7 +15,7 @@ from harness.report import progress, single
 
 
 def text_of(facts: Measurement, log: str = "") -> str:
-    return single.text(facts, judge(facts), Path("results/x"), log)
+    return single.text(facts, evaluate(facts), Path("results/x"), log)
 
 
 def test_a_valid_measurement(facts: Measurement) -> None:

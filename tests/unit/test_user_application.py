@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
 import tomllib
 from pathlib import Path
@@ -13,12 +12,13 @@ from typing import Any
 import pytest
 
 from harness.analysis import overview
-from harness.analysis.evaluate import judge
+from harness.analysis.evaluation import evaluate
 from harness.applications import requests
 from harness.applications.detect import detect_applications
 from harness.applications.prepared import PreparedApplication
 from harness.applications.secrets import secret_values
-from harness.applications.user import ServedUserApplication, differences, filled
+from harness.applications.served import ProcessContext
+from harness.applications.user import ServedUserApplication, differences, render
 from harness.config import application, files, init
 from harness.config.application import ApplicationOptions
 from harness.config.cells import CellSpec, parse_cell, resolve_cell
@@ -44,8 +44,7 @@ def own(*requests: dict[str, Any], values: dict[str, Any] | None = None, **varia
         requests=found.requests,
         values=values or {},
         variables=variables,
-        environment={},
-        folder=Path("/nowhere"),
+        context=ProcessContext(environment={}, folder=Path("/nowhere")),
     )
 
 
@@ -60,9 +59,9 @@ def sent(subject: ServedUserApplication, iteration: int) -> list[tuple[str, dict
     mix = subject.request_mix(None, ["" for _ in subject.requests])
     return [
         (
-            filled(kind.path, mix.feeds, iteration),
-            {name: filled(value, mix.feeds, iteration) for name, value in kind.headers.items()},
-            None if kind.body is None else filled(kind.body, mix.feeds, iteration),
+            render(kind.path, mix.feeds, iteration),
+            {name: render(value, mix.feeds, iteration) for name, value in kind.headers.items()},
+            None if kind.body is None else render(kind.body, mix.feeds, iteration),
         )
         for kind in mix.templates
     ]
@@ -235,7 +234,7 @@ def test_secrets_reach_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("SOME_PASSWORD", "hunter2-in-the-environment")
     request = AppRequest(path="/", headers={"Authorization": "${API_TOKEN}"})
     variables = {"API_TOKEN": "tok-123456", "DEBUG": "1"}
-    secrets = secret_values(variables, {**os.environ, **variables}, [request])
+    secrets = secret_values(variables, [request])
     secrets = frozenset(each for each in secrets if each in ("tok-123456", "1", "hunter2-in-the-environment"))
     assert secrets == {"tok-123456", "hunter2-in-the-environment"}
     text = "log: tok-123456 and hunter2-in-the-environment; n=1"
@@ -275,7 +274,7 @@ def test_reports_speak_of_the_application(facts: Measurement, cell: Cell) -> Non
         for path, count in (("/a", 6000), ("/b", 3876))
     ]
     measured = facts.model_copy(update={"cell": own_cell, "routes": kinds})
-    shown = single.text(measured, judge(measured), Path("x"), "")
+    shown = single.text(measured, evaluate(measured), Path("x"), "")
     assert "/a: 6,000, 3 failed; p50 100.9   p99 110.0" in shown
     visit = overview.Visit(cell=own_cell, block=1, repeat=False, facts=measured, failure=None)
     found = overview.overview([visit], title=None, blocks=1, planned=1, seconds=1.0, impossible=[])
@@ -293,8 +292,8 @@ def test_declared_waits_give_a_ceiling() -> None:
 
 def test_holes_are_named_by_how_they_are_written() -> None:
     kind = own({"path": "/{n}", "body": "{n}"}, values={"n": [1]}).request_mix(None, [""]).templates[0]
-    assert kind.path == ("/", Placeholder("n:path"))
-    assert kind.body == (Placeholder("n:plain"),)
+    assert kind.path == ("/", Placeholder("n", "path"))
+    assert kind.body == (Placeholder("n", "plain"),)
     assert kind.varies
 
 
@@ -308,7 +307,7 @@ def test_kinds_of_requests_are_a_table_of_their_own(facts: Measurement, cell: Ce
     for measured, names in ((facts, ["cells.csv", "visits.csv"]), (several, ["cells.csv", "visits.csv", "routes.csv"])):
         visit = overview.Visit(cell=cell, block=1, repeat=False, facts=measured, failure=None)
         found = overview.overview([visit], title=None, blocks=1, planned=1, seconds=1.0, impossible=[])
-        written = tables.write(tmp_path, "csv", found, overview.judge_all([visit]))
+        written = tables.write(tmp_path, "csv", found, overview.evaluate_all([visit]))
         assert [path.name for path in written] == names
     rows = (tmp_path / "routes.csv").read_text().splitlines()
     assert rows[1].endswith("/a,10,1,100.9,102.0,110.0")

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable
+from types import ModuleType
+from typing import get_args
 
 import pytest
 
-from harness.analysis.evaluate import judge
+from harness.analysis import diagnosis, evaluation, validity
+from harness.analysis.evaluation import evaluate
+from harness.model.evaluation import Remedy
 from harness.model.measurement import Failures, Latency, Measurement, Slice
+from harness.report.words import REMEDIES, remedied
 from tests.conftest import changed
 
 
 def test_a_flawless_measurement_is_valid(facts: Measurement) -> None:
-    judgement = judge(facts)
-    assert judgement.verdict == "valid"
-    assert judgement.reasons == []
-    assert judgement.notes == []
+    result = evaluate(facts)
+    assert result.verdict == "valid"
+    assert result.reasons == []
+    assert result.notes == []
 
 
 @pytest.mark.parametrize(
@@ -38,72 +45,76 @@ def test_a_flawless_measurement_is_valid(facts: Measurement) -> None:
 def test_each_flaw_is_caught(
     change: Callable[..., Measurement], part: str, values: dict[str, object], verdict: str, gate: str, says: str
 ) -> None:
-    judgement = judge(change(**{part: values}))
-    assert judgement.verdict == verdict
-    assert [reason.gate for reason in judgement.reasons] == [gate]
-    assert says in judgement.reasons[0].message
+    result = evaluate(change(**{part: values}))
+    assert result.verdict == verdict
+    assert [reason.gate for reason in result.reasons] == [gate]
+    assert says in result.reasons[0].message
 
 
 @pytest.mark.parametrize(
-    ("generator", "says"),
+    ("generator", "words"),
     [
-        ({"cpu_cores": 0.81}, "give it more cores, or measure with --generator wrk if it sends one GET only"),
-        ({"null_rps": 1400.0}, "give it more cores, or measure with --generator wrk if it sends one GET only"),
-        ({"cpu_cores": 0.81, "null_rps": 1400.0}, "or measure with --generator wrk if it sends one GET only"),
-        ({"cpu_cores": 0.81, "name": "wrk"}, "or measure a slower cell"),
+        ({"cpu_cores": 0.81}, "give the generator more cores, or measure with --generator wrk"),
+        ({"null_rps": 1400.0}, "give the generator more cores, or measure with --generator wrk"),
+        ({"cpu_cores": 0.81, "null_rps": 1400.0}, "give the generator more cores, or measure with --generator wrk"),
+        ({"cpu_cores": 0.81, "name": "wrk"}, "give the generator more cores, or measure a slower cell"),
     ],
 )
-def test_a_generator_without_cpu_time_left_says_what_helps_once(
-    change: Callable[..., Measurement], generator: dict[str, object], says: str
+def test_a_generator_without_cpu_time_left_has_its_remedies_once(
+    change: Callable[..., Measurement], generator: dict[str, object], words: str
 ) -> None:
-    reasons = judge(change(generator=generator)).reasons
-    assert reasons[-1].message.endswith(says)
-    assert sum("more cores" in reason.message for reason in reasons) == 1
+    reasons = evaluate(change(generator=generator)).reasons
+    assert remedied(reasons[-1].message, reasons[-1].remedies).startswith(f"{reasons[-1].message}; {words}")
+    assert [bool(reason.remedies) for reason in reasons] == [False] * (len(reasons) - 1) + [True]
 
 
 def test_a_lower_rate_relieves_a_generator(change: Callable[..., Measurement], facts: Measurement) -> None:
     open_load = changed(facts.cell, rate=100.0)
     busy = change(generator={"cpu_cores": 0.81}).model_copy(update={"cell": open_load})
-    assert judge(busy).reasons[0].message.endswith("or a lower rate")
+    assert Remedy(kind="rate", direction="lower") in evaluate(busy).reasons[0].remedies
 
 
 def test_an_open_load_that_was_sent_is_valid(change: Callable[..., Measurement]) -> None:
-    assert judge(change(generator={"offered_rps": 100.0, "overdue": 10})).verdict == "valid"
+    assert evaluate(change(generator={"offered_rps": 100.0, "overdue": 10})).verdict == "valid"
 
 
 def test_a_few_failures_are_within_the_limit(change: Callable[..., Measurement]) -> None:
-    assert judge(change(failures_by_kind={"connection": 9})).verdict == "valid"
+    assert evaluate(change(failures_by_kind={"connection": 9})).verdict == "valid"
 
 
 def test_failures_outweigh_invalidity_and_both_are_told(change: Callable[..., Measurement]) -> None:
-    judgement = judge(change(failures_by_kind={"connection": 500}, server={"workers_lost": 2}))
-    assert judgement.verdict == "failed"
-    assert [reason.gate for reason in judgement.reasons] == ["failures", "workers"]
+    result = evaluate(change(failures_by_kind={"connection": 500}, server={"workers_lost": 2}))
+    assert result.verdict == "failed"
+    assert [reason.gate for reason in result.reasons] == ["failures", "workers"]
 
 
 def test_nothing_at_all_is_failed(facts: Measurement) -> None:
     nothing = facts.model_copy(update={"requests": 0, "failures_by_kind": Failures(timeout=0, connection=0, status=0)})
-    assert judge(nothing).verdict == "failed"
+    assert evaluate(nothing).verdict == "failed"
 
 
 def test_a_window_of_few_service_times_is_noted(facts: Measurement) -> None:
     slow = Latency(min=900, mean=1000, p50=1000, p90=1000, p95=None, p99=None, max=1000)
-    notes = judge(facts.model_copy(update={"latency_ms": slow})).notes
+    notes = evaluate(facts.model_copy(update={"latency_ms": slow})).notes
     assert len(notes) == 1
-    assert "10 service times of 1,000 ms" in notes[0]
+    assert "10 service times of 1,000 ms" in notes[0].message
+    assert remedied("", notes[0].remedies) == "measure longer (--duration 20s)"
 
 
 def test_a_queue_that_is_still_filling_is_noted(facts: Measurement) -> None:
     def noted(*, requests: int, timed_out: int = 0, **changes: object) -> list[str]:
         failures = Failures(timeout=timed_out, connection=0, status=0)
         found = facts.model_copy(update={"requests": requests, "failures_by_kind": failures, **changes})
-        return [note for note in judge(found).notes if "still filling" in note]
+        return [
+            remedied(note.message, note.remedies) for note in evaluate(found).notes if "still filling" in note.message
+        ]
 
     assert facts.cell.load.users == 100
     enough = round(100 * facts.window_seconds / (facts.warmup_seconds + 0.049 * facts.window_seconds))
     assert noted(requests=enough) == []
     (note,) = noted(requests=enough // 2)
     assert f"after a warm-up of {facts.warmup_seconds:g} s" in note
+    assert note.endswith("warm up longer (--warmup 3s)")
     assert noted(requests=enough // 2, timed_out=enough) == []  # these users did not wait any longer
     assert noted(requests=enough // 2, cell=changed(facts.cell, rate=10.0)) == []
 
@@ -124,7 +135,7 @@ def slices(*rates: int) -> list[Slice]:
     ],
 )
 def test_a_window_that_is_not_steady_is_caught(facts: Measurement, rates: tuple[int, ...], says: str) -> None:
-    reasons = judge(facts.model_copy(update={"slices": slices(*rates)})).reasons
+    reasons = evaluate(facts.model_copy(update={"slices": slices(*rates)})).reasons
     assert [reason.gate for reason in reasons] == ["steady"]
     assert says in reasons[0].message
 
@@ -139,22 +150,32 @@ def test_a_window_that_is_not_steady_is_caught(facts: Measurement, rates: tuple[
     ],
 )
 def test_what_wanders_anyway_is_steady(facts: Measurement, rates: tuple[int, ...]) -> None:
-    assert judge(facts.model_copy(update={"slices": slices(*rates)})).verdict == "valid"
+    assert evaluate(facts.model_copy(update={"slices": slices(*rates)})).verdict == "valid"
 
 
 def test_slow_requests_are_not_judged_by_their_slices(facts: Measurement) -> None:
     slow = facts.latency_ms.model_copy(update={"p50": 501.0})
     update = {"slices": slices(1000, 1000, 1000, 1000, 500, 500, 500, 500), "latency_ms": slow}
-    assert judge(facts.model_copy(update=update)).verdict == "valid"
+    assert evaluate(facts.model_copy(update=update)).verdict == "valid"
 
 
 def test_late_requests_of_idle_users_are_the_generators_fault(facts: Measurement) -> None:
     generator = facts.generator.model_copy(update={"lateness_ms_p99": 12.0, "users_accounted": 50.0})
     cell = changed(facts.cell, rate=100.0)
-    reasons = judge(facts.model_copy(update={"generator": generator, "cell": cell})).reasons
+    reasons = evaluate(facts.model_copy(update={"generator": generator, "cell": cell})).reasons
     assert [reason.gate for reason in reasons] == ["lateness"]
     assert "12.0 ms late" in reasons[0].message
 
 
 def test_late_requests_of_busy_users_are_no_fault_of_the_generator(change: Callable[..., Measurement]) -> None:
-    assert judge(change(generator={"lateness_ms_p99": 12.0, "users_accounted": 99.0})).verdict == "valid"
+    assert evaluate(change(generator={"lateness_ms_p99": 12.0, "users_accounted": 99.0})).verdict == "valid"
+
+
+def test_every_kind_of_remedy_has_words() -> None:
+    kinds = get_args(Remedy.model_fields["kind"].annotation)
+    assert {kind for kind, _ in REMEDIES} == set(kinds)
+
+
+@pytest.mark.parametrize("module", [validity, diagnosis, evaluation])
+def test_messages_of_the_analysis_name_no_option(module: ModuleType) -> None:
+    assert not re.search(r"--[a-z]", inspect.getsource(module))

@@ -56,7 +56,7 @@ def _of_cell(cell: CellOverview) -> Iterator[tuple[str, str]]:
     yield "visits", ", ".join(f"{count} {name}" for count, name in counts if count)
     if cell.diagnosis is not None:
         bound = f"bound by {cell.diagnosis.bound_by}: " if cell.diagnosis.bound_by else ""
-        yield "why", f"{bound}{cell.diagnosis.message}"
+        yield "why", bound + words.remedied(cell.diagnosis.message, cell.diagnosis.remedies)
     if cell.ceiling is not None:
         reached = "" if cell.ceiling_fraction is None else f"; reached {cell.ceiling_fraction:.0%}"
         yield "ceiling", f"{words.ceiling(cell)}{reached}"
@@ -66,12 +66,12 @@ def _of_cell(cell: CellOverview) -> Iterator[tuple[str, str]]:
 
 def _of_last(last: EvaluatedVisit | None) -> Iterator[tuple[str, str]]:
     """From the last visit that was measured."""
-    if last is None or last.visit.facts is None or last.judgement is None:
+    if last is None or last.visit.facts is None or last.evaluation is None:
         return
     yield from server_facts(last.visit.facts)
     if len(last.visit.facts.routes) > 1:
         yield from (("requests of the last visit", route_words(route)) for route in last.visit.facts.routes)
-    yield from (("note", note) for note in last.judgement.notes)
+    yield from (("note", words.remedied(note.message, note.remedies)) for note in last.evaluation.notes)
 
 
 def visit_columns() -> Iterator[str]:
@@ -94,7 +94,7 @@ def _visit(judged: EvaluatedVisit) -> Iterator[str]:
         value = None if facts is None else metric.of(facts)
         yield "–" if value is None else metric.format(value)
     yield "–" if facts is None else f"{facts.failures:,}"
-    yield "; ".join(each.message for each in judged.reasons)
+    yield "; ".join(words.remedied(each.message, each.remedies) for each in judged.reasons)
 
 
 def protocol(

@@ -80,8 +80,8 @@ def run_of(stored: StoredRun) -> Run:
     """What a page of a stored run is made of."""
     return Run(
         record=stored.record,
-        overview=review.review(stored) if stored.answer is None else review.nothing(),
-        judged=overviews.judge_all(review.visits(stored)) if stored.answer is None else [],
+        overview=review.review(stored) if stored.answer is None else review.empty(),
+        judged=overviews.evaluate_all(review.visits(stored)) if stored.answer is None else [],
         protocols=sorted({visit.protocol for visit in stored.visits}),
         claims=studies.claims(stored),
         duet=stored.answer,

@@ -1,28 +1,28 @@
-"""The judgement of a measurement: gates, ceiling and diagnosis together. Pure."""
+"""The evaluation of a measurement: gates, ceiling and diagnosis together. Pure."""
 
 from __future__ import annotations
 
 from harness.analysis.bounds import NEAR, ceiling
 from harness.analysis.diagnosis import diagnose
 from harness.analysis.validity import OUTCOMES, VALIDITY, notes
-from harness.model.evaluation import Evaluation, Verdict
+from harness.model.evaluation import Evaluation, Note, Verdict
 from harness.model.measurement import Measurement
 
 
-def judge(facts: Measurement) -> Evaluation:
+def evaluate(facts: Measurement) -> Evaluation:
     """The verdict under this version of the protocol, with the reasons for it."""
-    failed = [reason for gate in OUTCOMES if (reason := gate(facts))]
-    invalid = [reason for gate in VALIDITY if (reason := gate(facts))]
-    verdict: Verdict = "failed" if failed else "invalid" if invalid else "valid"
+    failures = [reason for gate in OUTCOMES if (reason := gate(facts))]
+    flaws = [reason for gate in VALIDITY if (reason := gate(facts))]
+    verdict: Verdict = "failed" if failures else "invalid" if flaws else "valid"
     highest = ceiling(facts)
     fraction = None if highest is None else round(facts.throughput_rps / highest.rps, 4)
-    said = notes(facts)
+    remarks = notes(facts)
     if highest is not None and fraction is not None and fraction >= NEAR and facts.cell.load.users is not None:
-        said.append(f"at its ceiling ({highest.limit}): tells no servers apart")
+        remarks.append(Note(message=f"at its ceiling ({highest.limit}): tells no servers apart"))
     return Evaluation(
         verdict=verdict,
-        reasons=failed + invalid,
-        notes=said,
+        reasons=failures + flaws,
+        notes=remarks,
         ceiling=highest,
         ceiling_fraction=fraction,
         diagnosis=diagnose(facts),
