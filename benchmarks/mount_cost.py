@@ -97,7 +97,7 @@ def start(folder: Path, framework: str, style: str, workload: str, kind: str) ->
     telling = Path(mkdtemp(dir=folder))
     settings = {
         "folder": str(telling),
-        "target": f"handlers.mounts.{framework}:create",
+        "target": f"harness.handlers.mounts.{framework}:create",
         "interface": "asgi" if framework == "fastapi" else "wsgi",
         "wraps_wsgi": False,
         "threads": 40,
@@ -106,11 +106,11 @@ def start(folder: Path, framework: str, style: str, workload: str, kind: str) ->
         "diagnose": False,
     }
     environment = clean() | {
-        "PYTHONPATH": f"{folder}{os.pathsep}{resources.handlers().parent}",
+        "PYTHONPATH": f"{folder}{os.pathsep}{resources.PACKAGE.parent}",
         "HARNESS_ENDPOINT": f"{style}/{workload}",
         "HARNESS_ENTRY": json.dumps(settings),
     }
-    (folder / "ours.py").write_text(f"from handlers.mounts.{framework} import create\napp = create()\n")
+    (folder / "ours.py").write_text(f"from harness.handlers.mounts.{framework} import create\napp = create()\n")
     server = (
         ("uvicorn", target, "--log-level", "warning", "--no-access-log", "--port", str(port))
         if framework == "fastapi"
@@ -217,7 +217,8 @@ def main() -> None:
             folder = Path(name)
             for framework, text in BY_HAND.items():
                 (folder / f"by_hand_{framework}.py").write_text(text)
-            (folder / f"{injected.MODULE}.py").write_bytes(injected.SOURCE.read_bytes())
+            for source in injected.SOURCES:
+                (folder / source.name).write_bytes(source.read_bytes())
             logs = [math.log(one_round(folder, case, chosen.seconds, bool(turn % 2))) for turn in range(chosen.rounds)]
         middle = statistics.fmean(logs)
         half = T_975[chosen.rounds - 1] * statistics.stdev(logs) / math.sqrt(chosen.rounds)

@@ -16,9 +16,10 @@ app = typer.Typer(help="List what there is to choose from.", no_args_is_help=Tru
 @app.command("servers")
 def list_servers() -> None:
     """Servers, their options, and whether they are installed here."""
+    from harness.environments import interpreters
     from harness.report import lists
 
-    lists.servers()
+    lists.servers(interpreters.inspect(None).packages)
 
 
 @app.command("launches")

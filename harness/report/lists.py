@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from packaging.utils import canonicalize_name
 from rich.console import Console
@@ -11,7 +11,7 @@ from rich.table import Table
 
 from harness import injected
 from harness import servers as adapters
-from harness.environments import interpreters
+from harness.config import registry
 from harness.handlers import catalogue
 from harness.handlers.styles import STYLES
 from harness.servers.adapter import Target
@@ -29,12 +29,11 @@ def _print(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, whole: 
     Console(highlight=False, width=None if sys.stdout.isatty() else piped).print(table)
 
 
-def servers() -> None:
-    """Servers, their options, and their versions in the harness' own environment."""
-    installed = interpreters.inspect(None).packages
+def servers(installed: Mapping[str, str]) -> None:
+    """Servers, their options, and their versions; `installed`: canonical name of a distribution → version."""
     rows = []
     for name in adapters.names():
-        adapter = adapters.adapter(name)
+        adapter = registry.adapter(name)
         options = [
             f"{key}={'|'.join(option.choices)}  {option.help}" + (f", {option.interface}" if option.interface else "")
             for key, option in adapter.options.items()
@@ -66,7 +65,7 @@ def workloads() -> None:
     """Workloads and their parameters."""
     rows = []
     for name in catalogue.workload_names():
-        work = catalogue.workload(name)
+        work = registry.workload(name)
         params = [
             f"{item.name}: {item.domain}" + ("" if item.default is None else f" (default {item.default})")
             for item in work.parameters
@@ -80,7 +79,7 @@ def launches() -> None:
     print("| server | interface | command |\n|---|---|---|")
     files: dict[str, str] = {}
     for name in adapters.names():
-        adapter = adapters.adapter(name)
+        adapter = registry.adapter(name)
         for interface in adapter.interfaces:
             target = Target(
                 python="python",
