@@ -1,4 +1,4 @@
-"""Where the files that are not Python are. In the checkout, `assets`, `servers` and `handlers` hold links or are links."""
+"""Where the files that are not Python are. In the checkout, `servers`, `handlers` and what is in `assets` are links."""
 
 from __future__ import annotations
 
