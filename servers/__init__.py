@@ -1,5 +1,6 @@
-"""How each server is launched: one adapter per file, found by file name. Other distributions add theirs by entry
-points of the group `harness.servers`."""
+"""How each server is launched: one adapter per file, found by file name; other distributions add theirs by entry points
+of the group `harness.servers`. May be imported by `environments` and the rooms above; it imports nothing of the
+harness."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ import pytest
 
 from harness.analysis.validity import DISTURBED
 from harness.model.application import BundledApplication
-from harness.model.load import ClosedLoad
+from harness.model.load import ClosedLoad, OpenLoad
 from harness.model.measurement import (
     AnswerChecks,
     Argv,
@@ -37,6 +37,7 @@ from harness.model.measurement import (
 )
 from harness.model.placement import Placement
 from harness.model.variant import Cell, Variant
+from tests import fakes
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -65,6 +66,24 @@ def cell() -> Cell:
         server="granian", options={}, interface="asgi", application=application, workers=2, threads=40, pool_size=None
     )
     return Cell(variant=variant, load=ClosedLoad(users=100))
+
+
+def changed(cell: Cell, **parts: Any) -> Cell:
+    """The cell with other parts, each named as in its variant, its application or its load (`users`, `rate`)."""
+    variant, application, load = cell.variant, cell.variant.application, cell.load
+    for name, value in parts.items():
+        if name == "users":
+            load = ClosedLoad(users=value)
+        elif name == "rate":
+            load = OpenLoad(rate=value)
+        elif name in type(variant).model_fields:
+            variant = variant.model_copy(update={name: value})
+        else:
+            assert name in type(application).model_fields, name
+            application = application.model_copy(update={name: value})
+    if "application" not in parts:
+        variant = variant.model_copy(update={"application": application})
+    return Cell(variant=variant, load=load)
 
 
 @pytest.fixture
@@ -121,14 +140,20 @@ def facts(cell: Cell) -> Measurement:
 
 
 @pytest.fixture
+def laboratory(facts: Measurement, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> fakes.Laboratory:
+    """Experiments without processes: see `tests/fakes.py`."""
+    return fakes.laboratory(facts, monkeypatch, tmp_path)
+
+
+@pytest.fixture
 def change(facts: Measurement) -> Callable[..., Measurement]:
     """The flawless measurement with one part changed: `change(server={"workers_lost": 1})`."""
 
-    def changed(**parts: dict[str, Any]) -> Measurement:
+    def change(**parts: dict[str, Any]) -> Measurement:
         updates = {name: getattr(facts, name).model_copy(update=values) for name, values in parts.items()}
         return facts.model_copy(update=updates)
 
-    return changed
+    return change
 
 
 def heard() -> None:

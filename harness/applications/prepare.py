@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.applications.inspect import inspect_application
 from harness.applications.prepared import PreparedApplication
-from harness.applications.requests import request_source
+from harness.applications.requests import located, request_source
 from harness.applications.secrets import secret_values
 from harness.applications.served import Hook
 from harness.applications.user import ServedUserApplication
@@ -24,7 +24,7 @@ def prepare_application(
     plan: ApplicationPlan, python: str | None, pairs: Mapping[str, str], base: Path = Path()
 ) -> PreparedApplication:
     """Read what is sent, look at the application in its environment, and gather everything."""
-    folder = (base / (plan.app_dir or ".")).resolve()
+    folder = located(base, plan.app_dir or ".").resolve()
     if not folder.is_dir():
         raise UsageError(f"--app-dir {plan.app_dir}: no such folder", cure="give the folder of the application")
     lacking = [name for name in plan.env if name not in pairs]
@@ -69,13 +69,14 @@ def prepare_application(
 
 def _folder_name(given: str | None) -> str | None:
     """How a folder is called in results, which hold no path of one machine."""
-    return Path(given).name if given is not None and Path(given).is_absolute() else given
+    path = None if given is None else Path(given).expanduser()
+    return path.name if path is not None and path.is_absolute() else given
 
 
 def _env_file(base: Path, name: str | None) -> dict[str, str]:
     if name is None:
         return {}
-    path = base / name
+    path = located(base, name)
     if not path.is_file():
         raise UsageError(f"--env-file {name}: no such file", cure="give a file with NAME=VALUE lines")
     from dotenv import dotenv_values

@@ -61,18 +61,23 @@ def request_source(plan: ApplicationPlan, base: Path, routes: Sequence[str]) -> 
             f"nothing says what to request of {plan.app}", cure=f"give --path, --requests or --k6-script{hint}"
         )
     if plan.k6_script:
-        script = (base / plan.k6_script).resolve()
+        script = located(base, plan.k6_script).resolve()
         if not script.is_file():
             raise UsageError(f"--k6-script {plan.k6_script}: no such file", cure="give the path of a k6 script")
         return RequestSource(values={}, script=script)
     if plan.path:
         return RequestSource(requests=[AppRequest(path=path) for path in plan.path], values=_values(plan.values, base))
     if isinstance(plan.requests, str):
-        file = base / plan.requests
+        file = located(base, plan.requests)
         read = read_requests(file)
         return RequestSource(requests=read.requests, values=_values({**plan.values, **read.values}, file.parent))
     assert plan.requests is not None
     return RequestSource(requests=plan.requests, values=_values(plan.values, base))
+
+
+def located(base: Path, path: str) -> Path:
+    """Where a path of a plan is, which counts from `base`; in stored plans the home folder is written as `~`."""
+    return base / Path(path).expanduser()
 
 
 def read_requests(path: Path) -> Requests:
@@ -94,7 +99,7 @@ def _values(given: Mapping[str, Sequence[Drawn] | CsvColumn], base: Path) -> dic
 
 
 def _column(name: str, source: CsvColumn, base: Path) -> list[Drawn]:
-    path = base / source.csv
+    path = located(base, source.csv)
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))

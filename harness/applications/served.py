@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from harness.model.database import Database
 from harness.model.load import RequestMix
@@ -98,8 +98,3 @@ class Hook:
     """For a shell."""
     environment: Mapping[str, str]
     folder: Path
-
-
-def as_settings(serving: Serving) -> dict[str, Any]:
-    """What the entry is told."""
-    return {"target": serving.target, "factory": serving.factory}

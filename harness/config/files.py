@@ -89,5 +89,5 @@ def parse(document: Mapping[str, Any], source: str) -> Plan:
     except ValidationError as error:
         raise UsageError(
             f"{source}: {validation.first_error(error)}",
-            cure="see docs/matrix.md, or let an editor check it with harness/plan.schema.json",
+            cure="see docs/matrix.md, or let an editor check it with harness/data/plan.schema.json",
         ) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.config import files, presets, registry
 from harness.config.application import ApplicationOptions, application_plan, merge_options
-from harness.config.parsing import split_list, split_numbers, split_servers, split_workload
+from harness.config.parsing import split_list, split_numbers, split_rates, split_servers, split_workload
 from harness.errors import UsageError
 from harness.model.plan import OURS, ApplicationPlan, Plan
 
@@ -32,7 +32,7 @@ class MatrixOptions:
     python: Texts = None
 
     def named(self) -> list[str]:
-        """Options that were options, as they are written."""
+        """Options that were given, as they are written."""
         return [f"--{field.name.replace('_', '-')}" for field in fields(self) if getattr(self, field.name)]
 
 
@@ -109,7 +109,7 @@ def from_options(options: MatrixOptions) -> dict[str, object]:
         if texts:
             found[name] = split_numbers(f"--{name.replace('_', '-')}", texts)
     if options.rate:
-        found["rate"] = [float(number) for number in split_numbers("--rate", options.rate)]
+        found["rate"] = split_rates("--rate", options.rate)
     if options.workload or options.param:
         found["workload"] = workloads(split_list(options.workload or ["sleep"]), options.param or ())
     return found

@@ -63,6 +63,14 @@ def split_numbers(option: str, texts: Sequence[str]) -> list[int]:
         raise UsageError(f"{option} {','.join(texts)}: not whole numbers", cure="write it as 1,2,4") from None
 
 
+def split_rates(option: str, texts: Sequence[str]) -> list[float]:
+    """The same for arrival rates."""
+    try:
+        return [float(part) for part in split_list(texts)]
+    except ValueError:
+        raise UsageError(f"{option} {','.join(texts)}: not numbers", cure="write it as 50,200") from None
+
+
 def split_workload(text: str) -> tuple[str, tuple[str, ...]]:
     """`NAME?param=value&param=value` as name and `param=value` texts."""
     name, _, query = text.partition("?")

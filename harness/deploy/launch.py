@@ -192,7 +192,8 @@ def wait_for_workers(cell: Cell, child: Child, telling: Path, boot_seconds: floa
             raise _failed(f"{cell.variant.server} ended with exit code {child.returncode()} while starting", child)
         if time.monotonic() > deadline:
             raise _failed(
-                f"{len(workers)} of {cell.variant.workers} workers of {cell.variant.server} came up within {boot_seconds:g} s",
+                f"{len(workers)} of {cell.variant.workers} workers of {cell.variant.server} came up within "
+                f"{boot_seconds:g} s",
                 child,
             )
         time.sleep(0.01)

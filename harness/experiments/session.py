@@ -57,18 +57,20 @@ class Session:
         self.emit = emit
 
     def store(self, measured: Measured, place: Place | None = None) -> MeasurementRecord:
-        """Evaluate a measurement and store it; the folder has its name from then on.
+        """Evaluate a measurement and store it; returns it as it is stored. The folder has its name from then on.
 
         LackError where the disk refuses: then the measurement is kept in the temporary folder, or in the error.
         """
         evaluation = judge(measured.facts)
-        record = MeasurementRecord.model_validate(
-            {
-                **{name: getattr(measured.facts, name) for name in type(measured.facts).model_fields},
-                **{name: getattr(evaluation, name) for name in type(evaluation).model_fields},
-                "place": place,
-                "path": str(self.folder.final),
-            }
+        record = self.folder.cleaned(
+            MeasurementRecord.model_validate(
+                {
+                    **{name: getattr(measured.facts, name) for name in type(measured.facts).model_fields},
+                    **{name: getattr(evaluation, name) for name in type(evaluation).model_fields},
+                    "place": place,
+                    "path": str(self.folder.final),
+                }
+            )
         )
         for reason in record.reasons:
             log.debug("%s is %s: %s", record.cell.label, record.verdict, reason.message)
@@ -78,25 +80,26 @@ class Session:
                 self.folder.write_log(measured.log_tail + "\n")
             self.folder.publish()
         except LackError as error:
-            cleaned = self.folder.clean(document(record))
-            rescued = store.rescue(cleaned)
+            rescued = store.rescue(document(record))
             raise LackError(
                 f"{error.what}; the measurement is kept in {rescued}" if rescued else error.what,
                 cure=error.cure,
-                detail="" if rescued else f"nowhere to keep the measurement but here:\n{as_text(cleaned)}",
+                detail="" if rescued else f"nowhere to keep the measurement but here:\n{as_text(document(record))}",
             ) from error
         return record
 
     def store_failure(self, cell: Cell, error: TargetError, place: Place, started: datetime) -> FailureRecord:
-        """Store a visit whose server did not come up, or not with the right answer."""
+        """Store a visit whose server did not come up, or not with the right answer; returns it as it is stored."""
         last = error.detail.strip().rpartition("\n")[2].strip()
         message = f"{error.what}; its log ends with: {last}" if last else error.what
-        record = FailureRecord(
-            started_at=timestamp(started),
-            cell=cell,
-            place=place,
-            reasons=[Reason(gate="start", message=message, value=None, limit=None)],
-            log=error.detail,
+        record = self.folder.cleaned(
+            FailureRecord(
+                started_at=timestamp(started),
+                cell=cell,
+                place=place,
+                reasons=[Reason(gate="start", message=message, value=None, limit=None)],
+                log=error.detail,
+            )
         )
         self.folder.write_visit(record)
         self.folder.publish()
@@ -116,8 +119,8 @@ def stored(
 ) -> Iterator[Session]:
     """A session that stores into a new folder below `options.out`, or into that of the run `resume`.
 
-    Nothing that is written there holds a secret of any of the applications. A new folder goes away again where the block
-    ends before anything was measured.
+    Nothing that is written there holds a secret of any of the applications. A new folder goes away again where the
+    block ends before anything was measured.
     """
     secrets = frozenset().union(*(each.application.secrets for each in cells if each.application is not None))
     with ExitStack() as stack:

@@ -6,8 +6,10 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from harness.errors import LackError
 
 LOGGER = "harness"
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -24,10 +26,30 @@ class _Cleaned(logging.Formatter):
         return self._clean(super().format(record))
 
 
+class _File(logging.FileHandler):
+    """A file that may be lost, as what it tells of may not."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Pass over what cannot be written: a traceback on standard error would hide why the run ends."""
+
+    def close(self) -> None:
+        """Close it, whatever is still to be written."""
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def to_file(path: Path, clean: Callable[[str], str]) -> Iterator[None]:
-    """Append everything that is logged inside the block to a file, each line as `clean` returns it."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    """Append everything that is logged inside the block to a file, each line as `clean` returns it.
+
+    LackError where the file cannot be opened. What cannot be written later, since the disk is full say, is passed over.
+    """
+    try:
+        handler = _File(path, encoding="utf-8")
+    except OSError as error:
+        raise LackError(
+            f"cannot write {path}: {error.strerror}", cure="mend permissions there, or choose another folder with --out"
+        ) from error
     handler.setFormatter(_Cleaned(clean))
     with attached(handler):
         yield

@@ -19,10 +19,10 @@ def place(
 ) -> Placement:
     """Split the available cores between server and generator, or share them all.
 
-    `auto` splits wherever there are two hardware threads. The server gets a physical core per worker as far as a quarter
-    of the cores is left for the generator, and at least half of them; a generator never gets the other hardware thread
-    of a server's core while there is another core. `cores`: the hardware threads of each physical core; those of this
-    process where it is None. LackError where `split` is asked for and there is one hardware thread only.
+    `auto` splits wherever there are two hardware threads. The server gets a physical core per worker as far as a
+    quarter of the cores is left for the generator, and at least half of them; a generator never gets the other hardware
+    thread of a server's core while there is another core. `cores`: the hardware threads of each physical core; those of
+    this process where it is None. LackError where `split` is asked for and there is one hardware thread only.
     """
     available = topology.physical_cores(os.sched_getaffinity(0)) if cores is None else [list(core) for core in cores]
     cpus = sorted(itertools.chain(*available))

@@ -64,11 +64,16 @@ def pending() -> bool:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let an interruption end a block at once, although interruptions are put off; it is delivered with the others."""
+    """Let an interruption end a block at once, although interruptions are put off; it is delivered with the others.
+
+    Outside of a `section` nobody would deliver it: there it goes on at once.
+    """
     _state.deferring = False
     try:
         yield
     except Ended:
+        if not _state.inside:
+            raise
         _state.pending = True
     finally:
         _state.deferring = _state.inside

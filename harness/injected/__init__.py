@@ -1,5 +1,6 @@
 """What runs in the environment of the application, kept apart so that nothing else does: the entry in the server's
-process, and the probe that looks at an application before."""
+process, and the probe that looks at an application before. Standard library only. May be imported by `model` and the
+rooms above; it imports nothing of the harness."""
 
 from pathlib import Path
 

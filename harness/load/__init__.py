@@ -1,4 +1,6 @@
-"""Load generators behind one seam: how they are found and run, and what their summaries say."""
+"""Load generators behind one seam: how they are found and run, and what their summaries say; and the server that does
+nothing, against which their own limit is measured. May be imported by `measure` and the rooms above; it may import
+`applications`, `database` and the rooms below."""
 
 from __future__ import annotations
 

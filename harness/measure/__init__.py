@@ -1,6 +1,9 @@
 """One measurement: fresh server → every worker up → answer verified → warm-up → window → stopped.
 
 It has one side, or two that are loaded at the same time: whatever the machine does to one it then does to the other.
+
+May be imported by `config`, `analysis`, `store` and the rooms above; it may import `deploy`, `load` and the rooms
+below.
 """
 
 from __future__ import annotations

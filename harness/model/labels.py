@@ -1,8 +1,8 @@
 """The written form of a cell: made here, and parsed here.
 
-`ENVIRONMENT:SERVER:key=value,key=value/FRAMEWORK/STYLE/WORKLOAD?param=value/wN/tN/pN/cN`, or with `MODULE:OBJECT@FOLDER`
-in place of framework, style and workload. Only the server must be there; the environment stands first, the rest may
-come in any order. `w` workers, `t` threads, `p` pool size, `c` users, `r` requests per second.
+`ENVIRONMENT:SERVER:key=value,key=value/FRAMEWORK/STYLE/WORKLOAD?param=value/wN/tN/pN/cN`, or with
+`MODULE:OBJECT@FOLDER` in place of framework, style and workload. Only the server must be there; the environment stands
+first, the rest may come in any order. `w` workers, `t` threads, `p` pool size, `c` users, `r` requests per second.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.model.axes import AXES
 if TYPE_CHECKING:
     from harness.model.variant import Cell
 
-APPLICATION = re.compile(r"[\w.]+:[\w.]+(@[^/@]+)?")
+APPLICATION = re.compile(r"[\w.]+:[\w.]+(@[^@]+)?")
 """A user's application: `module:object`, and its folder behind an `@`."""
 RATE = re.compile(r"r\d+(\.\d+)?(e[+-]?\d+)?")
 """An open load."""
@@ -85,33 +85,52 @@ def cell_label(cell: Cell) -> str:
 def parse_cell_label(text: str, names: Names) -> CellLabel:
     """The parts of a written form. UsageError where a part is none of what `names` holds."""
     environment, rest = _split_environment(text, names.servers)
-    letters = {each.letter: each.name for each in AXES if each.letter}
-    server, *parts = rest.split("/")
+    letters = {each.letter: each.name for each in AXES if each.letter} | {"c": "users"}
+    server, *parts = _split_parts(rest, letters)
     values: dict[str, str | int | float] = {}
-    numbers: dict[str, int] = {}
+    value: str | int | float
     for part in parts:
-        match = re.fullmatch(r"([a-z])(\d+)", part)
-        if match and match[1] in letters:
-            numbers[letters[match[1]]] = int(match[2])
-        elif match and match[1] == "c":
-            values["users"] = int(match[2])
+        if part[:1] in letters and part[1:].isdecimal():
+            name, value = letters[part[0]], int(part[1:])
         elif RATE.fullmatch(part):
-            values["rate"] = float(part[1:])
-        elif APPLICATION.fullmatch(part):
-            values["application"] = part
-        elif part in names.frameworks:
-            values["framework"] = part
-        elif part in names.styles:
-            values["style"] = part
-        elif part.partition("?")[0] in names.workloads:
-            values["workload"] = part
+            name, value = "rate", float(part[1:])
         else:
-            raise UsageError(
-                f"{text}: {part!r} is no framework, style, workload, application or number",
-                cure="write it as SERVER:key=value/FRAMEWORK/STYLE/WORKLOAD?param=value/w2/t40/p10/c100, or as "
-                "SERVER/MODULE:OBJECT/w2",
-            )
+            name, value = _kind(text, part, names), part
+        if name in values:
+            raise UsageError(f"{text}: {part!r} is a second {name}", cure="give one of them")
+        values[name] = value
+    served = [name for name in ("framework", "style", "workload") if name in values]
+    if served and "application" in values:
+        raise UsageError(f"{text}: {served[0]} and an application together", cure="give one of them")
+    numbers = {name: values.pop(name) for name in letters.values() if name in values and name != "users"}
     return CellLabel(environment=environment, server=server, numbers=numbers, **values)  # type: ignore[arg-type]
+
+
+def _kind(text: str, part: str, names: Names) -> str:
+    """Which part of a written form it is, if it is no number."""
+    if APPLICATION.fullmatch(part):
+        return "application"
+    kinds = {"framework": names.frameworks, "style": names.styles, "workload": names.workloads}
+    for kind, known in kinds.items():
+        if (part.partition("?")[0] if kind == "workload" else part) in known:
+            return kind
+    raise UsageError(
+        f"{text}: {part!r} is no framework, style, workload, application or number",
+        cure="write it as SERVER:key=value/FRAMEWORK/STYLE/WORKLOAD?param=value/w2/t40/p10/c100, or as "
+        "SERVER/MODULE:OBJECT/w2",
+    )
+
+
+def _split_parts(text: str, letters: Collection[str]) -> list[str]:
+    """The parts of a written form; a folder behind an `@` holds slashes of its own, and reaches to the next number."""
+    parts: list[str] = []
+    for part in text.split("/"):
+        number = RATE.fullmatch(part) or (part[:1] in letters and part[1:].isdecimal())
+        if parts and "@" in parts[-1] and not number:
+            parts[-1] += f"/{part}"
+        else:
+            parts.append(part)
+    return parts
 
 
 def _split_environment(text: str, servers: Collection[str]) -> tuple[str | None, str]:

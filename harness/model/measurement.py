@@ -111,7 +111,7 @@ class Waits(Value):
 class Lag(Value):
     """How late an event loop is for what becomes ready at any moment, in milliseconds, of the latest worker.
 
-    AnswerChecks twenty-five times a second and sorted into buckets of 19 %: each figure is the upper end of its bucket.
+    Sampled twenty-five times a second and sorted into buckets of 19 %: each figure is the upper end of its bucket.
     """
 
     p50: float

@@ -17,8 +17,8 @@ class Figure(Value):
     """Geometric mean over blocks; of a quantile of the latency that of all samples pooled, None where fewer than ten
     lie beyond it or the queue of users was still filling."""
     interval: Interval | None
-    """Over blocks; of a quantile that of each block's own, which says how sure the pooled one is and is not to be quoted
-    in its place."""
+    """Over blocks; of a quantile that of each block's own, which says how sure the pooled one is and is not to be
+    quoted in its place."""
 
 
 class Count(Value):

@@ -1,7 +1,7 @@
 """What a matrix is to measure: axes, of which every combination is a cell, and how often and how long.
 
 The same in a TOML file, in `[tool.harness.matrix]` of a `pyproject.toml` and in a stored run. Its JSON schema is
-`harness/plan.schema.json`.
+`harness/data/plan.schema.json`.
 """
 
 from __future__ import annotations

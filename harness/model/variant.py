@@ -14,7 +14,7 @@ Interface = Literal["asgi", "wsgi"]
 
 
 class Variant(Value):
-    """A server with its options in an environment, serving an application with so many workers, threads, connections."""
+    """A server with options in an environment, and an application, with so many workers, threads and connections."""
 
     environment: str = ""
     """Name of its environment among those of the experiment; empty where there is one only."""

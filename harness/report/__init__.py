@@ -1,1 +1,2 @@
-"""What a reader sees: progress while it runs, results on the terminal."""
+"""What a reader sees: results as text, Markdown, page, tables and charts, and progress from events while something goes
+on. May be imported by `cli`; it may import `config`, `analysis`, `store` and the rooms below."""

@@ -1,1 +1,2 @@
-"""Numbers only: intervals, quantiles, steadiness. Pure."""
+"""Numbers only, no cell: intervals, quantiles, steadiness. Pure. May be imported by `environments` and the rooms above;
+it may import `model` and the rooms below."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,22 @@ def document(record: BaseModel) -> Document:
 def as_text(found: Mapping[str, Any]) -> str:
     """A document as the text of a file."""
     return json.dumps(found, ensure_ascii=False, indent=1) + "\n"
+
+
+@functools.cache
+def vocabulary() -> frozenset[str]:
+    """Texts that records have by themselves, such as their kinds: they give nothing away, and cannot be hidden."""
+    return frozenset(_fixed_texts([_RUN.json_schema(), _VISIT.json_schema()]))
+
+
+def _fixed_texts(schema: Any) -> Iterator[str]:
+    """What a JSON schema allows only as it stands."""
+    if isinstance(schema, dict):
+        yield from (text for text in (schema.get("const"), *schema.get("enum", ())) if isinstance(text, str))
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for each in schema:
+            yield from _fixed_texts(each)
 
 
 def read_run(folder: Path) -> StoredRun:

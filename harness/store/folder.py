@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -10,14 +11,17 @@ from collections.abc import Set
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from harness.errors import LackError
+from pydantic import BaseModel
+
+from harness.errors import LackError, UsageError
 from harness.model.duet import Duet
 from harness.model.record import SCHEMA, DuetRecord, FailureRecord, MatrixRecord, MeasurementRecord, SingleRecord
-from harness.store.codec import ANSWER, MEASUREMENTS, RUN, Document, as_text, document
+from harness.store.codec import ANSWER, MEASUREMENTS, RUN, Document, as_text, document, vocabulary
 from harness.store.redaction import without_home, without_secrets
 
+Record = TypeVar("Record", bound=BaseModel)
 UNPUBLISHED = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)\.new")
 
 
@@ -31,12 +35,19 @@ class RunFolder:
     def __init__(self, hidden: Path, final: Path, secrets: Set[str] = frozenset()) -> None:
         self.path = hidden
         self.final = final
-        self._secrets = secrets
+        self._secrets = secrets - vocabulary()
         self._count = 0
 
     @classmethod
     def reopen(cls, folder: Path, secrets: Set[str] = frozenset()) -> Self:
-        """A run's folder, to add measurements to it."""
+        """A run's folder, to add measurements to it. UsageError where an older harness began it: records of two schemas
+        in one folder could not be read."""
+        schema = json.loads((folder / RUN).read_text(encoding="utf-8"))["schema"]
+        if schema != SCHEMA:
+            raise UsageError(
+                f"{folder} cannot be gone on with: an older harness began it (schema {schema}, now {SCHEMA})",
+                cure="begin a new run; what it holds can still be reported",
+            )
         found = cls(folder, folder, secrets)
         numbers = [int(path.stem) for path in (folder / MEASUREMENTS).glob("*.json") if path.stem.isdigit()]
         found._count = max(numbers, default=0)
@@ -82,6 +93,10 @@ class RunFolder:
     def write_log(self, text: str) -> None:
         """Keep the server's log beside the last visit."""
         _write(self.path / MEASUREMENTS / f"{self._count:04}.log", self.clean(text))
+
+    def cleaned(self, record: Record) -> Record:
+        """A record as it is stored."""
+        return type(record).model_validate(self.clean(document(record)))
 
     def clean(self, value: Any) -> Any:
         """A copy of a document or text without the run's secrets and the user's home folder."""

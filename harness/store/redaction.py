@@ -12,19 +12,19 @@ HIDDEN = "***"
 
 
 def without_home(value: Any, home: str | None = None) -> Any:
-    """A copy of a document with the user's home folder written as `~` in every text: results are made to be shared."""
+    """A copy of a document with the user's home folder written as `~` in texts and keys: results are for sharing."""
     home = os.path.expanduser("~") if home is None else home
     if isinstance(value, str):
         return re.sub(rf"(?<![\w.~/-]){re.escape(home)}/", "~/", value) if len(home) > 1 else value
-    if isinstance(value, Mapping):
-        return {key: without_home(item, home) for key, item in value.items()}
+    if isinstance(value, Mapping):  # environments are keyed by names, which may be paths
+        return {without_home(key, home): without_home(item, home) for key, item in value.items()}
     if isinstance(value, list):
         return [without_home(item, home) for item in value]
     return value
 
 
 def without_secrets(value: Any, secrets: Set[str]) -> Any:
-    """A copy of a document with every secret in its texts hidden."""
+    """A copy of a document with every secret in its texts and keys hidden."""
     if not secrets:
         return value
     if isinstance(value, str):
@@ -32,7 +32,7 @@ def without_secrets(value: Any, secrets: Set[str]) -> Any:
             value = value.replace(secret, HIDDEN)
         return value
     if isinstance(value, Mapping):
-        return {key: without_secrets(item, secrets) for key, item in value.items()}
+        return {without_secrets(key, secrets): without_secrets(item, secrets) for key, item in value.items()}
     if isinstance(value, list):
         return [without_secrets(item, secrets) for item in value]
     return value

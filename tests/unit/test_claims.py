@@ -35,7 +35,7 @@ def said(
                     "placement": facts.placement.model_copy(update={"note": note}),
                 }
             )
-            visits.append(Visit(environment="", cell=cell, block=block, repeat=False, facts=found, failure=None))
+            visits.append(Visit(cell=cell, block=block, repeat=False, facts=found, failure=None))
     results = judge_claims(judge_all(visits), studies.published())
     return {f"{each.claim} {each.case}".strip(): each for each in results}
 

@@ -10,9 +10,10 @@ import pytest
 
 from harness.analysis.contrasts import MINIMUM_BLOCKS, compare, tie_groups, verdict
 from harness.model.comparison import Comparison, Contrast, Interval, MainEffect, Noise, Observation, Ranking
-from harness.model.metrics import Metric
+from harness.model.metrics import MetricName
 from harness.model.variant import Cell
 from harness.stats.intervals import interval
+from tests.conftest import changed
 
 WANDER = (1.0, -0.6, 0.3, -1.2, 0.8, -0.9, 1.1, -0.5)
 """Deviations of eight blocks: they add up to 0, and their standard deviation is 0.926."""
@@ -25,25 +26,17 @@ def values(factor: float, spread: float = 0.0, wander: Sequence[float] = WANDER)
     return [base * factor * math.exp(spread * each) for base, each in zip(DRIFT, wander, strict=True)]
 
 
-def changed(cell: Cell, **parts: Any) -> Cell:
-    """The cell with other parts; those of its application as well."""
-    application = {name: parts.pop(name) for name in list(parts) if name in type(cell.variant.application).model_fields}
-    return cell.model_copy(update={**parts, "application": cell.variant.application.model_copy(update=application)})
-
-
 def visits(
     cell: Cell,
     measured: Sequence[float | None],
-    metric: Metric = "throughput_rps",
+    metric: MetricName = "throughput_rps",
     *,
-    environment: str = "3.11",
     at_ceiling: bool = False,
     repeat: bool = False,
 ) -> list[Observation]:
     """One visit per block."""
     return [
         Observation(
-            environment=environment,
             cell=cell,
             block=block,
             values={metric: value},
@@ -55,7 +48,7 @@ def visits(
 
 
 def servers(
-    cell: Cell, *measured: Sequence[float | None], metric: Metric = "throughput_rps", **parts: Any
+    cell: Cell, *measured: Sequence[float | None], metric: MetricName = "throughput_rps", **parts: Any
 ) -> list[Observation]:
     """Visits of the servers a, b, c, …"""
     return [
@@ -66,7 +59,11 @@ def servers(
 
 
 def contrast(
-    comparison: Comparison, a: str = "a", b: str = "b", metric: Metric = "throughput_rps", stratum: str | None = None
+    comparison: Comparison,
+    a: str = "a",
+    b: str = "b",
+    metric: MetricName = "throughput_rps",
+    stratum: str | None = None,
 ) -> Contrast:
     (found,) = [
         each
@@ -76,7 +73,7 @@ def contrast(
     return found
 
 
-def noise(comparison: Comparison, metric: Metric = "throughput_rps") -> Noise:
+def noise(comparison: Comparison, metric: MetricName = "throughput_rps") -> Noise:
     (found,) = [each for each in comparison.noise if each.metric == metric]
     return found
 
@@ -103,7 +100,7 @@ def main_effect(comparison: Comparison, axis: str = "server") -> MainEffect:
         ("cpu_us_per_request", 1.01, 0.01, "equivalent"),
     ],
 )
-def test_each_verdict_is_reached(cell: Cell, metric: Metric, factor: float, spread: float, expected: str) -> None:
+def test_each_verdict_is_reached(cell: Cell, metric: MetricName, factor: float, spread: float, expected: str) -> None:
     found = contrast(compare(servers(cell, values(1), values(factor, spread), metric=metric)), metric=metric)
     assert found.verdict == expected
     assert found.reason is None
@@ -203,7 +200,6 @@ def test_without_a_common_block_a_contrast_is_excluded(cell: Cell) -> None:
 def test_at_the_ceiling_only_cpu_is_compared(cell: Cell) -> None:
     observations = [
         Observation(
-            environment="3.11",
             cell=changed(cell, server=server),
             block=block,
             values={"throughput_rps": 999, "p50_ms": 100, "p99_ms": 110, "cpu_us_per_request": cpu},
@@ -242,9 +238,9 @@ def test_cells_at_their_ceiling_are_not_ranked(cell: Cell) -> None:
         ("workers", {"workers": 4}, ("w2", "w4")),
         ("threads", {"threads": 10}, ("t40", "t10")),
         ("pool_size", {"pool_size": 20}, ("p10", "p20")),
-        ("load", {"vus": 200}, ("c100", "c200")),
-        ("load", {"vus": None, "rate": 50.0}, ("c100", "r50")),
-        ("load", {"vus": None, "rate": 12345.67}, ("c100", "r12345.67")),
+        ("load", {"users": 200}, ("c100", "c200")),
+        ("load", {"rate": 50.0}, ("c100", "r50")),
+        ("load", {"rate": 12345.67}, ("c100", "r12345.67")),
     ],
 )
 def test_each_axis_has_its_contrasts(cell: Cell, axis: str, parts: dict[str, Any], options: tuple[str, str]) -> None:
@@ -253,22 +249,22 @@ def test_each_axis_has_its_contrasts(cell: Cell, axis: str, parts: dict[str, Any
     (found,) = comparison.contrasts
     assert found.axis == axis
     assert (found.a.option, found.b.option) == options
-    assert (found.a.cell, found.b.cell) == (cell.label, changed(cell, **parts).id)
+    assert (found.a.cell, found.b.cell) == (cell.label, changed(cell, **parts).label)
     assert found.stratum == ""
 
 
 def test_environments_are_an_axis_and_tell_equal_cells_apart(cell: Cell) -> None:
-    comparison = compare(visits(cell, values(1)) + visits(cell, values(1.1), environment="3.13"))
-    (found,) = comparison.contrasts
-    assert (found.axis, found.a.environment, found.b.environment) == ("environment", "3.11", "3.13")
-    assert found.a.cell == found.b.cell == cell.label
+    older, newer = (changed(cell, environment=name) for name in ("py3.11", "py3.13"))
+    (found,) = compare(visits(older, values(1)) + visits(newer, values(1.1))).contrasts
+    assert (found.axis, found.a.option, found.b.option) == ("environment", "py3.11", "py3.13")
+    assert (found.a.cell, found.b.cell) == (f"py3.11:{cell.label}", f"py3.13:{cell.label}")
 
 
 @pytest.mark.parametrize(
     "parts",
     [
         {"server": "uvicorn", "workers": 4},
-        {"style": "sync", "vus": 200},
+        {"style": "sync", "users": 200},
         {"workload": "noop", "params": {}},
         {"params": {"ms": 50}},
     ],
@@ -517,8 +513,8 @@ def test_noise_widens_what_strata_may_deviate_by(cell: Cell) -> None:
 def test_a_main_effect_needs_every_stratum(cell: Cell) -> None:
     observations = servers(cell, values(1), values(1.1), workers=1)
     assert compare(observations).main_effects == []
-    for vus in (50, 100):
-        observations += servers(cell, values(1), values(1.1), workers=2, vus=vus)
+    for users in (50, 100):
+        observations += servers(cell, values(1), values(1.1), workers=2, users=users)
     ceiling = [visit.model_copy(update={"at_ceiling": visit.cell.load.users == 50}) for visit in observations]
     found = main_effect(compare(ceiling))
     assert (found.strata, found.effect) == (3, None)
@@ -544,7 +540,6 @@ def test_intervals_of_main_effects_hold_together(cell: Cell) -> None:
 def test_means_are_geometric_and_latency_has_none(cell: Cell) -> None:
     observations = [
         Observation(
-            environment="3.11",
             cell=cell,
             block=block,
             values={"throughput_rps": rps, "p99_ms": 10.0, "rss_peak_bytes": 1e8, "cpu_us_per_request": None},

@@ -11,9 +11,10 @@ import pytest
 from harness.database import connection, embedded, shop, tasks, tuning
 from harness.errors import UsageError
 from harness.model.database import DatabaseStatus, ShopStatus, TableStatus
+from harness.model.events import SeedProgress
 from harness.model.load import Feed
 from harness.report import database
-from harness.report.progress import SeedLines
+from harness.report.progress import Lines
 
 MACHINE = tuning.Machine(
     memory_bytes=8 * tuning.GB, cores=4, disk_free_bytes=100 * tuning.GB, shared_memory_bytes=4 * tuning.GB
@@ -111,7 +112,7 @@ def test_problems_of_starting_are_told_apart(log: str, meaning: str) -> None:
 def test_a_long_path_is_refused_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_DATA", str(tmp_path / ("x" * 100)))
     with pytest.raises(Exception, match="107 bytes"):
-        embedded.start(print)
+        embedded.start()
 
 
 @pytest.mark.parametrize("code", ["42501", "25006", "53100", "57P01", "08006", "XX000", ""])
@@ -131,12 +132,12 @@ def test_progress_in_a_pipe_says_what_how_far_and_how_long(
 ) -> None:
     now = 1000.0
     monkeypatch.setattr("harness.report.progress.time.monotonic", lambda: now)
-    lines = SeedLines()
-    lines.observe(shop.SeedProgress(doing="inserting users", fraction=0, rows=0, of_rows=100))
+    lines = Lines()
+    lines(SeedProgress(doing="inserting users", fraction=0, rows=0, of_rows=100))
     now += 2
-    lines.observe(shop.SeedProgress(doing="inserting users", fraction=0.1, rows=10, of_rows=100))
+    lines(SeedProgress(doing="inserting users", fraction=0.1, rows=10, of_rows=100))
     now += 8
-    lines.observe(shop.SeedProgress(doing="inserting orders", fraction=0.5, rows=50, of_rows=100))
+    lines(SeedProgress(doing="inserting orders", fraction=0.5, rows=50, of_rows=100))
     assert capsys.readouterr().err.splitlines() == [
         "  inserting users: 0 of 100 rows",
         "  inserting orders: 50 of 100 rows, about 10 s left",

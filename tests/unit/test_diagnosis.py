@@ -11,6 +11,7 @@ from harness.deploy.workers import Counters
 from harness.injected import harness_layout as layout
 from harness.measure import evidence as gathering
 from harness.model.measurement import DatabaseFacts, Lag, Measurement, PoolUse, ThreadUse, Waits, WorkerStats
+from tests import conftest
 
 QUIET = WorkerStats(
     loop_lag_ms=Lag(p50=0.2, p99=1.0, max=2.0), threads=None, pool=None, in_flight_mean=99.0, cpu_cores_by_worker=[0.2]
@@ -84,7 +85,7 @@ def test_a_generator_at_its_limit_comes_first(facts: Measurement) -> None:
 
 
 def test_a_served_rate_leaves_room(facts: Measurement) -> None:
-    cell = facts.cell.model_copy(update={"vus": None, "rate": 990.0})
+    cell = conftest.changed(facts.cell, rate=990.0)
     found = diagnose(changed(facts, evidence={"in_flight_mean": 3.0}, cell=cell))
     assert found is not None
     assert found.bound_by == "rate"

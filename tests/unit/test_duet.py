@@ -97,7 +97,7 @@ def test_steal_alone_voids_nothing(change: Callable[..., Measurement]) -> None:
     ("part", "says"),
     [
         ({"server": {"workers_lost": 1}}, "died or were replaced"),
-        ({"failures": {"status": 500}}, "another status"),
+        ({"failures_by_kind": {"status": 500}}, "another status"),
         ({"generator": {"cpu_cores": 0.97}}, "the generator used 97%"),
         ({"sampled": {"wrong": 1, "example": "so"}}, "answers were wrong"),
     ],

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.config import axes, expand, files, plan, presets
-from harness.config.matrix import MatrixOptions, matrix_plan, refuse_with_resume
-from harness.config.parsing import parse_timing, split_list, split_servers
+from harness.config import expand, files, presets
+from harness.config.matrix import MatrixOptions, matrix_plan, refuse_with_resume, workloads
+from harness.config.parsing import parse_timing, split_list, split_numbers, split_rates, split_servers
 from harness.errors import UsageError
 from harness.model.plan import Axes, Plan
 from harness.report import plan as shown
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def names(*groups: Axes) -> list[str]:
-    return [each.name for each in expand.expand(Plan(cells=list(groups))).cells]
+    return [each.label for each in expand.expand(Plan(cells=list(groups))).cells]
 
 
 def test_axes_are_multiplied() -> None:
@@ -31,7 +31,7 @@ def test_axes_are_multiplied() -> None:
 def test_what_cannot_exist_is_left_out_with_its_reason() -> None:
     wanted = Plan(cells=[Axes(framework=["fastapi", "flask"], style=["async", "blocking"], workload=["mixed"])])
     found = expand.expand(wanted)
-    assert [each.name for each in found.cells] == [
+    assert [each.label for each in found.cells] == [
         "uvicorn/fastapi/async/mixed?ms=100/w1/c100",
         "uvicorn/flask/async/mixed?ms=100/w1/c100",
     ]
@@ -102,15 +102,18 @@ def test_options_are_repeated_or_separated_by_commas() -> None:
         "granian",
         "gunicorn",
     ]
-    assert plan.split_numbers("--workers", ["1,2", "4"]) == [1, 2, 4]
+    assert split_numbers("--workers", ["1,2", "4"]) == [1, 2, 4]
     with pytest.raises(UsageError, match="--workers 1,two"):
-        plan.split_numbers("--workers", ["1,two"])
+        split_numbers("--workers", ["1,two"])
+    assert split_rates("--rate", ["12.5,200"]) == [12.5, 200.0]
+    with pytest.raises(UsageError, match="--rate fast"):
+        split_rates("--rate", ["fast"])
 
 
 def test_a_common_parameter_goes_to_the_workloads_that_have_it() -> None:
-    assert axes.workloads(["sleep", "noop", "mixed?ms=5"], ["ms=20"]) == ["sleep?ms=20", "noop", "mixed?ms=5&ms=20"]
+    assert workloads(["sleep", "noop", "mixed?ms=5"], ["ms=20"]) == ["sleep?ms=20", "noop", "mixed?ms=5&ms=20"]
     with pytest.raises(UsageError, match="no workload of the matrix has it"):
-        axes.workloads(["noop"], ["ms=20"])
+        workloads(["noop"], ["ms=20"])
 
 
 def test_options_make_the_plan_that_a_file_would() -> None:
@@ -167,7 +170,7 @@ def test_a_plan_that_is_wrong_is_told_where(tmp_path: Path, text: str, says: str
 def test_what_does_not_go_together_is_refused(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    given: axes.MatrixOptions,
+    given: MatrixOptions,
     file: Path | None,
     preset: str | None,
     says: str,
@@ -183,11 +186,26 @@ def test_resuming_takes_no_other_plan() -> None:
         refuse_with_resume(MatrixOptions(), {"blocks": 2}, None, None)
 
 
-@pytest.mark.parametrize("name", files.PRESETS)
+@pytest.mark.parametrize("name", presets.names())
 def test_presets_can_be_carried_out(name: str) -> None:
     found = expand.expand(presets.preset(name))
     assert not found.impossible
     assert len(found.cells) > 3
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_presets_say_what_they_are_for(name: str) -> None:
+    purpose = presets.purpose(name)
+    assert len(purpose) > 40
+    assert "#" not in purpose
+    assert "title =" not in purpose
+
+
+def test_there_are_presets_and_others_are_refused() -> None:
+    assert set(presets.names()) >= {"article", "quick", "servers"}
+    with pytest.raises(UsageError, match="unknown preset 'slow'") as caught:
+        presets.preset("slow")
+    assert "quick" in caught.value.cure
 
 
 def test_the_quick_preset_is_quick() -> None:
@@ -200,7 +218,7 @@ def test_the_quick_preset_is_quick() -> None:
 def test_every_server_has_a_duet_with_the_baseline_at_equal_rest() -> None:
     axes_ = Axes(server=["uvicorn", "uvicorn:loop=asyncio", "granian"], style=["async", "sync"], vus=[8], rate=[50.0])
     pairs = expand.duets(expand.expand(Plan(cells=[axes_])), "uvicorn")
-    assert [(first.name, second.name) for first, second in pairs] == [
+    assert [(first.label, second.label) for first, second in pairs] == [
         (f"uvicorn/fastapi/{style}/sleep?ms=100/w1/c8", f"{server}/fastapi/{style}/sleep?ms=100/w1/c8")
         for style in ("async", "sync")
         for server in ("uvicorn:loop=asyncio", "granian")
@@ -218,10 +236,10 @@ def test_a_dry_run_shows_cells_time_and_what_cannot_exist() -> None:
 
 
 def test_the_schema_that_is_shipped_is_the_plan_s() -> None:
-    stored = json.loads((ROOT / "harness" / "plan.schema.json").read_text())
+    stored = json.loads((ROOT / "harness" / "data" / "plan.schema.json").read_text())
     assert stored == Plan.model_json_schema()
 
 
 def test_visits_that_differ_only_in_order_are_no_other_cells() -> None:
     expansion = expand.expand(Plan(cells=[Axes(server=["uvicorn", "granian"], style=["async", "sync"])]))
-    assert all(a.name != b.name for a, b in itertools.combinations(expansion.cells, 2))
+    assert all(a.label != b.label for a, b in itertools.combinations(expansion.cells, 2))

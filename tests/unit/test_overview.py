@@ -13,8 +13,8 @@ from harness.analysis.overview import Visit, overview
 from harness.model.evaluation import Reason
 from harness.model.measurement import Measurement
 from harness.model.overview import CellOverview, Overview
-from harness.model.variant import Cell
 from harness.report import matrix
+from tests.conftest import changed
 
 
 @pytest.fixture
@@ -31,10 +31,7 @@ def visit(facts: Measurement) -> object:
         stolen: float = 0.0,
         workload: str = "noop",
     ) -> Visit:
-        application = facts.cell.variant.application.model_copy(
-            update={"style": style, "workload": workload, "params": {}}
-        )
-        cell = facts.cell.model_copy(update={"server": server, "application": application})
+        cell = changed(facts.cell, server=server, style=style, workload=workload, params={})
         found = facts.model_copy(
             update={
                 "cell": cell,
@@ -43,7 +40,7 @@ def visit(facts: Measurement) -> object:
                 "machine": facts.machine.model_copy(update={"stolen_cores": stolen}),
             }
         )
-        return Visit(environment="", cell=cell, block=block, repeat=repeat, facts=found, failure=None)
+        return Visit(cell=cell, block=block, repeat=repeat, facts=found, failure=None)
 
     return made
 
@@ -78,8 +75,8 @@ def test_figures_are_of_valid_visits_only(visit: object) -> None:
     assert callable(visit)
     found = said([visit(1, 100.0), visit(2, 100.0), visit(3, 900.0, stolen=2.0)])
     assert (cell(found).valid, cell(found).invalid, cell(found).failed) == (2, 1, 0)
-    assert cell(found).throughput_rps is not None
-    assert cell(found).throughput_rps.estimate == pytest.approx(100)
+    assert cell(found).throughput is not None
+    assert cell(found).throughput.estimate == pytest.approx(100)
     assert cell(found).requests == 2000
     assert cell(found).unproven_rps is None
     assert "others took" in cell(found).reasons[0].reason
@@ -88,7 +85,7 @@ def test_figures_are_of_valid_visits_only(visit: object) -> None:
 def test_a_cell_without_a_valid_visit_shows_its_last_figure_apart(visit: object) -> None:
     assert callable(visit)
     found = said([visit(1, 800.0, stolen=2.0), visit(2, 900.0, stolen=2.0)])
-    assert (cell(found).verdict, cell(found).throughput_rps, cell(found).unproven_rps) == ("invalid", None, 900.0)
+    assert (cell(found).verdict, cell(found).throughput, cell(found).unproven_rps) == ("invalid", None, 900.0)
     assert "900 !" in text(found)
     assert found.comparison.contrasts == []
 
@@ -97,7 +94,7 @@ def test_a_server_that_did_not_come_up_is_failed(visit: object) -> None:
     assert callable(visit)
     good = visit(1, 100.0)
     failure = Reason(gate="start", message="it ended while starting", value=None, limit=None)
-    bad = Visit(environment="", cell=good.cell, block=1, repeat=False, facts=None, failure=failure)
+    bad = Visit(cell=good.cell, block=1, repeat=False, facts=None, failure=failure)
     found = said([bad])
     assert (cell(found).verdict, cell(found).failed, cell(found).unproven_rps) == ("failed", 1, None)
     assert "1 failed of 1 visits: it ended while starting" in text(found)
@@ -108,8 +105,8 @@ def test_the_second_visit_of_a_block_stands_in_where_the_first_is_not_valid(visi
     found = said(
         [visit(1, 500.0, stolen=2.0), visit(1, 100.0, repeat=True), visit(2, 100.0), visit(2, 900.0, repeat=True)]
     )
-    assert cell(found).throughput_rps is not None
-    assert (cell(found).throughput_rps.estimate, cell(found).throughput_rps.n) == (pytest.approx(100), 2)
+    assert cell(found).throughput is not None
+    assert (cell(found).throughput.estimate, cell(found).throughput.n) == (pytest.approx(100), 2)
 
 
 def test_quantiles_are_pooled_by_their_requests(visit: object, facts: Measurement) -> None:
@@ -118,7 +115,6 @@ def test_quantiles_are_pooled_by_their_requests(visit: object, facts: Measuremen
     grids = ([(0.0, 1.0), (100.0, 1.0)], [(0.0, 9.0), (100.0, 9.0)])
     pair = [
         Visit(
-            environment="",
             cell=each.cell,
             block=each.block,
             repeat=False,
@@ -127,8 +123,8 @@ def test_quantiles_are_pooled_by_their_requests(visit: object, facts: Measuremen
         )
         for each, grid in zip((fast, slow), grids, strict=True)
     ]
-    latency = cell(said(pair)).latency_ms
-    assert (latency.p50, latency.p99) == (1.0, 9.0)
+    figures = cell(said(pair)).figures
+    assert (figures["p50_ms"].value, figures["p99_ms"].value) == (1.0, 9.0)
 
 
 def test_latencies_of_a_queue_that_was_still_filling_are_left_out(visit: object) -> None:
@@ -139,9 +135,10 @@ def test_latencies_of_a_queue_that_was_still_filling_are_left_out(visit: object)
     ]
     found = said(made)
     quick, slow = found.cells
-    assert quick.latency_ms.p50 is not None
-    assert slow.throughput_rps is not None
-    assert (slow.latency_ms.p50, slow.p50_ms, slow.p99_ms) == (None, None, None)
+    assert quick.figures["p50_ms"].value is not None
+    assert slow.throughput is not None
+    for name in ("p50_ms", "p99_ms"):
+        assert (slow.figures[name].value, slow.figures[name].interval) == (None, None)
     assert (quick.filling, slow.filling) == (0, 8)
     compared = {each.metric for each in found.comparison.contrasts}
     assert "throughput_rps" in compared
@@ -186,9 +183,9 @@ def test_wide_tables_are_broken_into_several_that_fit(visit: object, width: int,
 
 def _workers(visit: Visit, workers: int) -> Visit:
     assert visit.facts is not None
-    changed: Cell = visit.cell.model_copy(update={"workers": workers})
-    facts = visit.facts.model_copy(update={"cell": changed})
-    return Visit(environment="", cell=changed, block=visit.block, repeat=False, facts=facts, failure=None)
+    cell = changed(visit.cell, workers=workers)
+    facts = visit.facts.model_copy(update={"cell": cell})
+    return Visit(cell=cell, block=visit.block, repeat=False, facts=facts, failure=None)
 
 
 def test_an_interval_is_shown_by_its_half_width() -> None:

@@ -12,6 +12,7 @@ from harness.analysis.runs import compare_runs, worse
 from harness.model.comparison import Interval, Observation
 from harness.model.variant import Cell
 from harness.stats.intervals import difference
+from tests.conftest import changed
 
 NOISE = (1.0, 1.02, 0.98, 1.01, 0.99, 1.0, 1.01, 0.99)
 
@@ -22,8 +23,7 @@ def run(
     """Cells by their server, with a throughput each."""
     return [
         Observation(
-            environment="",
-            cell=cell.model_copy(update={"server": server}),
+            cell=changed(cell, server=server),
             block=block,
             values={"throughput_rps": rate * factor},
             at_ceiling=capped,

@@ -1,52 +1,294 @@
-"""The store: a run is there as a whole or not at all, and a measurement survives a disk that is full."""
+"""The store: a run is there as a whole or not at all, is read back as it was, and survives a disk that is full."""
 
 from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness import store
-from harness.analysis.evaluate import judge
-from harness.errors import LackError
-from harness.experiments import single as runner
+from harness.analysis import review
+from harness.errors import LackError, TargetError, UsageError
+from harness.experiments.session import Session
+from harness.host import logs
+from harness.measure import Measured
+from harness.model.duet import Duet
+from harness.model.environment import Environment
+from harness.model.events import ignore
+from harness.model.load import Timing
 from harness.model.measurement import Measurement
+from harness.model.plan import Axes, Plan
+from harness.model.record import (
+    SCHEMA,
+    DatabaseIdentity,
+    DuetRecord,
+    HostFacts,
+    MatrixRecord,
+    MeasurementRecord,
+    Place,
+    SingleRecord,
+)
+from harness.model.variant import Cell
+from harness.store import codec, index
+from harness.store.folder import RunFolder
+from harness.store.redaction import without_home, without_secrets
+from tests import fakes
+from tests.conftest import ROOT, changed
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+REFERENCE = sorted(path.parent for path in (ROOT / "results" / "reference").rglob("run.json"))
+HOST = HostFacts(
+    system="Linux",
+    kernel="6.1",
+    machine="x86_64",
+    cpu_model=None,
+    cpus_available=4,
+    cpus_total=8,
+    memory_bytes=8 << 30,
+    distribution=None,
+    hypervisor=True,
+    cpu_governor=None,
+    somaxconn="4096",
+    load_average=[0.5, 0.25, 0.125],
+)
+ANSWER = Duet(
+    first="a",
+    second="b",
+    ratio=None,
+    verdict="undecided",
+    reason="no restart counts",
+    delta=0.01,
+    reached=False,
+    limit=None,
+    worse=None,
+    seconds=1.0,
+    restarts=[],
+    interference=[],
+    database_cores=None,
+)
+
+
+def header(*cells: Cell) -> dict[str, Any]:
+    """What the records of all kinds of runs have in common."""
+    packages = {"granian": "2.8.7"}
+    environment = Environment(python="3.11.7", implementation="CPython", executable="/x/python", packages=packages)
+    return {
+        "harness": "1.0",
+        "command": None,
+        "started_at": "2026-01-01T12:00:00.000+00:00",
+        "host": HOST,
+        "environments": dict.fromkeys({cell.variant.environment for cell in cells}, environment),
+        "cells": list(cells),
+        "timing": Timing(warmup_seconds=1.0, window_seconds=10.0),
+        "pin": "auto",
+        "generator": "k6 1.1.0",
+    }
+
+
+def single_record(cell: Cell) -> SingleRecord:
+    return SingleRecord(**header(cell))
+
+
+def matrix_record(cell: Cell) -> MatrixRecord:
+    cells = [changed(cell, environment="py3.11", server="uvicorn"), changed(cell, environment="py3.13", rate=50.0)]
+    return MatrixRecord(
+        **header(*cells),
+        plan=Plan(cells=[Axes(server=["uvicorn", "granian"], rate=[50.0])], title="both"),
+        impossible=[("uvicorn/flask/wrapped/noop/w1/c1", "flask has no wrapped")],
+        order=[[0, 2, 1], [1, 2, 0]],
+        repeated=cells[0].label,
+        database=DatabaseIdentity(kind="embedded", version="18.4", server="local", checksums={"users": "0"}),
+        requests=None,
+    )
+
+
+def duet_record(cell: Cell) -> DuetRecord:
+    application = fakes.application("shop:app", folder="services/head").served.application
+    return DuetRecord(**header(cell, changed(cell, application=application)), precision=0.01)
+
+
+def stored(folder: RunFolder, facts: Measurement, place: Place | None = None) -> MeasurementRecord:
+    return Session(folder, ignore).store(Measured(facts=facts, log_tail="its log"), place)
 
 
 def test_a_run_appears_when_it_holds_a_measurement(tmp_path: Path, facts: Measurement) -> None:
-    with store.RunFolder.create(tmp_path / "results", "name", NOON) as folder:
-        folder.write_run({"a": 1})
+    with RunFolder.create(tmp_path / "results", "name", NOON) as folder:
+        folder.write_run(single_record(facts.cell))
         assert not folder.final.exists()
-        outcome = runner.conclude(facts, "", folder)
-    assert outcome.folder == tmp_path / "results" / "20260101T120000Z-name"
-    names = sorted(str(path.relative_to(outcome.folder)) for path in outcome.folder.rglob("*") if path.is_file())
+        record = stored(folder, facts)
+    final = tmp_path / "results" / "20260101T120000Z-name"
+    assert (folder.final, record.path) == (final, str(final))
+    names = sorted(str(path.relative_to(final)) for path in final.rglob("*") if path.is_file())
     assert names == ["measurements/0001.json", "run.json"]
-    stored = json.loads((outcome.folder / "measurements" / "0001.json").read_text())
-    assert stored == outcome.document
-    assert stored["throughput_rps"] == 987.6
-    assert stored["cell"]["id"] == "granian/fastapi/async/sleep?ms=100/w2/c100"
-    assert stored["path"] == str(outcome.folder)
+    document = json.loads((final / "measurements" / "0001.json").read_text())
+    assert document == codec.document(record)
+    assert document["throughput_rps"] == 987.6
+    assert document["cell"]["label"] == "granian/fastapi/async/sleep?ms=100/w2/c100"
+    assert document["path"] == str(final)
 
 
-def test_a_run_without_a_measurement_leaves_nothing(tmp_path: Path) -> None:
-    with store.RunFolder.create(tmp_path, "name", NOON) as folder:
-        folder.write_run({})
+def test_a_run_without_a_measurement_leaves_nothing(tmp_path: Path, cell: Cell) -> None:
+    with RunFolder.create(tmp_path, "name", NOON) as folder:
+        folder.write_run(single_record(cell))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("make", [single_record, matrix_record, duet_record])
+def test_each_kind_of_run_is_read_back_as_it_was_written(
+    tmp_path: Path, facts: Measurement, cell: Cell, make: Any
+) -> None:
+    record = make(cell)
+    place = Place(block=2, position=3, attempt=1, repeat=True)
+    wrong = facts.model_copy(update={"requests": 0})
+    error = TargetError("it ended while starting", cure="", detail="Traceback\nno")
+    with RunFolder.create(tmp_path, "name", NOON) as folder:
+        folder.write_run(record)
+        visits = [
+            stored(folder, facts),
+            stored(folder, wrong, place),
+            Session(folder, ignore).store_failure(record.cells[-1], error, place, NOON),
+        ]
+        folder.write_answer(ANSWER)
+    run = codec.read_run(folder.final)
+    assert type(run.record) is type(record)
+    assert run.record == record
+    assert run.visits == visits
+    assert [visit.verdict for visit in run.visits] == ["valid", "failed", "failed"]
+    assert run.visits[2].reasons[0].message == "it ended while starting; its log ends with: no"
+    assert run.answer == ANSWER
+    (entry,) = index.runs(tmp_path)
+    assert (entry.kind, entry.measurements, entry.started_at) == (record.kind, 3, record.started_at)
+
+
+def test_runs_are_listed_by_what_they_measured(tmp_path: Path, facts: Measurement, cell: Cell) -> None:
+    makes = (single_record, matrix_record, duet_record)
+    for make in makes:
+        with RunFolder.create(tmp_path, make.__name__, NOON) as folder:
+            folder.write_run(make(cell))
+            stored(folder, facts)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "run.json").write_text("[]")
+    found = {entry.kind: entry.what for entry in index.runs(tmp_path)}
+    assert found == {
+        "single": cell.label,
+        "matrix": "both: 2 cells in 2 blocks",
+        "duet": f"{cell.label} and granian/shop:app@services/head/w2/c100",
+    }
+
+
+@pytest.mark.parametrize("name", ["run.json", "duet.json"])
+def test_what_a_newer_harness_has_written_is_refused(tmp_path: Path, facts: Measurement, cell: Cell, name: str) -> None:
+    with RunFolder.create(tmp_path, "name", NOON) as folder:
+        folder.write_run(single_record(cell))
+        stored(folder, facts)
+        folder.write_answer(ANSWER)
+    document = json.loads((folder.final / name).read_text())
+    assert document["schema"] == SCHEMA
+    (folder.final / name).write_text(json.dumps(document | {"schema": SCHEMA + 1}))
+    with pytest.raises(UsageError, match="written by a newer harness") as caught:
+        codec.read_run(folder.final)
+    assert caught.value.cure == "update the harness"
+
+
+def test_what_this_version_has_added_does_not_hinder_an_older_one(
+    tmp_path: Path, facts: Measurement, cell: Cell
+) -> None:
+    with RunFolder.create(tmp_path, "name", NOON) as folder:
+        folder.write_run(single_record(cell))
+        record = stored(folder, facts)
+    path = folder.final / "measurements" / "0001.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"added_later": 1}))
+    assert codec.read_run(folder.final).visits == [record]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (None, "holds no run: No such file"),
+        ("{", "cannot be read"),
+        ("[]", "cannot be read"),
+        ("{}", "cannot be read: 'schema'"),
+        ('{"schema": 1}', "cannot be read"),
+        ('{"schema": 2, "kind": "other"}', "cannot be read"),
+        ('{"schema": 2, "kind": "single"}', "cannot be read: single.harness: Field required"),
+    ],
+)
+def test_what_is_no_run_is_refused(tmp_path: Path, text: str | None, says: str) -> None:
+    (tmp_path / "measurements").mkdir()
+    if text is not None:
+        (tmp_path / "run.json").write_text(text)
+    with pytest.raises(UsageError, match=says):
+        codec.read_run(tmp_path)
+
+
+@pytest.mark.parametrize("folder", REFERENCE, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
+def test_runs_of_older_versions_are_read(folder: Path) -> None:
+    run = codec.read_run(folder)
+    document = json.loads((folder / "run.json").read_text())
+    cells = {cell.label: cell for cell in run.record.cells}
+    assert len(run.visits) == len(codec.visit_files(folder)) > 0
+    assert run.record.started_at == document["started_at"]
+    assert set(run.record.environments) == {cell.variant.environment for cell in cells.values()}
+    if document["schema"] == 1:
+        assert list(cells) == document["cells"]
+        first = json.loads(codec.visit_files(folder)[0].read_text())
+        visit = run.visits[0]
+        assert isinstance(visit, MeasurementRecord)
+        assert (visit.cell.label, visit.requests, visit.verdict) == (
+            first["cell"]["id"],
+            first["requests"],
+            first["verdict"],
+        )
+    assert {visit.cell.label for visit in run.visits} == set(cells)
+    assert len(review.visits(run)) > 0
+
+
+def test_a_run_of_an_older_version_is_not_gone_on_with(tmp_path: Path, facts: Measurement, cell: Cell) -> None:
+    with RunFolder.create(tmp_path, "name", NOON) as folder:
+        folder.write_run(single_record(cell))
+        stored(folder, facts)
+    again = RunFolder.reopen(folder.final)
+    stored(again, facts)
+    assert [path.name for path in codec.visit_files(folder.final)] == ["0001.json", "0002.json"]
+    document = json.loads((folder.final / "run.json").read_text())
+    (folder.final / "run.json").write_text(json.dumps(document | {"schema": SCHEMA - 1}))
+    with pytest.raises(UsageError, match="cannot be gone on with: an older harness began it"):
+        RunFolder.reopen(folder.final)
+
+
+def test_an_older_run_of_several_interpreters_names_each_cell_after_its_own(tmp_path: Path) -> None:
+    source = ROOT / "results" / "reference" / "duets" / "noop-uvicorn-granian"
+    document = json.loads((source / "run.json").read_text())
+    if document["schema"] != 1:
+        pytest.skip("reference results are measured anew")
+    one = document["environments"][0] if "environments" in document else document.pop("environment")
+    other = one | {"executable": "/opt/py3.13/bin/python", "python": "3.13.1", "python_option": "py3.13"}
+    visits = [json.loads(path.read_text()) for path in codec.visit_files(source)[:2]]
+    visits[1]["cell"]["environment"] = other
+    cells = [visits[0]["cell"]["id"], f"py3.13:{visits[1]['cell']['id']}"]
+    (tmp_path / "measurements").mkdir()
+    for number, visit in enumerate(visits, 1):
+        (tmp_path / "measurements" / f"{number:04}.json").write_text(json.dumps(visit))
+    (tmp_path / "run.json").write_text(json.dumps(document | {"environments": [one, other], "cells": cells}))
+    run = codec.read_run(tmp_path)
+    assert [cell.label for cell in run.record.cells] == cells
+    assert [visit.cell.label for visit in run.visits] == cells
+    assert run.record.environments["py3.13"].python == "3.13.1"
 
 
 def test_two_runs_of_one_second_do_not_meet(tmp_path: Path, facts: Measurement) -> None:
     published = []
     for _ in range(2):
-        with store.RunFolder.create(tmp_path, "name", NOON) as folder:
-            published.append(runner.conclude(facts, "", folder).folder.name)
+        with RunFolder.create(tmp_path, "name", NOON) as folder:
+            stored(folder, facts)
+            published.append(folder.path.name)
     assert published == ["20260101T120000Z-name", "20260101T120000Z-name-2"]
 
 
@@ -57,7 +299,7 @@ def test_what_a_killed_harness_left_is_removed_by_the_next(tmp_path: Path) -> No
     mine = tmp_path / f".20260101T000000Z-y.{os.getpid()}.new"
     left.mkdir()
     mine.mkdir()
-    with store.RunFolder.create(tmp_path, "name", NOON):
+    with RunFolder.create(tmp_path, "name", NOON):
         assert not left.exists()
         assert mine.exists()
 
@@ -71,10 +313,10 @@ def test_a_full_disk_loses_no_measurement(tmp_path: Path, facts: Measurement, mo
             raise OSError(errno.ENOSPC, "No space left on device")
         real(handle)
 
-    with store.RunFolder.create(tmp_path / "results", "name", NOON) as folder:
+    with RunFolder.create(tmp_path / "results", "name", NOON) as folder:
         monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(LackError, match="No space left") as caught:
-            runner.conclude(facts, "", folder)
+            stored(folder, facts)
     rescued = next(tmp_path.glob("harness-measurement-*.json"))
     assert str(rescued) in caught.value.what
     assert json.loads(rescued.read_text())["requests"] == facts.requests
@@ -87,32 +329,80 @@ def test_with_no_room_anywhere_the_measurement_is_in_the_message(
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with store.RunFolder.create(tmp_path, "name", NOON) as folder:
+    with RunFolder.create(tmp_path, "name", NOON) as folder:
         monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(LackError) as caught:
-            runner.conclude(facts, "", folder)
+            stored(folder, facts)
     assert f'"requests": {facts.requests}' in caught.value.detail
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not Path("/proc/sys").exists(), reason="needs /proc")
 def test_a_folder_that_cannot_be_written_is_found_out_first() -> None:
     with pytest.raises(LackError, match="cannot write") as caught:
-        store.RunFolder.create(Path("/proc/sys/results"), "name", NOON)
+        RunFolder.create(Path("/proc/sys/results"), "name", NOON)
     assert "--out" in caught.value.cure
 
 
-def test_the_document_is_what_the_facts_and_the_judgement_say(facts: Measurement) -> None:
-    document = store.as_document(facts, judge(facts), Path("x"))
-    assert list(document)[:7] == ["schema", "protocol", "started_at", "block", "position", "cell", "placement"]
+def test_a_document_begins_with_what_it_is(tmp_path: Path, facts: Measurement) -> None:
+    with RunFolder.create(tmp_path, "name", NOON) as folder:
+        document = codec.document(stored(folder, facts))
+    assert list(document)[:7] == ["schema", "kind", "protocol", "path", "started_at", "place", "cell"]
     assert (document["verdict"], document["failures"], document["ceiling"]) == ("valid", 0, None)
     assert "packages" not in json.dumps(document)
 
 
+def test_the_log_of_a_visit_that_is_not_valid_is_kept(tmp_path: Path, facts: Measurement) -> None:
+    with RunFolder.create(tmp_path, "name", NOON) as folder:
+        stored(folder, facts)
+        stored(folder, facts.model_copy(update={"requests": 0}))
+    assert [path.name for path in (folder.final / "measurements").glob("*.log")] == ["0002.log"]
+    assert (folder.final / "measurements" / "0002.log").read_text() == "its log\n"
+
+
 def test_the_home_folder_is_not_told() -> None:
     value = {"a": ["/somewhere/me/x", "=/somewhere/me/y", 1, None], "b": "/somewhere/meagre", "c": "/x/somewhere/me/y"}
-    assert store.without_home(value, "/somewhere/me") == {
+    assert without_home(value, "/somewhere/me") == {
         "a": ["~/x", "=~/y", 1, None],
         "b": "/somewhere/meagre",
         "c": "/x/somewhere/me/y",
     }
-    assert store.without_home(value, "/") == value
+    assert without_home(value, "/") == value
+    assert without_home({"/somewhere/me/x": 1}, "/somewhere/me") == {"~/x": 1}
+
+
+def test_secrets_are_hidden_in_texts_and_keys_the_longest_first() -> None:
+    value = {"tok-123": ["tok-123456 and tok-123", 1, None, True]}
+    assert without_secrets(value, {"tok-123", "tok-123456"}) == {"***": ["*** and ***", 1, None, True]}
+    assert without_secrets(value, set()) == value
+
+
+def test_a_log_holds_what_was_logged_meanwhile_without_secrets(tmp_path: Path) -> None:
+    path = tmp_path / "harness.log"
+    logger = logging.getLogger("harness.somewhere")
+    for number in (1, 2):  # a run that is gone on with has one log
+        with logs.to_file(path, lambda text: text.replace("tok-123456", "***")):
+            logger.debug("part %d: %s", number, "tok-123456")
+            try:
+                raise ValueError("of tok-123456")
+            except ValueError:
+                logger.exception("ended")
+        logger.error("afterwards")
+    text = path.read_text()
+    assert "DEBUG harness.somewhere: part 1: ***\n" in text
+    assert "part 2: ***" in text
+    assert "ValueError: of ***" in text
+    assert "tok-123456" not in text
+    assert "afterwards" not in text
+
+
+def test_a_log_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "harness.log").mkdir()
+    with pytest.raises(LackError, match=r"cannot write .*harness\.log"), logs.to_file(tmp_path / "harness.log", str):
+        raise AssertionError("the block must not begin")
+
+
+def test_a_full_disk_does_not_end_what_is_logged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    logger = logging.getLogger("harness.somewhere")
+    with logs.to_file(Path("/dev/full"), str):
+        logger.warning("a sentence")
+    assert "Logging error" not in capsys.readouterr().err

@@ -6,14 +6,12 @@ from typing import Any
 
 import pytest
 
-from harness.config import plan
-from harness.config.cells import CellSpec, resolve_cell
+from harness.config.cells import CellSpec, ResolvedCell, resolve_cell
 from harness.config.parsing import parse_timing, refuse_several
 from harness.errors import UsageError
-from harness.model.quantities import parse_duration
 
 
-def choose(**asked: Any) -> plan.ResolvedCell:
+def choose(**asked: Any) -> ResolvedCell:
     return resolve_cell(CellSpec(**({"server": "uvicorn"} | asked)))
 
 
@@ -29,7 +27,7 @@ def test_the_default_cell() -> None:
         ({"workers": 4, "params": ("ms=5",)}, "uvicorn/fastapi/async/sleep?ms=5/w4/c100"),
         ({"rate": 12.5}, "uvicorn/fastapi/async/sleep?ms=100/w1/r12.5"),
         ({"workload": "noop"}, "uvicorn/fastapi/async/noop/w1/c100"),
-        ({"threads": 10, "vus": 3}, "uvicorn/fastapi/async/sleep?ms=100/w1/t10/c3"),
+        ({"threads": 10, "users": 3}, "uvicorn/fastapi/async/sleep?ms=100/w1/t10/c3"),
         ({"workload": "select", "pool_size": 4}, "uvicorn/fastapi/async/select?user_id=1/w1/p4/c100"),
         (
             {"workload": "simulation", "framework": "flask", "style": "sync"},
@@ -62,8 +60,8 @@ def test_the_written_form(asked: dict[str, Any], written: str) -> None:
         ({"params": ("ms",)}, "not name=value", "--param ms=100"),
         ({"workers": 0}, "--workers 0: out of bounds", "from 1 to 1024"),
         ({"threads": 0}, "--threads 0", "from 1"),
-        ({"vus": 0}, "--vus 0", "from 1"),
-        ({"vus": 1, "rate": 1.0}, "closed or open", "--vus N"),
+        ({"users": 0}, "--vus 0", "from 1"),
+        ({"users": 1, "rate": 1.0}, "closed or open", "--vus N"),
         ({"rate": 0.0}, "--rate 0", "above 0"),
         ({"rate": float("nan")}, "--rate nan", "above 0"),
         ({"pool_size": 3}, "uses no database", "leave --pool-size away"),
@@ -76,19 +74,6 @@ def test_what_cannot_be_is_refused_with_what_can(asked: dict[str, Any], what: st
     assert what in caught.value.what
     assert cure in caught.value.cure
     assert caught.value.exit_code == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("10s", 10.0), ("500ms", 0.5), ("2m", 120.0), ("7", 7.0), ("1.5s", 1.5), ("0s", 0.0)]
-)
-def test_durations(text: str, seconds: float) -> None:
-    assert parse_duration("--warmup", text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "s", "-1s", "10 parsecs", "1e3s", "48h"])
-def test_bad_durations(text: str) -> None:
-    with pytest.raises(UsageError, match="--warmup"):
-        parse_duration("--warmup", text)
 
 
 def test_a_window_too_short_is_refused() -> None:

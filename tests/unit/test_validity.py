@@ -8,6 +8,7 @@ import pytest
 
 from harness.analysis.evaluate import judge
 from harness.model.measurement import Failures, Latency, Measurement, Slice
+from tests.conftest import changed
 
 
 def test_a_flawless_measurement_is_valid(facts: Measurement) -> None:
@@ -20,8 +21,8 @@ def test_a_flawless_measurement_is_valid(facts: Measurement) -> None:
 @pytest.mark.parametrize(
     ("part", "values", "verdict", "gate", "says"),
     [
-        ("failures", {"timeout": 11}, "failed", "failures", "11 timed out"),
-        ("failures", {"status": 11}, "failed", "failures", "another status"),
+        ("failures_by_kind", {"timeout": 11}, "failed", "failures", "11 timed out"),
+        ("failures_by_kind", {"status": 11}, "failed", "failures", "another status"),
         ("server", {"workers_lost": 1}, "invalid", "workers", "1 of 2 workers"),
         ("sampled", {"wrong": 1, "example": "it is not JSON"}, "invalid", "answers", "it is not JSON"),
         ("server", {"unmet": {"loop": "asked for a, in effect is b"}}, "invalid", "settings", "asked for a"),
@@ -61,7 +62,7 @@ def test_a_generator_without_cpu_time_left_says_what_helps_once(
 
 
 def test_a_lower_rate_relieves_a_generator(change: Callable[..., Measurement], facts: Measurement) -> None:
-    open_load = facts.cell.model_copy(update={"vus": None, "rate": 100.0})
+    open_load = changed(facts.cell, rate=100.0)
     busy = change(generator={"cpu_cores": 0.81}).model_copy(update={"cell": open_load})
     assert judge(busy).reasons[0].message.endswith("or a lower rate")
 
@@ -71,17 +72,17 @@ def test_an_open_load_that_was_sent_is_valid(change: Callable[..., Measurement])
 
 
 def test_a_few_failures_are_within_the_limit(change: Callable[..., Measurement]) -> None:
-    assert judge(change(failures={"connection": 9})).verdict == "valid"
+    assert judge(change(failures_by_kind={"connection": 9})).verdict == "valid"
 
 
 def test_failures_outweigh_invalidity_and_both_are_told(change: Callable[..., Measurement]) -> None:
-    judgement = judge(change(failures={"connection": 500}, server={"workers_lost": 2}))
+    judgement = judge(change(failures_by_kind={"connection": 500}, server={"workers_lost": 2}))
     assert judgement.verdict == "failed"
     assert [reason.gate for reason in judgement.reasons] == ["failures", "workers"]
 
 
 def test_nothing_at_all_is_failed(facts: Measurement) -> None:
-    nothing = facts.model_copy(update={"requests": 0, "failures": Failures(timeout=0, connection=0, status=0)})
+    nothing = facts.model_copy(update={"requests": 0, "failures_by_kind": Failures(timeout=0, connection=0, status=0)})
     assert judge(nothing).verdict == "failed"
 
 
@@ -95,7 +96,7 @@ def test_a_window_of_few_service_times_is_noted(facts: Measurement) -> None:
 def test_a_queue_that_is_still_filling_is_noted(facts: Measurement) -> None:
     def noted(*, requests: int, timed_out: int = 0, **changes: object) -> list[str]:
         failures = Failures(timeout=timed_out, connection=0, status=0)
-        found = facts.model_copy(update={"requests": requests, "failures": failures, **changes})
+        found = facts.model_copy(update={"requests": requests, "failures_by_kind": failures, **changes})
         return [note for note in judge(found).notes if "still filling" in note]
 
     assert facts.cell.load.users == 100
@@ -104,7 +105,7 @@ def test_a_queue_that_is_still_filling_is_noted(facts: Measurement) -> None:
     (note,) = noted(requests=enough // 2)
     assert f"after a warm-up of {facts.warmup_seconds:g} s" in note
     assert noted(requests=enough // 2, timed_out=enough) == []  # these users did not wait any longer
-    assert noted(requests=enough // 2, cell=facts.cell.model_copy(update={"vus": None, "rate": 10.0})) == []
+    assert noted(requests=enough // 2, cell=changed(facts.cell, rate=10.0)) == []
 
 
 def slices(*rates: int) -> list[Slice]:
@@ -149,7 +150,7 @@ def test_slow_requests_are_not_judged_by_their_slices(facts: Measurement) -> Non
 
 def test_late_requests_of_idle_users_are_the_generators_fault(facts: Measurement) -> None:
     generator = facts.generator.model_copy(update={"lateness_ms_p99": 12.0, "users_accounted": 50.0})
-    cell = facts.cell.model_copy(update={"vus": None, "rate": 100.0})
+    cell = changed(facts.cell, rate=100.0)
     reasons = judge(facts.model_copy(update={"generator": generator, "cell": cell})).reasons
     assert [reason.gate for reason in reasons] == ["lateness"]
     assert "12.0 ms late" in reasons[0].message

@@ -12,11 +12,14 @@ from typing import Any
 
 import pytest
 
-from harness import store
 from harness.analysis import overview
 from harness.analysis.evaluate import judge
+from harness.applications import requests
+from harness.applications.detect import detect_applications
+from harness.applications.prepared import PreparedApplication
+from harness.applications.secrets import secret_values
 from harness.applications.user import ServedUserApplication, differences, filled
-from harness.config import application, files, project
+from harness.config import application, files, init
 from harness.config.application import ApplicationOptions
 from harness.config.cells import CellSpec, parse_cell, resolve_cell
 from harness.config.matrix import MatrixOptions, matrix_plan
@@ -26,9 +29,11 @@ from harness.model.application import UserApplication
 from harness.model.load import Placeholder
 from harness.model.measurement import Measurement
 from harness.model.plan import ApplicationPlan
-from harness.model.requests import AppRequest, Requests
+from harness.model.requests import AppRequest, CsvColumn, Requests
 from harness.model.variant import Cell
 from harness.report import answers, console, export, words
+from harness.store.redaction import without_secrets
+from tests.conftest import changed
 
 
 def own(*requests: dict[str, Any], values: dict[str, Any] | None = None, **variables: str) -> ServedUserApplication:
@@ -41,6 +46,12 @@ def own(*requests: dict[str, Any], values: dict[str, Any] | None = None, **varia
         variables=variables,
         environment={},
         folder=Path("/nowhere"),
+    )
+
+
+def prepared(served: ServedUserApplication) -> PreparedApplication:
+    return PreparedApplication(
+        served=served, interface="asgi", python=None, setup=None, teardown=None, secrets=frozenset()
     )
 
 
@@ -169,25 +180,25 @@ def test_values_come_from_csv_files(tmp_path: Path) -> None:
         'requests = [{ path = "/{id}/{code}" }]\n[values]\nid = { csv = "items.csv", column = "id" }\n'
         'code = { csv = "items.csv", column = "code" }\n'
     )
-    read = application.read_requests(tmp_path / "requests.toml")
-    values = application._values(read.values, tmp_path)
+    values = requests.request_source(ApplicationPlan(app="a:b", requests="requests.toml"), tmp_path, []).values
     assert values == {"id": [1, 2], "code": ["007", "x y"]}
+    colour = CsvColumn(csv="items.csv", column="colour")
     with pytest.raises(UsageError, match="has no column 'colour'"):
-        application._column("c", read.values["id"].model_copy(update={"column": "colour"}), tmp_path)  # type: ignore[union-attr]
+        requests.request_source(ApplicationPlan(app="a:b", path=["/"], values={"c": colour}), tmp_path, [])
 
 
 def test_options_stand_over_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert application.described_by(ApplicationOptions(), []) is None
+    assert application.application_plan(ApplicationOptions(), []) is None
     (tmp_path / "pyproject.toml").write_text(
         '[tool.harness.application]\napp = "shop:app"\npath = ["/a"]\nwait = "1s"\n[[tool.harness.matrix.cells]]\n'
         'server = ["uvicorn", "granian"]\n'
     )
-    found = application.described_by(ApplicationOptions(path=["/b"]), [])
+    found = application.application_plan(ApplicationOptions(path=["/b"]), [])
     assert found is not None
     assert (found.app, found.path, found.wait) == ("shop:app", ["/b"], "1s")
-    assert application.described_by(ApplicationOptions(), ["--workload"]) is None
-    other = application.described_by(ApplicationOptions(app="other:app", path=["/"]), [])
+    assert application.application_plan(ApplicationOptions(), ["--workload"]) is None
+    other = application.application_plan(ApplicationOptions(app="other:app", path=["/"]), [])
     assert other is not None
     assert other.wait is None
     wanted = matrix_plan(MatrixOptions(), {}, None, None, ApplicationOptions())
@@ -196,27 +207,27 @@ def test_options_stand_over_the_project(tmp_path: Path, monkeypatch: pytest.Monk
     assert matrix_plan(MatrixOptions(workload=["noop"]), {}, None, None, ApplicationOptions()).application is None
     assert matrix_plan(MatrixOptions(), {}, None, "quick", ApplicationOptions()).application is None
     (tmp_path / "harness.toml").write_text('[application]\napp = "nearer:app"\npath = ["/"]\n')
-    nearer = application.described_by(ApplicationOptions(), [])
+    nearer = application.application_plan(ApplicationOptions(), [])
     assert nearer is not None
     assert nearer.app == "nearer:app"
     (tmp_path / "harness.toml").write_text("[aplication]\n")
     with pytest.raises(UsageError, match="unknown table 'aplication'"):
-        application.described_by(ApplicationOptions(), [])
+        application.application_plan(ApplicationOptions(), [])
 
 
 def test_ours_and_the_user_s_are_not_mixed() -> None:
     with pytest.raises(UsageError, match="--workload and --app together"):
-        application.described_by(ApplicationOptions(app="a:b"), ["--workload"])
+        application.application_plan(ApplicationOptions(app="a:b"), ["--workload"])
     with pytest.raises(UsageError, match="--path without an application"):
-        application.wanted(ApplicationOptions(path=["/"]), None)
+        application.merge_options(ApplicationOptions(path=["/"]), None)
     with pytest.raises(UsageError, match="--preset and --app together"):
         matrix_plan(MatrixOptions(), {}, None, "quick", ApplicationOptions(app="a:b"))
     with pytest.raises(UsageError, match="workload and an application together"):
         files.parse({"cells": [{"workload": ["noop"]}], "application": {"app": "a:b"}}, "x")
     with pytest.raises(UsageError, match="--path and --k6-script together"):
-        application._sent(ApplicationPlan(app="a:b", path=["/"], k6_script="x.js"), Path(), {"routes": []})
+        requests.request_source(ApplicationPlan(app="a:b", path=["/"], k6_script="x.js"), Path(), [])
     with pytest.raises(UsageError) as caught:
-        application._sent(ApplicationPlan(app="a:b"), Path(), {"routes": ["/items", "/"]})
+        requests.request_source(ApplicationPlan(app="a:b"), Path(), ["/items", "/"])
     assert "it has /items, /" in caught.value.cure
 
 
@@ -224,11 +235,11 @@ def test_secrets_reach_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("SOME_PASSWORD", "hunter2-in-the-environment")
     request = AppRequest(path="/", headers={"Authorization": "${API_TOKEN}"})
     variables = {"API_TOKEN": "tok-123456", "DEBUG": "1"}
-    secrets = application._secrets(variables, {**os.environ, **variables}, [request])
+    secrets = secret_values(variables, {**os.environ, **variables}, [request])
     secrets = frozenset(each for each in secrets if each in ("tok-123456", "1", "hunter2-in-the-environment"))
     assert secrets == {"tok-123456", "hunter2-in-the-environment"}
     text = "log: tok-123456 and hunter2-in-the-environment; n=1"
-    hidden = store.without_secrets({"a": [text], "n": 1}, secrets)
+    hidden = without_secrets({"a": [text], "n": 1}, secrets)
     assert hidden == {"a": ["log: *** and ***; n=1"], "n": 1}
     monkeypatch.setattr("sys.argv", ["harness", "run", "--env", "A=geheim", "--env=B=geheim", "--env", "C"])
     assert host.command() == "harness run --env 'A=…' '--env=B=…' --env C"
@@ -236,15 +247,15 @@ def test_secrets_reach_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_cell_of_an_application_has_a_written_form() -> None:
     subject = own({"path": "/items"})
-    request = CellSpec(server="granian:loop=asyncio", workers=2, users=5, own=subject, interface="asgi")
+    request = CellSpec(server="granian:loop=asyncio", workers=2, users=5, application=prepared(subject))
     cell = resolve_cell(request).cell
     assert cell.label == "granian:loop=asyncio/shop.main:app/w2/c5"
     again = parse_cell(cell.label, CellSpec(server=""))
-    assert (again.server, again.app, again.workers, again.vus) == ("granian:loop=asyncio", "shop.main:app", 2, 5)
+    assert (again.server, again.app, again.workers, again.users) == ("granian:loop=asyncio", "shop.main:app", 2, 5)
     assert parse_cell("uvicorn/shop:app@head", CellSpec(server="")).app == "shop:app@head"
     assert Cell.model_validate(cell.model_dump(mode="json")) == cell
     with pytest.raises(UsageError, match=r"--pool-size 3: shop\.main:app uses no database of ours"):
-        resolve_cell(CellSpec(server="uvicorn", own=subject, interface="asgi", pool_size=3))
+        resolve_cell(CellSpec(server="uvicorn", application=prepared(subject), pool_size=3))
 
 
 def test_a_script_has_no_arrival_rate() -> None:
@@ -252,12 +263,12 @@ def test_a_script_has_no_arrival_rate() -> None:
     assert not scripted.plain
     assert scripted.probes() == []
     with pytest.raises(UsageError, match=r"--rate 5: load\.js sends at its own pace"):
-        resolve_cell(CellSpec(server="uvicorn", rate=5.0, own=scripted, interface="asgi"))
+        resolve_cell(CellSpec(server="uvicorn", rate=5.0, application=prepared(scripted)))
 
 
 def test_reports_speak_of_the_application(facts: Measurement, cell: Cell) -> None:
     served = UserApplication(target="shop:app", requests=["GET /a ×2", "GET /b ×1"], digest="0")
-    own_cell = cell.model_copy(update={"application": served})
+    own_cell = changed(cell, application=served)
     latency = facts.latency_ms
     kinds = [
         facts.routes[0].model_copy(update={"path": path, "requests": count, "failures": 3, "latency_ms": latency})
@@ -266,7 +277,7 @@ def test_reports_speak_of_the_application(facts: Measurement, cell: Cell) -> Non
     measured = facts.model_copy(update={"cell": own_cell, "routes": kinds})
     shown = console.text(measured, judge(measured), Path("x"), "")
     assert "/a: 6,000, 3 failed; p50 100.9   p99 110.0" in shown
-    visit = overview.Visit(environment="", cell=own_cell, block=1, repeat=False, facts=measured, failure=None)
+    visit = overview.Visit(cell=own_cell, block=1, repeat=False, facts=measured, failure=None)
     found = overview.overview([visit], title=None, blocks=1, planned=1, seconds=1.0, impossible=[])
     assert "application shop:app; 2 requests: GET /a ×2, GET /b ×1" in answers.question(found)
     assert words.column_of(found.cells[0], found.cells) == "w2"
@@ -294,11 +305,11 @@ def test_kinds_of_requests_are_a_table_of_their_own(facts: Measurement, cell: Ce
         for path in ("/a", "/b")
     ]
     several = facts.model_copy(update={"routes": kinds})
-    for measured, files in ((facts, ["cells.csv", "visits.csv"]), (several, ["cells.csv", "visits.csv", "routes.csv"])):
-        visit = overview.Visit(environment="", cell=cell, block=1, repeat=False, facts=measured, failure=None)
+    for measured, names in ((facts, ["cells.csv", "visits.csv"]), (several, ["cells.csv", "visits.csv", "routes.csv"])):
+        visit = overview.Visit(cell=cell, block=1, repeat=False, facts=measured, failure=None)
         found = overview.overview([visit], title=None, blocks=1, planned=1, seconds=1.0, impossible=[])
         written = export.write(tmp_path, "csv", found, overview.judge_all([visit]))
-        assert [path.name for path in written] == files
+        assert [path.name for path in written] == names
     rows = (tmp_path / "routes.csv").read_text().splitlines()
     assert rows[1].endswith("/a,10,1,100.9,102.0,110.0")
 
@@ -314,13 +325,13 @@ def test_projects_are_looked_at_without_running_them(tmp_path: Path) -> None:
     (tmp_path / "venv").mkdir()
     (tmp_path / "venv" / "pyvenv.cfg").touch()
     (tmp_path / "venv" / "other.py").write_text("app = Flask(__name__)\n")
-    found = sorted(project.find(tmp_path))
+    found = sorted(detect_applications(tmp_path))
     assert [(each.target, each.folder, each.factory) for each in found] == [
         ("config.asgi:application", "", False),
         ("shop.web:app", "src", False),
         ("flat:create_app", "", True),
     ]
-    text = project.text(found, None, ["/a", "/b?x=1"], "seen")
+    text = init.text(found, None, ["/a", "/b?x=1"], "seen")
     written = files.parse_application(tomllib.loads(text)["application"], "harness.toml")
     assert (written.app, written.path) == ("config.asgi:application", ["/a", "/b?x=1"])
     # What is commented out is right too, once it is taken in.

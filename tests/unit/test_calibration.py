@@ -21,7 +21,7 @@ Calibrated = Callable[..., list[float]]
 
 @pytest.fixture
 def job() -> Any:
-    placement = Placement(pin="split", server_cpus=[0], generator_cpus=[1], database_cpus=None, note=None)
+    placement = Placement(pin="split", server_cpus=[0], generator_cpus=[1], database_cpus=None, cores=[0, 1], note=None)
     side = SimpleNamespace(subject=SimpleNamespace(known_seconds=0.0))
     return SimpleNamespace(
         sides=(side,), placement=placement, users=32, rate=None, generator=K6(path="k6", version="1.1.0")
@@ -96,21 +96,29 @@ def test_an_interruption_ends_it_at_once_and_loses_nothing(
     known = calibration.ceiling(job, quiet)
 
     def interrupted(_: object) -> float:
-        signals._end(signal.SIGINT, None)
+        signal.raise_signal(signal.SIGINT)
         raise AssertionError("the interruption did not end it")
 
     monkeypatch.setattr(calibration, "calibrate", interrupted)
+    stored: list[str] = []
+
+    def measure() -> None:
+        with signals.section():
+            signals.defer()
+            assert calibration.confirmed(job, known, 4900.0, quiet) == 5000.0
+            assert signals.pending()
+            assert calibration.confirmed(job, known, 4900.0, quiet) == 5000.0  # not tried again: the end is near
+            stored.append("measurement")
+
     handlers = {number: signal.getsignal(number) for number in signals.ENDING}
-    signals.defer()
+    signals.install()
     try:
-        assert calibration.confirmed(job, known, 4900.0, quiet) == 5000.0
-        assert signals.pending()
-        assert calibration.confirmed(job, known, 4900.0, quiet) == 5000.0  # not tried again: the end is near
         with pytest.raises(signals.Ended):
-            signals.deliver()
+            measure()
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+    assert stored == ["measurement"]
 
 
 def test_a_calibration_that_fails_loses_no_measurement(
@@ -124,4 +132,3 @@ def test_a_calibration_that_fails_loses_no_measurement(
 
     monkeypatch.setattr(calibration, "calibrate", failed)
     assert calibration.confirmed(job, known, 4900.0, quiet) == 5000.0
-    signals.deliver()

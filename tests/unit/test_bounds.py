@@ -9,6 +9,7 @@ import pytest
 from harness.analysis.bounds import ceiling
 from harness.analysis.evaluate import judge
 from harness.model.measurement import Measurement, Waits
+from tests.conftest import changed
 
 
 def facts_of(
@@ -19,7 +20,7 @@ def facts_of(
     slot: Literal["event loop", "thread"] = "thread",
     workers: int = 1,
     threads: int | str = 40,
-    users: int | None = 200,
+    users: int = 200,
     rate: float | None = None,
     connections: list[int] | None = None,
 ) -> Measurement:
@@ -27,9 +28,10 @@ def facts_of(
         "connections_by_worker": connections,
         "effective": facts.server.effective | {"threads": threads},
     }
+    load = {"users": users} if rate is None else {"rate": rate}
     return facts.model_copy(
         update={
-            "cell": facts.cell.model_copy(update={"workers": workers, "vus": users, "rate": rate}),
+            "cell": changed(facts.cell, workers=workers, **load),
             "waits": Waits(total_seconds=total, occupied_seconds=occupied, slot=slot),
             "server": facts.server.model_copy(update=server),
         }
@@ -62,7 +64,7 @@ def facts_of(
             "71 threads that have a user (connections 31 / 69) ÷ 1 s",
         ),
         ({"total": 1, "occupied": 1, "users": 10}, 10, "10 users ÷ 1 s"),
-        ({"total": 1, "occupied": 1, "users": None, "rate": 30.0}, 30, "30 requests/s offered"),
+        ({"total": 1, "occupied": 1, "rate": 30.0}, 30, "30 requests/s offered"),
         ({"total": 1, "occupied": 1, "threads": "40 / 20", "users": 100}, 100, "100 users ÷ 1 s"),
     ],
 )

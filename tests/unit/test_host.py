@@ -6,14 +6,22 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
 from harness.environments import interpreters
 from harness.errors import LackError, UsageError
 from harness.host import facts as host
-from harness.host import limits, placement, procfs
+from harness.host import limits, placement, procfs, topology
 from harness.model.environment import Environment
+from harness.model.placement import Placement
+
+
+def single(count: int) -> list[list[int]]:
+    """Physical cores with one hardware thread each."""
+    return [[cpu] for cpu in range(count)]
 
 
 @pytest.mark.parametrize(
@@ -21,7 +29,7 @@ from harness.model.environment import Environment
     [(2, 1, 1, 1), (2, 4, 1, 1), (4, 1, 2, 2), (4, 4, 3, 1), (8, 4, 4, 4), (8, 16, 6, 2), (16, 2, 8, 8)],
 )
 def test_cores_are_split(cores: int, wanted: int, server: int, generator: int) -> None:
-    placed = placement.place("auto", wanted, uses_embedded_database=True, cpus=list(range(cores)))
+    placed = placement.place("auto", wanted, uses_embedded_database=True, cores=single(cores))
     assert placed.pin == "split"
     assert placed.server_cpus == list(range(server))
     assert placed.generator_cpus == list(range(server, server + generator))
@@ -31,14 +39,78 @@ def test_cores_are_split(cores: int, wanted: int, server: int, generator: int) -
 
 @pytest.mark.parametrize(("pin", "cores"), [("none", 8), ("auto", 1), ("none", 1)])
 def test_cores_are_shared(pin: str, cores: int) -> None:
-    placed = placement.place(pin, 1, uses_embedded_database=True, cpus=list(range(cores)))
+    placed = placement.place(pin, 1, uses_embedded_database=True, cores=single(cores))
     assert (placed.pin, placed.server_cpus, placed.database_cpus) == ("none", None, None)
     assert (placed.note is not None) == (pin != "none")
 
 
 def test_a_split_needs_two_cores() -> None:
     with pytest.raises(LackError, match="two cores"):
-        placement.place("split", 1, uses_embedded_database=False, cpus=[0])
+        placement.place("split", 1, uses_embedded_database=False, cores=[[0]])
+
+
+def fake_cpus(folder: Path, siblings: Mapping[int, str]) -> Path:
+    """What the kernel tells of hardware threads, as a tree of files."""
+    for cpu, text in siblings.items():
+        topology_folder = folder / f"cpu{cpu}" / "topology"
+        topology_folder.mkdir(parents=True)
+        (topology_folder / "thread_siblings_list").write_text(f"{text}\n")
+    return folder
+
+
+FAR_SIBLINGS = {cpu: f"{cpu % 4},{cpu % 4 + 4}" for cpu in range(8)}
+"""As on many x86 machines: (0, 4), (1, 5), (2, 6), (3, 7)."""
+
+
+@pytest.mark.parametrize(
+    ("cpus", "siblings", "cores"),
+    [
+        (range(8), FAR_SIBLINGS, [[0, 4], [1, 5], [2, 6], [3, 7]]),
+        (range(4), {0: "0-1", 1: "0-1", 2: "2-3", 3: "2-3"}, [[0, 1], [2, 3]]),
+        ([4, 1, 0], FAR_SIBLINGS, [[0, 4], [1]]),  # a container has some of them
+        (range(2), {0: "0", 1: "1"}, [[0], [1]]),
+        (range(2), {}, [[0], [1]]),  # the kernel does not tell
+        (range(2), {0: "none", 1: ""}, [[0], [1]]),
+    ],
+)
+def test_hardware_threads_are_grouped_by_their_core(
+    tmp_path: Path, cpus: Sequence[int], siblings: dict[int, str], cores: list[list[int]]
+) -> None:
+    assert topology.physical_cores(cpus, fake_cpus(tmp_path, siblings)) == cores
+
+
+@pytest.mark.parametrize(("text", "cpus"), [("0", [0]), ("0-2,8", [0, 1, 2, 8]), ("0,4\n", [0, 4]), ("", [])])
+def test_lists_of_cpus_are_read(text: str, cpus: list[int]) -> None:
+    assert topology.parse_list(text) == cpus
+
+
+@pytest.mark.parametrize(("workers", "server_cores"), [(1, {0, 1}), (3, {0, 1, 2}), (8, {0, 1, 2})])
+def test_server_and_generator_share_no_physical_core(tmp_path: Path, workers: int, server_cores: set[int]) -> None:
+    cores = topology.physical_cores(range(8), fake_cpus(tmp_path, FAR_SIBLINGS))
+    placed = placement.place("auto", workers, uses_embedded_database=False, cores=cores)
+    assert placed.server_cpus is not None
+    assert placed.generator_cpus is not None
+    assert sorted(placed.server_cpus + placed.generator_cpus) == placed.cores == list(range(8))
+    assert {cpu % 4 for cpu in placed.server_cpus} == server_cores
+    assert {cpu % 4 for cpu in placed.generator_cpus} == {0, 1, 2, 3} - server_cores
+    assert "hardware threads" not in (placed.note or "")
+
+
+@pytest.mark.parametrize("pin", ["auto", "split"])
+def test_threads_of_an_only_core_are_split_and_a_note_says_what_that_costs(pin: str) -> None:
+    placed = placement.place(pin, 1, uses_embedded_database=True, cores=[[0, 4]])
+    assert (placed.pin, placed.server_cpus, placed.generator_cpus, placed.database_cpus) == ("split", [0], [4], [0])
+    assert placed.note == (
+        "server and generator have hardware threads of the same physical core: each takes speed from the other"
+    )
+
+
+def test_the_cores_of_a_placement_are_those_it_was_made_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5})
+    made = [placement.place(pin, 1, uses_embedded_database=False) for pin in ("auto", "none")]
+    assert [each.cores for each in made] == [[3, 5], [3, 5]]
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})  # read back on another machine
+    assert [Placement.model_validate_json(each.model_dump_json()).cores for each in made] == [[3, 5], [3, 5]]
 
 
 def test_an_environment_is_inspected() -> None:

@@ -1,0 +1,462 @@
+"""Experiments: what is measured when, stored, repeated and gone on with; the user's commands; secrets."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.config.cells import CellSpec, ResolvedCell, resolve_cell
+from harness.errors import LackError, TargetError, UsageError
+from harness.experiments import duet, matrix, single
+from harness.experiments.duet import DuetOptions
+from harness.experiments.session import ExecutionOptions
+from harness.host import signals
+from harness.model.events import RestartFinished, VisitFinished, VisitStarted
+from harness.model.load import Timing
+from harness.model.plan import ApplicationPlan, Axes, Plan
+from harness.model.record import DuetRecord, FailureRecord, MatrixRecord, MeasurementRecord, SingleRecord
+from harness.store import codec
+from tests.fakes import Laboratory, application, files_with
+
+TIMING = Timing(warmup_seconds=1.0, window_seconds=3.0)
+RULES = DuetOptions(timing=TIMING, precision=0.01, most_seconds=1000.0, interference=False)
+SECRET = "tok-123456"
+DOWN = TargetError("uvicorn ended while starting", cure="see its log", detail="Traceback\nImportError: no")
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> ExecutionOptions:
+    return ExecutionOptions(out=tmp_path / "results")
+
+
+def chosen(server: str = "uvicorn", **parts: Any) -> ResolvedCell:
+    return resolve_cell(CellSpec(server=server, **parts))
+
+
+def pair(**parts: Any) -> tuple[ResolvedCell, ResolvedCell]:
+    return chosen("uvicorn", **parts), chosen("granian", **parts)
+
+
+def only_run(options: ExecutionOptions) -> Path:
+    (folder,) = [path for path in options.out.iterdir() if not path.name.startswith(".")]
+    return folder
+
+
+def places(laboratory: Laboratory) -> list[str]:
+    """Block, position and attempt of each visit that began."""
+    begun = [event.place for event in laboratory.events if isinstance(event, VisitStarted)]
+    return [f"{place.block}.{place.position}.{place.attempt}" for place in begun]
+
+
+# One cell
+
+
+def test_one_measurement_is_stored_as_it_was_made(laboratory: Laboratory, options: ExecutionOptions) -> None:
+    result = single.run(chosen(), TIMING, options, laboratory.events.append)
+    run = codec.read_run(result.folder)
+    assert isinstance(run.record, SingleRecord)
+    assert run.visits == [result.record]
+    assert [cell.label for cell in run.record.cells] == laboratory.measured == [result.record.cell.label]
+    assert (run.record.timing, run.record.generator, run.record.pin) == (TIMING, "k6 1.1.0", "auto")
+    assert result.folder == only_run(options)
+
+
+def test_a_disturbed_measurement_is_made_again_at_a_quieter_moment(
+    laboratory: Laboratory, options: ExecutionOptions
+) -> None:
+    laboratory.deployments.outcomes = ["disturbed", "disturbed"]
+    result = single.run(chosen(), TIMING, options, attempts=5)
+    label = result.record.cell.label
+    assert laboratory.history == [label, "waited", label, "waited", label]
+    assert result.record.verdict == "valid"
+    visits = codec.read_run(result.folder).visits
+    assert [each.verdict for each in visits] == ["invalid", "invalid", "valid"]
+
+
+def test_attempts_end(laboratory: Laboratory, options: ExecutionOptions) -> None:
+    laboratory.deployments.outcomes = ["disturbed"] * 3
+    assert single.run(chosen(), TIMING, options, attempts=2).record.verdict == "invalid"
+    assert len(laboratory.measured) == 2
+
+
+@pytest.mark.parametrize("outcome", ["wrong", "failed"])
+def test_what_a_quieter_moment_cannot_mend_is_not_made_again(
+    laboratory: Laboratory, options: ExecutionOptions, outcome: Any
+) -> None:
+    laboratory.deployments.outcomes = [outcome]
+    single.run(chosen(), TIMING, options, attempts=5)
+    assert len(laboratory.measured) == 1
+
+
+def test_a_server_that_does_not_start_leaves_nothing(laboratory: Laboratory, options: ExecutionOptions) -> None:
+    laboratory.deployments.broken = {"uvicorn"}
+    with pytest.raises(TargetError, match="ended while starting"):
+        single.run(chosen(application=application(setup="up", teardown="down")), TIMING, options)
+    assert [each for each in laboratory.history if "/" not in each] == ["up", "down"]
+    assert list(options.out.iterdir()) == []
+
+
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Signals are answered as on the command line, inside the test only."""
+    before = {number: signal.getsignal(number) for number in signals.ENDING}
+    signals.install()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("heard")
+def test_an_interruption_after_the_window_loses_no_measurement(
+    laboratory: Laboratory, options: ExecutionOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(job: Any, emit: Any) -> Any:
+        measured = laboratory.deployments.measure(job, emit)
+        signals.defer()  # as the real one does at the end of the window
+        signal.raise_signal(signal.SIGTERM)
+        return measured
+
+    monkeypatch.setattr(single, "measure", measure)
+    with pytest.raises(signals.Ended):
+        single.run(chosen(), TIMING, options)
+    assert len(codec.read_run(only_run(options)).visits) == 1
+
+
+# Matrices
+
+
+PLAN = Plan(cells=[Axes(server=["uvicorn", "granian"])], blocks=2, warmup="1s", duration="3s")
+
+
+def test_a_matrix_is_visited_in_its_order(laboratory: Laboratory, options: ExecutionOptions) -> None:
+    folder = matrix.run(PLAN, {}, options, laboratory.events.append)
+    run = codec.read_run(folder)
+    assert isinstance(run.record, MatrixRecord)
+    labels = [*(cell.label for cell in run.record.cells), run.record.repeated]
+    assert laboratory.measured == [labels[place] for block in run.record.order for place in block]
+    assert [visit.cell.label for visit in run.visits] == laboratory.measured
+    assert run.record.plan == PLAN
+    finished = [event for event in laboratory.events if isinstance(event, VisitFinished)]
+    assert [(event.done, event.visits) for event in finished] == [(number, 6) for number in range(1, 7)]
+    assert finished[1].seconds_left == pytest.approx(4 * 8.0)
+
+
+def test_a_disturbed_visit_is_repeated_at_a_quieter_moment(laboratory: Laboratory, options: ExecutionOptions) -> None:
+    laboratory.deployments.outcomes = ["valid", "disturbed", "failed", "valid", "failed"]
+    folder = matrix.run(PLAN.model_copy(update={"blocks": 1}), {}, options, laboratory.events.append)
+    assert places(laboratory) == ["1.1.1", "1.2.1", "1.3.1", "1.2.2", "1.3.2"]
+    labels = laboratory.measured
+    assert laboratory.history == [*labels[:3], "waited", *labels[3:]]
+    verdicts = [visit.verdict for visit in codec.read_run(folder).visits]
+    assert verdicts == ["valid", "invalid", "failed", "valid", "failed"]
+
+
+def test_a_server_that_does_not_start_is_an_outcome(laboratory: Laboratory, options: ExecutionOptions) -> None:
+    laboratory.deployments.broken = {"granian"}
+    run = codec.read_run(matrix.run(PLAN.model_copy(update={"attempts": 1}), {}, options))
+    failures = [visit for visit in run.visits if isinstance(visit, FailureRecord)]
+    assert {visit.cell.variant.server for visit in failures} == {"granian"}
+    assert failures[0].reasons[0].message.startswith("granian ended while starting; its log ends with: no")
+    others = [visit for visit in run.visits if isinstance(visit, MeasurementRecord)]
+    assert {visit.cell.variant.server for visit in others} == {"uvicorn"}
+    assert len(run.visits) == 6
+
+
+def interrupted(laboratory: Laboratory, options: ExecutionOptions, plan: Plan, after: int) -> Path:
+    """A matrix that was told to end when so many of its visits were stored."""
+    laboratory.deployments.outcomes = ["valid"] * after + [signals.Ended()]
+    with pytest.raises(signals.Ended):
+        matrix.run(plan, {}, options)
+    return only_run(options)
+
+
+def test_an_interrupted_matrix_is_gone_on_with_where_it_stopped(
+    laboratory: Laboratory, options: ExecutionOptions, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "harness")
+    folder = interrupted(laboratory, options, PLAN, after=2)
+    assert f"2 of 6 visits are stored; go on with: harness matrix --resume {folder}" in caplog.text
+    assert matrix.resume(folder, {}, options, laboratory.events.append) == folder
+    assert places(laboratory) == ["1.3.1", "2.1.1", "2.2.1", "2.3.1"]
+    run = codec.read_run(folder)
+    assert isinstance(run.record, MatrixRecord)
+    labels = [*(cell.label for cell in run.record.cells), run.record.repeated]
+    assert [visit.cell.label for visit in run.visits] == [
+        labels[place] for block in run.record.order for place in block
+    ]
+    assert only_run(options) == folder
+
+
+def test_an_attempt_that_is_left_is_made_when_a_matrix_is_gone_on_with(
+    laboratory: Laboratory, options: ExecutionOptions
+) -> None:
+    laboratory.deployments.outcomes = ["disturbed", "valid", signals.Ended()]
+    with pytest.raises(signals.Ended):
+        matrix.run(PLAN.model_copy(update={"blocks": 1}), {}, options)
+    matrix.resume(only_run(options), {}, options, laboratory.events.append)
+    assert places(laboratory) == ["1.3.1", "1.1.2"]
+
+
+def test_the_cell_that_is_visited_twice_stays_the_one_that_it_was(
+    laboratory: Laboratory, options: ExecutionOptions
+) -> None:
+    plan = Plan(cells=[Axes(workload=["noop", "cpu"])], blocks=1, warmup="1s", duration="3s")
+    folder = interrupted(laboratory, options, plan, after=1)
+    document = json.loads((folder / "run.json").read_text())
+    assert "/cpu?" in document["repeated"]
+    document["repeated"] = document["cells"][0]["label"]  # as another version of the harness might choose
+    (folder / "run.json").write_text(json.dumps(document))
+    (stored,) = codec.read_run(folder).visits
+    assert stored.place is not None
+    assert not stored.place.repeat
+    matrix.resume(folder, {}, options)
+    assert [visit.cell.label for visit in codec.read_run(folder).visits].count(document["repeated"]) == 2
+
+
+def test_a_matrix_is_not_gone_on_with_under_other_conditions(laboratory: Laboratory, options: ExecutionOptions) -> None:
+    folder = interrupted(laboratory, options, PLAN, after=1)
+    laboratory.generator.version = "2.0.0"
+    with pytest.raises(UsageError, match="the load generator has changed since it began"):
+        matrix.resume(folder, {}, options)
+    assert len(codec.read_run(folder).visits) == 1
+
+
+def test_only_a_matrix_is_gone_on_with(laboratory: Laboratory, options: ExecutionOptions) -> None:
+    folder = single.run(chosen(), TIMING, options).folder
+    with pytest.raises(UsageError, match="is no matrix"):
+        matrix.resume(folder, {}, options)
+
+
+def test_environments_below_the_home_folder_are_the_same_ones_later(
+    laboratory: Laboratory, options: ExecutionOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    plan = Plan(cells=[Axes(python=[f"{tmp_path}/old/python", f"{tmp_path}/new/python"])], blocks=1)
+    folder = interrupted(laboratory, options, plan, after=1)
+    record = codec.read_run(folder).record
+    assert [cell.variant.environment for cell in record.cells] == list(record.environments)
+    assert list(record.environments) == ["~/old/python", "~/new/python"]
+    matrix.resume(folder, {}, options)
+    assert len(codec.read_run(folder).visits) == 3
+
+
+def test_an_application_below_the_home_folder_is_found_again(
+    laboratory: Laboratory, options: ExecutionOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    (shop / "requests.toml").write_text('requests = [{ path = "/" }]\n')
+    (shop / "variables").write_text("DEBUG=1\n")
+    described = ApplicationPlan(
+        app="shop:app", app_dir=str(shop), requests=f"{shop}/requests.toml", env_file=f"{shop}/variables"
+    )
+    folder = interrupted(laboratory, options, PLAN.model_copy(update={"application": described}), after=1)
+    assert files_with(folder, str(tmp_path)) == []
+    matrix.resume(folder, {}, options)
+    run = codec.read_run(folder)
+    assert len(run.visits) == 6
+    assert {visit.cell.variant.application.work_label for visit in run.visits} == {"shop:app@shop"}
+
+
+# Duets
+
+
+def test_a_duet_ends_when_it_is_sure(laboratory: Laboratory, options: ExecutionOptions) -> None:
+    cells = pair()
+    result = duet.run(cells, RULES, options, laboratory.events.append)
+    first, second = (cell.label for cell in cells)
+    assert laboratory.measured == [f"{first} | {second}", f"{second} | {first}"] * 3
+    assert (result.duet.verdict, len(result.duet.restarts), result.duet.reached) == ("equivalent", 6, True)
+    restarts = [event.restart for event in laboratory.events if isinstance(event, RestartFinished)]
+    assert restarts == result.duet.restarts
+    run = codec.read_run(result.folder)
+    assert isinstance(run.record, DuetRecord)
+    assert (run.answer, len(run.visits)) == (result.duet, 12)
+
+
+def test_no_restart_of_a_duet_begins_that_would_end_too_late(laboratory: Laboratory, options: ExecutionOptions) -> None:
+    rules = DuetOptions(timing=TIMING, precision=0.01, most_seconds=20.0, interference=False)
+    result = duet.run(pair(), rules, options)
+    assert len(result.duet.restarts) == 2
+    assert (result.duet.verdict, result.duet.reason) == ("undecided", "too few restarts")
+
+
+def test_an_interrupted_duet_says_what_it_knows(laboratory: Laboratory, options: ExecutionOptions) -> None:
+    laboratory.deployments.outcomes = ["valid", "valid", signals.Ended()]
+    with pytest.raises(signals.Ended):
+        duet.run(pair(), RULES, options)
+    answer = codec.read_run(only_run(options)).answer
+    assert answer is not None
+    assert len(answer.restarts) == 2
+
+
+def test_a_duet_that_is_not_possible_is_refused_before_anything_is_run(
+    laboratory: Laboratory, options: ExecutionOptions
+) -> None:
+    cells = chosen("uvicorn", users=10), chosen("granian", users=20)
+    with pytest.raises(UsageError, match="equal users on both sides"):
+        duet.run(cells, RULES, options)
+    assert laboratory.history == []
+
+
+BASELINE = PLAN.model_copy(
+    update={"cells": [Axes(server=["uvicorn", "granian", "hypercorn"])], "duet_baseline": "uvicorn", "blocks": 1}
+)
+
+
+def duets_of(laboratory: Laboratory) -> list[str]:
+    """The other server of each duet, in the order in which they began."""
+    others = [
+        each.split(" | ")[1].partition("/")[0]
+        for each in laboratory.measured
+        if each.startswith("uvicorn") and " | " in each
+    ]
+    return list(dict.fromkeys(others))
+
+
+def test_a_stored_duet_is_not_made_again(laboratory: Laboratory, options: ExecutionOptions) -> None:
+    laboratory.deployments.outcomes = ["valid"] * (4 + 6) + [signals.Ended()]
+    with pytest.raises(signals.Ended):
+        matrix.run(BASELINE, {}, options)
+    folder = only_run(options)
+    assert duets_of(laboratory) == ["granian", "hypercorn"]
+    laboratory.history.clear()
+    matrix.resume(folder, {}, options)
+    assert duets_of(laboratory) == ["hypercorn"]
+    assert [each.second.partition("/")[0] for each in codec.read_run(folder).duets] == ["granian", "hypercorn"]
+    laboratory.history.clear()
+    matrix.resume(folder, {}, options)
+    assert laboratory.history == []
+
+
+def test_a_server_that_does_not_start_in_a_duet_ends_that_duet_only(
+    laboratory: Laboratory, options: ExecutionOptions, caplog: pytest.LogCaptureFixture
+) -> None:
+    laboratory.deployments.broken = {"granian"}
+    folder = matrix.run(BASELINE, {}, options)
+    assert duets_of(laboratory) == ["granian", "hypercorn"]
+    (answer,) = codec.read_run(folder).duets
+    assert answer.second.startswith("hypercorn/")
+    assert "no duet of granian/" in caplog.text
+    assert "granian ended while starting" in caplog.text
+
+
+def test_duets_are_loaded_by_k6_whatever_loads_the_blocks(laboratory: Laboratory, options: ExecutionOptions) -> None:
+    laboratory.generator.refused = "it refuses"
+    plan = BASELINE.model_copy(update={"generator": "wrk"})
+    with pytest.raises(UsageError, match="it refuses"):
+        matrix.run(plan, {}, ExecutionOptions(out=options.out, k6="mine"))
+    assert laboratory.generators == [("k6", "mine"), ("wrk", None)]
+    assert laboratory.history == []
+
+
+# The user's commands
+
+
+def sides(first: str, second: str) -> tuple[ResolvedCell, ResolvedCell]:
+    """Two versions of an application, each with commands of its own."""
+    base, head = (
+        chosen(application=application(folder=name, setup=f"up {name}", teardown=f"down {name}"))
+        for name in (first, second)
+    )
+    return base, head
+
+
+def commands(laboratory: Laboratory) -> list[str]:
+    return [each for each in laboratory.history if "/" not in each]
+
+
+def test_the_commands_of_both_sides_of_a_duet_are_run(laboratory: Laboratory, options: ExecutionOptions) -> None:
+    duet.run(sides("base", "head"), RULES, options)
+    assert commands(laboratory) == ["up base", "up head", "down head", "down base"]
+    assert laboratory.history[:2] == ["up base", "up head"]
+    assert laboratory.history[-2:] == ["down head", "down base"]
+
+
+def test_commands_that_both_sides_have_are_run_once(laboratory: Laboratory, options: ExecutionOptions) -> None:
+    shared = application(setup="up", teardown="down")
+    duet.run((chosen(application=shared), chosen("granian", application=shared)), RULES, options)
+    assert commands(laboratory) == ["up", "down"]
+
+
+@pytest.mark.parametrize("failing", ["up head", "down head"])
+def test_what_was_set_up_is_torn_down_although_a_command_fails(
+    laboratory: Laboratory, options: ExecutionOptions, failing: str
+) -> None:
+    laboratory.failing = {failing}
+    with pytest.raises(TargetError, match=failing):
+        duet.run(sides("base", "head"), RULES, options)
+    assert commands(laboratory) == ["up base", "up head", "down head", "down base"]
+
+
+def test_both_sides_are_torn_down_after_a_server_has_failed(laboratory: Laboratory, options: ExecutionOptions) -> None:
+    laboratory.deployments.outcomes = [DOWN]
+    with pytest.raises(TargetError, match="uvicorn ended while starting"):
+        duet.run(sides("base", "head"), RULES, options)
+    assert commands(laboratory) == ["up base", "up head", "down head", "down base"]
+
+
+# Secrets
+
+
+def test_the_secrets_of_both_sides_are_in_no_file_of_a_duet(laboratory: Laboratory, options: ExecutionOptions) -> None:
+    laboratory.deployments.echo = f"{SECRET} and {SECRET}-of-head"
+    first = chosen(application=application(folder="base", secrets=[SECRET]))
+    second = chosen(application=application(folder="head", secrets=[f"{SECRET}-of-head"]))
+    rules = DuetOptions(timing=TIMING, precision=0.01, most_seconds=20.0, interference=False)
+    folder = duet.run((first, second), rules, options).folder
+    assert files_with(folder, "not *** and ***")
+    assert files_with(options.out, SECRET) == []
+
+
+@pytest.mark.parametrize("broken", [set(), {"granian"}])
+def test_secrets_are_in_no_file_of_a_matrix_with_duets(
+    laboratory: Laboratory, options: ExecutionOptions, tmp_path: Path, broken: set[str]
+) -> None:
+    laboratory.deployments.echo, laboratory.deployments.broken = SECRET, broken
+    described = ApplicationPlan(app="shop:app", app_dir=str(tmp_path), path=["/"], env=["API_TOKEN"])
+    plan = BASELINE.model_copy(update={"application": described, "attempts": 1})
+    folder = matrix.run(plan, {"API_TOKEN": SECRET}, options)
+    assert files_with(folder / "measurements", "not ***")
+    assert files_with(folder / "duets", "not ***")
+    assert files_with(options.out, SECRET) == []
+
+
+def test_a_measurement_that_cannot_be_stored_is_kept_without_secrets(
+    laboratory: Laboratory, options: ExecutionOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: object, record: object) -> None:
+        raise LackError("no space left", cure="make room")
+
+    monkeypatch.setattr("harness.store.folder.RunFolder.write_visit", full)
+    laboratory.deployments.echo = SECRET
+    with pytest.raises(LackError, match="the measurement is kept in"):
+        single.run(chosen(application=application(secrets=[SECRET])), TIMING, options)
+    (kept,) = tmp_path.glob("harness-measurement-*.json")
+    assert "***" in kept.read_text()
+    assert files_with(tmp_path, SECRET) == []
+
+
+def test_what_is_printed_is_what_is_stored(laboratory: Laboratory, options: ExecutionOptions) -> None:
+    laboratory.deployments.echo = SECRET
+    result = single.run(chosen(application=application(secrets=[SECRET])), TIMING, options)
+    assert "answers were wrong: not ***" in result.record.reasons[0].message
+    assert SECRET not in result.record.model_dump_json()
+    (path,) = codec.visit_files(result.folder)
+    assert codec.document(result.record) == json.loads(path.read_text())
+
+
+def test_a_variable_that_is_called_like_a_part_of_a_record_spoils_none(
+    laboratory: Laboratory, options: ExecutionOptions
+) -> None:
+    secrets = ["single", "measurement", "closed", "k6 1.1.0", SECRET]
+    result = single.run(chosen(application=application(secrets=secrets)), TIMING, options)
+    run = codec.read_run(result.folder)
+    assert (run.visits, run.record.generator) == ([result.record], "***")
