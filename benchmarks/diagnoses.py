@@ -18,34 +18,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
-from running import run, write
+from running import Row, messages, run, write
 
-from harness.database import connection
-from harness.load import k6
+from harness import api
 
-COMMON = ("--warmup", "2s", "--duration", "5s")
+TIMING = api.Timing(warmup_seconds=2.0, window_seconds=5.0)
 CASES = {
-    "users": ("--param", "ms=300"),
-    "event loop": ("--style", "blocking", "--param", "ms=30", "--vus", "20"),
-    "threads": ("--style", "sync", "--param", "ms=500", "--vus", "200"),
-    "pool": ("--workload", "select", "--pool-size", "2", "--vus", "20"),
-    "cpu": ("--workload", "cpu", "--vus", "20"),
-    "gil": ("--workload", "cpu", "--style", "sync", "--pin", "none", "--vus", "20"),
-    "generator": ("--workload", "noop", "--server", "granian", "--vus", "64"),
-    "database": ("--workload", "select", "--vus", "8"),
-    "rate": ("--style", "sync", "--rate", "200"),
+    "users": "uvicorn/sleep?ms=300",
+    "event loop": "uvicorn/blocking/sleep?ms=30/c20",
+    "threads": "uvicorn/sync/sleep?ms=500/c200",
+    "pool": "uvicorn/select/p2/c20",
+    "cpu": "uvicorn/cpu/c20",
+    "gil": "uvicorn/sync/cpu/c20",
+    "generator": "granian/noop/c64",
+    "database": "uvicorn/select/c8",
+    "rate": "uvicorn/sync/sleep/r200",
 }
+"""Cause → a cell that has it."""
+SHARED = ("gil",)
+"""Causes that show where server and generator share all cores."""
 
 
 @contextmanager
 def slow_database() -> Iterator[None]:
     """Lock the table of orders again and again."""
     ended = threading.Event()
-    url = connection.prepare(None, print).url
+    url = api.prepare_database(None).url
 
     def lock() -> None:
-        with psycopg.connect(url) as client:
+        with api.connect_postgres(url) as client:
             while not ended.is_set():
                 with client.transaction():
                     client.execute("LOCK TABLE harness_shop.orders IN ACCESS EXCLUSIVE MODE")
@@ -66,7 +67,7 @@ def slow_k6() -> Iterator[str]:
     """A k6 that costs several times as much."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "k6")
-        script.write_text(f'#!/bin/sh\nGOGC=1 exec {k6.find(None).path} "$@"\n', encoding="utf-8")
+        script.write_text(f'#!/bin/sh\nGOGC=1 exec {api.find_k6(None).path} "$@"\n', encoding="utf-8")
         script.chmod(0o755)
         yield str(script)
 
@@ -76,38 +77,41 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=CASES)
     parser.add_argument("--out", type=Path)
-    chosen = parser.parse_args()
-    rows = []
-    for cause, arguments in CASES.items():
-        if chosen.only not in (None, cause):
+    arguments = parser.parse_args()
+    rows: list[Row] = []
+    missed = 0
+    for cause, cell in CASES.items():
+        if arguments.only not in (None, cause):
             continue
         if cause in ("database", "pool"):
             with slow_database():
-                document = run(*arguments, *COMMON)
+                record = run(cell, TIMING)
         elif cause == "generator":
             with slow_k6() as path:
-                document = run(*arguments, *COMMON, "--k6", path)
+                record = run(cell, TIMING, k6=path)
         else:
-            document = run(*arguments, *COMMON)
-        found = document["diagnosis"]
+            record = run(cell, TIMING, pin="none" if cause in SHARED else "auto")
+        diagnosis = record.diagnosis
+        assert diagnosis is not None
+        missed += diagnosis.bound_by != cause
         rows.append(
             {
                 "cause": cause,
-                "cell": document["cell"]["id"],
-                "bound_by": found["bound_by"],
-                "message": found["message"],
-                "throughput_rps": document["throughput_rps"],
-                "verdict": document["verdict"],
-                "reasons": [reason["message"] for reason in document["reasons"]],
+                "cell": record.cell.label,
+                "bound_by": diagnosis.bound_by,
+                "message": diagnosis.message,
+                "throughput_rps": record.throughput_rps,
+                "verdict": record.verdict,
+                "reasons": messages(record),
             }
         )
         print(
-            f"{'ok ' if found['bound_by'] == cause else 'OFF'} {document['cell']['id']} ({document['verdict']})\n"
-            f"    bound by {found['bound_by']}: {found['message']}",
+            f"{'ok ' if diagnosis.bound_by == cause else 'OFF'} {record.cell.label} ({record.verdict})\n"
+            f"    bound by {diagnosis.bound_by}: {diagnosis.message}",
             flush=True,
         )
-    write(chosen.out, rows)
-    return 1 if any(row["cause"] != row["bound_by"] for row in rows) else 0
+    write(arguments.out, rows)
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":

@@ -45,8 +45,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    chosen = parser.parse_args()
-    chance = random.Random(chosen.seed)
+    arguments = parser.parse_args()
+    chance = random.Random(arguments.seed)
     codes: dict[tuple[str, int], int] = {}
     left = longest = 0.0
     with tempfile.TemporaryDirectory(prefix="harness-endings-") as name:
@@ -54,7 +54,7 @@ def main() -> None:
         temporary.mkdir()
         environment = os.environ | {"TMPDIR": str(temporary)}
         base = [sys.executable, "-m", "harness", "run", "--vus", "10", "--param", "ms=10", "--out", str(results)]
-        for turn in range(chosen.times):
+        for turn in range(arguments.times):
             number, server = SIGNALS[turn % len(SIGNALS)], SERVERS[turn % len(SERVERS)]
             workers = str(1 + turn % 2)
             argv = [*base, "--server", server, "--workers", workers, "--warmup", "500ms", "--duration", "1s"]
@@ -88,7 +88,7 @@ def main() -> None:
         )
         works = last.returncode == 0 and json.loads(last.stdout)["verdict"] == "valid"
         hidden = [path.name for path in results.iterdir() if path.name.startswith(".")]
-    print(f"{chosen.times} endings: {left:.0f} left something; {len(runs)} measurements were complete and readable")
+    print(f"{arguments.times} endings: {left:.0f} left something; {len(runs)} measurements were complete and readable")
     print(f"longest until everything had ended: {longest:.2f} s; unfinished folders after the next run: {len(hidden)}")
     print(
         "signal and exit code:", ", ".join(f"{name} {code} × {count}" for (name, code), count in sorted(codes.items()))

@@ -17,18 +17,29 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from harness import store
-from harness.analysis import studies
-from harness.analysis.overview import EvaluatedVisit, judge_all, observations
-from harness.analysis.review import review, visits
-from harness.model.claims import ClaimResult
-from harness.model.comparison import Interval, Observation
-from harness.model.metrics import Metric
-from harness.model.overview import CellOverview, Overview
-from harness.report.words import half_width, number, ratio
-from harness.stats.intervals import interval, paired, usable
+from harness.api import (
+    CellOverview,
+    ClaimResult,
+    EvaluatedVisit,
+    Interval,
+    Observation,
+    Overview,
+    StoredRun,
+    claims,
+    half_width_words,
+    interval,
+    judge_all,
+    number_words,
+    observations,
+    paired,
+    ratio_words,
+    read_run,
+    review,
+    usable,
+    visits,
+)
 
-METRICS: dict[str, Metric] = {"rps": "throughput_rps", "cpu": "cpu_us_per_request", "p50": "p50_ms"}
+METRICS = {"rps": "throughput_rps", "cpu": "cpu_us_per_request", "p50": "p50_ms"}
 
 
 class Unfounded(Exception):
@@ -39,22 +50,28 @@ class Unfounded(Exception):
 class Read:
     """A stored run and everything that follows from it."""
 
-    stored: store.StoredRun
+    stored: StoredRun
     overview: Overview
     judged: list[EvaluatedVisit]
     observations: list[Observation]
 
 
 @lru_cache(maxsize=64)
+def stored_run(folder: Path) -> StoredRun:
+    """A stored run, read once."""
+    return read_run(folder)
+
+
+@lru_cache(maxsize=64)
 def read(folder: Path) -> Read:
     """A stored matrix or single cell, judged anew."""
-    stored = store.read_run(folder)
+    stored = stored_run(folder)
     judged = judge_all(visits(stored))
     return Read(stored, review(stored), judged, observations(judged))
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Figure:
     """A figure as it is written, and what can be checked of it."""
 
     text: str
@@ -68,69 +85,69 @@ def figure(folder: Path, asked: str) -> str:
     kind, _, rest = what.partition(" ")
     if kind not in KINDS or ("÷" in rest and kind not in METRICS):
         raise Unfounded(f"{folder.name}: {asked!r} asks for {kind!r}; known: {', '.join(KINDS)}")
-    found = KINDS[kind](folder, rest)
-    if condition and not _holds(found, condition):
-        raise Unfounded(f"{folder.name}: {asked!r} does not hold: {found.text}, {found.verdict or 'no verdict'}")
-    return found.text
+    answer = KINDS[kind](folder, rest)
+    if condition and not _holds(answer, condition):
+        raise Unfounded(f"{folder.name}: {asked!r} does not hold: {answer.text}, {answer.verdict or 'no verdict'}")
+    return answer.text
 
 
-def _holds(found: Found, condition: str) -> bool:
+def _holds(figure: Figure, condition: str) -> bool:
     if condition in ("above 1", "below 1", "around 1"):
-        if found.interval is None or found.interval.low is None or found.interval.high is None:
+        if figure.interval is None or figure.interval.low is None or figure.interval.high is None:
             return False
-        side = "above 1" if found.interval.low > 1 else "below 1" if found.interval.high < 1 else "around 1"
+        side = "above 1" if figure.interval.low > 1 else "below 1" if figure.interval.high < 1 else "around 1"
         return side == condition
-    return found.verdict == condition
+    return figure.verdict == condition
 
 
-def _duet(folder: Path, _: str) -> Found:
-    answer = store.read_answer(folder)
+def _duet(folder: Path, _: str) -> Figure:
+    answer = stored_run(folder).answer
     assert answer is not None
-    return Found(ratio(answer.ratio, digits=3), answer.ratio, answer.verdict)
+    return Figure(ratio_words(answer.ratio, digits=3), answer.ratio, answer.verdict)
 
 
 def _claimed(folder: Path, which: str) -> ClaimResult:
     name, _, case = which.partition(" ")
-    (found,) = (each for each in studies.of(read(folder).stored) if each.claim == name and each.case == case)
-    return found
+    (result,) = (each for each in claims(stored_run(folder)) if each.claim == name and each.case == case)
+    return result
 
 
-def _claim(folder: Path, which: str) -> Found:
-    found = _claimed(folder, which)
-    return Found(ratio(found.measured), found.measured, found.verdict)
+def _claim(folder: Path, which: str) -> Figure:
+    claim = _claimed(folder, which)
+    return Figure(ratio_words(claim.measured), claim.measured, claim.verdict)
 
 
-def _published(folder: Path, which: str) -> Found:
-    return Found(f"{_claimed(folder, which).published:.2f}×")
+def _published(folder: Path, which: str) -> Figure:
+    return Figure(f"{_claimed(folder, which).published:.2f}×")
 
 
-def _noise(folder: Path, which: str) -> Found:
-    (found,) = (each for each in read(folder).overview.comparison.noise if each.metric == METRICS[which])
-    return Found(f"{found.delta:.1%}")
+def _noise(folder: Path, which: str) -> Figure:
+    (noise,) = (each for each in read(folder).overview.comparison.noise if each.metric == METRICS[which])
+    return Figure(f"{noise.delta:.1%}")
 
 
-def _of_cells(kind: str, shown: Callable[[CellOverview], str]) -> Callable[[Path, str], Found]:
-    def found(folder: Path, which: str) -> Found:
+def _of_cells(kind: str, shown: Callable[[CellOverview], str]) -> Callable[[Path, str], Figure]:
+    def figure_of(folder: Path, which: str) -> Figure:
         run = read(folder)
         if "÷" not in which:
-            return Found(shown(cell(run.overview, which.split())))
+            return Figure(shown(cell(run.overview, which.split())))
         common, _, sides = which.rpartition(":")
         first, second = (cell(run.overview, (*common.split(), *side.split())) for side in sides.split("÷"))
         logs = list(paired(_by_block(run, second, METRICS[kind]), _by_block(run, first, METRICS[kind])).values())
         if not logs:
             raise Unfounded(f"{folder.name}: no block has a valid visit of both cells of {which!r}")
-        made = interval(logs)
-        return Found(ratio(made), made, _verdict(run.overview, METRICS[kind], first, second))
+        ratio = interval(logs)
+        return Figure(ratio_words(ratio), ratio, _verdict(run.overview, METRICS[kind], first, second))
 
-    return found
+    return figure_of
 
 
 def cell(overview: Overview, parts: Sequence[str]) -> CellOverview:
     """The one cell whose id has these parts."""
-    found = [each for each in overview.cells if set(parts) <= set(_parts(each.name))]
-    if len(found) != 1:
-        raise Unfounded(f"{' '.join(parts)!r} are {len(found)} cells: {', '.join(each.name for each in found)}")
-    return found[0]
+    cells = [each for each in overview.cells if set(parts) <= set(_parts(each.name))]
+    if len(cells) != 1:
+        raise Unfounded(f"{' '.join(parts)!r} are {len(cells)} cells: {', '.join(each.name for each in cells)}")
+    return cells[0]
 
 
 def _parts(name: str) -> Iterator[str]:
@@ -138,7 +155,7 @@ def _parts(name: str) -> Iterator[str]:
         yield from (part, *re.split(r"[?&]", part))
 
 
-def _by_block(run: Read, of: CellOverview, metric: Metric) -> dict[int, float]:
+def _by_block(run: Read, of: CellOverview, metric: str) -> dict[int, float]:
     alike = [each for each in run.observations if each.cell.label == of.cell.label and not each.repeat]
     return {each.block: value for each in alike if usable(value := each.values.get(metric))}
 
@@ -146,7 +163,7 @@ def _by_block(run: Read, of: CellOverview, metric: Metric) -> dict[int, float]:
 FLIPPED = {"faster": "slower", "slower": "faster"}
 
 
-def _verdict(overview: Overview, metric: Metric, first: CellOverview, second: CellOverview) -> str | None:
+def _verdict(overview: Overview, metric: str, first: CellOverview, second: CellOverview) -> str | None:
     """Of the first against the second, as the run decided it among all contrasts of the family."""
     for each in overview.comparison.contrasts:
         if each.metric == metric and {each.a.cell, each.b.cell} == {first.cell.label, second.cell.label}:
@@ -154,8 +171,8 @@ def _verdict(overview: Overview, metric: Metric, first: CellOverview, second: Ce
     return None
 
 
-def _mean(found: Interval | None, shown: Callable[[float], str] = number) -> str:
-    return "–" if found is None else f"{shown(found.estimate)} {half_width(found)}".rstrip()
+def _mean(interval: Interval | None, shown: Callable[[float], str] = number_words) -> str:
+    return "–" if interval is None else f"{shown(interval.estimate)} {half_width_words(interval)}".rstrip()
 
 
 def _percent(share: float | None) -> str:
@@ -166,14 +183,16 @@ def _ms(value: float | None) -> str:
     return "–" if value is None else f"{value:,.1f}"
 
 
-KINDS: dict[str, Callable[[Path, str], Found]] = {
+KINDS: dict[str, Callable[[Path, str], Figure]] = {
     "ratio": _duet,
     "claim": _claim,
     "published": _published,
     "noise": _noise,
-    "rps": _of_cells("rps", lambda found: _mean(found.throughput_rps)),
-    "cpu": _of_cells("cpu", lambda found: _mean(found.cpu_us_per_request, lambda value: f"{value:,.0f}")),
-    "p50": _of_cells("p50", lambda found: _ms(found.latency_ms.p50)),
-    "p99": _of_cells("p99", lambda found: _ms(found.latency_ms.p99)),
-    "reached": _of_cells("reached", lambda found: _percent(found.ceiling_fraction)),
+    "rps": _of_cells("rps", lambda cell: _mean(cell.throughput)),
+    "cpu": _of_cells(
+        "cpu", lambda cell: _mean(cell.figures["cpu_us_per_request"].interval, lambda value: f"{value:,.0f}")
+    ),
+    "p50": _of_cells("p50", lambda cell: _ms(cell.figures["p50_ms"].value)),
+    "p99": _of_cells("p99", lambda cell: _ms(cell.figures["p99_ms"].value)),
+    "reached": _of_cells("reached", lambda cell: _percent(cell.ceiling_fraction)),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shlex
@@ -13,16 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import reference
-from figures import read
+from figures import read, stored_run
 
-from harness import store
-from harness.analysis import studies
-from harness.analysis.evaluate import judge
-from harness.model.duet import Duet
-from harness.report import console, duet, markdown, matrix
-from harness.report.answers import answers
-from harness.report.progress import duration
-from harness.report.words import ratio
+from harness import api
 
 NAMED = ("fastapi", "flask", "granian", "gunicorn", "hypercorn", "uvicorn", "uvloop", "psycopg", "polars")
 """Packages whose versions are told with a result; its `run.json` names all."""
@@ -30,17 +24,11 @@ NAMED = ("fastapi", "flask", "granian", "gunicorn", "hypercorn", "uvicorn", "uvl
 
 def text(folder: Path) -> str:
     """What `harness report` prints of a run; a single cell's path is the one that it had when it was measured."""
-    answer = store.read_answer(folder)
-    if answer is not None:
-        return duet.text(answer, None)
-    run = read(folder)
-    last = run.stored.visits[-1]
-    if "plan" in run.stored.document or last.facts is None:
-        return matrix.text(run.overview, None)
-    document = (folder / "measurements" / f"{last.number:04}.json").read_text(encoding="utf-8")
-    path = re.search(r'^ "path": "([^"]+)"', document, re.MULTILINE)
-    assert path is not None
-    return console.text(last.facts, judge(last.facts), Path(path[1]), "")
+    stored = stored_run(folder)
+    last = stored.visits[-1]
+    if isinstance(stored.record, api.SingleRecord) and isinstance(last, api.MeasurementRecord):
+        stored = dataclasses.replace(stored, folder=last.path)
+    return api.report(stored, "text")
 
 
 def part_of(whole: str, begins: str | None, ends: str | None) -> str:
@@ -58,58 +46,51 @@ def part_of(whole: str, begins: str | None, ends: str | None) -> str:
 
 def origin(folder: Path) -> str:
     """Command with what has to be run before, moment, machine, versions, and what became of the visits."""
-    document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    packages = store.environments(document)[0]["packages"]
-    host, moment = document["host"], datetime.fromisoformat(document["started_at"])
-    versions = [f"{name} {packages[name]}" for name in NAMED if name in packages]
-    database = document.get("database")
+    stored = stored_run(folder)
+    record, answer = stored.record, stored.answer
+    environment = next(iter(record.environments.values()))
+    versions = [f"{name} {environment.packages[name]}" for name in NAMED if name in environment.packages]
+    host, moment = record.host, datetime.fromisoformat(record.started_at)
+    memory = "" if host.memory_bytes is None else f"{host.memory_bytes / 2**30:.0f} GB, "
+    database = record.database if isinstance(record, api.MatrixRecord) else None
     lines = [
-        _command(folder, document),
-        f"{moment:%Y-%m-%d} on {machine(host)}, {host['memory_bytes'] / 2**30:.0f} GB, {host['distribution']}, "
-        f"Linux {host['kernel']}{', a virtual machine' if host['hypervisor'] else ''}",
-        f"Python {store.environments(document)[0]['python']}, {', '.join(versions)}",
-        _generator(folder, document) + (f", PostgreSQL {database['version']}" if database else ""),
+        _command(folder, record.command),
+        f"{moment:%Y-%m-%d} on {machine(host)}, {memory}{host.distribution}, "
+        f"Linux {host.kernel}{', a virtual machine' if host.hypervisor else ''}",
+        f"Python {environment.python}, {', '.join(versions)}",
+        record.generator + (f", PostgreSQL {database.version}" if database else ""),
     ]
-    answer = store.read_answer(folder)
     if answer is not None:
         counted = sum(each.void is None for each in answer.restarts)
         lines.append(f"{counted} of {len(answer.restarts)} restarts count")
     else:
-        lines.append(_became(folder))
+        lines.append(_outcome(folder))
     return "\n".join(lines) + "\n"
 
 
-def _command(folder: Path, document: dict[str, Any]) -> str:
-    """As it was given, but for where to store; earlier results do not hold it, their recipe does."""
+def _command(folder: Path, command: str | None) -> str:
+    """As it was typed, but for where to store; earlier results do not hold it, their recipe does."""
     recipe = next((each for each in reference.REFERENCES if reference.REFERENCE / each.name == folder), None)
     before = f"harness {shlex.join(recipe.before)}\n" if recipe is not None and recipe.before else ""
-    if "command" in document:
-        return before + re.sub(r" --out \S+", "", document["command"])
+    if command is not None:
+        return before + re.sub(r" --out \S+", "", command)
     assert recipe is not None
     return f"{before}harness {shlex.join(recipe.command)}"
 
 
-def _generator(folder: Path, document: dict[str, Any]) -> str:
-    """A duet's measurements say it themselves."""
-    if "generator" in document:
-        return str(document["generator"])
-    facts = next(each.facts for each in store.read_run(folder).visits if each.facts is not None)
-    return f"{facts.generator.name} {facts.generator.version}"
-
-
-def machine(host: dict[str, Any]) -> str:
+def machine(host: api.HostFacts) -> str:
     """Cores and processor."""
-    return f"{host['cpus_available']} cores of {host['cpu_model']}"
+    return f"{host.cpus_available} cores of {host.cpu_model}"
 
 
-def _became(folder: Path) -> str:
+def _outcome(folder: Path) -> str:
     run = read(folder)
     verdicts = Counter(each.verdict for each in run.judged)
     again = len(run.stored.visits) - len(run.judged)
-    said = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     lost = [each.name for each in run.overview.cells if not each.valid]
     return (
-        f"{len(run.judged)} visits: {said}"
+        f"{len(run.judged)} visits: {counts}"
         + (f"; {again} more were measured again" if again else "")
         + (f"; without a valid visit: {', '.join(lost)}" if lost else "; every cell has valid visits")
     )
@@ -117,19 +98,19 @@ def _became(folder: Path) -> str:
 
 def of_claims(folder: Path) -> str:
     """What the published study claims, and what was measured."""
-    return markdown.claims_table(studies.of(read(folder).stored))
+    return api.claims_table(api.claims(stored_run(folder)))
 
 
 def of_answers(folder: Path) -> str:
     """What the run says of each axis, a sentence each."""
-    return "\n".join(f"- {markdown.escaped(each)}" for each in answers(read(folder).overview)) + "\n"
+    return "\n".join(f"- {api.escaped(each)}" for each in api.answers(read(folder).overview)) + "\n"
 
 
 def pairs(beginning: Path) -> str:
     """Duets of all runs whose names begin so, as a table, with the machine that they were made on."""
     folders = beginnings(beginning)
-    hosts = {machine(json.loads((folder / "run.json").read_text(encoding="utf-8"))["host"]) for folder in folders}
-    rows = [_pair(each) for folder in folders if (each := store.read_answer(folder)) is not None]
+    hosts = {machine(stored_run(folder).record.host) for folder in folders}
+    rows = [_pair(each) for folder in folders if (each := stored_run(folder).answer) is not None]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join(("CPU time per request, on " + " and ".join(sorted(hosts)), *lines)) + "\n"
@@ -140,14 +121,14 @@ def beginnings(path: Path) -> list[Path]:
     return sorted(path.parent.glob(f"{path.name}*"))
 
 
-def _pair(found: Duet) -> tuple[str, ...]:
-    first, second = (name.partition("/")[0] for name in (found.first, found.second))
-    counted = sum(each.void is None for each in found.restarts)
+def _pair(duet: api.Duet) -> tuple[str, ...]:
+    first, second = (name.partition("/")[0] for name in (duet.first, duet.second))
+    counted = sum(each.void is None for each in duet.restarts)
     return (
         f"{second} ÷ {first}",
-        ratio(found.ratio, digits=3),
-        duet.answer(found, second),
-        f"{counted} restarts in {duration(found.seconds)}",
+        api.ratio_words(duet.ratio, digits=3),
+        api.duet_answer(duet).replace("the second", second),
+        f"{counted} restarts in {api.duration(duet.seconds)}",
     )
 
 

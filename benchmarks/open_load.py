@@ -9,9 +9,10 @@ the service time; above it the queue grows through the window, and so must the l
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
-from running import run, write
+from running import Row, messages, run, write
 
 CAPACITY = 400
 
@@ -20,32 +21,31 @@ def main() -> None:
     """Measure three rates on two servers."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path)
-    chosen = parser.parse_args()
-    rows = []
+    arguments = parser.parse_args()
+    rows: list[Row] = []
     for server in ("uvicorn", "granian"):
         for share in (0.5, 0.9, 1.2):
-            rate = share * CAPACITY
-            document = run("--server", server, "--style", "sync", "--param", "ms=100", "--rate", f"{rate:g}")
-            latency = document["latency_ms"]
+            record = run(f"{server}/sync/sleep?ms=100/r{share * CAPACITY:g}")
+            latency = record.latency_ms
             rows.append(
                 {
-                    "cell": document["cell"]["id"],
+                    "cell": record.cell.label,
                     "share_of_capacity": share,
-                    "throughput_rps": document["throughput_rps"],
-                    "latency_ms": latency,
-                    "overdue": document["generator"]["overdue"],
-                    "verdict": document["verdict"],
-                    "reasons": [reason["message"] for reason in document["reasons"]],
-                    "bound_by": document["diagnosis"]["bound_by"],
+                    "throughput_rps": record.throughput_rps,
+                    "latency_ms": latency.model_dump(),
+                    "overdue": record.generator.overdue,
+                    "verdict": record.verdict,
+                    "reasons": messages(record),
+                    "bound_by": None if record.diagnosis is None else record.diagnosis.bound_by,
                 }
             )
             print(
-                f"{document['cell']['id']:44} {share:4.0%}  {document['throughput_rps']:6.1f} req/s   "
-                f"p50 {latency['p50']:8,.1f}  p99 {latency['p99']:8,.1f} ms   {document['verdict']} "
-                f"{'; '.join(reason['gate'] for reason in document['reasons'])}",
+                f"{record.cell.label:44} {share:4.0%}  {record.throughput_rps:6.1f} req/s   "
+                f"p50 {latency.p50 or math.nan:8,.1f}  p99 {latency.p99 or math.nan:8,.1f} ms   {record.verdict} "
+                f"{'; '.join(reason.gate for reason in record.reasons)}",
                 flush=True,
             )
-    write(chosen.out, rows)
+    write(arguments.out, rows)
 
 
 if __name__ == "__main__":

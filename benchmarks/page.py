@@ -13,63 +13,46 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-import random
 import shutil
 import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
+from generated import REFERENCE, generate, reference_visit
 from playwright.sync_api import Browser, sync_playwright
-from running import write
+from running import Row, write
 
-from harness import store
-from harness.model.variant import Cell
-from harness.report import render as showing
+from harness import api
 
-REFERENCE = Path(__file__).resolve().parent.parent / "results" / "reference"
-CELLS, BLOCKS, TIMES = 200, 8, 5
+BLOCKS, TIMES = 8, 5
 WIDTH, HEIGHT = 1000, 1000
 """Of the picture, in pixels."""
 
 
-def generate(folder: Path) -> Path:
-    """A run of 200 cells, made from the reference run's visit with other figures."""
-    document = json.loads((REFERENCE / "first-run" / "measurements" / "0001.json").read_text(encoding="utf-8"))
-    run = json.loads((REFERENCE / "first-run" / "run.json").read_text(encoding="utf-8"))
-    chance = random.Random(1)
-    known = {name: value for name, value in document["cell"].items() if name not in ("id", "environment")}
-    cells = [
-        Cell.model_validate(
-            known
-            | {"server": server, "workers": workers, "vus": vus}
-            | {"application": known["application"] | {"style": style, "workload": "noop", "params": {}}}
+def cells() -> list[api.Cell]:
+    """Two hundred of them."""
+    _, visit = reference_visit()
+    variant = visit.cell.variant
+    return [
+        api.Cell(
+            variant=variant.model_copy(
+                update={
+                    "server": server,
+                    "workers": workers,
+                    "application": variant.application.model_copy(
+                        update={"style": style, "workload": "noop", "params": {}}
+                    ),
+                }
+            ),
+            load=api.ClosedLoad(users=users),
         )
         for server in ("uvicorn", "granian", "gunicorn", "hypercorn", "waitress")
         for style in ("async", "sync")
         for workers in (1, 2, 4, 8)
-        for vus in (8, 16, 32, 64, 128)
-    ][:CELLS]
-    (folder / "measurements").mkdir(parents=True)
-    order = [[*range(len(cells)), len(cells)] for _ in range(BLOCKS)]
-    number = 0
-    for block, places in enumerate(order, 1):
-        for position, place in enumerate(places, 1):
-            number += 1
-            cell = cells[place % len(cells)]
-            environment = document["cell"]["environment"]
-            document["cell"] = {"id": cell.label, "environment": environment, **cell.model_dump(mode="json")}
-            document |= {"block": block, "position": position, "attempt": 1, "repeat": place == len(cells)}
-            document["requests"] = round(5000 * cell.variant.workers * math.exp(chance.gauss(0, 0.05)))
-            document["waits"] = None
-            path = folder / "measurements" / f"{number:04}.json"
-            path.write_text(store.as_text(document), encoding="utf-8")
-    run |= {"cells": [cell.label for cell in cells], "order": order, "plan": {"blocks": BLOCKS, "cells": [{}]}}
-    (folder / "run.json").write_text(store.as_text(run), encoding="utf-8")
-    return folder
+        for users in (8, 16, 32, 64, 128)
+    ]
 
 
 def opened(browser: Browser, page: Path) -> tuple[float, float]:
@@ -90,23 +73,25 @@ def opened(browser: Browser, page: Path) -> tuple[float, float]:
 
 def picture(browser: Browser, run: Path, folder: Path, file: Path) -> None:
     """The top of a run's page, as a picture."""
-    showing.show(run, "html", folder / "report.html")
+    page = folder / "report.html"
+    page.write_text(api.report(api.read_run(run), "html"), encoding="utf-8")
     tab = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-    tab.goto((folder / "report.html").as_uri())
+    tab.goto(page.as_uri())
     tab.wait_for_selector("body[data-complete]", timeout=60_000)
     tab.screenshot(path=file)
 
 
-def one(browser: Browser, run: Path, folder: Path) -> dict[str, Any]:
+def one(browser: Browser, run: Path, folder: Path) -> Row:
     """A run's page."""
     page = folder / "report.html"
     began = time.monotonic()
-    showing.show(run, "html", page)
+    stored = api.read_run(run)
+    page.write_text(api.report(stored, "html"), encoding="utf-8")
     made = time.monotonic() - began
     times = [opened(browser, page) for _ in range(TIMES)]
     return {
         "run": run.name,
-        "cells": len(store.read_run(run).document["cells"]),
+        "cells": len(stored.record.cells),
         "bytes": page.stat().st_size,
         "made_seconds": round(made, 2),
         "interactive_seconds": round(statistics.median(first for first, _ in times), 3),
@@ -120,24 +105,27 @@ def main() -> None:
     parser.add_argument("runs", nargs="*", type=Path)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--picture", type=Path, help="picture the top of the one run's page there, and measure nothing")
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     browser_path = shutil.which("chromium") or shutil.which("google-chrome")
     if browser_path is None:
         sys.exit("needs Chromium on PATH: apt-get install chromium")
-    rows = []
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name, sync_playwright() as running:
         folder = Path(name)
         browser = running.chromium.launch(
             executable_path=browser_path, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
-        if chosen.picture is not None:
-            (run,) = chosen.runs
-            picture(browser, run, folder, chosen.picture)
+        if arguments.picture is not None:
+            (run,) = arguments.runs
+            picture(browser, run, folder, arguments.picture)
             return
-        stored = chosen.runs or [path.parent for path in sorted((REFERENCE / "matrices").glob("*/run.json"))]
-        for run in [*stored, *([] if chosen.runs else [generate(folder / "generated")])]:
+        stored = arguments.runs or [path.parent for path in sorted((REFERENCE / "matrices").glob("*/run.json"))]
+        if not arguments.runs:
+            stored.append(folder / "generated")
+            generate(stored[-1], cells(), BLOCKS, noise=0.05, rps=lambda cell: 500.0 * cell.variant.workers)
+        for run in stored:
             rows.append(one(browser, run, folder))
-            write(chosen.out, rows)
+            write(arguments.out, rows)
             print(json.dumps(rows[-1]), flush=True)
 
 

@@ -1,6 +1,6 @@
 """Writes into README, docs and the gallery what they quote of stored results, and draws their pictures.
 
-    .venv/bin/python benchmarks/quote.py
+    .venv/bin/python benchmarks/quote.py [--check]
 
 A fenced block after `<!-- quote: RUN -->` holds what `harness report RUN` prints; with `, from: WORDS` and
 `, until: WORDS` the part between the lines that begin so; with `, as: FORM` what `forms.py` makes of it, where RUN may
@@ -11,6 +11,7 @@ drawn into the file that it names. A test fails where a page or a picture differ
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import re
@@ -24,11 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import figures
 import forms
 
-from harness import store
-from harness.report import render as showing
-from harness.report.charts import files as pictures
-from harness.report.charts import ratios
-from harness.report.charts.cells import Chart
+from harness import api
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "results" / "reference" / "pictures"
@@ -82,12 +79,12 @@ class Picture:
     """A chart of a run that a page shows."""
 
     file: Path
-    chart: Chart
+    chart: api.Chart
 
     @property
     def mark(self) -> str:
         """What the file ends with while it shows this."""
-        spec = json.dumps([self.chart.title, self.chart.drawn()], sort_keys=True, ensure_ascii=False)
+        spec = json.dumps([self.chart.title, self.chart.with_data()], sort_keys=True, ensure_ascii=False)
         return DRAWN.format(hashlib.sha256(spec.encode("utf-8")).hexdigest()[:16])
 
     @property
@@ -97,7 +94,7 @@ class Picture:
 
     def draw(self) -> None:
         """Into its file."""
-        (drawn,) = pictures.write(self.file.parent, "svg", [self.chart])
+        (drawn,) = api.draw(self.file.parent, "svg", [self.chart])
         self.file.write_text(f"{drawn.read_text(encoding='utf-8')}\n{self.mark}\n", encoding="utf-8")
         if drawn != self.file:
             drawn.unlink()
@@ -108,27 +105,36 @@ def shown(page: Path, text: str) -> Iterator[Picture]:
     for found in PICTURE.finditer(text):
         run = ROOT / found["run"]
         if run.is_dir():
-            charts = showing.charts_of(store.read_run(run))
+            charts = api.charts(figures.stored_run(run))
         else:
-            answers = (store.read_answer(each) for each in forms.beginnings(run))
-            charts = list(ratios.duets([each for each in answers if each is not None]))
+            answers = (figures.stored_run(each).answer for each in forms.beginnings(run))
+            charts = list(api.duet_charts([each for each in answers if each is not None]))
         (chart,) = (each for each in charts if each.name == found["chart"])
         yield Picture((page.parent / found["file"]).resolve(), chart)
 
 
-def main() -> None:
-    """Write every page and picture that differs."""
+def main() -> int:
+    """Write every page and picture that differs, or tell which do."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 where something differs")
+    check: bool = parser.parse_args().check
+    differs = False
     for page in PAGES:
         before = page.read_text(encoding="utf-8")
         after = written(page, before)
         if after != before:
-            page.write_text(after, encoding="utf-8")
-            print(f"{page.relative_to(ROOT)} has been written anew", file=sys.stderr)
+            differs = True
+            print(f"{page.relative_to(ROOT)} {'differs' if check else 'has been written anew'}", file=sys.stderr)
+            if not check:
+                page.write_text(after, encoding="utf-8")
         for picture in shown(page, after):
             if not picture.current:
-                picture.draw()
-                print(f"{picture.file.relative_to(ROOT)} has been drawn", file=sys.stderr)
+                differs = True
+                print(f"{picture.file.relative_to(ROOT)} {'differs' if check else 'has been drawn'}", file=sys.stderr)
+                if not check:
+                    picture.draw()
+    return 1 if check and differs else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -145,17 +145,17 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="which, or the first letters of their names")
     parser.add_argument("--list", action="store_true", help="show what there is")
     parser.add_argument("--into", type=Path, default=REFERENCE)
-    chosen = parser.parse_args()
-    for name in chosen.names:
+    arguments = parser.parse_args()
+    for name in arguments.names:
         if not any(reference.name.startswith(name) for reference in REFERENCES):
             parser.error(f"there is no {name}; see --list")
     for reference in REFERENCES:
-        named = any(reference.name.startswith(name) for name in chosen.names)
-        if chosen.list:
+        named = any(reference.name.startswith(name) for name in arguments.names)
+        if arguments.list:
             print(f"{reference.name}\n  {reference.question}\n  harness {' '.join(reference.command)}")
-        elif named or (not chosen.names and not (chosen.into / reference.name).exists()):
+        elif named or (not arguments.names and not (arguments.into / reference.name).exists()):
             print(f"== {reference.name}", flush=True)
-            measure(reference, chosen.into)
+            measure(reference, arguments.into)
 
 
 if __name__ == "__main__":

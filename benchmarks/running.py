@@ -1,28 +1,37 @@
-"""Shared by the benchmarks: one `harness run`, as its document; and where rows go."""
+"""Shared by the benchmarks: one cell measured as `harness run` does it, and where rows go."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+
+from harness import api
+
+Row = Mapping[str, object]
+"""What a benchmark found out, as it is stored."""
 
 
-def run(*arguments: str) -> dict[str, Any]:
-    """Measure one cell by `harness run` itself."""
+def run(
+    cell: api.CellLike, timing: api.Timing = api.TIMING, *, k6: str | None = None, pin: str = "auto"
+) -> api.MeasurementRecord:
+    """Measure one cell, again while others disturb the machine; nothing is kept of it but the record.
+
+    `k6`: path of another k6. `pin`: how cores are given (auto, split or none).
+    """
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
     with tempfile.TemporaryDirectory() as folder:
-        argv = [sys.executable, "-m", "harness", "run", "--json", "--out", folder, *arguments]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if not done.stdout:
-        raise SystemExit(done.stderr)
-    document: dict[str, Any] = json.loads(done.stdout)
-    return document
+        return api.run(cell, timing, api.ExecutionOptions(out=Path(folder), k6=k6, pin=pin)).record
 
 
-def write(path: Path | None, rows: Sequence[dict[str, Any]]) -> None:
+def messages(record: api.MeasurementRecord) -> list[str]:
+    """Why a measurement is not valid."""
+    return [reason.message for reason in record.reasons]
+
+
+def write(path: Path | None, rows: Sequence[Row]) -> None:
     """Store the rows where it was asked for."""
     if path is not None:
         path.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

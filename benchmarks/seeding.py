@@ -15,15 +15,17 @@ import argparse
 import json
 import os
 import shutil
+import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.database import connection, embedded, shop, tasks
-from harness.host import facts as host
-from harness.host import procfs
+from harness import api
+from harness.api import shop
 
 END_STATE = {
     "columns": """
@@ -47,10 +49,10 @@ END_STATE = {
 
 
 def end_state(client: shop.Connection) -> dict[str, Any]:
-    """Everything that the two ways must agree in."""
-    found: dict[str, Any] = {name: client.execute(query).fetchall() for name, query in END_STATE.items()}
-    found["checksums"] = [shop.checksum(client, table) for table in shop.TABLES]
-    return found
+    """What the two ways must agree in."""
+    state: dict[str, Any] = {name: client.execute(query).fetchall() for name, query in END_STATE.items()}
+    state["checksums"] = [shop.checksum(client, table) for table in shop.TABLES]
+    return state
 
 
 class Clock:
@@ -63,8 +65,9 @@ class Clock:
         self._since = time.monotonic()
         self._shown = self._since
 
-    def observe(self, step: shop.SeedProgress) -> None:
+    def observe(self, step: api.Event) -> None:
         """A stage begins."""
+        assert isinstance(step, api.SeedProgress)
         self.stop()
         self._doing = step.doing
         if time.monotonic() - self._shown > 10:
@@ -80,7 +83,18 @@ class Clock:
         self._doing, self._since = None, now
 
 
-def ours(client: shop.Connection, scale: float) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Filling:
+    """How long one filling took, in seconds."""
+
+    seconds: float
+    """To the end state that both ways reach."""
+    stages: dict[str, float]
+    seconds_in_all: float | None = None
+    """With what only our way does afterwards."""
+
+
+def ours(client: shop.Connection, scale: float) -> Filling:
     """`harness db seed`: to the end state, and in all, with checksums and the vacuum that follow."""
     clock = Clock("ours")
     began = time.monotonic()
@@ -88,42 +102,46 @@ def ours(client: shop.Connection, scale: float) -> dict[str, Any]:
     whole = time.monotonic() - began
     clock.stop()
     added = sum(seconds for stage, seconds in clock.stages.items() if "checksum" in stage or "visible" in stage)
-    return {"seconds": whole - added, "seconds_in_all": whole, "stages": clock.stages}
+    return Filling(seconds=whole - added, seconds_in_all=whole, stages=clock.stages)
 
 
-def study(client: shop.Connection, scale: float) -> dict[str, Any]:
+def study(client: shop.Connection, scale: float) -> Filling:
     """The study's way: constraints and indexes first."""
     clock = Clock("study")
-    work = shop.Work(scale, shop.DEFAULT_SEED, clock.observe)
+    filling = shop.Filling(scale, shop.DEFAULT_SEED, clock.observe)
     began = time.monotonic()
     client.execute("BEGIN")
     shop.prepare_session(client)
     shop.create_tables(client)
     for statement in shop.statements("constraints"):
         client.execute(statement)
-    work.load(client)
+    filling.load(client)
     for table in shop.TABLES:
         client.execute(f"ANALYZE {shop.SCHEMA}.{table}")
     client.execute("INSERT INTO seeding (format, scale, seed, tables, seconds) VALUES (0, 0, 0, '{}', 0)")
     client.execute("COMMIT")
     clock.stop()
-    return {"seconds": time.monotonic() - began, "stages": clock.stages}
+    return Filling(seconds=time.monotonic() - began, stages=clock.stages)
 
 
-def visit(url: str, way: Any, scale: float) -> tuple[dict[str, Any], dict[str, Any]]:
+Way = Callable[[shop.Connection, float], Filling]
+
+
+def visit(url: str, way: Way, scale: float) -> tuple[dict[str, Any], dict[str, Any]]:
     """One filling from nothing: how long it took, and what there is afterwards."""
-    with connection.connect(url) as client:
+    cpus = range(os.cpu_count() or 1)
+    with api.connect_postgres(url) as client:
         shop.drop(client)
         client.execute("CHECKPOINT")
-        stolen = procfs.cpu_times(range(os.cpu_count() or 1)).stolen
-        found = way(client, scale)
-        found["stolen_seconds"] = procfs.cpu_times(range(os.cpu_count() or 1)).stolen - stolen
+        stolen = api.cpu_times(cpus).stolen
+        row = asdict(way(client, scale))
+        row["stolen_seconds"] = api.cpu_times(cpus).stolen - stolen
         state = end_state(client)
         if way is ours:
-            filled = shop.status(client)
-            assert filled is not None
-            found["problems"] = shop.problems(client, filled)
-    return found, state
+            status = shop.status(client)
+            assert status is not None
+            row["problems"] = shop.problems(client, status)
+    return row, state
 
 
 def main() -> int:
@@ -134,34 +152,35 @@ def main() -> int:
     parser.add_argument("--database-url")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    scale = tasks.parse_scale(arguments.scale)
+    scale = api.parse_scale(arguments.scale)
     folder = None
     if arguments.database_url is None:
         folder = tempfile.mkdtemp(dir="/var/tmp", prefix="hs-")
         os.chmod(folder, 0o755)
         os.environ["HARNESS_DATA"] = folder
-    visits = []
+    visits: list[dict[str, Any]] = []
     differences: list[str] = []
     try:
-        with connection.server(arguments.database_url, print) as reached:
-            url, version, settings = reached.url, reached.version, connection.settings(reached.connection)
+        with api.postgres(arguments.database_url) as session:
+            url, version = session.url, session.version
+            settings = api.postgres_settings(session.connection)
         for repeat in range(arguments.repeats):
             states = []
-            for way in (ours, study) if repeat % 2 == 0 else (study, ours):
-                found, state = visit(url, way, scale)
-                visits.append({"way": way.__name__, "repeat": repeat, **found})
+            ways: dict[str, Way] = {"ours": ours, "study": study}
+            for name in ways if repeat % 2 == 0 else reversed(ways):
+                row, state = visit(url, ways[name], scale)
+                visits.append({"way": name, "repeat": repeat, **row})
                 states.append(state)
-                differences += found.get("problems", [])
-                print(f"{way.__name__:<6} {found['seconds']:8.1f} s", flush=True)
+                differences += row.get("problems", [])
+                print(f"{name:<6} {row['seconds']:8.1f} s", flush=True)
             differences += [f"{name} differ" for name in states[0] if states[0][name] != states[1][name]]
     finally:
         if folder is not None:
-            embedded.stop()
+            api.stop_postgres()
             shutil.rmtree(folder)
 
     def mean(way: str, name: str) -> float:
-        values = [each[name] for each in visits if each["way"] == way]
-        return sum(values) / len(values)
+        return statistics.fmean(each[name] for each in visits if each["way"] == way)
 
     ratio = mean("study", "seconds") / mean("ours", "seconds")
     in_all = mean("study", "seconds") / mean("ours", "seconds_in_all")
@@ -176,7 +195,7 @@ def main() -> int:
             "rows": shop.sizes(scale),
             "postgres": version,
             "settings": settings,
-            "host": host.facts(),
+            "host": api.host_facts(),
             "ratio": round(ratio, 3),
             "ratio_in_all": round(in_all, 3),
             "differences": differences,

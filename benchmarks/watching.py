@@ -14,36 +14,19 @@ import dataclasses
 import math
 from pathlib import Path
 
-from running import write
+from running import Row, write
 
-from harness.config import plan
-from harness.experiments import single as runner
-from harness.load import k6
-from harness.measure import Job, ServerSpec, measure
-from harness.model.load import Timing
-from harness.stats.intervals import interval
+from harness import api
 
-CELLS = (
-    plan.Request(server="uvicorn", workload="noop", vus=16),
-    plan.Request(server="uvicorn", workload="noop", style="sync", vus=16),
-    plan.Request(server="granian", workload="noop", vus=16),
-    plan.Request(server="uvicorn", workload="select", vus=16),
-)
+CELLS = ("uvicorn/noop/c16", "uvicorn/sync/noop/c16", "granian/noop/c16", "uvicorn/select/c16")
+OPTIONS = api.ExecutionOptions(pin="split")
 
 
-def sides(request: plan.Request) -> tuple[ServerSpec, ServerSpec]:
-    """The cell watching, and not."""
-    choice = plan.choose(request)
-    environment = runner.prepare_environment(choice, None)
-    database = runner.prepare_database(choice, None, print)
-    watching = runner.service_of(choice, environment, database, pin="split", users=request.vus or 1)
-    return watching, dataclasses.replace(watching, diagnose=False)
-
-
-def one_round(pair: tuple[ServerSpec, ServerSpec], timing: Timing, swapped: bool) -> float:
-    """CPU per request of the first side ÷ of the second."""
-    job = Job(sides=pair[::-1] if swapped else pair, timing=timing, generator=k6.find(None))
-    costs = [measured.facts.server.cpu_us_per_request for measured in measure(job, lambda _: None)]
+def one_round(watching: api.ServerSpec, timing: api.Timing, swapped: bool) -> float:
+    """CPU per request of the cell that watches ÷ of the same that does not."""
+    pair = (watching, dataclasses.replace(watching, diagnose=False))
+    job = api.Job(sides=pair[::-1] if swapped else pair, timing=timing, generator=api.find_generator(OPTIONS.generator))
+    costs = [measured.facts.server.cpu_us_per_request for measured in api.measure(job, api.ignore)]
     first, second = costs[::-1] if swapped else costs
     assert first
     assert second
@@ -56,18 +39,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--out", type=Path)
-    chosen = parser.parse_args()
-    timing = Timing(warmup_seconds=2.0, window_seconds=chosen.seconds)
-    rows = []
-    for request in CELLS:
-        pair = sides(request)
-        logs = [math.log(one_round(pair, timing, bool(turn % 2))) for turn in range(chosen.rounds)]
-        ratio = interval(logs)
+    arguments = parser.parse_args()
+    timing = api.Timing(warmup_seconds=2.0, window_seconds=arguments.seconds)
+    rows: list[Row] = []
+    for cell in CELLS:
+        (spec,) = api.server_specs(cell, options=OPTIONS)
+        logs = [math.log(one_round(spec, timing, bool(turn % 2))) for turn in range(arguments.rounds)]
+        ratio = api.interval(logs)
         rows.append(
-            {"cell": pair[0].cell.label, **ratio.model_dump(), "ratios": [round(math.exp(log), 4) for log in logs]}
+            {"cell": spec.cell.label, **ratio.model_dump(), "ratios": [round(math.exp(log), 4) for log in logs]}
         )
-        write(chosen.out, rows)
-        print(f"{pair[0].cell.label:44} {ratio.estimate:6.4f}  [{ratio.low:.4f}, {ratio.high:.4f}]", flush=True)
+        write(arguments.out, rows)
+        print(f"{spec.cell.label:44} {api.ratio_words(ratio, digits=4)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -90,8 +90,8 @@ def matrix(
     from harness.experiments import matrix as experiment
     from harness.experiments.session import ExecutionOptions
     from harness.model.quantities import parse_duration
-    from harness.report import matrix as text
     from harness.report import plan as plan_text
+    from harness.report import text
     from harness.report.progress import display
     from harness.store import codec
 

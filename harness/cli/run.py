@@ -48,7 +48,7 @@ def run(
     from harness.experiments import single
     from harness.experiments.session import ExecutionOptions
     from harness.model.quantities import parse_duration, parse_int
-    from harness.report import console
+    from harness.report import single as text
     from harness.report.progress import display
     from harness.store.codec import document
 
@@ -86,5 +86,5 @@ def run(
     if as_json:
         print(json.dumps(document(result.record), ensure_ascii=False))
     else:
-        print(console.text(result.record, result.record, result.folder, result.log_tail), end="")
+        print(text.text(result.record, result.record, result.folder, result.log_tail), end="")
     raise typer.Exit({"valid": 0, "invalid": 3, "failed": 4}[result.record.verdict])

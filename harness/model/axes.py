@@ -38,6 +38,8 @@ class Axis:
     """By which the written form names a number along it, such as the `w` of `w2`."""
     columns: Mapping[str, Callable[[Cell], str | int | float | None]] = field(default_factory=dict)
     """Column of exports → value. At least one."""
+    types: Mapping[str, type[int] | type[float]] = field(default_factory=dict)
+    """Of columns that are numbers; the others are texts."""
     shown: Literal["always", "varying"] = "varying"
     """Whether tables name its options always, or only where they differ."""
     side: Literal["row", "column"] = "row"
@@ -104,6 +106,7 @@ AXES: list[Axis] = [
         option=lambda cell: f"w{cell.variant.workers}",
         letter="w",
         columns={"workers": lambda cell: cell.variant.workers},
+        types={"workers": int},
         shown="always",
         side="column",
     ),
@@ -114,6 +117,7 @@ AXES: list[Axis] = [
         written=_threads,
         letter="t",
         columns={"threads": lambda cell: cell.variant.threads},
+        types={"threads": int},
     ),
     Axis(
         name="pool_size",
@@ -122,12 +126,14 @@ AXES: list[Axis] = [
         written=_pool,
         letter="p",
         columns={"pool_size": lambda cell: cell.variant.pool_size},
+        types={"pool_size": int},
     ),
     Axis(
         name="load",
         label="load",
         option=lambda cell: cell.load.label,
         columns={"users": lambda cell: cell.load.users, "rate": lambda cell: cell.load.rate},
+        types={"users": int, "rate": float},
     ),
 ]
 """In the order of a cell's written form, in which what is served stands where framework and style do."""

@@ -7,16 +7,17 @@ from collections.abc import Iterator, Sequence
 
 from harness.model.application import UserApplication
 from harness.model.axes import AXES, AxisName
-from harness.model.comparison import Contrast, Ranking
+from harness.model.axes import axis as axis_of
+from harness.model.comparison import Contrast
 from harness.model.metrics import METRICS, MetricName
 from harness.model.overview import CellOverview, Overview
-from harness.report.words import number, sentence, too_few_blocks, workload_of
+from harness.report.words import load, number, sentence, too_few_blocks, workload_of
 
 MOST_OPTIONS = 6
 
 
 def question(overview: Overview) -> str:
-    """What was measured: the options of each axis, and the load."""
+    """What was measured: the options of each axis that the cells' written forms name, and the load."""
     cells = [each.cell for each in overview.cells]
     parts: list[str] = []
     own = [each.variant.application for each in cells if isinstance(each.variant.application, UserApplication)]
@@ -26,9 +27,9 @@ def question(overview: Overview) -> str:
     else:
         parts.append(_listed("workload", [each.variant.application.work_label for each in cells]))
     for axis in AXES:
-        options = [axis.option(each) for each in cells]
-        if axis.shown == "always" or len(set(options)) > 1:
-            parts.append(_listed(axis.label, options))
+        if axis.name != "load" and any(axis.part(each) for each in cells):
+            parts.append(_listed(axis.label, [axis.option(each) for each in cells]))
+    parts.append(_listed("load", [load(each.load) for each in cells]))
     return "; ".join(part for part in parts if part)
 
 
@@ -51,11 +52,9 @@ def answers(overview: Overview) -> list[str]:
     if too_few_blocks(overview):
         reason = next(each.reason for each in overview.comparison.contrasts)
         return [f"There can be no verdicts: {reason}, six are needed. The figures come with their intervals only."]
-    found: list[str] = []
-    for axis in dict.fromkeys(each.axis for each in overview.comparison.contrasts):
-        for metric in (each.name for each in METRICS.values() if each.headline):
-            found.extend(_of_axis(overview, axis, metric))
-    return found
+    axes = dict.fromkeys(each.axis for each in overview.comparison.contrasts)
+    metrics = [each.name for each in METRICS.values() if each.headline]
+    return [answer for axis in axes for metric in metrics for answer in _of_axis(overview, axis, metric)]
 
 
 def _uncompared(overview: Overview) -> str:
@@ -72,11 +71,11 @@ def _single(cell: CellOverview) -> str:
         why = cell.reasons[0].reason if cell.reasons else "no visit was made"
         return f"{cell.name} is {cell.verdict}: {why}."
     p99 = cell.figures["p99_ms"].value
-    said = f"{cell.name} serves {number(cell.throughput.estimate)} requests per second"
-    said += f", 99 % of them within {p99:,.1f} ms" if p99 is not None else ""
+    text = f"{cell.name} serves {number(cell.throughput.estimate)} requests per second"
+    text += f", 99 % of them within {p99:,.1f} ms" if p99 is not None else ""
     if cell.diagnosis is not None and cell.diagnosis.bound_by:
-        said += f"; bound by {cell.diagnosis.bound_by}"
-    return said + "."
+        text += f"; bound by {cell.diagnosis.bound_by}"
+    return text + "."
 
 
 def _of_axis(overview: Overview, axis: AxisName, metric: MetricName) -> Iterator[str]:
@@ -88,7 +87,7 @@ def _of_axis(overview: Overview, axis: AxisName, metric: MetricName) -> Iterator
     if not rankings:
         return
     contrasts = [each for each in overview.comparison.contrasts if (each.axis, each.metric) == (axis, metric)]
-    name = f"{sentence(axis.replace('_', ' '))}, {METRICS[metric].label}: "
+    name = f"{sentence(axis_of(axis).label)}, {METRICS[metric].label}: "
     decided = any(each.verdict in ("faster", "slower") for each in contrasts)
     if all(len(each.groups) == 1 for each in rankings) and not decided:
         yield name + _undecided(contrasts, len(rankings))
@@ -96,7 +95,7 @@ def _of_axis(overview: Overview, axis: AxisName, metric: MetricName) -> Iterator
     leads = Counter(side.option for each in rankings for side in each.groups[0].members)
     alone = Counter(each.groups[0].members[0].option for each in rankings if len(each.groups[0].members) == 1)
     cases = "the one case" if len(rankings) == 1 else f"{len(rankings)} cases"
-    said = [
+    counts = [
         f"{option} in {count}" + (f" (alone in {alone[option]})" if alone[option] else "")
         for option, count in leads.most_common(MOST_OPTIONS)
     ]
@@ -107,7 +106,7 @@ def _of_axis(overview: Overview, axis: AxisName, metric: MetricName) -> Iterator
         widest = f"; the largest difference is {largest.b.option} {largest.ratio.estimate:.2f}× {largest.a.option}" + (
             f" ({where})" if where else ""
         )
-    yield f"{name}best, or not told apart from the best, in {cases}: {', '.join(said)}{widest}."
+    yield f"{name}best, or not told apart from the best, in {cases}: {', '.join(counts)}{widest}."
 
 
 def _several(overview: Overview) -> bool:
@@ -126,8 +125,3 @@ def _undecided(contrasts: Sequence[Contrast], cases: int) -> str:
     bounds = [each.could_be for each in contrasts if each.verdict == "undecided" and each.could_be is not None]
     most = f"; a difference could be up to {max(bounds):.0%}" if bounds else ""
     return f"no difference could be told {where}{most}."
-
-
-def tie_groups(ranking: Ranking) -> str:
-    """`granian > uvicorn = gunicorn`."""
-    return " > ".join(" = ".join(side.option for side in group.members) for group in ranking.groups)

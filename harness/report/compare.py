@@ -12,16 +12,14 @@ from harness.model.metrics import METRICS
 from harness.report import terminal
 from harness.report.words import ratio, verdict
 
-COLOURS = {"faster": "green", "slower": "red", "equivalent": "dim", "undecided": "none"}
-
 
 def text(comparison: RunComparison) -> str:
-    """All of it."""
+    """The comparison, and whether it passes its limit."""
     return terminal.text(lambda _: parts(comparison))
 
 
 def parts(comparison: RunComparison) -> Iterator[Text | Table]:
-    """Everything that is printed, in order."""
+    """What is compared, cell by cell, what is not and why, and whether the limit is kept."""
     yield Text(f"{METRICS[comparison.metric].label}, second run ÷ first", style="bold")
     yield Text(
         f"differences below {comparison.delta:.1%} are not told; intervals are 95 % over all cells together",
@@ -31,7 +29,7 @@ def parts(comparison: RunComparison) -> Iterator[Text | Table]:
     for _ in range(3):
         table.add_column(overflow="fold")
     for each in comparison.contrasts:
-        table.add_row(f"  {each.name}", ratio(each.ratio), Text(verdict(each), style=COLOURS[each.verdict]))
+        table.add_row(f"  {each.name}", ratio(each.ratio), terminal.coloured(verdict(each), each.verdict))
     yield table
     for name, reason in comparison.excluded:
         yield Text(f"  {name}: {reason}", style="dim")

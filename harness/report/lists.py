@@ -30,7 +30,7 @@ def _print(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, whole: 
 
 
 def servers(installed: Mapping[str, str]) -> None:
-    """Servers, their options, and their versions; `installed`: canonical name of a distribution → version."""
+    """Servers, their options, and their versions among the `installed` packages (name → version)."""
     rows = []
     for name in adapters.names():
         adapter = registry.adapter(name)
@@ -43,11 +43,11 @@ def servers(installed: Mapping[str, str]) -> None:
     _print(("server", "version", "interfaces", "options (default first)"), rows)
 
 
-def runs(found: Sequence[RunEntry]) -> None:
+def runs(entries: Sequence[RunEntry]) -> None:
     """Stored runs, oldest first."""
     rows = [
         (str(each.folder), each.started_at[:16].replace("T", " "), each.kind, each.what, str(each.measurements))
-        for each in found
+        for each in entries
     ]
     _print(("folder", "started (UTC)", "kind", "what", "measurements"), rows, whole="folder")
 

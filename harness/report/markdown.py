@@ -3,47 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.model.claims import ClaimResult
-from harness.model.comparison import Contrast
 from harness.model.duet import Duet
-from harness.model.overview import CellOverview, Overview
-from harness.report.answers import answers
-from harness.report.duet import answer
-from harness.report.words import (
-    MEANINGS,
-    best_cells,
-    column_of,
-    figure,
-    heading,
-    ratio,
-    row_of,
-    too_few_blocks,
-    verdict,
-    workload_of,
-)
-
-MARKS = ", ".join(f"`{mark}` {meaning}" for mark, meaning in MEANINGS.items())
+from harness.model.overview import Overview
+from harness.report import duet as duets
+from harness.report import view
+from harness.report.words import ratio, verdict
 
 
 def of_overview(overview: Overview, claims: Sequence[ClaimResult]) -> str:
     """A matrix, or a single cell."""
-    return "\n".join((*_overview(overview), *_claims(claims), *_problems(overview))) + "\n"
+    return "\n".join(_lines(view.of_overview(overview, claims))) + "\n"
 
 
 def of_duet(duet: Duet) -> str:
     """A duet."""
-    servers = ("", "") if duet.servers is None else tuple(f", {escaped(each)}" for each in duet.servers)
-    rows = [
-        ("second", _code(duet.second) + servers[1]),
-        ("first", _code(duet.first) + servers[0]),
-        ("CPU time per request, second ÷ first", escaped(ratio(duet.ratio, digits=3))),
-        ("verdict", escaped(answer(duet))),
-        ("restarts", f"{sum(each.void is None for each in duet.restarts)} of {len(duet.restarts)} count"),
-    ]
-    if duet.limit is not None:
-        rows.append(("limit", f"{duet.limit:.0%}: {'exceeded' if duet.worse else 'not exceeded for certain'}"))
+    rows = [(name, escaped(text)) for name, text in duets.facts(duet)]
     return "\n".join(("### Duet", "", *_table(("", ""), rows))) + "\n"
 
 
@@ -57,79 +34,57 @@ def _code(text: str) -> str:
     return "`" + text.replace("`", "'").replace("|", "/").replace("\n", " ") + "`"
 
 
-def _overview(overview: Overview) -> Iterator[str]:
-    yield f"### {escaped(heading(overview))}"
-    yield from ("", *(f"- {escaped(answer)}" for answer in answers(overview)))
-    best = best_cells(overview)
-    for workload in dict.fromkeys(map(workload_of, overview.cells)):
-        cells = [cell for cell in overview.cells if workload_of(cell) == workload]
-        yield from ("", f"#### {_code(workload)}, requests per second", "")
-        yield from _matrix(cells, best)
-    yield from ("", f"{MARKS}; ± 95 % interval over blocks.")
-    contrasts = [each for each in overview.comparison.contrasts if each.metric == "throughput_rps"]
-    if contrasts:
-        yield from ("", "<details><summary>Contrasts of throughput</summary>", "")
-        if too_few_blocks(overview):
-            yield from ("Too few blocks for verdicts: ratios with their intervals only.", "")
-        yield from _table(("workload", "axis", "at equal", "ratio", "verdict"), map(_contrast, contrasts))
+def _lines(report: view.View) -> Iterator[str]:
+    metric = view.headline()
+    yield f"### {escaped(report.heading)}"
+    yield from ("", *(f"- {escaped(answer)}" for answer in report.answers))
+    for table in report.tables:
+        yield from ("", f"#### {_code(table.workload)}: {metric.heading}", "")
+        rows = [
+            (_code(name), *("–" if cell is None else escaped(str(cell.figures[metric.name])) for cell in row))
+            for name, row in table.rows
+        ]
+        yield from _table(("", *map(escaped, table.columns)), rows)
+    yield from ("", "; ".join(f"`{mark}` {meaning}" for mark, meaning in report.legend))
+    findings = [each for each in report.findings if each.metric is metric]
+    if findings:
+        yield from ("", f"<details><summary>Contrasts of {metric.label}</summary>", "")
+        if report.remark:
+            yield from (report.remark, "")
+        contrasts = [
+            (
+                *(_code(finding.workload), finding.axis.label, escaped(each.stratum)),
+                escaped(f"{each.b.option} {ratio(each.ratio, of=each.a.option)}"),
+                escaped(verdict(each)),
+            )
+            for finding in findings
+            for each in finding.contrasts
+        ]
+        yield from _table(("workload", "axis", "at equal", "ratio", "verdict"), contrasts)
         yield from ("", "</details>")
-
-
-def _matrix(cells: Sequence[CellOverview], best: set[str]) -> Iterator[str]:
-    rows = list(dict.fromkeys(row_of(cell, cells) for cell in cells))
-    columns = list(dict.fromkeys(column_of(cell, cells) for cell in cells))
-    found = {(row_of(cell, cells), column_of(cell, cells)): cell for cell in cells}
-    body = []
-    for row in rows:
-        shown = [found.get((row, column)) for column in columns]
-        body.append(
-            (_code(row), *("–" if cell is None else escaped(figure(cell, cell.name in best)) for cell in shown))
-        )
-    yield from _table(("", *columns), body)
-
-
-def _contrast(each: Contrast) -> tuple[str, ...]:
-    said = f"{each.b.option} {ratio(each.ratio, of=each.a.option)}"
-    return (_code(each.workload), each.axis, escaped(each.stratum), escaped(said), escaped(verdict(each)))
+    if report.claims:
+        yield from ("", "#### What the published study claims (ratios of throughput)", "", *_claims(report.claims))
+    for title, cells in report.kept_out:
+        yield from ("", f"#### {title}", "", *(f"- {_code(name)}: {escaped(why)}" for name, why in cells))
 
 
 def claims_table(claims: Sequence[ClaimResult]) -> str:
     """Claim by claim: the study's ratio, the one here, and what follows."""
-    rows = []
-    for each in claims:
-        case = f" ({each.case})" if each.case else ""
-        claim = f"{each.claim} {escaped(each.text + case)}"
-        said = f"**{each.verdict}**" + (f": {escaped(each.why)}" if each.why else "")
-        rows.append((claim, f"{each.published:.2f}×", escaped(ratio(each.measured)), said))
-    return "\n".join(_table(("claim", "published", "here", "verdict"), rows)) + "\n"
+    return "\n".join(_claims(view.claims(claims))) + "\n"
 
 
-def _claims(claims: Sequence[ClaimResult]) -> Iterator[str]:
-    if claims:
-        yield from (
-            "",
-            "#### What the published study claims (ratios of throughput)",
-            "",
-            claims_table(claims).rstrip(),
+def _claims(claims: Sequence[view.Claim]) -> Iterator[str]:
+    rows = [
+        (
+            *map(escaped, (each.text, each.published, each.here)),
+            f"**{each.verdict}**" + (f": {escaped(each.why)}" if each.why else ""),
         )
+        for each in claims
+    ]
+    return _table(("claim", "published", "here", "verdict"), rows)
 
 
-def _problems(overview: Overview) -> Iterator[str]:
-    troubled = [cell for cell in overview.cells if cell.invalid or cell.failed]
-    if troubled:
-        yield from ("", "#### Not valid, and kept out", "")
-    for cell in troubled:
-        why = "; ".join(each.reason for each in cell.reasons[:2])
-        yield f"- {_code(cell.name)}: {cell.failed} failed, {cell.invalid} invalid, {cell.valid} valid: {escaped(why)}"
-    capped = [cell for cell in overview.cells if cell.at_ceiling and cell.ceiling is not None]
-    if capped:
-        yield from ("", "#### At their ceiling", "")
-    for cell in capped:
-        assert cell.ceiling is not None
-        yield f"- {_code(cell.name)}: {cell.ceiling.rps:,.0f} req/s = {escaped(cell.ceiling.limit)}"
-
-
-def _table(head: Sequence[str], rows: Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]) -> Iterator[str]:
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
     yield f"|{'---|' * len(head)}"
     for row in rows:

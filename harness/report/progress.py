@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from harness.model.comparison import Interval
 from harness.model.events import (
     Emit,
     Event,
@@ -20,6 +19,7 @@ from harness.model.events import (
 )
 from harness.model.load import Timing
 from harness.model.quantities import duration
+from harness.report.words import half_width, ratio
 
 LINE_SECONDS = 5.0
 """How often a line is written within one phase."""
@@ -157,15 +157,9 @@ def visit_line(event: VisitFinished) -> str:
 
 def restart_line(event: RestartFinished) -> str:
     """A restart of a duet, and what is known by then, in one line."""
-    restart, ratio = event.restart, event.ratio
-    void = f" does not count: {restart.void}" if restart.void else ""
-    return f"restart {restart.number}{void}{'' if ratio is None else f': {_known(ratio)}'}"
-
-
-def _known(ratio: Interval) -> str:
-    if ratio.half_width is None:
-        return f"{ratio.estimate:.3f}×"
-    return f"{ratio.estimate:.3f}× [{ratio.low:.3f}, {ratio.high:.3f}] ±{ratio.half_width:.1%}"
+    void = f" does not count: {event.restart.void}" if event.restart.void else ""
+    known = "" if event.ratio is None else f": {ratio(event.ratio, digits=3)} {half_width(event.ratio)}".rstrip()
+    return f"restart {event.restart.number}{void}{known}"
 
 
 def seed_line(event: SeedProgress, elapsed: float) -> str:

@@ -12,7 +12,7 @@ from harness.model.record import MeasurementRecord, SingleRecord, StoredRun
 from harness.store import codec
 
 if TYPE_CHECKING:
-    from harness.report.charts.cells import Chart
+    from harness.report.charts.base import Chart
 
 TEXTS = ("text", "markdown", "json", "html")
 TABLES = ("csv", "parquet")
@@ -49,72 +49,65 @@ def show(folder: Path, form: str, to: Path | None) -> None:
             for path in _files(stored, form, to):
                 print(path)
         elif to is None:
-            print(_text(stored, form), end="")
+            print(text(stored, form), end="")
         else:
-            to.write_text(_text(stored, form), encoding="utf-8")
+            to.write_text(text(stored, form), encoding="utf-8")
             print(to)
     except OSError as error:
         raise LackError(f"cannot write to {to}: {error.strerror}", cure="choose another place with --to") from error
 
 
 def _files(stored: StoredRun, form: str, to: Path) -> list[Path]:
-    answer = stored.answer
     if form in TABLES:
-        if answer is not None:
+        if stored.answer is not None:
             raise UsageError(
                 "a duet has no tables of cells: its two sides are compared with each other only",
                 cure="take --format json, which holds every restart",
             )
-        from harness.report import export
+        from harness.report import tables
 
-        return export.write(to, form, review.review(stored), overview.judge_all(review.visits(stored)))
-    from harness.report.charts import files as pictures
+        return tables.write(to, form, review.review(stored), overview.judge_all(review.visits(stored)))
+    from harness.report.charts import files
 
-    drawn = charts_of(stored)
-    if not drawn:
+    charts = charts_of(stored)
+    if not charts:
         raise UsageError(f"{stored.folder} has nothing to draw", cure="read why with: harness report")
-    return pictures.write(to, form, drawn)
+    return files.write(to, form, charts)
 
 
 def charts_of(stored: StoredRun) -> list[Chart]:
     """Every chart that a run has data for."""
-    from harness.report.charts import cells as charts
-    from harness.report.charts import ratios
+    from harness.report.charts import cells, duets, ratios
 
-    answer = stored.answer
-    if answer is not None:
-        return list(ratios.restarts(answer))
-    found = review.review(stored)
+    if stored.answer is not None:
+        return list(duets.restarts(stored.answer))
+    summary = review.review(stored)
     return [
-        *charts.of_run(found, overview.judge_all(review.visits(stored))),
-        *(chart for _, _, chart in ratios.contrasts(found)),
-        *ratios.duets(found.duets),
+        *cells.of_run(summary, overview.judge_all(review.visits(stored))),
+        *(chart for _, _, chart in ratios.contrasts(summary)),
+        *duets.duets(summary.duets),
         *ratios.claims(studies.claims(stored)),
     ]
 
 
-def _text(stored: StoredRun, form: str) -> str:
-    from harness.report import console, duet, markdown, matrix
+def text(stored: StoredRun, form: str) -> str:
+    """A run in one of TEXTS."""
+    from harness.report import duet, markdown, single
+    from harness.report import text as terminal_text
 
-    answer = stored.answer
     if form == "html":
-        return _page(stored)
-    if answer is not None:
+        from harness.report.html import page
+
+        return page.render(page.run_of(stored))
+    if stored.answer is not None:
         if form == "json":
-            return answer.model_dump_json() + "\n"
-        return markdown.of_duet(answer) if form == "markdown" else duet.text(answer, None)
+            return stored.answer.model_dump_json() + "\n"
+        return markdown.of_duet(stored.answer) if form == "markdown" else duet.text(stored.answer, None)
     last = stored.visits[-1] if stored.visits else None
     if form == "text" and isinstance(stored.record, SingleRecord) and isinstance(last, MeasurementRecord):
-        return console.text(last, judge(last), Path(stored.folder), "")
-    found = review.review(stored)
+        return single.text(last, judge(last), Path(stored.folder), "")
+    summary = review.review(stored)
     if form == "json":
-        return found.model_dump_json() + "\n"
-    if form == "markdown":
-        return markdown.of_overview(found, studies.claims(stored))
-    return matrix.text(found, None, studies.claims(stored))
-
-
-def _page(stored: StoredRun) -> str:
-    from harness.report.html import page
-
-    return page.render(page.Run(stored=stored, claims=studies.claims(stored)))
+        return summary.model_dump_json() + "\n"
+    claims = studies.claims(stored)
+    return markdown.of_overview(summary, claims) if form == "markdown" else terminal_text.text(summary, None, claims)

@@ -6,11 +6,19 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
 
 BARS = "▁▂▃▄▅▆▇█"
 EIGHTHS = " ▏▎▍▌▋▊▉"
 WIDTH = 100
 """Columns where there is no terminal."""
+COLOURS = {
+    **{"faster": "green", "slower": "red", "equivalent": "dim"},
+    **{"confirmed": "green", "refuted": "red", "cannot be told": "dim"},
+    **{"valid": "green", "invalid": "yellow", "failed": "red"},
+}
+"""Verdict → colour; those that are missing have none."""
 
 
 def text(parts: Callable[[int], Iterable[RenderableType]]) -> str:
@@ -20,6 +28,21 @@ def text(parts: Callable[[int], Iterable[RenderableType]]) -> str:
         for part in parts(console.width):
             console.print(part)
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
+
+
+def coloured(line: str, verdict: str) -> Text:
+    """A line in the colour of its verdict."""
+    return Text(line, style=COLOURS.get(verdict, "none"))
+
+
+def facts(rows: Iterable[tuple[str, Text | str]]) -> Table:
+    """Names with what there is to say of each."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(f"  {name}", Text(value) if isinstance(value, str) else value)
+    return table
 
 
 def spark(values: Sequence[float]) -> str:

@@ -1,57 +1,35 @@
-"""What terminal and Markdown say alike: how cells, figures and contrasts are worded."""
+"""How figures, intervals, cells and contrasts are worded, in whatever format."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from harness.model.axes import AXES, axis
+from harness.model.axes import AXES, Axis, axis
 from harness.model.comparison import TOO_FEW_BLOCKS, Contrast, Interval, Noise, RunContrast
 from harness.model.counting import counted
-from harness.model.overview import CellOverview, Overview
-
-MEANINGS = {
-    "*": "best of its column, or not told apart from the best",
-    "^": "at its ceiling: tells no servers apart",
-    "!": "no valid visit",
-    "x": "failed",
-}
-"""Of the marks that a cell can carry."""
+from harness.model.load import LoadProfile
+from harness.model.metrics import METRICS
+from harness.model.overview import CellOverview, Count, Overview
 
 
 def heading(overview: Overview) -> str:
     """How much was measured, in how long."""
-    made = (
+    visits = (
         counted(overview.visits, "visit")
         if overview.visits == overview.planned
-        else (f"{overview.visits} of {overview.planned} visits so far")
+        else f"{overview.visits} of {overview.planned} visits so far"
     )
-    blocks = counted(overview.blocks, "block")
     minutes = f"{overview.seconds / 60:.0f} min" if overview.seconds >= 100 else f"{overview.seconds:.0f} s"
-    cells = counted(len(overview.cells), "cell")
     title = f"{overview.title}: " if overview.title else ""
-    return f"{title}{cells} in {blocks}, {made} in {minutes}"
+    return (
+        f"{title}{counted(len(overview.cells), 'cell')} in {counted(overview.blocks, 'block')}, {visits} in {minutes}"
+    )
 
 
-def figure(cell: CellOverview, best: bool) -> str:
-    """Throughput with its interval, and a mark for what to know of it at a glance: `*` best of its column or not told
-    apart from the best, `^` at its ceiling, `!` without a valid visit, `x` failed."""
-    sign = mark(cell, best)
-    if cell.throughput is None:
-        return sign if cell.unproven_rps is None else f"{number(cell.unproven_rps)} {sign}"
-    return f"{number(cell.throughput.estimate)} {half_width(cell.throughput)}".rstrip() + sign
-
-
-def mark(cell: CellOverview, best: bool) -> str:
-    """The sign that a cell carries; empty where there is nothing to know."""
-    if cell.throughput is None:
-        return "x" if cell.verdict == "failed" else "!"
-    return "^" if cell.at_ceiling else "*" if best else ""
-
-
-def half_width(interval: Interval) -> str:
-    """`±4%`; empty where the interval is unbounded."""
-    half = interval.half_width
+def half_width(interval: Interval | None) -> str:
+    """`±4%`; empty where there is no interval, or an unbounded one."""
+    half = None if interval is None else interval.half_width
     if half is None:
         return ""
     if half >= 1:
@@ -59,21 +37,14 @@ def half_width(interval: Interval) -> str:
     return f"±{half:.0%}" if half >= 0.0095 else f"±{half:.1%}"
 
 
-def best_cells(overview: Overview) -> set[str]:
-    """Names of the cells in the best group among the servers of each stratum, where there are verdicts."""
-    found: set[str] = set()
-    if too_few_blocks(overview):
-        return found
-    for ranking in overview.comparison.rankings:
-        if ranking.axis == "server" and ranking.metric == "throughput_rps":
-            for side in ranking.groups[0].members if ranking.groups else []:
-                found.add(side.cell)
-    return found
-
-
-def too_few_blocks(overview: Overview) -> bool:
-    """Whether no contrast has a verdict, for want of blocks."""
-    return all(each.reason == TOO_FEW_BLOCKS for each in overview.comparison.contrasts)
+def ratio(interval: Interval | None, *, of: str = "", digits: int = 2) -> str:
+    """A ratio with its interval, such as `1.21× [1.15, 1.28] of uvicorn`; a dash where there is none."""
+    if interval is None:
+        return "–"
+    text = f"{interval.estimate:.{digits}f}×"
+    if interval.low is not None and interval.high is not None:
+        text += f" [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
+    return f"{text} of {of}" if of else text
 
 
 def contrast(each: Contrast) -> str:
@@ -88,57 +59,6 @@ def verdict(each: Contrast | RunContrast) -> str:
     if each.verdict == "undecided" and each.could_be is not None:
         return f"undecided: could be up to {each.could_be:.0%}"
     return each.verdict
-
-
-def ratio(interval: Interval | None, *, of: str = "", digits: int = 2) -> str:
-    """A ratio with its interval, such as `1.21× [1.15, 1.28] of uvicorn`; a dash where there is none."""
-    if interval is None:
-        return "–"
-    said = f"{interval.estimate:.{digits}f}×"
-    if interval.low is not None and interval.high is not None:
-        said += f" [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
-    return f"{said} of {of}" if of else said
-
-
-def workload_of(cell: CellOverview) -> str:
-    """With its parameters."""
-    return cell.cell.variant.application.work_label
-
-
-def row_of(cell: CellOverview, among: Sequence[CellOverview]) -> str:
-    """What stands before a cell's row: its options along the axes that tables have as rows, as far as they vary."""
-    return _options(cell, among, "row")
-
-
-def column_of(cell: CellOverview, among: Sequence[CellOverview]) -> str:
-    """What stands above a cell's column: its options along the axes that tables have as columns, as far as they vary."""
-    return _options(cell, among, "column")
-
-
-def _options(cell: CellOverview, among: Sequence[CellOverview], side: Literal["row", "column"]) -> str:
-    shown = [
-        each
-        for each in AXES
-        if each.side == side and (each.shown == "always" or len({each.option(one.cell) for one in among}) > 1)
-    ]
-    return " ".join(filter(None, (each.option(cell.cell) for each in shown)))
-
-
-def variant(cell: CellOverview, among: Sequence[CellOverview]) -> str:
-    """Style; the framework before it where that varies. Nothing for an application of the user's."""
-    framework, style = (axis(name) for name in ("framework", "style"))
-    several = len({framework.option(each.cell) for each in among}) > 1
-    return " ".join(filter(None, (framework.option(cell.cell) if several else "", style.option(cell.cell))))
-
-
-def served(cell: CellOverview) -> str:
-    """The server with its options, after its environment where the run has several."""
-    return " ".join(filter(None, (axis(name).option(cell.cell) for name in ("environment", "server"))))
-
-
-def sentence(text: str) -> str:
-    """The same with a capital letter."""
-    return text[:1].upper() + text[1:]
 
 
 def noise(each: Noise) -> str:
@@ -156,6 +76,83 @@ def noise(each: Noise) -> str:
     )
 
 
+def too_few_blocks(overview: Overview) -> bool:
+    """Whether no contrast has a verdict, for want of blocks."""
+    return all(each.reason == TOO_FEW_BLOCKS for each in overview.comparison.contrasts)
+
+
+def load(profile: LoadProfile) -> str:
+    """`100 users`, or `200 requests/s offered`."""
+    return f"{profile.rate:g} requests/s offered" if profile.users is None else counted(profile.users, "user")
+
+
+def ceiling(cell: CellOverview) -> str:
+    """The most that a cell can reach, and how that follows; empty where it is not known."""
+    return "" if cell.ceiling is None else f"{number(cell.ceiling.rps)} req/s = {cell.ceiling.limit}"
+
+
+def reason(each: Count) -> str:
+    """Why visits are not valid, and how many."""
+    return f"{each.reason} ({each.visits}×)"
+
+
+def workload_of(cell: CellOverview) -> str:
+    """The workload with its parameters, or the user's application: cells of different work share no table."""
+    return cell.cell.variant.application.work_label
+
+
+def by_work(cells: Iterable[CellOverview]) -> dict[str, list[CellOverview]]:
+    """The cells by their work."""
+    works: dict[str, list[CellOverview]] = {}
+    for cell in cells:
+        works.setdefault(workload_of(cell), []).append(cell)
+    return works
+
+
+def varying(cells: Sequence[CellOverview]) -> list[Axis]:
+    """The axes along which cells of the same work differ."""
+    works = by_work(cells)
+    return [each for each in AXES if any(len({each.option(one.cell) for one in work}) > 1 for work in works.values())]
+
+
+def table_axes(cells: Sequence[CellOverview], side: Literal["row", "column"] | None = None) -> list[Axis]:
+    """The axes that tables of these cells name: always, or because the cells vary along them. None: both sides."""
+    several = varying(cells)
+    return [each for each in AXES if side in (None, each.side) and (each.shown == "always" or each in several)]
+
+
+def options(cell: CellOverview, axes: Iterable[Axis]) -> list[str]:
+    """A cell's options along axes, as far as it has a place on them."""
+    return [text for each in axes if (text := each.option(cell.cell))]
+
+
+def row_of(cell: CellOverview, among: Sequence[CellOverview]) -> str:
+    """What stands before a cell's row of a table."""
+    return " ".join(options(cell, table_axes(among, "row")))
+
+
+def column_of(cell: CellOverview, among: Sequence[CellOverview]) -> str:
+    """What stands above a cell's column of a table."""
+    return " ".join(options(cell, table_axes(among, "column")))
+
+
+def handler(cell: CellOverview, among: Sequence[CellOverview]) -> str:
+    """Style; the framework before it where that varies. Nothing for an application of the user's."""
+    framework, style = (axis(name) for name in ("framework", "style"))
+    several = len({framework.option(each.cell) for each in among}) > 1
+    return " ".join(filter(None, (framework.option(cell.cell) if several else "", style.option(cell.cell))))
+
+
+def server_of(cell: CellOverview) -> str:
+    """The server with its options, after its environment where the run has several."""
+    return " ".join(options(cell, map(axis, ("environment", "server"))))
+
+
+def sentence(text: str) -> str:
+    """A text with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
 def number(value: float) -> str:
     """Requests per second in as many digits as mean something."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}"
+    return METRICS["throughput_rps"].format(value)

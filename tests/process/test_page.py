@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.report import render as showing
+from harness.report import render
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -29,16 +29,16 @@ def browser() -> Iterator[Any]:
         running = driver.start()
     except Exception as error:  # it is a program of its own, which lacks a library
         pytest.skip(f"Playwright's driver does not start ({error}); on Debian: apt-get install libatomic1")
-    found = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
-    yield found
-    found.close()
+    instance = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+    yield instance
+    instance.close()
     running.stop()
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
-    showing.show(MATRIX, "html", path)
+    render.show(MATRIX, "html", path)
     return path
 
 
@@ -64,9 +64,9 @@ class Opened:
 
 @pytest.fixture
 def opened(browser: Any, report: Path) -> Iterator[Opened]:
-    found = Opened(browser, report, viewport={"width": 1280, "height": 900})
-    yield found
-    found.context.close()
+    instance = Opened(browser, report, viewport={"width": 1280, "height": 900})
+    yield instance
+    instance.context.close()
 
 
 def test_it_opens_from_disk_and_draws_every_chart(opened: Opened, report: Path) -> None:
@@ -146,7 +146,7 @@ def test_contrasts_are_drawn_when_they_are_opened(opened: Opened) -> None:
 
 def test_it_is_accessible(browser: Any, tmp_path: Path) -> None:
     axe = Path(pytest.importorskip("axe_playwright_python").__file__).with_name("axe.min.js")
-    showing.show(SMALL, "html", tmp_path / "report.html")
+    render.show(SMALL, "html", tmp_path / "report.html")
     opened = Opened(browser, tmp_path / "report.html", bypass_csp=True)
     try:
         page = opened.page
@@ -156,14 +156,14 @@ def test_it_is_accessible(browser: Any, tmp_path: Path) -> None:
         page.evaluate(axe.read_text(encoding="utf-8"))
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
-            found = page.evaluate("axe.run()")
+            audit = page.evaluate("axe.run()")
             serious = [
                 (each["id"], each["impact"], each["nodes"][0]["html"][:200], each["nodes"][0].get("failureSummary"))
-                for each in found["violations"]
+                for each in audit["violations"]
                 if each["impact"] in ("serious", "critical")
             ]
             assert serious == [], scheme
-            assert len(found["passes"]) > 10
+            assert len(audit["passes"]) > 10
     finally:
         opened.context.close()
 
@@ -188,7 +188,7 @@ def test_a_hostile_name_does_not_run(browser: Any, tmp_path: Path) -> None:
     document = json.loads((run / "run.json").read_text(encoding="utf-8"))
     document["plan"]["title"] = HOSTILE
     (run / "run.json").write_text(json.dumps(document), encoding="utf-8")
-    showing.show(run, "html", tmp_path / "report.html")
+    render.show(run, "html", tmp_path / "report.html")
     opened = Opened(browser, tmp_path / "report.html")
     try:
         page = opened.page

@@ -13,7 +13,7 @@ from harness.analysis.overview import Visit, overview
 from harness.model.evaluation import Reason
 from harness.model.measurement import Measurement
 from harness.model.overview import CellOverview, Overview
-from harness.report import matrix
+from harness.report import text as report
 from tests.conftest import changed
 
 
@@ -63,7 +63,7 @@ def cell(found: Overview, place: int = 0) -> CellOverview:
 def text(found: Overview, width: int = 100) -> str:
     console = Console(file=io.StringIO(), width=width, highlight=False)
     with console.capture() as captured:
-        for part in matrix.parts(found, None, width):
+        for part in report.parts(found, None, width):
             console.print(part)
     return captured.get()
 
@@ -176,7 +176,7 @@ def test_wide_tables_are_broken_into_several_that_fit(visit: object, width: int,
     )
     lines = text(found, width).splitlines()
     assert max(map(len, lines)) <= width
-    headers = [line for line in lines if line.startswith("req/s")]
+    headers = [line for line in lines if line.startswith("requests/s")]
     assert len(headers) > 1
     assert len(re.findall(r"w\d", " ".join(headers))) == 15
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import gzip
 import hashlib
 import html
@@ -15,21 +16,27 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import polars
 import pytest
 
-from harness import store
 from harness.analysis import studies
 from harness.analysis.overview import Visit, judge_all, overview
 from harness.errors import LackError, UsageError
+from harness.model.application import BundledApplication
+from harness.model.axes import AXES, Axis
+from harness.model.labels import Names, parse_cell_label
+from harness.model.load import ClosedLoad
 from harness.model.measurement import Measurement, Waits
+from harness.model.metrics import METRICS, Metric
 from harness.model.overview import Overview
-from harness.report import render as showing
-from harness.report import terminal
+from harness.model.variant import Cell, Variant
+from harness.report import render, tables, terminal, text, view
 from harness.report.answers import answers, question
 from harness.report.charts import cells as charts
+from harness.report.charts import duets, ratios
 from harness.report.charts import files as pictures
-from harness.report.charts import ratios
 from harness.report.html import page
+from harness.store import codec
 
 REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference"
 HOSTILE = "<img src=x onerror=window.pwned=1>"
@@ -42,7 +49,7 @@ Visits = Callable[..., list[Visit]]
 def visits(facts: Measurement) -> Visits:
     """Visits of a matrix: servers × styles × workers, with a little noise; granian is the fastest."""
 
-    def made(
+    def build(
         servers: Sequence[str] = tuple(SPEEDS),
         styles: Sequence[str] = ("async", "sync"),
         workers: Sequence[int] = (1, 2),
@@ -53,35 +60,38 @@ def visits(facts: Measurement) -> Visits:
         noise: float = 0.01,
     ) -> list[Visit]:
         chance = random.Random(1)
-        found = []
+        visits = []
         kinds = [(a, b, c, d) for a in servers for b in styles for c in workers for d in users]
-        for place, (server, style, count, vus) in enumerate(kinds):
-            application = facts.cell.variant.application.model_copy(
-                update={"style": style, "workload": "noop", "params": {}}
-            )
-            cell = facts.cell.model_copy(
-                update={"server": server, "application": application, "workers": count, "vus": vus}
-            )
+        for place, (server, style, count, user_count) in enumerate(kinds):
+            application = BundledApplication(framework="fastapi", style=style, workload="noop", params={})
+            cell = with_variant(facts.cell, server=server, application=application, workers=count)
+            cell = cell.model_copy(update={"load": ClosedLoad(users=user_count)})
             for block in range(1, blocks + 1):
                 for repeat in (False, True) if place == 0 else (False,):
                     rps = 1000 * (speeds or SPEEDS).get(server, 1.0) * count * math.exp(chance.gauss(0, noise))
+                    server_facts = {
+                        "cpu_us_per_request": 900_000 / rps,
+                        "rss_peak_bytes": 50_000_000 * count,
+                        "boot_seconds": 0.5 * (2 if server == "hypercorn" else 1) * math.exp(chance.gauss(0, noise)),
+                    }
                     measured = facts.model_copy(
                         update={
                             "cell": cell,
                             "requests": round(rps * facts.window_seconds),
                             "waits": None,
                             "machine": facts.machine.model_copy(update={"stolen_cores": stolen}),
-                            "server": facts.server.model_copy(
-                                update={"cpu_us_per_request": 900_000 / rps, "rss_peak_bytes": 50_000_000 * count}
-                            ),
+                            "server": facts.server.model_copy(update=server_facts),
                         }
                     )
-                    found.append(
-                        Visit(environment="", cell=cell, block=block, repeat=repeat, facts=measured, failure=None)
-                    )
-        return found
+                    visits.append(Visit(cell=cell, block=block, repeat=repeat, facts=measured, failure=None))
+        return visits
 
-    return made
+    return build
+
+
+def with_variant(cell: Cell, **parts: Any) -> Cell:
+    """The cell with some parts of its variant changed."""
+    return cell.model_copy(update={"variant": cell.variant.model_copy(update=parts)})
 
 
 def of(visits: Sequence[Visit], title: str | None = None) -> Overview:
@@ -89,44 +99,39 @@ def of(visits: Sequence[Visit], title: str | None = None) -> Overview:
 
 
 def run_of(visits: Sequence[Visit], title: str | None = None) -> page.Run:
-    document = json.loads((REFERENCE / "first-run" / "run.json").read_text(encoding="utf-8"))
-    return page.Run(
-        document=document,
-        overview=of(visits, title),
-        judged=judge_all(visits),
-        protocols=[1],
-        environments=store.environments(document),
-    )
+    record = codec.read_run(REFERENCE / "first-run").record
+    return page.Run(record=record, overview=of(visits, title), judged=judge_all(visits), protocols=[1])
 
 
 def test_the_question_names_what_varies_and_what_does_not(visits: Visits) -> None:
-    asked = question(of(visits()))
-    assert "3 servers: uvicorn, granian, hypercorn" in asked
-    assert "2 styles: fastapi async, fastapi sync" in asked
-    assert "workload noop" in asked
-    assert "load 100 users" in asked
+    sentence = question(of(visits()))
+    assert "3 servers: uvicorn, granian, hypercorn" in sentence
+    assert "framework fastapi" in sentence
+    assert "2 styles: async, sync" in sentence
+    assert "workload noop" in sentence
+    assert "load 100 users" in sentence
 
 
 def test_an_answer_for_each_axis(visits: Visits) -> None:
-    said = answers(of(visits()))
-    server = next(each for each in said if each.startswith("Server, throughput"))
+    lines = answers(of(visits()))
+    server = next(each for each in lines if each.startswith("Server, throughput"))
     assert "in 4 cases: granian in 4 (alone in 4)" in server
     assert "hypercorn 0.3" in server
     assert "granian" in server.rpartition("the largest difference is")[2]
-    assert any(each.startswith("Server, CPU time per request: best, or not told") for each in said), said
-    assert any(each.startswith("Style, throughput: all are equivalent (6 cases)") for each in said), said
-    assert any("2 in 6 (alone in 6)" in each for each in said if each.startswith("Workers, throughput")), said
+    assert any(each.startswith("Server, CPU per request: best, or not told") for each in lines), lines
+    assert any(each.startswith("Style, throughput: all are equivalent (6 cases)") for each in lines), lines
+    assert any("2 in 6 (alone in 6)" in each for each in lines if each.startswith("Worker count, throughput")), lines
 
 
 def test_what_cannot_be_told_is_said_with_its_bound(visits: Visits) -> None:
     noisy = visits(servers=("uvicorn", "granian"), speeds={"granian": 1.0}, noise=0.15)
-    said = next(each for each in answers(of(noisy)) if each.startswith("Server, throughput"))
-    assert re.search(r"no difference could be told in any of 4 cases; a difference could be up to \d+%", said), said
+    lines = next(each for each in answers(of(noisy)) if each.startswith("Server, throughput"))
+    assert re.search(r"no difference could be told in any of 4 cases; a difference could be up to \d+%", lines), lines
 
 
 def test_too_few_blocks_give_no_verdict(visits: Visits) -> None:
-    (said,) = answers(of(visits(blocks=3)))
-    assert said.startswith("There can be no verdicts: too few")
+    (lines,) = answers(of(visits(blocks=3)))
+    assert lines.startswith("There can be no verdicts: too few")
 
 
 def test_a_single_cell_is_answered_by_its_figures(visits: Visits) -> None:
@@ -149,9 +154,11 @@ def test_cells_that_differ_in_more_than_an_axis_are_not_called_invalid(visits: V
 
 
 def test_an_interval_without_bounds_worth_the_name_is_not_drawn(visits: Visits) -> None:
-    found = of(visits(blocks=2, noise=0.05))
+    summary = of(visits(blocks=2, noise=0.05))
     (chart,) = (
-        chart for metric, axis, chart in ratios.contrasts(found) if (metric, axis) == ("throughput_rps", "server")
+        chart
+        for metric, axis, chart in ratios.contrasts(summary)
+        if (metric.name, axis.name) == ("throughput_rps", "server")
     )
     assert all(row["low"] is None or row["high"] <= ratios.WIDEST * row["low"] for row in chart.rows)
     assert any(row["low"] is None for row in chart.rows)
@@ -163,79 +170,80 @@ def test_a_duet_of_a_cell_with_itself_is_shown(tmp_path: Path, capsys: pytest.Ca
     for path in [run / "run.json", run / "duet.json", *(run / "measurements").glob("*.json")]:
         text = path.read_text(encoding="utf-8").replace("uvicorn/fastapi", "granian/fastapi")
         path.write_text(text.replace('"server": "uvicorn"', '"server": "granian"'), encoding="utf-8")
-    showing.show(run, "html", tmp_path / "duet.html")
-    showing.show(run, "svg", tmp_path)
+    render.show(run, "html", tmp_path / "duet.html")
+    render.show(run, "svg", tmp_path)
     assert "restarts.svg" in capsys.readouterr().out
     with pytest.raises(UsageError, match="a duet has no tables"):
-        showing.show(run, "csv", tmp_path)
+        render.show(run, "csv", tmp_path)
 
 
 def test_every_chart_can_be_drawn_and_has_marks(visits: Visits, tmp_path: Path) -> None:
-    made = visits(users=(50, 100))
-    found = of(made)
-    drawn = [*charts.of_run(found, judge_all(made)), *(chart for _, _, chart in ratios.contrasts(found))]
-    names = {chart.name for chart in drawn}
+    sample = visits(users=(50, 100))
+    summary = of(sample)
+    drawings = [*charts.of_run(summary, judge_all(sample)), *(chart for _, _, chart in ratios.contrasts(summary))]
+    names = {chart.name for chart in drawings}
     assert {"throughput-by-workers", "throughput-by-users", "latency", "cost", "memory"} <= names
     assert "contrasts-throughput-by-server" in names
-    for path in pictures.write(tmp_path, "svg", drawn):
+    for path in pictures.write(tmp_path, "svg", drawings):
         svg = path.read_text(encoding="utf-8")
         assert re.search(r'class="mark-(symbol|line|rule)[^"]*".*?<path|<line', svg, re.DOTALL), path.name
         assert "Infinity" not in svg
         assert "NaN" not in svg
-    (png,) = pictures.write(tmp_path, "png", drawn[:1])
+    (png,) = pictures.write(tmp_path, "png", drawings[:1])
     assert png.read_bytes().startswith(b"\x89PNG")
 
 
 def test_claims_and_duets_are_drawn(tmp_path: Path) -> None:
-    (claimed,) = ratios.claims(studies.of(store.read_run(REFERENCE / "matrices" / "article")))
-    answered = [store.read_answer(folder) for folder in sorted((REFERENCE / "duets").glob("noop-*"))]
-    (paired,) = ratios.duets([each for each in answered if each is not None])
-    assert len(claimed.rows) == 19
-    assert all(row["published"] for row in claimed.rows)
-    assert paired.rows[0]["contrast"] == "gunicorn ÷ granian · fastapi/async/noop/w1/c16"
-    for chart in (claimed, paired):
+    (claim_chart,) = ratios.claims(studies.claims(codec.read_run(REFERENCE / "matrices" / "article")))
+    all_answers = [codec.read_run(folder).answer for folder in sorted((REFERENCE / "duets").glob("noop-*"))]
+    (duet_chart,) = duets.duets([each for each in all_answers if each is not None])
+    assert len(claim_chart.rows) == 19
+    assert all(row["published"] for row in claim_chart.rows)
+    assert duet_chart.rows[0]["contrast"] == "gunicorn ÷ granian · fastapi/async/noop/w1/c16"
+    for chart in (claim_chart, duet_chart):
         assert all(field in row for row in chart.rows for field, _ in chart.columns)
         assert all(row["low"] <= row["ratio"] <= row["high"] for row in chart.rows)
     for path, colour in zip(
-        pictures.write(tmp_path, "svg", [claimed, paired]), (ratios.CLAIMS["confirmed"], ratios.BAD), strict=True
+        pictures.write(tmp_path, "svg", [claim_chart, duet_chart]),
+        (ratios.CLAIMS["confirmed"], ratios.BAD),
+        strict=True,
     ):
         assert colour in path.read_text(encoding="utf-8")
-    itself = [each.model_copy(update={"first": each.second}) for each in answered[:1] if each is not None]
-    assert next(ratios.duets(itself)).rows[0]["contrast"] == f"{itself[0].second} ÷ {itself[0].second}"
+    itself = [each.model_copy(update={"first": each.second}) for each in all_answers[:1] if each is not None]
+    assert next(duets.duets(itself)).rows[0]["contrast"] == f"{itself[0].second} ÷ {itself[0].second}"
     assert not list(ratios.claims([]))
-    assert not list(ratios.duets([]))
+    assert not list(duets.duets([]))
 
 
 def test_the_page_of_the_article_shows_its_claims(tmp_path: Path) -> None:
-    showing.show(REFERENCE / "matrices" / "article", "html", tmp_path / "article.html")
-    shown = (tmp_path / "article.html").read_text(encoding="utf-8")
-    *_, data = parts(shown)
+    render.show(REFERENCE / "matrices" / "article", "html", tmp_path / "article.html")
+    whole = (tmp_path / "article.html").read_text(encoding="utf-8")
+    *_, data = parts(whole)
     assert len(data["charts"]["claims"]["rows"]) == 19
-    assert 'data-chart="claims"' in shown
-    assert "3 cells have visits whose latencies are left out" in shown
+    assert 'data-chart="claims"' in whole
+    assert "3 cells have visits whose latencies are left out" in whole
     panels = {row["panel"] for row in data["charts"]["throughput-by-workers"]["rows"]}
     assert len(panels) == 9, "styles and workloads with both numbers of workers"
     assert "throughput-by-users" not in data["charts"], "each workload has one number of users"
 
 
 def test_rows_of_a_chart_have_every_column_of_its_table(visits: Visits) -> None:
-    made = visits()
-    found = of(made)
-    for chart in [*charts.of_run(found, judge_all(made)), *(chart for _, _, chart in ratios.contrasts(found))]:
+    sample = visits()
+    summary = of(sample)
+    for chart in [*charts.of_run(summary, judge_all(sample)), *(chart for _, _, chart in ratios.contrasts(summary))]:
         assert chart.rows
         for field, _ in chart.columns:
             assert all(field in row for row in chart.rows), (chart.name, field)
         for own, row in zip(chart.own_rows(), chart.rows, strict=True):
-            cell = charts.of_cell(found.cells[row["cell"]], found.cells) if "cell" in row else {}
+            cell = charts.of_cell(summary.cells[row["cell"]], summary.cells) if "cell" in row else {}
             assert {**cell, **own}.items() >= row.items()  # what the page puts together again
 
 
 def test_ceilings_are_in_the_chart(facts: Measurement) -> None:
     waits = Waits(total_seconds=0.1, occupied_seconds=0.0, slot="event loop")
-    cells = [facts.cell.model_copy(update={"workers": count}) for count in (1, 2)]
-    made = [
+    cells = [with_variant(facts.cell, workers=count) for count in (1, 2)]
+    sample = [
         Visit(
-            environment="",
             cell=cell,
             block=block,
             repeat=False,
@@ -245,7 +253,7 @@ def test_ceilings_are_in_the_chart(facts: Measurement) -> None:
         for cell in cells
         for block in range(1, 7)
     ]
-    chart = charts.of_run(of(made), judge_all(made))[0]
+    chart = charts.of_run(of(sample), judge_all(sample))[0]
     assert chart.name == "throughput-by-workers"
     assert {row["ceiling"] for row in chart.rows} == {1000.0}
     assert all("100 users" in row["limit"] for row in chart.rows)
@@ -303,10 +311,10 @@ def test_cells_that_do_not_count_are_there_with_their_reasons(visits: Visits) ->
 
 @pytest.mark.slow
 def test_a_page_of_200_cells_is_below_2_mb(visits: Visits) -> None:
-    made = visits(
+    sample = visits(
         servers=[f"server{number}" for number in range(5)], workers=(1, 2, 4, 8), users=(8, 16, 32, 64, 128), blocks=8
     )
-    run = run_of(made)
+    run = run_of(sample)
     assert len(run.overview.cells) == 200
     size = len(page.render(run).encode("utf-8"))
     assert size < 2_000_000, size
@@ -318,32 +326,134 @@ def test_stored_runs_are_shown_in_every_form(
     run: str, form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     to = tmp_path / "report"
-    showing.show(REFERENCE / run, form, to)
+    render.show(REFERENCE / run, form, to)
     assert capsys.readouterr().out == f"{to}\n"
     assert "granian" in to.read_text(encoding="utf-8")
 
 
 def test_the_page_of_a_duet_has_its_restarts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    showing.show(REFERENCE / "duets" / "noop-uvicorn-granian", "html", tmp_path / "duet.html")
+    render.show(REFERENCE / "duets" / "noop-uvicorn-granian", "html", tmp_path / "duet.html")
     *_, data = parts((tmp_path / "duet.html").read_text(encoding="utf-8"))
     assert len(data["charts"]["restarts"]["rows"]) >= 6
-    showing.show(REFERENCE / "duets" / "noop-uvicorn-granian", "svg", tmp_path)
+    render.show(REFERENCE / "duets" / "noop-uvicorn-granian", "svg", tmp_path)
     assert capsys.readouterr().out.endswith("restarts.svg\n")
 
 
 def test_the_form_follows_the_file_s_name() -> None:
-    assert showing.form_of(None, None) == "text"
-    assert showing.form_of(None, Path("a.html")) == "html"
-    assert showing.form_of(None, Path("a.md")) == "markdown"
-    assert showing.form_of("svg", Path("a.html")) == "svg"
+    assert render.form_of(None, None) == "text"
+    assert render.form_of(None, Path("a.html")) == "html"
+    assert render.form_of(None, Path("a.md")) == "markdown"
+    assert render.form_of("svg", Path("a.html")) == "svg"
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LackError, match="cannot write to"):
-        showing.show(REFERENCE / "first-run", "html", tmp_path / "file" / "report.html")
+        render.show(REFERENCE / "first-run", "html", tmp_path / "file" / "report.html")
     with pytest.raises(UsageError, match="needs a folder"):
-        showing.show(REFERENCE / "first-run", "png", None)
+        render.show(REFERENCE / "first-run", "png", None)
+
+
+def page_of(visits: Sequence[Visit]) -> tuple[str, dict[str, Any]]:
+    """A page and its data."""
+    whole = page.render(run_of(visits))
+    *_, data = parts(whole)
+    return whole, data
+
+
+def test_a_metric_is_added_by_one_entry(visits: Visits, monkeypatch: pytest.MonkeyPatch) -> None:
+    boot = Metric(
+        name="boot_seconds",
+        option="boot",
+        label="boot",
+        unit="s",
+        better="lower",
+        of=lambda measurement: measurement.server.boot_seconds,
+        format="{:.2f}".format,
+        headline=True,
+    )
+    monkeypatch.setitem(METRICS, boot.name, boot)
+    measured = visits()
+    summary = of(measured)
+    (table,) = view.of_overview(summary).tables
+    seconds = {name: str(row[0].figures[boot.name]) for name, row in table.rows if row[0] is not None}
+    assert re.fullmatch(r"0\.[45]\d ±[\d.]+%\*", seconds["uvicorn"]), seconds
+    assert re.fullmatch(r"(0\.9|1\.0)\d ±[\d.]+%", seconds["hypercorn"]), seconds
+    contrasts = [each for each in summary.comparison.contrasts if (each.metric, each.axis) == (boot.name, "server")]
+    assert {each.verdict for each in contrasts if each.b.option == "hypercorn"} == {"slower"}
+    lines = text.text(summary, None)
+    assert re.search(r"boot: the same cell twice", lines)
+    assert re.search(r"hypercorn (1\.9|2\.0)\d× .* of uvicorn in all 4 cases", lines.partition("boot: ")[2]), lines
+    whole, data = page_of(measured)
+    assert '<option value="boot">boot, s</option>' in whole
+    assert re.search(r'<span class="of boot [^>]*data-value="0\.\d+">0\.50', whole)
+    assert "body[data-metric=boot] .of.boot" in whole
+    assert "boot, s" in data["visit_columns"]
+    assert "contrasts-boot-by-server" in data["charts"]
+    exported = tables.cells(summary).filter(metric="boot_seconds")
+    assert set(exported["unit"]) == {"s"}
+    assert len(exported) == 12
+    assert tables.visits(judge_all(measured))["boot_seconds"].min() > 0.4
+
+
+class VariantWithBacklog(Variant):
+    """A variant that can differ in one more way."""
+
+    backlog: int
+
+
+def test_an_axis_is_added_by_one_entry(visits: Visits) -> None:
+    backlog = Axis(
+        name="backlog",
+        label="backlog",
+        option=lambda cell: f"b{getattr(cell.variant, 'backlog', 0)}",
+        letter="b",
+        columns={"backlog": lambda cell: getattr(cell.variant, "backlog", 0)},
+        types={"backlog": int},
+    )
+    speeds = {**SPEEDS, "granian": 2.6}
+    slow, fast = (visits(servers=("uvicorn", "granian"), styles=("async",), speeds=each) for each in (SPEEDS, speeds))
+    AXES.append(backlog)
+    try:
+        measured = [
+            with_backlog(each, length)
+            for length, several in ((64, slow), (2048, fast))
+            for each in several
+            if length == 64 or not each.repeat
+        ]
+        summary = of(measured)
+        label = summary.cells[0].name
+        assert label == "uvicorn/fastapi/async/noop/w1/c100/b64"
+        known = Names(servers=("uvicorn",), frameworks=("fastapi",), styles=("async",), workloads=("noop",))
+        assert parse_cell_label(label, known).numbers == {"workers": 1, "backlog": 64}
+        (table,) = view.of_overview(summary).tables
+        assert [name for name, _ in table.rows] == ["uvicorn b64", "granian b64", "uvicorn b2048", "granian b2048"]
+        assert table.axes == "server, backlog"
+        assert "2 backlogs: b64, b2048" in question(summary)
+        lines = text.text(summary, None)
+        assert "by backlog" in lines
+        assert re.search(r"b2048 (1\.9|2\.0)\d× .* of b64, faster", lines), lines
+        whole, data = page_of(measured)
+        assert '<input type="checkbox" checked name="backlog" value="b2048">' in whole
+        assert {cell["filters"]["backlog"] for cell in data["cells"]} == {"b64", "b2048"}
+        assert "contrasts-throughput-by-backlog" in data["charts"]
+        assert {row["panel"] for row in data["charts"]["throughput-by-workers"]["rows"]} == {
+            "noop · async · b64",
+            "noop · async · b2048",
+        }
+        exported = tables.cells(summary)
+        assert exported.schema["backlog"] == polars.Int64
+        assert set(exported["backlog"]) == {64, 2048}
+    finally:
+        AXES.remove(backlog)
+
+
+def with_backlog(visit: Visit, length: int) -> Visit:
+    """The visit of a cell that has a backlog."""
+    variant = VariantWithBacklog(**dict(visit.cell.variant), backlog=length)
+    cell = visit.cell.model_copy(update={"variant": variant})
+    assert visit.facts is not None
+    return dataclasses.replace(visit, cell=cell, facts=visit.facts.model_copy(update={"cell": cell}))
 
 
 def test_small_bars() -> None:

@@ -31,7 +31,7 @@ from harness.model.measurement import Measurement
 from harness.model.plan import ApplicationPlan
 from harness.model.requests import AppRequest, CsvColumn, Requests
 from harness.model.variant import Cell
-from harness.report import answers, console, export, words
+from harness.report import answers, single, tables, words
 from harness.store.redaction import without_secrets
 from tests.conftest import changed
 
@@ -275,7 +275,7 @@ def test_reports_speak_of_the_application(facts: Measurement, cell: Cell) -> Non
         for path, count in (("/a", 6000), ("/b", 3876))
     ]
     measured = facts.model_copy(update={"cell": own_cell, "routes": kinds})
-    shown = console.text(measured, judge(measured), Path("x"), "")
+    shown = single.text(measured, judge(measured), Path("x"), "")
     assert "/a: 6,000, 3 failed; p50 100.9   p99 110.0" in shown
     visit = overview.Visit(cell=own_cell, block=1, repeat=False, facts=measured, failure=None)
     found = overview.overview([visit], title=None, blocks=1, planned=1, seconds=1.0, impossible=[])
@@ -308,7 +308,7 @@ def test_kinds_of_requests_are_a_table_of_their_own(facts: Measurement, cell: Ce
     for measured, names in ((facts, ["cells.csv", "visits.csv"]), (several, ["cells.csv", "visits.csv", "routes.csv"])):
         visit = overview.Visit(cell=cell, block=1, repeat=False, facts=measured, failure=None)
         found = overview.overview([visit], title=None, blocks=1, planned=1, seconds=1.0, impossible=[])
-        written = export.write(tmp_path, "csv", found, overview.judge_all([visit]))
+        written = tables.write(tmp_path, "csv", found, overview.judge_all([visit]))
         assert [path.name for path in written] == names
     rows = (tmp_path / "routes.csv").read_text().splitlines()
     assert rows[1].endswith("/a,10,1,100.9,102.0,110.0")

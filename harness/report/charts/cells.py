@@ -1,91 +1,73 @@
-"""The charts of a run: each the rows that it shows and what to draw of them, in the language of Vega-Lite.
-
-The same charts are drawn in the HTML report, as PNG and as SVG. Colours that are no data are left to the theme.
-"""
+"""The charts of a run's cells: throughput, latency, cost and memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from harness.analysis.overview import EvaluatedVisit
-from harness.model.comparison import Interval
+from harness.model.axes import AXES
 from harness.model.overview import CellOverview, Overview
-from harness.report.words import served, variant, workload_of
+from harness.report.charts.base import COLOURS, SCHEMA, Chart, Row, Spec, mark, name, number, panels, tooltip
+from harness.report.words import by_work, handler, options, server_of, table_axes, workload_of
 from harness.stats.quantiles import Mixture
 
-Row = dict[str, Any]
-Spec = dict[str, Any]
-
-SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
-PANEL_WIDTH, PANEL_HEIGHT = 250, 190
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#7f7f7f")
-"""Okabe and Ito's palette, which colour-blind readers can tell apart, without its black and its yellow."""
 PERCENTILES = (0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.9, 99.95, 99.99, 99.999)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Chart:
-    """One chart."""
-
-    name: str
-    """Short, for files and anchors."""
-    title: str
-    description: str
-    """What it shows and how to read it, in a sentence."""
-    rows: list[Row]
-    spec: Spec
-    """Of the rows, as the data set `rows`."""
-    columns: tuple[tuple[str, str], ...]
-    """(field, heading) of the table behind it."""
-    own: tuple[str, ...] = ()
-    """Fields of its rows that do not follow from their cell."""
-
-    def drawn(self) -> Spec:
-        """The specification with its data."""
-        return {**self.spec, "datasets": {"rows": self.rows}}
-
-    def own_rows(self) -> list[Row]:
-        """The rows without what follows from their cell."""
-        return [
-            {name: value for name, value in row.items() if "cell" not in row or name == "cell" or name in self.own}
-            for row in self.rows
-        ]
+SERVER = name("server", "server", scale={"range": list(COLOURS)})
+STYLE = name("style", "style")
+RPS, CPU = "throughput_rps", "cpu_us_per_request"
+CELL_COLUMN = ("name", "cell")
 
 
 def of_run(overview: Overview, judged: Sequence[EvaluatedVisit]) -> list[Chart]:
     """Every chart of cells that the run has data for; those of ratios are in `ratios.py`."""
-    places = {cell.name: place for place, cell in enumerate(overview.cells)}
-    cells = [{"cell": place, **of_cell(cell, overview.cells)} for place, cell in enumerate(overview.cells)]
-    found: list[Chart] = []
-    shown = [row for row in cells if row["rps"] is not None]
-    found.extend(_throughput_by("workers", "worker processes", shown))
-    found.extend(_throughput_by("users", "users", [row for row in shown if row["users"] is not None]))
-    curves = _curves(judged, places, cells)
+    rows = [{"cell": place, **of_cell(cell, overview.cells)} for place, cell in enumerate(overview.cells)]
+    charts = [*_throughput_by("workers", "workers", "worker processes", rows, overview)]
+    charts += _throughput_by("users", "load", "users", rows, overview)
+    curves = _curves(by_cell(overview, judged), rows)
     if curves:
-        found.append(_latency(curves))
-    priced = [row for row in shown if row["cpu"] is not None]
+        charts.append(_latency(curves))
+    measured = [row for row in rows if row[RPS] is not None]
+    priced = [row for row in measured if row[CPU] is not None]
     if len(priced) > 1:
-        found.append(_cost(priced))
-    if len(shown) > 1:
-        found.append(_memory(shown))
-    return found
+        charts.append(_cost(priced))
+    if len(measured) > 1:
+        charts.append(_memory(measured))
+    return charts
 
 
-def timelines(judged: Sequence[EvaluatedVisit], overview: Overview) -> dict[int, list[tuple[str, str, list[float]]]]:
-    """Cell → (block, verdict, requests/s of each slice) of each visit."""
-    places = {cell.name: place for place, cell in enumerate(overview.cells)}
-    found: dict[int, list[tuple[str, str, list[float]]]] = {}
+def of_cell(cell: CellOverview, among: Sequence[CellOverview]) -> Row:
+    """What charts need of a cell: what it is called, and its figures with the ends of their intervals."""
+    memory = cell.figures["rss_peak_bytes"].interval
+    row: Row = {
+        "name": cell.name,
+        "workload": workload_of(cell),
+        **{column: of(cell.cell) for axis in AXES for column, of in axis.columns.items()},
+        "server": server_of(cell),
+        "style": handler(cell, among),
+        "mb": None if memory is None else round(memory.estimate / cell.cell.variant.workers / 1_000_000, 1),
+        "ceiling": None if cell.ceiling is None else round(cell.ceiling.rps, 1),
+        "limit": "" if cell.ceiling is None else cell.ceiling.limit,
+    }
+    for metric in (RPS, CPU):
+        over = cell.figures[metric].interval
+        values = (None, None, None) if over is None else (over.estimate, over.low, over.high)
+        for field, value in zip((metric, f"{metric}_low", f"{metric}_high"), values, strict=True):
+            row[field] = None if value is None else round(value, 2)
+    return row
+
+
+def by_cell(overview: Overview, judged: Sequence[EvaluatedVisit]) -> list[list[EvaluatedVisit]]:
+    """The visits of each cell."""
+    visits: dict[str, list[EvaluatedVisit]] = {cell.name: [] for cell in overview.cells}
     for each in judged:
-        if each.visit.facts is None:
-            continue
-        rates = [piece.requests / piece.seconds for piece in each.visit.facts.slices]
-        block = f"{each.visit.block}{' again' if each.visit.repeat else ''}"
-        found.setdefault(places[_name(each)], []).append(
-            (block, each.verdict, [round(rate, 1 if rate < 100 else None) for rate in rates])
-        )
-    return found
+        visits[each.visit.cell.label].append(each)
+    return list(visits.values())
+
+
+def timeline(judged: EvaluatedVisit) -> list[float]:
+    """Requests/s of each slice of a visit."""
+    slices = [] if judged.visit.facts is None else judged.visit.facts.slices
+    return [round(rate, 1 if rate < 100 else None) for rate in (each.requests / each.seconds for each in slices)]
 
 
 TIMELINE: Spec = {
@@ -93,186 +75,103 @@ TIMELINE: Spec = {
     "data": {"name": "rows"},
     "width": "container",
     "height": 150,
-    "mark": {"type": "line", "point": {"size": 18}, "strokeWidth": 1.5},
-    "encoding": {
-        "x": {"field": "t", "type": "quantitative", "title": "seconds into the window"},
-        "y": {"field": "rps", "type": "quantitative", "title": "requests/s", "scale": {"zero": True}},
-        "color": {"field": "block", "type": "nominal", "title": "visit in block", "scale": {"range": list(COLOURS)}},
-        "strokeDash": {
-            "field": "verdict",
-            "type": "nominal",
-            "title": "verdict",
-            "scale": {"domain": ["valid", "invalid", "failed"], "range": [[1, 0], [4, 3], [1, 3]]},
+    **mark(
+        "line",
+        {
+            "x": number("t", "seconds into the window"),
+            "y": number("rps", "requests/s", scale={"zero": True}),
+            "color": name("block", "visit in block", scale={"range": list(COLOURS)}),
+            "strokeDash": name(
+                "verdict",
+                "verdict",
+                scale={"domain": ["valid", "invalid", "failed"], "range": [[1, 0], [4, 3], [1, 3]]},
+            ),
+            "tooltip": [
+                name("block", "block"),
+                number("t", "second"),
+                number("rps", "requests/s", format=",.0f"),
+                name("verdict", "verdict"),
+            ],
         },
-        "tooltip": [
-            {"field": "block", "title": "block"},
-            {"field": "t", "type": "quantitative", "title": "second"},
-            {"field": "rps", "type": "quantitative", "format": ",.0f", "title": "requests/s"},
-            {"field": "verdict"},
-        ],
-    },
+        point={"size": 18},
+        strokeWidth=1.5,
+    ),
 }
 
 
-def _name(judged: EvaluatedVisit) -> str:
-    visit = judged.visit
-    return visit.cell.label
+def _throughput_by(field: str, along: str, title: str, rows: Sequence[Row], overview: Overview) -> Iterator[Chart]:
+    """Lines over workers or users, with intervals and ceilings, where there is more than one number of them.
 
-
-def of_cell(cell: CellOverview, among: Sequence[CellOverview]) -> Row:
-    """What a cell is called and filtered by, and its figures."""
-    memory = cell.figures["rss_peak_bytes"].interval
-    return {
-        "name": cell.name,
-        "workload": workload_of(cell),
-        "server": served(cell),
-        "style": variant(cell, among),
-        "workers": cell.cell.variant.workers,
-        "threads": cell.cell.variant.threads,
-        "pool_size": cell.cell.variant.pool_size,
-        "users": cell.cell.load.users,
-        "load": cell.cell.load.label,
-        **_bounds("rps", cell.throughput),
-        **_bounds("cpu", cell.figures["cpu_us_per_request"].interval),
-        "mb": None if memory is None else round(memory.estimate / cell.cell.variant.workers / 1_000_000, 1),
-        "ceiling": None if cell.ceiling is None else round(cell.ceiling.rps, 1),
-        "limit": "" if cell.ceiling is None else cell.ceiling.limit,
+    Panels are by everything else in which cells differ, but for what the lines are coloured by.
+    """
+    axes = {
+        workload: [each for each in table_axes(cells) if each.name not in ("environment", "server", along)]
+        for workload, cells in by_work(overview.cells).items()
     }
-
-
-def _bounds(name: str, interval: Interval | None) -> Row:
-    values = (None, None, None) if interval is None else (interval.estimate, interval.low, interval.high)
-    return {
-        key: None if value is None else round(value, 2)
-        for key, value in zip((name, f"{name}_low", f"{name}_high"), values, strict=True)
-    }
-
-
-def _panels(field: str, spec: Spec, *, independent: tuple[str, ...] = ("y",)) -> Spec:
-    """Small multiples; the page wraps them to its width."""
-    return {
-        "$schema": SCHEMA,
-        "data": {"name": "rows"},
-        "facet": {"field": field, "type": "nominal", "title": None, "header": {"labelLimit": PANEL_WIDTH}},
-        "columns": 3,
-        "spec": {"width": PANEL_WIDTH, "height": PANEL_HEIGHT, **spec},
-        "resolve": {"scale": dict.fromkeys(independent, "independent")},
-    }
-
-
-def _of_server() -> Spec:
-    return {"field": "server", "type": "nominal", "title": "server", "scale": {"range": list(COLOURS)}}
-
-
-def _of_style(channel: str = "shape") -> Spec:
-    found: Spec = {"field": "style", "type": "nominal", "title": "style"}
-    return {channel: found}
-
-
-def _tooltip(*more: tuple[str, str, str]) -> list[Spec]:
-    named: list[Spec] = [{"field": "name", "type": "nominal", "title": "cell"}]
-    return named + [
-        {"field": field, "title": title, **({"type": "quantitative", "format": form} if form else {"type": "nominal"})}
-        for field, title, form in more
-    ]
-
-
-def _throughput_by(field: str, title: str, rows: list[Row]) -> Iterator[Chart]:
-    """Lines over workers or users, with intervals and ceilings, where there is more than one number of them."""
-    others = ("load" if field == "workers" else "workers", "threads", "pool_size")
-    varying = [each for each in others if len({row[each] for row in rows} - {None}) > 1]
     panelled = [
-        {
-            **row,
-            "panel": " · ".join(
-                (row["workload"], row["style"], *(f"{each.replace('_', ' ')} {row[each]}" for each in varying))
-            ),
-        }
-        for row in rows
+        {**row, "panel": " · ".join((work := workload_of(cell), *options(cell, axes[work])))}
+        for row, cell in zip(rows, overview.cells, strict=True)
+        if row[RPS] is not None and row[field] is not None
     ]
-    options: dict[str, set[int]] = {}
+    numbers: dict[str, set[int]] = {}
     for row in panelled:
-        options.setdefault(row["panel"], set()).add(row[field])
-    panelled = [row for row in panelled if len(options[row["panel"]]) > 1]
+        numbers.setdefault(row["panel"], set()).add(row[field])
+    panelled = [row for row in panelled if len(numbers[row["panel"]]) > 1]
     if not panelled:
         return
-    x: Spec = {"field": field, "type": "ordinal" if field == "workers" else "quantitative", "title": title}
+    x = number(field, title)
     if field == "workers":
-        x["axis"] = {"labelAngle": 0}
+        x |= {"type": "ordinal", "axis": {"labelAngle": 0}}
+    ceilings = mark(
+        "tick",
+        {
+            "x": x,
+            "y": number("y"),
+            "opacity": {"condition": {"test": "datum.near", "value": 1}, "value": 0},
+            "tooltip": tooltip(("limit", "ceiling", ""), ("ceiling", "req/s", ",.1f")),
+        },
+        orient="horizontal",
+        width=26,
+        thickness=2,
+        color="#999",
+    )
+    # Where there is none, or one far away, an unseen bar lies on the point.
+    ceilings["transform"] = [
+        {"calculate": f"datum.ceiling != null && datum.ceiling < 3 * datum.{RPS}", "as": "near"},
+        {"calculate": f"datum.near ? datum.ceiling : datum.{RPS}", "as": "y"},
+    ]
+    intervals = {"x": x, "y": number(f"{RPS}_low"), "y2": number(f"{RPS}_high"), "color": SERVER}
+    ends = ((f"{RPS}_low", "from", ",.1f"), (f"{RPS}_high", "to", ",.1f"))
+    lines = {
+        "x": x,
+        "y": number(RPS, "requests/s", scale={"zero": True}),
+        "color": SERVER,
+        "tooltip": tooltip((RPS, "requests/s", ",.1f"), *ends),
+    }
+    layers = [
+        ceilings,
+        mark("rule", intervals, strokeWidth=1.5, opacity=0.7),
+        mark("line", lines, point={"filled": True, "size": 45}, strokeWidth=1.8),
+    ]
     yield Chart(
         name=f"throughput-by-{field}",
         title=f"Throughput against {title}",
         description="Geometric means over blocks with 95 % intervals. Short grey bars are ceilings: what the "
         "workload's own waits allow at most.",
         rows=panelled,
-        spec=_panels(
-            "panel",
-            {
-                "layer": [
-                    {
-                        # Where there is none, or one far away, an unseen bar lies on the point.
-                        "transform": [
-                            {"calculate": "datum.ceiling != null && datum.ceiling < 3 * datum.rps", "as": "near"},
-                            {"calculate": "datum.near ? datum.ceiling : datum.rps", "as": "shown"},
-                        ],
-                        "mark": {"type": "tick", "orient": "horizontal", "width": 26, "thickness": 2, "color": "#999"},
-                        "encoding": {
-                            "x": x,
-                            "y": {"field": "shown", "type": "quantitative"},
-                            "opacity": {"condition": {"test": "datum.near", "value": 1}, "value": 0},
-                            "tooltip": _tooltip(("limit", "ceiling", ""), ("ceiling", "req/s", ",.1f")),
-                        },
-                    },
-                    {
-                        "mark": {"type": "rule", "strokeWidth": 1.5, "opacity": 0.7},
-                        "encoding": {
-                            "x": x,
-                            "y": {"field": "rps_low", "type": "quantitative"},
-                            "y2": {"field": "rps_high"},
-                            "color": _of_server(),
-                        },
-                    },
-                    {
-                        "mark": {"type": "line", "point": {"filled": True, "size": 45}, "strokeWidth": 1.8},
-                        "encoding": {
-                            "x": x,
-                            "y": {
-                                "field": "rps",
-                                "type": "quantitative",
-                                "title": "requests/s",
-                                "scale": {"zero": True},
-                            },
-                            "color": _of_server(),
-                            "tooltip": _tooltip(
-                                ("rps", "requests/s", ",.1f"), ("rps_low", "from", ",.1f"), ("rps_high", "to", ",.1f")
-                            ),
-                        },
-                    },
-                ]
-            },
-        ),
-        columns=(
-            ("name", "cell"),
-            ("rps", "requests/s"),
-            ("rps_low", "from"),
-            ("rps_high", "to"),
-            ("ceiling", "ceiling"),
-        ),
+        spec=panels("panel", {"layer": layers}),
+        columns=(CELL_COLUMN, (RPS, "requests/s"), *((end, text) for end, text, _ in ends), ("ceiling", "ceiling")),
         own=("panel",),
     )
 
 
-def _curves(judged: Sequence[EvaluatedVisit], places: dict[str, int], cells: Sequence[Row]) -> list[Row]:
+def _curves(visits: Sequence[Sequence[EvaluatedVisit]], cells: Sequence[Row]) -> list[Row]:
     """Quantiles of the pooled samples of each cell's valid visits."""
-    by_cell: dict[int, list[EvaluatedVisit]] = {}
-    for each in judged:
-        if each.settled is not None and each.settled.grid:
-            by_cell.setdefault(places[_name(each)], []).append(each)
     rows = []
-    for place, visits in by_cell.items():
-        pooled = Mixture([(each.settled.grid, each.settled.requests) for each in visits if each.settled is not None])
-        shared = {name: cells[place][name] for name in ("cell", "name", "workload", "server", "style")}
-        for percentile in PERCENTILES:
+    for cell, judged in zip(cells, visits, strict=True):
+        pooled = Mixture([(facts.grid, facts.requests) for each in judged if (facts := each.settled) and facts.grid])
+        shared = {field: cell[field] for field in ("cell", "name", "workload", "server", "style")}
+        for percentile in PERCENTILES if pooled.count else ():
             value = pooled.quantile(percentile)
             if value:
                 rows.append({**shared, "percentile": percentile, "ms": round(value, 3)})
@@ -280,125 +179,86 @@ def _curves(judged: Sequence[EvaluatedVisit], places: dict[str, int], cells: Seq
 
 
 def _latency(rows: list[Row]) -> Chart:
+    labels = {"0": "min", "1": "p90", "2": "p99", "3": "p99.9"}
+    label = "".join(f"datum.value == {value} ? '{text}' : " for value, text in labels.items()) + "'p99.99'"
+    encoding = {
+        "x": number("nines", "quantile", axis={"values": [0, 1, 2, 3, 4], "labelExpr": label}),
+        "y": number("ms", "ms", scale={"type": "log", "nice": False}),
+        "color": SERVER,
+        "strokeDash": STYLE,
+        "detail": {"field": "cell", "type": "nominal"},
+        "tooltip": tooltip(("percentile", "percentile", ""), ("ms", "ms", ",.2f")),
+    }
     return Chart(
         name="latency",
         title="Latency",
         description="Quantiles of the pooled samples of all valid visits. Both axes are logarithmic: to the right the "
         "share of slower requests falls by ten with each step.",
         rows=rows,
-        spec=_panels(
+        spec=panels(
             "workload",
             {
                 "transform": [{"calculate": "-log(1 - datum.percentile / 100) / LN10", "as": "nines"}],
-                "mark": {"type": "line", "strokeWidth": 1.6, "point": {"size": 14, "filled": True}},
-                "encoding": {
-                    "x": {
-                        "field": "nines",
-                        "type": "quantitative",
-                        "title": "quantile",
-                        "axis": {
-                            "values": [0, 1, 2, 3, 4],
-                            "labelExpr": "datum.value == 0 ? 'min' : datum.value == 1 ? 'p90' : datum.value == 2 ? "
-                            "'p99' : datum.value == 3 ? 'p99.9' : 'p99.99'",
-                        },
-                    },
-                    "y": {
-                        "field": "ms",
-                        "type": "quantitative",
-                        "title": "ms",
-                        "scale": {"type": "log", "nice": False},
-                    },
-                    "color": _of_server(),
-                    **_of_style("strokeDash"),
-                    "detail": {"field": "cell", "type": "nominal"},
-                    "tooltip": _tooltip(("percentile", "percentile", ""), ("ms", "ms", ",.2f")),
-                },
+                **mark("line", encoding, strokeWidth=1.6, point={"size": 14, "filled": True}),
             },
         ),
-        columns=(("name", "cell"), ("percentile", "percentile"), ("ms", "ms")),
+        columns=(CELL_COLUMN, ("percentile", "percentile"), ("ms", "ms")),
         own=("percentile", "ms"),
     )
 
 
 def _cost(rows: list[Row]) -> Chart:
-    bars: list[Spec] = []
-    for along, across in (("x", "y"), ("y", "x")):
-        fields = {"x": "rps", "y": "cpu"}
-        bars.append(
+    bars = [
+        mark(
+            "rule",
             {
-                "mark": {"type": "rule", "opacity": 0.5},
-                "encoding": {
-                    along: {"field": f"{fields[along]}_low", "type": "quantitative"},
-                    f"{along}2": {"field": f"{fields[along]}_high"},
-                    across: {"field": fields[across], "type": "quantitative"},
-                    "color": _of_server(),
-                },
-            }
+                along: number(f"{field}_low"),
+                f"{along}2": {"field": f"{field}_high"},
+                across: number(other),
+                "color": SERVER,
+            },
+            opacity=0.5,
         )
+        for along, field, across, other in (("x", RPS, "y", CPU), ("y", CPU, "x", RPS))
+    ]
+    points = {
+        "x": number(RPS, "requests/s", scale={"zero": False}),
+        "y": number(CPU, "µs CPU per request", scale={"zero": False}),
+        "color": SERVER,
+        "shape": STYLE,
+        "tooltip": tooltip((RPS, "requests/s", ",.1f"), (CPU, "µs per request", ",.0f")),
+    }
     return Chart(
         name="cost",
         title="CPU time per request against throughput",
         description="To the right is faster, further down is cheaper; the cross is the 95 % interval of both.",
         rows=rows,
-        spec=_panels(
+        spec=panels(
             "workload",
-            {
-                "layer": [
-                    *bars,
-                    {
-                        "mark": {"type": "point", "filled": True, "size": 60, "opacity": 0.9},
-                        "encoding": {
-                            "x": {
-                                "field": "rps",
-                                "type": "quantitative",
-                                "title": "requests/s",
-                                "scale": {"zero": False},
-                            },
-                            "y": {
-                                "field": "cpu",
-                                "type": "quantitative",
-                                "title": "µs CPU per request",
-                                "scale": {"zero": False},
-                            },
-                            "color": _of_server(),
-                            **_of_style(),
-                            "tooltip": _tooltip(("rps", "requests/s", ",.1f"), ("cpu", "µs per request", ",.0f")),
-                        },
-                    },
-                ]
-            },
+            {"layer": [*bars, mark("point", points, filled=True, size=60, opacity=0.9)]},
             independent=("x", "y"),
         ),
         columns=(
-            ("name", "cell"),
-            ("rps", "requests/s"),
-            ("cpu", "µs per request"),
-            ("cpu_low", "from"),
-            ("cpu_high", "to"),
+            *(CELL_COLUMN, (RPS, "requests/s"), (CPU, "µs per request")),
+            *((f"{CPU}_low", "from"), (f"{CPU}_high", "to")),
         ),
     )
 
 
 def _memory(rows: list[Row]) -> Chart:
+    encoding = {
+        "x": name("server", None, axis={"labelAngle": -35}),
+        "y": number("mb", "MB per worker", scale={"zero": True}),
+        "color": name("workers", "workers", scale={"range": COLOURS}),
+        "shape": STYLE,
+        "tooltip": tooltip(("mb", "MB per worker", ",.1f")),
+    }
     return Chart(
         name="memory",
         title="Memory per worker",
         description="Peak resident memory of all processes of a server ÷ its workers; pages that processes share "
         "count in each.",
         rows=rows,
-        spec=_panels(
-            "workload",
-            {
-                "width": {"step": 34},
-                "mark": {"type": "point", "filled": True, "size": 55},
-                "encoding": {
-                    "x": {"field": "server", "type": "nominal", "title": None, "axis": {"labelAngle": -35}},
-                    "y": {"field": "mb", "type": "quantitative", "title": "MB per worker", "scale": {"zero": True}},
-                    "color": {"field": "workers", "type": "nominal", "title": "workers", "scale": {"range": COLOURS}},
-                    **_of_style(),
-                    "tooltip": _tooltip(("mb", "MB per worker", ",.1f")),
-                },
-            },
-        ),
-        columns=(("name", "cell"), ("mb", "MB per worker")),
+        spec=panels("workload", {"width": {"step": 34}, **mark("point", encoding, filled=True, size=55)}),
+        columns=(CELL_COLUMN, ("mb", "MB per worker")),
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.report.charts.cells import COLOURS, Chart
+from harness.report.charts.base import COLOURS, Chart
 
 PIXELS_PER_POINT = 2.0
 PAPER: dict[str, Any] = {
@@ -23,13 +23,13 @@ def write(folder: Path, form: str, charts: Sequence[Chart]) -> list[Path]:
     import vl_convert
 
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
+    paths = []
     for chart in charts:
-        spec = {"title": {"text": chart.title, "anchor": "start"}, "padding": 12, "config": PAPER, **chart.drawn()}
+        spec = {"title": {"text": chart.title, "anchor": "start"}, "padding": 12, "config": PAPER, **chart.with_data()}
         path = folder / f"{chart.name}.{form}"
         if form == "png":
             path.write_bytes(vl_convert.vegalite_to_png(spec, scale=PIXELS_PER_POINT))
         else:
             path.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
-        written.append(path)
-    return written
+        paths.append(path)
+    return paths

@@ -1,7 +1,7 @@
 'use strict';
 // Sorts and filters the tables, and draws the charts: those in sight at once, the others when there is time.
 const data = JSON.parse(document.getElementById('data').textContent);
-const drawn = new Map(); // chart → its view
+const views = new Map(); // chart → its view, null while it is drawn
 const hidden = new Set(); // cells that are filtered out
 
 const number = new Intl.NumberFormat('en', { maximumFractionDigits: 3 });
@@ -9,9 +9,8 @@ const number = new Intl.NumberFormat('en', { maximumFractionDigits: 3 });
 // Tables: a click on a heading sorts by it, another one turns the order.
 function valueOf(row, column) {
   const cell = row.cells[column];
-  const shown = [...cell.querySelectorAll('.of')].find((each) => getComputedStyle(each).display !== 'none');
-  const given = (shown ?? cell).dataset.value;
-  return given === undefined ? cell.textContent.trim() : given;
+  const figure = [...cell.querySelectorAll('.of')].find((each) => getComputedStyle(each).display !== 'none');
+  return (figure ?? cell).dataset.value ?? cell.textContent.trim();
 }
 
 function sort(heading) {
@@ -42,14 +41,14 @@ const filters = document.getElementById('filters');
 const metric = document.getElementById('metric');
 
 function filter() {
-  const refused = new Map();
+  const unchecked = new Map();
   for (const box of filters.querySelectorAll('input[type=checkbox]')) {
-    if (!refused.has(box.name)) refused.set(box.name, new Set());
-    if (!box.checked) refused.get(box.name).add(box.value);
+    if (!unchecked.has(box.name)) unchecked.set(box.name, new Set());
+    if (!box.checked) unchecked.get(box.name).add(box.value);
   }
   hidden.clear();
   data.cells.forEach((cell, place) => {
-    for (const [field, values] of refused) if (values.has(String(cell[field]))) hidden.add(place);
+    for (const [field, values] of unchecked) if (values.has(cell.filters[field])) hidden.add(place);
   });
   for (const element of document.querySelectorAll('details[data-cell]')) {
     element.hidden = hidden.has(Number(element.dataset.cell));
@@ -80,7 +79,7 @@ function filter() {
     table.replaceChildren();
     fill(table);
   }
-  for (const [name, view] of drawn) view?.data('rows', rowsOf(name)).runAsync();
+  for (const [name, view] of views) view?.data('rows', rowsOf(name)).runAsync();
 }
 
 // Rows of a chart with what follows from their cell, without those that are filtered out.
@@ -145,24 +144,24 @@ async function draw(element, spec, rows) {
   }
   fitted.datasets = { rows };
   const config = { ...theme, legend: { ...theme.legend, orient: 'bottom', columns: element.clientWidth < 600 ? 2 : 5 } };
-  const found = await window.vegaEmbed(element, fitted, { config, actions: false, renderer: 'svg', ast: true });
+  const embedded = await window.vegaEmbed(element, fitted, { config, actions: false, renderer: 'svg', ast: true });
   element.querySelector('svg')?.setAttribute('aria-hidden', 'true'); // the table behind it is what can be read
-  return found.view;
+  return embedded.view;
 }
 
 async function drawChart(element) {
   const name = element.dataset.chart;
-  if (drawn.has(name)) return;
-  drawn.set(name, null);
+  if (views.has(name)) return;
+  views.set(name, null);
   const before = hidden.size;
   const view = await draw(element, data.charts[name].spec, rowsOf(name));
-  drawn.set(name, view);
+  views.set(name, view);
   if (hidden.size !== before) view.data('rows', rowsOf(name)).runAsync(); // filtered while it was drawn
 }
 
 function drawTimeline(element) {
-  const found = data.timelines[element.dataset.cell] ?? [];
-  const rows = found.flatMap(([block, verdict, rates]) => rates.map((rps, place) => ({ block, verdict, t: place + 1, rps })));
+  const visits = data.timelines[element.dataset.cell] ?? [];
+  const rows = visits.flatMap(([block, verdict, rates]) => rates.map((rps, place) => ({ block, verdict, t: place + 1, rps })));
   if (rows.length) draw(element, data.timeline, rows);
   else element.textContent = 'No visit has slices.';
 }
@@ -184,14 +183,23 @@ function visitTable(cell) {
   return { columns: data.visit_columns.map((title, place) => [place, title]), rows };
 }
 
+// A number as it is sorted by, of a number or of a text such as '1,234.5'; undefined of other texts.
+function numberOf(value) {
+  if (typeof value === 'number') return value;
+  return /^[\d,]+(\.\d+)?$/.test(value ?? '') ? Number(value.replaceAll(',', '')) : undefined;
+}
+
 // Tables that are long are made when they are opened.
 function fill(table) {
   const { columns, rows } = table.dataset.chart ? chartTable(table.dataset.chart) : visitTable(table.dataset.visits);
   const head = table.createTHead().insertRow();
+  const numeric = new Set();
   for (const [field, title] of columns) {
+    const texts = rows.filter((row) => row[field] && row[field] !== '–' && numberOf(row[field]) === undefined);
+    if (!texts.length) numeric.add(field);
     const heading = document.createElement('th');
     heading.scope = 'col';
-    heading.dataset.sort = rows.some((row) => typeof row[field] === 'number') ? 'number' : 'text';
+    heading.dataset.sort = rows.some((row) => numberOf(row[field]) !== undefined) ? 'number' : 'text';
     const button = document.createElement('button');
     button.type = 'button';
     button.textContent = title || field;
@@ -204,7 +212,8 @@ function fill(table) {
     for (const [field] of columns) {
       const cell = line.insertCell();
       const value = row[field];
-      if (typeof value === 'number') { cell.className = 'number'; cell.dataset.value = value; }
+      if (numberOf(value) !== undefined) cell.dataset.value = numberOf(value);
+      if (numeric.has(field)) cell.className = 'number';
       cell.textContent = value === null || value === undefined ? '–' : typeof value === 'number' ? number.format(value) : value;
     }
   }

@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from harness.analysis.evaluate import judge
-from harness.measure import Progress
+from harness.model.events import MeasurementProgress
 from harness.model.load import Timing
 from harness.model.measurement import DatabaseFacts, Latency, Measurement
-from harness.report import console, progress
+from harness.report import progress, single
 
 
-def shown(facts: Measurement, capsys: pytest.CaptureFixture[str], log: str = "") -> str:
-    return console.text(facts, judge(facts), Path("results/x"), log)
+def text_of(facts: Measurement, log: str = "") -> str:
+    return single.text(facts, judge(facts), Path("results/x"), log)
 
 
-def test_a_valid_measurement(facts: Measurement, capsys: pytest.CaptureFixture[str]) -> None:
-    text = shown(facts, capsys)
+def test_a_valid_measurement(facts: Measurement) -> None:
+    text = text_of(facts)
     for part in (
         "granian/fastapi/async/sleep?ms=100/w2/c100",
         "987.6 req/s   valid",
@@ -40,24 +40,22 @@ def test_a_valid_measurement(facts: Measurement, capsys: pytest.CaptureFixture[s
     assert text == "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
 
-def test_a_failed_one_shows_reasons_and_the_log(
-    change: Callable[..., Measurement], capsys: pytest.CaptureFixture[str]
-) -> None:
-    text = shown(change(failures={"timeout": 5000}), capsys, log="Segmentation fault")
+def test_a_failed_one_shows_reasons_and_the_log(change: Callable[..., Measurement]) -> None:
+    text = text_of(change(failures_by_kind={"timeout": 5000}), log="Segmentation fault")
     assert "failed      33.6% of the requests failed: 5,000 timed out" in text
     assert "Segmentation fault" in text
 
 
-def test_what_is_not_known_is_not_shown_as_a_number(facts: Measurement, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_not_known_is_not_shown_as_a_number(facts: Measurement) -> None:
     latency = Latency(min=1, mean=1, p50=1, p90=None, p95=None, p99=None, max=2)
-    assert "p50 1.0   max 2.0 ms   (p90, p99: too few requests)" in shown(
-        facts.model_copy(update={"latency_ms": latency}), capsys
+    assert "p50 1.0   max 2.0 ms   (p90, p99: too few requests)" in text_of(
+        facts.model_copy(update={"latency_ms": latency})
     )
     nothing = Latency(min=None, mean=None, p50=None, p90=None, p95=None, p99=None, max=None)
-    assert "latency     –" in shown(facts.model_copy(update={"latency_ms": nothing}), capsys)
+    assert "latency     –" in text_of(facts.model_copy(update={"latency_ms": nothing}))
 
 
-def test_the_database_is_shown(facts: Measurement, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_database_is_told(facts: Measurement) -> None:
     database = DatabaseFacts(
         kind="embedded",
         version="18.4",
@@ -68,24 +66,22 @@ def test_the_database_is_shown(facts: Measurement, capsys: pytest.CaptureFixture
         scale=0.01,
         seed=1,
     )
-    text = shown(facts.model_copy(update={"database": database}), capsys)
+    text = text_of(facts.model_copy(update={"database": database}))
     assert "embedded PostgreSQL 18.4, a connection per query, 10,000 users, 0.25 cores" in text
     assert "connections of its own" in text
 
 
 def test_progress_in_a_pipe_is_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress.reporter("the-cell", Timing(warmup_seconds=3, window_seconds=10)) as shown:
-        shown.tell("something")
-        for step in (
-            Progress(phase="boot"),
-            Progress(phase="warm-up", fraction=0.0),
-            Progress(phase="warm-up", fraction=0.9, rps=10.0),
-            Progress(phase="window", fraction=0.1, rps=10.0),
-            Progress(phase="stop"),
+    with progress.display("the-cell", Timing(warmup_seconds=3, window_seconds=10)) as emit:
+        for event in (
+            MeasurementProgress(phase="boot"),
+            MeasurementProgress(phase="warm-up", fraction=0.0),
+            MeasurementProgress(phase="warm-up", fraction=0.9, rps=10.0),
+            MeasurementProgress(phase="window", fraction=0.1, rps=10.0),
+            MeasurementProgress(phase="stop"),
         ):
-            shown.observe(step)
+            emit(event)
     assert capsys.readouterr().err.splitlines() == [
-        "something",
         "the-cell: starting the server",
         "  warm-up, 3 s",
         "  window, 10 s",

@@ -1,0 +1,61 @@
+"""A large run, made of the reference run's one visit with other figures: for what cannot be measured in an hour."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from harness import api
+
+REFERENCE = Path(__file__).resolve().parent.parent / "results" / "reference"
+
+
+def reference_visit() -> tuple[api.SingleRecord, api.MeasurementRecord]:
+    """The run of one cell that is committed, and its visit."""
+    stored = api.read_run(REFERENCE / "first-run")
+    (visit,) = stored.visits
+    assert isinstance(stored.record, api.SingleRecord)
+    assert isinstance(visit, api.MeasurementRecord)
+    return stored.record, visit
+
+
+def generate(
+    folder: Path, cells: Sequence[api.Cell], blocks: int, *, noise: float, rps: Callable[[api.Cell], float]
+) -> int:
+    """Store a matrix of these cells; returns how many visits it has.
+
+    `rps`: a cell's true throughput in requests per second, from which visits deviate by `noise` (as a fraction).
+    """
+    record, visit = reference_visit()
+    chance = random.Random(1)
+    order = [[*range(len(cells)), len(cells)] for _ in range(blocks)]
+    (folder / "measurements").mkdir(parents=True)
+    number = 0
+    for block, places in enumerate(order, 1):
+        for position, place in enumerate(places, 1):
+            number += 1
+            cell = cells[place % len(cells)]
+            another = visit.model_copy(
+                update={
+                    "cell": cell,
+                    "place": api.Place(block=block, position=position, attempt=1, repeat=place == len(cells)),
+                    "requests": round(visit.window_seconds * rps(cell) * math.exp(chance.gauss(0, noise))),
+                    "waits": None,
+                }
+            )
+            path = folder / "measurements" / f"{number:04}.json"
+            path.write_text(api.as_text(api.document(another)), encoding="utf-8")
+    matrix = api.MatrixRecord(
+        **{name: getattr(record, name) for name in type(record).model_fields if name not in ("kind", "cells")},
+        cells=list(cells),
+        plan=api.Plan(cells=[api.Axes()], blocks=blocks),
+        impossible=[],
+        order=order,
+        repeated=cells[0].label,
+        database=None,
+        requests=None,
+    )
+    (folder / "run.json").write_text(api.as_text(api.document(matrix)), encoding="utf-8")
+    return number

@@ -1,0 +1,331 @@
+"""What scripts, notebooks and our own benchmarks import: cells, experiments, stored runs, and what they are made of.
+
+Everything else in `harness` may change its place. Measure a cell, read the run back, and see what it says:
+
+    >>> from harness import api
+    >>> cell = api.resolve("uvicorn/fastapi/async/sleep?ms=10/c4")
+    >>> timing = api.Timing(warmup_seconds=0.5, window_seconds=1.0)
+    >>> result = api.run(cell, timing, api.ExecutionOptions(out=results), attempts=1)
+    >>> result.record.requests > 100
+    True
+    >>> overview = api.review(api.read_run(result.folder))
+    >>> overview.cells[0].name
+    'uvicorn/fastapi/async/sleep?ms=10/w1/c4'
+
+A cell is given in its written form or as a `CellSpec`. Experiments raise `HarnessError`, which says what is wrong and
+what to do about it; sentences on what goes on are logged below the logger `harness`, figures go to `emit` as events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from harness.analysis.contrasts import compare as compare_observations
+from harness.analysis.duet import enough as duet_is_decided
+from harness.analysis.duet import estimate as duet_ratio
+from harness.analysis.evaluate import judge as evaluate
+from harness.analysis.overview import EvaluatedVisit, judge_all, observations
+from harness.analysis.review import compare, review, visits
+from harness.analysis.studies import claims
+from harness.analysis.validity import GENERATOR_SHARE, OTHERS_SHARE
+from harness.applications.served import Probe
+from harness.config.application import ApplicationOptions, resolve_side
+from harness.config.cells import CellSpec, ResolvedCell, parse_cell, resolve_cell
+from harness.database import shop
+from harness.database.connection import connect as connect_postgres
+from harness.database.connection import prepare as prepare_database
+from harness.database.connection import server as postgres
+from harness.database.connection import settings as postgres_settings
+from harness.database.embedded import stop as stop_postgres
+from harness.database.tasks import parse_scale
+from harness.deploy.launch import (
+    HOST,
+    Deployment,
+    ask,
+    free_port,
+    prepare_folder,
+    server_environment,
+    start_server,
+    target_of,
+    verified_answers,
+)
+from harness.deploy.spec import ServerSpec
+from harness.errors import HarnessError
+from harness.experiments import duet as duets
+from harness.experiments import matrix as matrices
+from harness.experiments import preflight, single
+from harness.experiments.duet import DuetOptions, DuetResult
+from harness.experiments.session import ExecutionOptions
+from harness.experiments.single import SingleResult
+from harness.host.affinity import confined
+from harness.host.facts import facts as host_facts
+from harness.host.placement import place
+from harness.host.processes import Child, Supervisor
+from harness.host.procfs import cpu_seconds, cpu_times
+from harness.load import find as find_generator
+from harness.load.generator import Generator, Load, LoadSummary, LoadTarget
+from harness.load.k6 import find as find_k6
+from harness.measure import Job, Measured, measure
+from harness.measure.calibration import calibrate
+from harness.measure.target import load_of
+from harness.measure.window import Window, watch
+from harness.model.claims import ClaimResult
+from harness.model.comparison import Interval, Observation
+from harness.model.duet import Duet
+from harness.model.events import Emit, Event, SeedProgress, ignore
+from harness.model.load import ClosedLoad, OpenLoad, RequestMix, RequestTemplate, Timing
+from harness.model.measurement import Measurement
+from harness.model.metrics import METRICS
+from harness.model.overview import CellOverview, Overview
+from harness.model.placement import Placement
+from harness.model.plan import Axes, Plan
+from harness.model.quantities import duration
+from harness.model.record import (
+    DuetRecord,
+    FailureRecord,
+    HostFacts,
+    MatrixRecord,
+    MeasurementRecord,
+    Place,
+    SingleRecord,
+    StoredRun,
+)
+from harness.model.variant import Cell, Variant
+from harness.report.answers import answers
+from harness.report.charts.base import Chart
+from harness.report.charts.files import write as draw
+from harness.report.charts.duets import duets as duet_charts
+from harness.report.duet import answer as duet_answer
+from harness.report.markdown import claims_table, escaped
+from harness.report.render import charts_of as charts
+from harness.report.render import text as report
+from harness.report.words import half_width as half_width_words
+from harness.report.words import number as number_words
+from harness.report.words import ratio as ratio_words
+from harness.stats.intervals import interval, paired, usable
+from harness.store.codec import as_text, document, read_run
+from harness.store.index import RunEntry, runs
+
+__all__ = [
+    "GENERATOR_SHARE",
+    "HOST",
+    "METRICS",
+    "OPTIONS",
+    "OTHERS_SHARE",
+    "TIMING",
+    "ApplicationOptions",
+    "Axes",
+    "Cell",
+    "CellLike",
+    "CellOverview",
+    "CellSpec",
+    "Chart",
+    "Child",
+    "ClaimResult",
+    "ClosedLoad",
+    "Deployment",
+    "Deployments",
+    "Duet",
+    "DuetOptions",
+    "DuetRecord",
+    "DuetResult",
+    "Emit",
+    "EvaluatedVisit",
+    "Event",
+    "ExecutionOptions",
+    "FailureRecord",
+    "Generator",
+    "HarnessError",
+    "HostFacts",
+    "Interval",
+    "Job",
+    "Load",
+    "LoadSummary",
+    "LoadTarget",
+    "MatrixRecord",
+    "Measured",
+    "Measurement",
+    "MeasurementRecord",
+    "Observation",
+    "OpenLoad",
+    "Overview",
+    "Place",
+    "Placement",
+    "Plan",
+    "Probe",
+    "RequestMix",
+    "RequestTemplate",
+    "ResolvedCell",
+    "RunEntry",
+    "SeedProgress",
+    "ServerSpec",
+    "SingleRecord",
+    "SingleResult",
+    "StoredRun",
+    "Supervisor",
+    "Timing",
+    "Variant",
+    "Window",
+    "answers",
+    "as_text",
+    "ask",
+    "calibrate",
+    "charts",
+    "claims",
+    "claims_table",
+    "compare",
+    "compare_observations",
+    "confined",
+    "connect_postgres",
+    "cpu_seconds",
+    "cpu_times",
+    "deployed",
+    "document",
+    "draw",
+    "duet",
+    "duet_answer",
+    "duet_charts",
+    "duet_is_decided",
+    "duet_ratio",
+    "duration",
+    "escaped",
+    "evaluate",
+    "find_generator",
+    "find_k6",
+    "free_port",
+    "half_width_words",
+    "host_facts",
+    "ignore",
+    "interval",
+    "judge_all",
+    "matrix",
+    "measure",
+    "number_words",
+    "observations",
+    "paired",
+    "parse_scale",
+    "place",
+    "postgres",
+    "postgres_settings",
+    "prepare_database",
+    "prepare_folder",
+    "ratio_words",
+    "read_run",
+    "report",
+    "resolve",
+    "review",
+    "run",
+    "runs",
+    "server_environment",
+    "server_specs",
+    "shop",
+    "start_server",
+    "stop_postgres",
+    "target_of",
+    "usable",
+    "verified_answers",
+    "visits",
+]
+
+CellLike = str | CellSpec | ResolvedCell
+"""A cell in its written form, by its parts, or resolved."""
+TIMING = Timing(warmup_seconds=3.0, window_seconds=10.0)
+"""Warm-up and window of `harness run` where the command line names none."""
+OPTIONS = ExecutionOptions()
+"""k6 as the generator, the embedded Postgres, results below `results/` in the current folder."""
+
+
+def resolve(cell: CellLike, application: ApplicationOptions | None = None) -> ResolvedCell:
+    """A cell of which every name is known and every number in bounds.
+
+    Parts that a written form or `CellSpec` leaves out take the defaults of `harness run`. `application` describes the
+    user's application that is served in place of a bundled one. UsageError names what cannot be, and what can.
+
+        >>> resolve("granian/noop/w2").label
+        'granian/fastapi/async/noop/w2/c100'
+        >>> resolve(CellSpec(server="uvicorn:loop=asyncio", style="sync", params=("ms=20",), users=16)).label
+        'uvicorn:loop=asyncio/fastapi/sync/sleep?ms=20/w1/c16'
+    """
+    if isinstance(cell, ResolvedCell):
+        return cell
+    spec = parse_cell(cell, CellSpec(server="")) if isinstance(cell, str) else cell
+    if spec.app is None and application is None:
+        return resolve_cell(spec)
+    return resolve_side(spec, application or ApplicationOptions(), (), spec.python, None)
+
+
+def run(
+    cell: CellLike,
+    timing: Timing = TIMING,
+    options: ExecutionOptions = OPTIONS,
+    emit: Emit = ignore,
+    *,
+    attempts: int = 3,
+) -> SingleResult:
+    """Measure one cell in one window and store it; up to `attempts` times while other programs disturb the machine."""
+    return single.run(resolve(cell), timing, options, emit, attempts=attempts)
+
+
+def matrix(
+    plan: Plan,
+    options: ExecutionOptions = OPTIONS,
+    emit: Emit = ignore,
+    *,
+    variables: Mapping[str, str] | None = None,
+) -> StoredRun:
+    """Measure every cell of a plan in each of its blocks, store each visit at once, and read the run back.
+
+    `variables`: values of the environment variables that the plan gives to the user's application.
+    """
+    return read_run(matrices.run(plan, variables or {}, options, emit))
+
+
+def duet(
+    first: CellLike,
+    second: CellLike,
+    rules: DuetOptions,
+    options: ExecutionOptions = OPTIONS,
+    emit: Emit = ignore,
+) -> DuetResult:
+    """Compare two cells by the CPU time of a request, loaded at the same time on the same cores."""
+    return duets.run((resolve(first), resolve(second)), rules, options, emit)
+
+
+def server_specs(*cells: CellLike, options: ExecutionOptions = OPTIONS) -> list[ServerSpec]:
+    """What the servers of cells are started from, all to be up at once on the same cores; the database is up already.
+
+    UsageError or LackError where the machine lacks something that a cell needs.
+    """
+    resolved = [resolve(cell) for cell in cells]
+    checked = preflight.check(resolved, options, TIMING, together=True)
+    return preflight.prepare(checked, resolved, options, together=True)
+
+
+class Deployments:
+    """Servers that are up at once, to be loaded as often as needed."""
+
+    def __init__(self, specs: Sequence[ServerSpec], supervisor: Supervisor) -> None:
+        self.specs, self.supervisor = tuple(specs), supervisor
+        self.servers = [start_server(spec, supervisor, name=f"server-{n}") for n, spec in enumerate(specs, 1)]
+
+    def load(self, timing: Timing, generator: Generator, *places: int) -> list[tuple[Window, LoadSummary]]:
+        """Load the servers at `places` (from 0; one, or two at the same time) through warm-up and window.
+
+        Returns for each what its meters read in the window, and what the generator saw of it.
+        """
+        job = Job(sides=tuple(self.specs[place] for place in places), timing=timing, generator=generator)
+        servers = [self.servers[place] for place in places]
+        session = generator.start(load_of(job, servers), self.supervisor, job.placement.generator_cpus)
+        windows = watch(job, servers, session, ignore)
+        return list(zip(windows, session.wait_for_summaries(), strict=True))
+
+
+@contextmanager
+def deployed(*specs: ServerSpec) -> Iterator[Deployments]:
+    """Servers that are up, every worker ready and the answer verified, while the block lasts.
+
+    This process is kept off their cores meanwhile. TargetError where a server does not come up.
+    """
+    with confined(specs[0].placement.generator_cpus), Supervisor() as supervisor:
+        yield Deployments(specs, supervisor)

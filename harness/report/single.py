@@ -1,0 +1,141 @@
+"""One measurement as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from harness.model.application import UserApplication
+from harness.model.counting import counted
+from harness.model.evaluation import Evaluation
+from harness.model.measurement import Measurement, Route
+from harness.model.metrics import METRICS
+from harness.model.placement import Placement
+from harness.report import terminal, words
+
+
+def text(facts: Measurement, evaluation: Evaluation, path: Path, log_tail: str) -> str:
+    """A measurement, where it is stored and, if the server failed, the end of its log."""
+    return terminal.text(lambda _: _parts(facts, evaluation, path, log_tail))
+
+
+def _parts(facts: Measurement, evaluation: Evaluation, path: Path, log_tail: str) -> Iterator[Text | Table]:
+    yield Text(f"{facts.cell.label}\n", style="bold")
+    where = [("stored in", str(path)), ("as a page", f"harness report {path} --format html")]
+    yield terminal.facts([*_rows(facts, evaluation), *where])
+    if evaluation.verdict == "failed" and log_tail:
+        yield Text("\n  the server's log ends with:", style="dim")
+        yield Text(log_tail)
+
+
+def _rows(facts: Measurement, evaluation: Evaluation) -> Iterator[tuple[str, Text | str]]:
+    server, generator = facts.server, facts.generator
+    verdict = Text(evaluation.verdict, style=f"bold {terminal.COLOURS[evaluation.verdict]}")
+    yield "throughput", Text.assemble((f"{_number(facts.throughput_rps)} req/s", "bold"), "   ", verdict)
+    yield "latency", _latency(facts)
+    seconds = round(facts.window_seconds, 2)
+    yield "requests", f"{facts.requests:,} in {seconds:g} s, {facts.failures:,} failed; {_sampled(facts)}"
+    if len(facts.routes) > 1:
+        for route in facts.routes:
+            yield "", route_words(route)
+    cpu = "–" if server.cpu_us_per_request is None else f"{server.cpu_us_per_request:,.0f} µs CPU per request"
+    processes = "1 process" if server.processes == 1 else f"{server.processes} processes"
+    yield "cost", f"{cpu}, {server.cpu_cores:.2f} cores, {server.rss_peak_bytes / 1e6:,.0f} MB in {processes}"
+    if len(facts.slices) > 1:
+        rates = [piece.requests / piece.seconds for piece in facts.slices]
+        yield (
+            "each second",
+            f"{terminal.spark(rates)}   {_number(min(rates))} to {_number(max(rates))} req/s by the workers' own count",
+        )
+    yield from server_facts(facts)
+    users = words.load(facts.cell.load) if facts.cell.load.users is None else counted(generator.users, "user")
+    yield (
+        "generator",
+        f"{generator.name} {generator.version}, {users}, {generator.cpu_cores / generator.cpu_allotted:.0%} of "
+        f"{_cores(facts.placement.generator_cpus)}",
+    )
+    yield "placement", placement_words(facts.placement)
+    if evaluation.ceiling is not None and evaluation.ceiling_fraction is not None:
+        reached = f"reached {evaluation.ceiling_fraction:.0%}"
+        yield "ceiling", f"{_number(evaluation.ceiling.rps)} req/s = {evaluation.ceiling.limit}; {reached}"
+    if evaluation.diagnosis is not None:
+        bound = evaluation.diagnosis.bound_by
+        yield "why", f"bound by {bound}: {evaluation.diagnosis.message}" if bound else evaluation.diagnosis.message
+    for reason in evaluation.reasons:
+        yield evaluation.verdict, Text(reason.message, style=terminal.COLOURS[evaluation.verdict])
+    for note in evaluation.notes:
+        yield "note", note
+
+
+def server_facts(facts: Measurement) -> Iterator[tuple[str, str]]:
+    """Which server ran, and how it and its database were set up."""
+    server, variant, database = facts.server, facts.cell.variant, facts.database
+    yield "server", f"{variant.server} {server.version} on Python {server.python}, up in {server.boot_seconds:.2f} s"
+    names, values = {"tcp_nodelay": "TCP_NODELAY", "http": "parser"}, {True: "on", False: "off"}
+    effective = {key: value for key, value in server.effective.items() if value is not None}
+    yield (
+        "in effect",
+        ", ".join(
+            f"{names.get(key, key)} {values[value] if isinstance(value, bool) else value}"
+            for key, value in effective.items()
+            if key not in ("python", "gil")
+        ),
+    )
+    if variant.workers > 1:
+        requests = " / ".join(f"{count:,}" for count in server.requests_by_worker)
+        connections = " / ".join(map(str, server.connections_by_worker or ()))
+        yield "per worker", f"requests {requests} by their own count" + (connections and f"; connections {connections}")
+    if database is not None:
+        pool = f"{variant.pool_size} connections per worker" if database.pooled else "a connection per query"
+        cpu = "" if database.cpu_cores is None else f", {database.cpu_cores:.2f} cores"
+        users = f"{database.rows['users']:,} users"
+        yield "database", f"{database.kind} PostgreSQL {database.version}, {pool}, {users}{cpu}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:,.1f}"
+
+
+def _latency(facts: Measurement) -> str:
+    quantiles = [(each.label, each.of(facts)) for each in METRICS.values() if each.quantile is not None]
+    figures = [*quantiles, ("max", facts.latency_ms.max)]
+    text = "   ".join(f"{name} {value:,.1f}" for name, value in figures if value is not None)
+    hidden = [name for name, value in figures if value is None]
+    why = "too few requests" if facts.grid else f"{facts.generator.name} tells none"
+    lack = f"   ({', '.join(hidden)}: {why})" if hidden else ""
+    return f"{text} ms{lack}" if text else "–"
+
+
+def route_words(route: Route) -> str:
+    """One kind of request among several."""
+    latency = route.latency_ms
+    quantiles = [] if latency is None else [("p50", latency.p50), ("p99", latency.p99), ("max", latency.max)]
+    text = "   ".join(f"{name} {value:,.1f}" for name, value in quantiles if value is not None)
+    failed = f", {route.failures:,} failed" if route.failures else ""
+    return f"{route.path}: {route.requests:,}{failed}" + (f"; {text} ms" if text else "")
+
+
+def _sampled(facts: Measurement) -> str:
+    user = isinstance(facts.cell.variant.application, UserApplication)
+    if user and facts.sampled is not None and not facts.sampled.checked:
+        return "no answer looked at beyond its status"
+    if facts.sampled is None:
+        return f"{facts.generator.name} checks no answers"
+    return f"{facts.sampled.checked:,} answers checked, {facts.sampled.wrong:,} wrong"
+
+
+def placement_words(placement: Placement) -> str:
+    """Who has which cores."""
+    if placement.pin == "none":
+        return "server and generator share all cores"
+    split = f"server on {_cores(placement.server_cpus)}, generator on {_cores(placement.generator_cpus)}"
+    return split + (", Postgres with the server" if placement.database_cpus else "")
+
+
+def _cores(cpus: list[int] | None) -> str:
+    if cpus is None:
+        return "all cores"
+    return f"core {cpus[0]}" if len(cpus) == 1 else f"cores {', '.join(map(str, cpus))}"

@@ -1,0 +1,77 @@
+"""Benchmarks of the harness itself: each starts, and rests on `harness.api` alone, so that none is broken unseen."""
+
+from __future__ import annotations
+
+import ast
+import runpy
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+BENCHMARKS = sorted((ROOT / "benchmarks").glob("*.py"))
+SCRIPTS = [path for path in BENCHMARKS if "__main__" in path.read_text(encoding="utf-8")]
+
+
+def harness_modules(path: Path) -> Iterator[str]:
+    """What a script imports of the harness, as `module` or `module.name`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names if each.name.partition(".")[0] == "harness")
+        elif (
+            isinstance(node, ast.ImportFrom) and node.module is not None and node.module.partition(".")[0] == "harness"
+        ):
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
+def test_imports_of_the_harness_are_of_its_api(path: Path) -> None:
+    outside = [name for name in harness_modules(path) if name != "harness.api" and not name.startswith("harness.api.")]
+    assert outside == []
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_starts_and_reads_its_arguments(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # In this process: importing the harness for each anew would take most of half a minute.
+    monkeypatch.setattr(sys, "argv", [str(path), "--help"])
+    monkeypatch.setattr(sys, "path", [str(path.parent), *sys.path])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(path), run_name="__main__")
+    assert ended.value.code == 0
+    assert "usage:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_is_told_in_the_documentation(path: Path) -> None:
+    assert f"`{path.name}`" in (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+
+
+def test_a_large_run_is_generated_as_it_is_read(tmp_path: Path) -> None:
+    program = """
+import sys
+from pathlib import Path
+from generated import generate, reference_visit
+from harness import api
+visit = reference_visit()[1]
+cells = [visit.cell, visit.cell.model_copy(update={"load": api.ClosedLoad(users=7)})]
+made = generate(Path(sys.argv[1]), cells, 3, noise=0.0, rps=lambda cell: 500.0 if cell.load.users == 7 else 900.0)
+overview = api.review(api.read_run(Path(sys.argv[1])))
+assert made == overview.visits == overview.planned == 9
+print([(each.name, each.valid, each.throughput.estimate) for each in overview.cells])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT / "benchmarks",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "w4/c100', 6, 900" in done.stdout
+    assert "w4/c7', 3, 500" in done.stdout
