@@ -94,8 +94,8 @@ from harness.model.record import (
 from harness.model.variant import Cell, Variant
 from harness.report.answers import answers
 from harness.report.charts.base import Chart
-from harness.report.charts.files import write as draw
 from harness.report.charts.duets import duets as duet_charts
+from harness.report.charts.files import write as draw
 from harness.report.duet import answer as duet_answer
 from harness.report.markdown import claims_table, escaped
 from harness.report.render import charts_of as charts
