@@ -1,4 +1,4 @@
-"""Where the files that are not Python are: in the checkout, or below `harness/assets/` in an installed wheel."""
+"""Where the files that are not Python are. In the checkout, `servers`, `handlers` and what is in `assets` are links."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ PACKAGE = Path(__file__).resolve().parent
 
 def folder(name: str) -> Path:
     """The folder `k6` or `sql`."""
-    installed = PACKAGE / "assets" / name
-    return installed if installed.is_dir() else PACKAGE.parent / name
+    return (PACKAGE / "assets" / name).resolve()
 
 
-def handlers() -> Path:
-    """The package `handlers`, found without importing it into the harness' own process."""
-    return (PACKAGE / "handlers").resolve()
+def handlers_alone() -> dict[str, Path]:
+    """Path below a folder → file or folder to link there, so that `harness.handlers` can be imported from that folder,
+    and nothing else of the harness."""
+    return {"harness/__init__.py": PACKAGE / "__init__.py", "harness/handlers": (PACKAGE / "handlers").resolve()}
 
 
 def path(*names: str) -> Path:

@@ -1,22 +1,63 @@
-"""How each server is launched: one adapter per file, found by file name. May be imported by `environments` and the
-rooms above; it imports nothing of the harness."""
+"""How each server is launched: one adapter per file, found by file name; other distributions add theirs by entry points
+of the group `harness.servers`. May be imported by `environments` and the rooms above; it imports nothing of the
+harness."""
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 
 from .adapter import Adapter
 
+GROUP = "harness.servers"
+
 
 def names() -> tuple[str, ...]:
-    """The names of all servers: the files of this folder. Imports none of them."""
-    return tuple(sorted(item.name for item in pkgutil.iter_modules(__path__) if item.name != "adapter"))
+    """The names of all servers: the files of this folder, and the entry points. Imports none of them."""
+    return tuple(sorted({*_files(), *(entry.name for entry in _entries())}))
 
 
 def adapter(name: str) -> Adapter:
-    """The adapter called `name`, which must be one of `names()`."""
-    found = importlib.import_module(f"{__name__}.{name}").ADAPTER
-    assert isinstance(found, Adapter), f"servers/{name}.py must define ADAPTER"
-    assert found.name == name, f"servers/{name}.py calls its adapter {found.name}"
+    """The adapter called `name`, which must be one of `names()`. ValueError where two have that name, or where what
+    another distribution offers is no adapter."""
+    entries = [entry for entry in _entries() if entry.name == name]
+    ours = name in _files()
+    if ours + len(entries) > 1:
+        raise ValueError(f"several servers are called {name}: {_origins(entries, ours)}")
+    if ours:
+        found = importlib.import_module(f"{__name__}.{name}").ADAPTER
+        origin = f"servers/{name}.py"
+    else:
+        (entry,) = entries
+        origin = f"{entry.value} of {distribution(entry)}"
+        try:
+            loaded = entry.load()
+        except Exception as error:
+            raise ValueError(f"{origin} cannot be imported: {type(error).__name__}: {error}") from error
+        found = getattr(loaded, "ADAPTER", None) if isinstance(loaded, ModuleType) else loaded
+    if not isinstance(found, Adapter):
+        raise ValueError(f"{origin} defines no ADAPTER")
+    if found.name != name:
+        raise ValueError(f"{origin} calls its adapter {found.name}, not {name}")
     return found
+
+
+def distribution(entry: EntryPoint) -> str:
+    """Name of the distribution that an entry point belongs to."""
+    return entry.dist.name if entry.dist else "an unknown distribution"
+
+
+def _files() -> set[str]:
+    return {item.name for item in pkgutil.iter_modules(__path__)} - {"adapter"}
+
+
+@functools.cache
+def _entries() -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=GROUP))
+
+
+def _origins(entries: list[EntryPoint], ours: bool) -> str:
+    return " and ".join((*(("the harness' own",) if ours else ()), *(f"that of {distribution(e)}" for e in entries)))

@@ -18,7 +18,7 @@ def chosen(framework: str, endpoints: Iterable[tuple[str, str]] | None) -> list[
     if endpoints is None:
         named = os.environ.get("HARNESS_ENDPOINT")
         endpoints = [_split(named)] if named else catalogue.endpoints(framework)
-    return [(style, catalogue.workload(name)) for style, name in endpoints]
+    return [(style, catalogue.load(name)) for style, name in endpoints]
 
 
 def _split(endpoint: str) -> tuple[str, str]:

@@ -20,7 +20,7 @@ def create(endpoints: Iterable[tuple[str, str]] | None = None) -> Flask:
     WSGI has no start and stop: the pool opens here, in the worker, and closes when its process ends.
     """
     mounted = chosen("flask", endpoints)
-    app = Flask("handlers")
+    app = Flask(__name__)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     if "sync" in pools("flask", mounted):
         from .. import database

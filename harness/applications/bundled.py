@@ -75,7 +75,7 @@ class ServedWorkload:
             target=catalogue.FRAMEWORKS[self.application.framework].target,
             factory=True,
             environment={"HARNESS_ENDPOINT": self.application.route.lstrip("/")},
-            links={catalogue.LINKED: resources.handlers()},
+            links=resources.handlers_alone(),
         )
 
     def before_visit(self) -> Hook | None:

@@ -24,7 +24,7 @@ class Serving:
     environment: Mapping[str, str] = field(default_factory=dict)
     """Environment variables for the server."""
     links: Mapping[str, Path] = field(default_factory=dict)
-    """Name → file or folder that is linked by it into the folder that comes first on the import path."""
+    """Path below the folder that comes first on the import path → what is linked there."""
     folder: Path | None = None
     """The server's working folder, which is on its import path too; None: a private one."""
 

@@ -11,6 +11,7 @@ from harness import servers
 from harness.applications.bundled import ServedWorkload
 from harness.applications.prepared import PreparedApplication
 from harness.applications.served import ServedApplication
+from harness.config import registry
 from harness.config.parsing import require_choice, split_server, split_workload
 from harness.errors import ImpossibleError, UsageError
 from harness.handlers import catalogue
@@ -92,7 +93,7 @@ def resolve_cell(spec: CellSpec) -> ResolvedCell:
         return _resolved(spec, served, served.application, application.interface, served.name, None)
     framework = catalogue.FRAMEWORKS[require_choice("framework", spec.framework, catalogue.FRAMEWORKS)]
     style = require_choice("style", spec.style, STYLES)
-    workload = catalogue.workload(require_choice("workload", spec.workload, catalogue.workload_names()))
+    workload = registry.workload(spec.workload)
     params = parse_params(workload, spec.params)
     refusal = catalogue.refusal(framework.name, style, workload, params)
     if refusal:
@@ -113,7 +114,7 @@ def _resolved(
 ) -> ResolvedCell:
     """Join what is served with the server and the load."""
     name, values = split_server(spec.server)
-    adapter = servers.adapter(require_choice("server", name, servers.names()))
+    adapter = registry.adapter(name)
     if interface not in adapter.interfaces:
         raise ImpossibleError(
             f"{name} cannot serve {what}: it has no {interface} interface",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from harness.applications.prepared import PreparedApplication
+from harness.config import registry
 from harness.config.cells import ALTERNATIVES, CellSpec, ResolvedCell, label_of, resolve_cell
 from harness.config.parsing import split_workload
 from harness.errors import ImpossibleError, UsageError
@@ -74,7 +75,7 @@ def combinations(axes: Axes) -> Iterator[CellSpec]:
         loads,
     ):
         name, params = split_workload(workload)
-        uses_database = name in catalogue.workload_names() and catalogue.workload(name).connections
+        uses_database = name in catalogue.workload_names() and registry.workload(name).connections
         yield CellSpec(
             server=server,
             framework=framework,

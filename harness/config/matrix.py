@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from harness.config import files, presets
+from harness.config import files, presets, registry
 from harness.config.application import ApplicationOptions, application_plan, merge_options
-from harness.config.parsing import require_choice, split_list, split_numbers, split_rates, split_servers, split_workload
+from harness.config.parsing import split_list, split_numbers, split_rates, split_servers, split_workload
 from harness.errors import UsageError
-from harness.handlers import catalogue
 from harness.model.plan import OURS, ApplicationPlan, Plan
 
 Texts = Sequence[str] | None
@@ -126,7 +125,7 @@ def workloads(texts: Sequence[str], params: Sequence[str]) -> list[str]:
     used = set()
     for text in texts:
         name, own = split_workload(text)
-        workload = catalogue.workload(require_choice("workload", name, catalogue.workload_names()))
+        workload = registry.workload(name)
         names = {parameter.name for parameter in workload.parameters}
         common = [param for param in params if param.partition("=")[0] in names]
         used.update(common)

@@ -135,8 +135,10 @@ def prepare_folder(folder: Path, files: Mapping[str, str], serving: Serving) -> 
     workers tell."""
     telling = folder / "workers"
     telling.mkdir()
-    (folder / f"{injected.MODULE}.py").write_bytes(injected.SOURCE.read_bytes())
+    for source in injected.SOURCES:
+        (folder / source.name).write_bytes(source.read_bytes())
     for name, path in serving.links.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).symlink_to(path)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")

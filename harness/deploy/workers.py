@@ -9,23 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# As in harness/injected/harness_entry.py; a test keeps the two alike.
-(
-    STARTED,
-    FINISHED,
-    NODELAY,
-    PARSER,
-    THREAD_SAMPLES,
-    THREADS_USED,
-    THREADS_WAITING,
-    POOL_SIZE,
-    POOL_REQUESTS,
-    POOL_QUEUED,
-    POOL_WAIT_MS,
-) = range(11)
-LAG_FIRST, LAG_BUCKETS = 16, 84
-SLOTS = LAG_FIRST + LAG_BUCKETS
-NODELAY_VALUES = (None, False, True, None)
+from harness.injected.harness_layout import FINISHED, LAG_FIRST, NODELAY, OFF, ON, PARSER, SLOTS, STARTED
+
+NODELAY_STATES = {OFF: False, ON: True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +32,8 @@ class Counters:
 
     @property
     def nodelay(self) -> bool | None:
-        """TCP_NODELAY on the connection of its first request."""
-        return NODELAY_VALUES[self.values[NODELAY]]
+        """TCP_NODELAY on the connection of its first request; None: not known."""
+        return NODELAY_STATES.get(self.values[NODELAY])
 
     @property
     def parser(self) -> int:

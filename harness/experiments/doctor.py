@@ -12,6 +12,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from harness import servers
+from harness.config import registry
 from harness.database import connection, embedded
 from harness.environments import interpreters
 from harness.errors import HarnessError
@@ -205,7 +206,11 @@ def _servers(python: str | None) -> Iterator[Finding]:
         yield Finding(subject="Python", state="lack", found=error.what, cure=error.cure)
         return
     for name in servers.names():
-        adapter = servers.adapter(name)
+        try:
+            adapter = registry.adapter(name)
+        except HarnessError as error:
+            yield Finding(subject=name, state="lack", found=error.what, cure=error.cure)
+            continue
         version = packages.get(canonicalize_name(adapter.distribution))
         if version is None:
             yield Finding(

@@ -6,5 +6,6 @@ from pathlib import Path
 
 MODULE = "harness_entry"
 ATTRIBUTE = "application"
-SOURCE = Path(__file__).with_name("harness_entry.py")
+SOURCES = (Path(__file__).with_name("harness_entry.py"), Path(__file__).with_name("harness_layout.py"))
+"""What is copied into the server's private folder."""
 PROBE = Path(__file__).with_name("harness_probe.py")

@@ -1,7 +1,7 @@
 """Runs inside the server: loads the application, sets its limits, and tells the harness about its worker.
 
 Copied for each measurement into a private folder on the server's PYTHONPATH, so that servers always load one and the
-same target, `harness_entry:application`. Standard library only: it may run in any environment.
+same target, `harness_entry:application`. Standard library and the layout beside it only: it may run in any environment.
 
 `HARNESS_ENTRY` holds its settings as JSON: `folder` (where to tell), `target` (`module:object` of the application),
 `factory` (the object is called for the application), `interface` (`asgi` or `wsgi`: what the application speaks),
@@ -9,7 +9,7 @@ same target, `harness_entry:application`. Standard library only: it may run in a
 (modules of which each stands for an HTTP parser), `diagnose`.
 
 A worker tells in two files: `<pid>.json`, its facts, renamed into place when it is up; and `<pid>.counters`, unsigned
-64-bit numbers that it keeps in mapped memory, for the harness to read at any instant (`COUNTERS`).
+64-bit numbers that it keeps in mapped memory, for the harness to read at any instant (`harness_layout.py`).
 
 With `diagnose` it also looks, twenty-five times a second, at what requests may wait for: its event loop, threads of
 AnyIO's limiter, connections of psycopg's pools. That costs the same however many requests are served (`Watch`).
@@ -34,45 +34,31 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-COUNTERS = (
-    "started",
-    "finished",
-    "nodelay",
-    "parser",
-    # Sums over samples, with how many there were; threads of AnyIO's limiter in use, and requests that wait for one.
-    "thread_samples",
-    "threads_used",
-    "threads_waiting",
-    # Of psycopg's pools: connections, and since the start requests, those that had to wait, and for how long in all.
-    "pool_size",
-    "pool_requests",
-    "pool_queued",
-    "pool_wait_ms",
-)
-(
-    STARTED,
+from harness_layout import (
     FINISHED,
+    LAG_BUCKETS,
+    LAG_FIRST,
     NODELAY,
+    OFF,
+    ON,
     PARSER,
+    POOL_QUEUED,
+    POOL_REQUESTS,
+    POOL_SIZE,
+    POOL_WAIT_MS,
+    SLOTS,
+    STARTED,
     THREAD_SAMPLES,
     THREADS_USED,
     THREADS_WAITING,
-    POOL_SIZE,
-    POOL_REQUESTS,
-    POOL_QUEUED,
-    POOL_WAIT_MS,
-) = range(len(COUNTERS))
-# Of the first request: TCP_NODELAY on its connection; and which of `parsers` had been imported, counted from 1.
-NOT_LOOKED, OFF, ON, UNKNOWN = range(4)
-# From here on a histogram of the event loop's lag: how late something is that becomes ready at any moment. Bucket b
-# holds lags below 2^(b / 4) × 0.1 ms that no lower one holds.
-LAG_FIRST, LAG_BUCKETS = 16, 84
-SLOTS = LAG_FIRST + LAG_BUCKETS
+    UNKNOWN,
+)
+
 TICK_SECONDS = 0.04
 POOL_TICKS = 5
 LONGEST_LAG_TICKS = 1500
 
-Counters = memoryview  # of unsigned 64-bit numbers, indexed by the names above
+Counters = memoryview  # of unsigned 64-bit numbers, indexed by the names of the layout
 
 settings = json.loads(os.environ["HARNESS_ENTRY"])
 

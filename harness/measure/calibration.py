@@ -114,8 +114,8 @@ def calibrate(job: Job) -> float:
     with confined(job.placement.generator_cpus), Supervisor() as supervisor:
         for number in range(len(cpus) if cpus else len(os.sched_getaffinity(0))):
             child = supervisor.start(
-                (sys.executable, "-m", null_server.__name__, str(port)),
-                env={**interpreters.clean(), "PYTHONPATH": str(resources.PACKAGE.parent)},
+                (sys.executable, "-P", null_server.__file__, str(port)),  # -P: modules beside it stay off its path
+                env=interpreters.clean(),
                 cwd=supervisor.folder,
                 log=supervisor.folder / f"null-{number}.log",
                 cpus=cpus,

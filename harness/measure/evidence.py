@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.deploy import workers
 from harness.deploy.workers import Counters
+from harness.injected import harness_layout as layout
 from harness.model.measurement import Lag, PoolUse, ThreadUse, WorkerStats
 
 BUCKETS_PER_OCTAVE = 4
@@ -59,12 +59,12 @@ def _threads(
     first: Sequence[Counters], last: Sequence[Counters], limit: int | None, in_flight: list[float] | None
 ) -> ThreadUse | None:
     """Of AnyIO's limiter, where requests went through it; else, where each request has a thread, requests under way."""
-    samples = _sum(first, last, workers.THREAD_SAMPLES)
+    samples = _sum(first, last, layout.THREAD_SAMPLES)
     if samples:
         return ThreadUse(
             limit=limit,
-            used_mean=round(_sum(first, last, workers.THREADS_USED) / samples, 3),
-            waiting_mean=round(_sum(first, last, workers.THREADS_WAITING) / samples, 3),
+            used_mean=round(_sum(first, last, layout.THREADS_USED) / samples, 3),
+            waiting_mean=round(_sum(first, last, layout.THREADS_WAITING) / samples, 3),
         )
     if in_flight:
         # Of requests; those of a worker beyond its threads wait for one.
@@ -76,14 +76,14 @@ def _threads(
 
 
 def _pool(first: Sequence[Counters], last: Sequence[Counters]) -> PoolUse | None:
-    connections = sum(each.values[workers.POOL_SIZE] for each in last)
+    connections = sum(each.values[layout.POOL_SIZE] for each in last)
     if not connections:
         return None
-    queued = _sum(first, last, workers.POOL_QUEUED)
-    waited = _sum(first, last, workers.POOL_WAIT_MS)
+    queued = _sum(first, last, layout.POOL_QUEUED)
+    waited = _sum(first, last, layout.POOL_WAIT_MS)
     return PoolUse(
         connections=connections,
-        requests=_sum(first, last, workers.POOL_REQUESTS),
+        requests=_sum(first, last, layout.POOL_REQUESTS),
         queued=queued,
         wait_ms_mean=round(waited / queued, 3) if queued else 0.0,
     )

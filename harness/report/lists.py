@@ -11,6 +11,7 @@ from rich.table import Table
 
 from harness import injected
 from harness import servers as adapters
+from harness.config import registry
 from harness.handlers import catalogue
 from harness.handlers.styles import STYLES
 from harness.servers.adapter import Target
@@ -32,7 +33,7 @@ def servers(installed: Mapping[str, str]) -> None:
     """Servers, their options, and their versions among the `installed` packages (name → version)."""
     rows = []
     for name in adapters.names():
-        adapter = adapters.adapter(name)
+        adapter = registry.adapter(name)
         options = [
             f"{key}={'|'.join(option.choices)}  {option.help}" + (f", {option.interface}" if option.interface else "")
             for key, option in adapter.options.items()
@@ -64,7 +65,7 @@ def workloads() -> None:
     """Workloads and their parameters."""
     rows = []
     for name in catalogue.workload_names():
-        work = catalogue.workload(name)
+        work = registry.workload(name)
         params = [
             f"{item.name}: {item.domain}" + ("" if item.default is None else f" (default {item.default})")
             for item in work.parameters
@@ -78,7 +79,7 @@ def launches() -> None:
     print("| server | interface | command |\n|---|---|---|")
     files: dict[str, str] = {}
     for name in adapters.names():
-        adapter = adapters.adapter(name)
+        adapter = registry.adapter(name)
         for interface in adapter.interfaces:
             target = Target(
                 python="python",

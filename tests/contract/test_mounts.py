@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,10 +21,10 @@ from harness.handlers import catalogue
 from harness.model.database import Database
 
 SERVED_BY = {
-    "fastapi": ("uvicorn", "--factory", "handlers.mounts.fastapi:create", "--log-level", "warning", "--port"),
+    "fastapi": ("uvicorn", "--factory", "harness.handlers.mounts.fastapi:create", "--log-level", "warning", "--port"),
     "flask": (
         "gunicorn",
-        "handlers.mounts.flask:create()",
+        "harness.handlers.mounts.flask:create()",
         "-k",
         "gthread",
         "--threads",
@@ -40,11 +41,21 @@ ENDPOINTS = [
 
 @pytest.fixture(scope="module")
 def database() -> Database:
-    return connection.prepare(None, print)
+    return connection.prepare(None)
 
 
 @pytest.fixture(scope="module")
-def ports(database: Database) -> Iterator[dict[str, int]]:
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder from which a server's process imports the handlers, and nothing else of the harness."""
+    folder = tmp_path_factory.mktemp("alone")
+    for name, path in resources.handlers_alone().items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).symlink_to(path)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ports(database: Database, alone: Path) -> Iterator[dict[str, int]]:
     """One server per framework with every endpoint mounted."""
     environment = os.environ | {"DATABASE_URL": database.url, "HARNESS_POOL_SIZE": "2"}
     found: dict[str, int] = {}
@@ -53,7 +64,7 @@ def ports(database: Database) -> Iterator[dict[str, int]]:
         found[framework] = free_port()
         where = str(found[framework]) if server == "uvicorn" else f"127.0.0.1:{found[framework]}"
         argv = [sys.executable, "-m", server, *arguments, where]
-        started.append(subprocess.Popen(argv, env=environment, cwd=resources.handlers().parent))
+        started.append(subprocess.Popen(argv, env=environment, cwd=alone))
     try:
         for port in found.values():
             _wait(port)
@@ -122,11 +133,16 @@ def test_a_user_without_orders_is_not_worth_measuring(ports: dict[str, int]) -> 
 
 
 @pytest.mark.parametrize("framework", SERVED_BY)
-def test_only_the_named_endpoint_is_mounted(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = f"from handlers.mounts.{framework} import create; app = create(); print(" + (
+def test_only_the_named_endpoint_is_mounted_and_only_handlers_are_imported(framework: str, alone: Path) -> None:
+    code = f"import sys; from harness.handlers.mounts.{framework} import create; app = create(); print(" + (
         "[r.path for r in app.routes])" if framework == "fastapi" else "sorted(map(str, app.url_map.iter_rules())))"
     )
+    code += "; print(*{name.split('.')[1] for name in sys.modules if name.startswith('harness.')})"
     environment = os.environ | {"HARNESS_ENDPOINT": "sync/noop"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert "/sync/noop" in done.stdout
-    assert "sleep" not in done.stdout
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=alone, capture_output=True, text=True, check=True
+    )
+    routes, rooms = done.stdout.splitlines()
+    assert "/sync/noop" in routes
+    assert "sleep" not in routes
+    assert rooms == "handlers"

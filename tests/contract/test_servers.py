@@ -11,18 +11,17 @@ import pytest
 
 from harness import servers
 from harness.applications.served import Probe
-from harness.config import plan
 from harness.database import connection
 from harness.deploy.launch import ask, start_server
+from harness.deploy.spec import ServerSpec
 from harness.deploy.workers import Worker
 from harness.errors import TargetError
-from harness.experiments.single import prepare_environment, service_of
 from harness.host import guard
 from harness.host.processes import Supervisor
 from harness.measure.collect import reported, unmet
-from harness.measure.job import ServerSpec
 from harness.model.database import Database
 from harness.servers.adapter import Adapter, Target
+from tests.specs import server_spec
 
 VARIANTS = [(name, interface) for name in servers.names() for interface in servers.adapter(name).interfaces]
 OPTIONS = [
@@ -38,14 +37,12 @@ NOOP = Probe(name="noop", method="GET", path="/sync/noop")
 
 @pytest.fixture(scope="module")
 def database() -> Database:
-    return connection.prepare(None, print)
+    return connection.prepare(None)
 
 
-def service(server: str, interface: str, *, workload: str = "noop", style: str = "sync", **asked: object) -> ServerSpec:
+def service(server: str, interface: str, *, workload: str = "noop", style: str = "sync", **numbers: int) -> ServerSpec:
     framework = "fastapi" if interface == "asgi" else "flask"
-    request = plan.CellSpec(server=server, framework=framework, style=style, workload=workload, vus=10)
-    choice = plan.choose(replace(request, **asked))  # type: ignore[arg-type]
-    return service_of(choice, prepare_environment(choice, None), None, pin="none", users=10)
+    return server_spec(server, framework=framework, style=style, workload=workload, users=10, **numbers)
 
 
 @pytest.fixture

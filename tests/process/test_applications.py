@@ -48,7 +48,7 @@ def test_every_framework_is_measured_as_it_is(harness: Harness, made: str, serve
     factory = ("--factory",) if made == "flask" else ()
     found = measure(harness, *OWN, target, *factory, "--path", "/items", "--server", server, "--workers", "2")
     assert sound(found), found["reasons"]
-    assert found["cell"]["interface"] == interface
+    assert found["cell"]["variant"]["interface"] == interface
     assert found["requests"] > 10
     assert found["failures"] == 0
     assert len(found["server"]["requests_by_worker"]) == 2
@@ -103,7 +103,7 @@ def test_requests_of_a_file_are_sent_and_judged(harness: Harness) -> None:
     assert all(each["latency_ms"]["p50"] for each in routes.values())
     assert found["sampled"]["checked"] > 10
     assert found["sampled"]["wrong"] == 0
-    assert found["cell"]["application"]["requests"][2] == "POST /orders ×1"
+    assert found["cell"]["variant"]["application"]["requests"][2] == "POST /orders ×1"
     assert "a-very-secret-token" not in "".join(path.read_text() for path in harness.folder.glob("results/**/*.*"))
 
 
@@ -252,14 +252,14 @@ def test_init_writes_what_run_reads(harness: Harness) -> None:
     done = harness.run("init")
     assert "shop.main:app (fastapi" in done.stdout
     found = measure(harness, "--server", "granian")
-    assert found["cell"]["application"]["target"] == "shop.main:app"
-    assert found["cell"]["application"]["folder"] == "src"
+    assert found["cell"]["variant"]["application"]["target"] == "shop.main:app"
+    assert found["cell"]["variant"]["application"]["folder"] == "src"
     assert "/echo" in {each["path"] for each in found["routes"]}
     again = harness.run("init")
     assert again.returncode == 2
     assert "nothing was written" in again.stderr
     mounted = measure(harness, "--workload", "noop")
-    assert mounted["cell"]["application"]["workload"] == "noop"
+    assert mounted["cell"]["variant"]["application"]["workload"] == "noop"
 
 
 def test_serve_runs_the_application(harness: Harness, private_tmp: Path) -> None:

@@ -12,44 +12,57 @@ from typing import Any
 import polars
 import pytest
 
-from harness import store
+from harness.model.plan import Plan
+from harness.model.record import MatrixRecord, MeasurementRecord, Place
+from harness.store import codec
 from tests.conftest import ROOT, Harness
 
 REFERENCE = ROOT / "results" / "reference" / "first-run"
 
 
-def made(folder: Path, rates: dict[str, float], *, blocks: int = 8, seed: int = 1, **changes: Any) -> Path:
-    """A stored matrix with these throughputs by server, and 1 % of noise."""
+def made(
+    folder: Path, rates: dict[str, float], *, blocks: int = 8, seed: int = 1, generator: str = "k6", **host: Any
+) -> Path:
+    """A stored matrix with these throughputs by server, and 1 % of noise; `host`: what differs about the machine."""
     chance = random.Random(seed)
-    run = json.loads((REFERENCE / "run.json").read_text())
-    document = json.loads((REFERENCE / "measurements" / "0001.json").read_text())
+    reference = codec.read_run(REFERENCE)
+    (visit,) = reference.visits
+    assert isinstance(visit, MeasurementRecord)
     (folder / "measurements").mkdir(parents=True)
+    cells = {
+        server: visit.cell.model_copy(update={"variant": visit.cell.variant.model_copy(update={"server": server})})
+        for server in rates
+    }
     servers = [*rates, next(iter(rates))]
-    cells = []
-    for block in range(1, blocks + 1):
-        for position, server in enumerate(servers, 1):
-            identity = document["cell"]["id"].partition("/")[2]
-            name = f"{server}/{identity}"
-            cells.append(name)
-            visit = document | {
-                "block": block,
-                "position": position,
-                "attempt": 1,
-                "repeat": position == len(servers),
-                "cell": document["cell"] | {"server": server, "id": name},
+    for number in range(blocks * len(servers)):
+        block, position = divmod(number, len(servers))
+        server, repeat = servers[position], position == len(servers) - 1
+        record = visit.model_copy(
+            update={
+                "place": Place(block=block + 1, position=position + 1, attempt=1, repeat=repeat),
+                "cell": cells[server],
                 "requests": round(10 * rates[server] * chance.gauss(1, 0.01)),
                 "waits": None,
+                "generator": visit.generator.model_copy(update={"name": generator}),
             }
-            path = folder / "measurements" / f"{len(cells):04}.json"
-            path.write_text(store.as_text(visit))
-    run |= {
-        "cells": list(dict.fromkeys(cells)),
-        "order": [list(range(len(servers)))] * blocks,
-        "plan": {"blocks": blocks, "cells": [{}]},
-    }
-    run["host"] |= changes
-    run["started_at"] = "2026-01-01T00:00:00.000+00:00"
-    (folder / "run.json").write_text(store.as_text(run))
+        )
+        path = folder / "measurements" / f"{number + 1:04}.json"
+        path.write_text(codec.as_text(codec.document(record)))
+    run = MatrixRecord(
+        **{name: value for name, value in reference.record if name not in ("kind", "schema_version")}
+        | {
+            "host": reference.record.host.model_copy(update=host),
+            "started_at": "2026-01-01T00:00:00.000+00:00",
+            "cells": list(cells.values()),
+        },
+        plan=Plan.model_validate({"blocks": blocks, "cells": [{}]}),
+        impossible=[],
+        order=[list(range(len(servers)))] * blocks,
+        repeated=cells[servers[0]].label,
+        database=None,
+        requests=None,
+    )
+    (folder / "run.json").write_text(codec.as_text(codec.document(run)))
     return folder
 
 
@@ -85,10 +98,7 @@ def test_runs_of_different_hosts_are_not_compared_unless_told_to(harness: Harnes
 
 def test_runs_of_different_generators_are_not_compared_unless_told_to(harness: Harness) -> None:
     first = made(harness.folder / "a", {"uvicorn": 900})
-    other = made(harness.folder / "b", {"uvicorn": 900})
-    for path in (other / "measurements").glob("*.json"):
-        document = json.loads(path.read_text())
-        path.write_text(store.as_text(document | {"generator": document["generator"] | {"name": "wrk"}}))
+    other = made(harness.folder / "b", {"uvicorn": 900}, generator="wrk")
     done = harness.run("compare", str(first), str(other))
     assert done.returncode == 2
     assert "the load generator is k6 and wrk" in done.stderr
@@ -141,7 +151,7 @@ def test_runs_are_listed_and_the_latest_is_shown(harness: Harness) -> None:
     listed = json.loads(harness.run("list", "runs", "--json").stdout)
     assert [(each["folder"], each["kind"], each["measurements"]) for each in listed] == [
         ("results/a", "matrix", 16),
-        ("results/b", "run", 1),
+        ("results/b", "single", 1),
     ]
     long = harness.folder / "results" / "20260101T000000Z-a-name-that-is-as-long-as-the-longest-of-ours"
     shutil.copytree(REFERENCE, long)

@@ -21,6 +21,7 @@ import pytest
 from harness.database import connection, embedded, shop
 from harness.errors import LackError
 from harness.host import procfs
+from harness.model.events import Event, SeedProgress
 from tests.conftest import Harness, Postgres, sound
 
 TINY = "0.002"
@@ -218,14 +219,15 @@ def _wait_until_idle(data: str) -> None:
 
 
 def test_the_filling_tells_how_far_it_is(db: Harness, data: str) -> None:
-    seen: list[shop.SeedProgress] = []
+    seen: list[Event] = []
     with connection.connect(url(data)) as client:
         shop.fill(client, 0.002, 7, seen.append, force=True)
-    fractions = [step.fraction for step in seen]
+    steps = [step for step in seen if isinstance(step, SeedProgress)]
+    fractions = [step.fraction for step in steps]
     assert fractions == sorted(fractions)
     assert fractions[0] == 0
     assert fractions[-1] == pytest.approx(1)
-    assert seen[-1].rows == seen[-1].of_rows == 32_200
+    assert steps[-1].rows == steps[-1].of_rows == 32_200
 
 
 @pytest.mark.parametrize("killed", ["postmaster", "backend", "all"])
@@ -364,7 +366,7 @@ def test_users_are_drawn_and_their_answers_checked(db: Harness) -> None:
     for workload, arguments in (("select", ()), ("simulation", ("--param", "fib=5"))):
         found = db.measure("--workload", workload, "--param", "user_id=random", *arguments)
         assert sound(found), found["reasons"]
-        assert f"{workload}?user_id=random" in found["cell"]["id"]
+        assert f"{workload}?user_id=random" in found["cell"]["label"]
         assert found["sampled"]["checked"] > 0
         assert found["sampled"]["wrong"] == 0
         assert found["database"]["checksums"]["users"]

@@ -14,7 +14,7 @@ import pytest
 from harness import servers
 from harness.deploy.launch import free_port
 from harness.load import null_server
-from tests.conftest import ROOT, Harness
+from tests.conftest import Harness
 
 
 def test_it_finds_what_a_run_needs(harness: Harness) -> None:
@@ -62,7 +62,7 @@ def test_the_generator_is_calibrated_where_a_cell_may_come_near_it(harness: Harn
 
 def test_the_null_server_answers_every_request_on_every_connection() -> None:
     port = free_port()
-    serving = subprocess.Popen([sys.executable, "-m", null_server.__name__, str(port)], cwd=ROOT)
+    serving = subprocess.Popen([sys.executable, "-P", null_server.__file__, str(port)])
     try:
         deadline = time.monotonic() + 15
         while True:

@@ -52,7 +52,7 @@ def test_it_is_filled_beside_what_is_there_and_used(harness: Harness, server: Po
 
 def test_the_same_rows_as_in_the_embedded_one(server: Postgres) -> None:
     found = []
-    for where in (server.url(), connection.prepare(None, print).url):
+    for where in (server.url(), connection.prepare(None).url):
         with connection.connect(where) as client:
             filled = shop.status(client)
             assert filled is not None

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness import store
 from harness.analysis import review
+from harness.store import codec
 from tests.conftest import Harness, broken_environment, processes_mentioning
 
 # What others do to the machine meanwhile is no matter here, so no visit is repeated.
@@ -40,9 +40,10 @@ def test_every_cell_is_visited_in_every_block_and_compared(harness: Harness) -> 
     made = documents(folder(harness))
     assert len(made) == overview["visits"] == overview["planned"] == 10
     for document in made:
-        place = run["order"][document["block"] - 1][document["position"] - 1]
-        assert document["cell"]["id"] == (names[0] if place == 4 else names[place])
-        assert document["repeat"] == (place == 4)
+        place = document["place"]
+        number = run["order"][place["block"] - 1][place["position"] - 1]
+        assert document["cell"]["label"] == (names[0] if number == 4 else names[number])
+        assert place["repeat"] == (number == 4)
     comparison = overview["comparison"]
     axes = {each["axis"] for each in comparison["contrasts"] + comparison["excluded"]}
     assert axes == {"server", "framework"} or any(document["verdict"] != "valid" for document in made)
@@ -73,7 +74,7 @@ def test_an_interrupted_run_is_gone_on_with_where_it_stopped(harness: Harness, p
     deadline = time.monotonic() + 10
     while processes_mentioning(str(private_tmp)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    part = review.review(store.read_run(folder(harness)))
+    part = review.review(codec.read_run(folder(harness)))
     assert 0 < part.visits < part.planned == 6
     assert "of 6 visits so far" in harness.run("report", str(folder(harness))).stdout
     before = documents(folder(harness))
@@ -81,7 +82,7 @@ def test_an_interrupted_run_is_gone_on_with_where_it_stopped(harness: Harness, p
     assert done.returncode in (0, 3), done.stderr
     after = documents(folder(harness))
     assert after[: len(before)] == before
-    assert [(each["block"], each["position"]) for each in after] == [
+    assert [(each["place"]["block"], each["place"]["position"]) for each in after] == [
         (block, position) for block in (1, 2) for position in (1, 2, 3)
     ]
     nothing = harness.run("matrix", "--resume", str(folder(harness)))
@@ -89,7 +90,7 @@ def test_an_interrupted_run_is_gone_on_with_where_it_stopped(harness: Harness, p
     assert documents(folder(harness)) == after
     path = folder(harness) / "run.json"
     document = json.loads(path.read_text())
-    document["environments"][0]["packages"]["granian"] = "0.1"
+    document["environments"][""]["packages"]["granian"] = "0.1"
     path.write_text(json.dumps(document))
     refused = harness.run("matrix", "--resume", str(folder(harness)))
     assert refused.returncode == 2
@@ -108,7 +109,7 @@ def test_a_server_that_does_not_come_up_is_a_result_and_tried_once_more(harness:
     assert [cell["failed"] for cell in overview["cells"]] == [2, 1]  # of the first one the A/A visit too
     assert "while starting" in overview["cells"][0]["reasons"][0]["reason"]
     made = documents(folder(harness))
-    assert sorted(each["attempt"] for each in made) == [1, 1, 1, 2, 2, 2]
+    assert sorted(each["place"]["attempt"] for each in made) == [1, 1, 1, 2, 2, 2]
     assert all("requests" not in each and "uvloop" in each["log"] for each in made)
     assert "ImportError: no loop today" in harness.run("report", str(folder(harness))).stdout
 

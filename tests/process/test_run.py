@@ -34,7 +34,7 @@ def test_every_server_is_measured(harness: Harness, private_tmp: Path, server: s
     assert done.returncode in (0, 3), done.stderr
     document = json.loads(done.stdout)
     assert sound(document), document["reasons"]
-    assert document["cell"]["id"] == f"{server}/{framework}/sync/sleep?ms=10/w2/c10"
+    assert document["cell"]["label"] == f"{server}/{framework}/sync/sleep?ms=10/w2/c10"
     assert document["requests"] > 0
     assert document["failures"] == 0
     assert len(document["grid"]) == 281
@@ -58,7 +58,7 @@ def test_every_server_is_measured(harness: Harness, private_tmp: Path, server: s
     stored = Path(harness.folder, document["path"])
     assert json.loads((stored / "measurements" / "0001.json").read_text()) == document
     run = json.loads((stored / "run.json").read_text())
-    assert run["environment"]["packages"][server]
+    assert run["environments"][""]["packages"][server]
     assert run["host"]["cpus_total"] == os.cpu_count()
 
 
@@ -105,7 +105,7 @@ def test_waiting_for_the_database_is_seen(harness: Harness) -> None:
     from harness.database import connection
 
     ended = threading.Event()
-    url = connection.prepare(None, print).url
+    url = connection.prepare(None).url
 
     def lock() -> None:
         with psycopg.connect(url) as client:
@@ -151,7 +151,7 @@ def test_an_open_load_is_offered_at_its_rate(harness: Harness) -> None:
     done = harness.run(*("run", "--rate", "50", "--param", "ms=20", "--warmup", "500ms", "--duration", "2s", "--json"))
     document = json.loads(done.stdout)
     assert document["generator"]["offered_rps"] == 50
-    assert document["cell"]["vus"] is None
+    assert document["cell"]["load"] == {"kind": "open", "rate": 50}
     assert 50 <= document["requests"] <= 102
     assert document["generator"]["overdue"] is not None
     assert document["latency_ms"]["min"] > 19  # uvloop's timers count whole milliseconds, and so end up to one early
@@ -218,5 +218,6 @@ def test_another_environment_runs_the_server(harness: Harness, tmp_path: Path) -
     python = str(tmp_path / "other" / "bin" / "python")
     document = harness.measure("--python", python)
     assert sound(document), document["reasons"]
-    assert document["cell"]["environment"]["executable"] == python
+    run = json.loads((harness.folder / document["path"] / "run.json").read_text())
+    assert run["environments"][""]["executable"] == python
     assert document["argv"]["server"][0] == python

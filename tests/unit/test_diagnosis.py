@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from harness.analysis.diagnosis import diagnose
-from harness.deploy import workers
 from harness.deploy.workers import Counters
+from harness.injected import harness_layout as layout
 from harness.measure import evidence as gathering
 from harness.model.measurement import DatabaseFacts, Lag, Measurement, PoolUse, ThreadUse, Waits, WorkerStats
 from harness.report.words import remedied
@@ -151,9 +151,9 @@ def test_what_was_not_gathered_is_not_diagnosed(facts: Measurement) -> None:
 
 
 def counters(**slots: int) -> Counters:
-    values = [0] * workers.SLOTS
+    values = [0] * layout.SLOTS
     for name, value in slots.items():
-        values[int(name[3:]) + workers.LAG_FIRST if name.startswith("lag") else getattr(workers, name)] = value
+        values[int(name[3:]) + layout.LAG_FIRST if name.startswith("lag") else getattr(layout, name)] = value
     return Counters(values)
 
 

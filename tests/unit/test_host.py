@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import subprocess
 import sys
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.deploy import workers
 from harness.environments import interpreters
 from harness.errors import LackError, UsageError
 from harness.host import facts as host
@@ -187,27 +185,6 @@ def test_children_that_have_ended_count_for_the_family() -> None:
     used = os.times().children_user - spent
     assert used > 0.05
     assert procfs.family_cpu_seconds(os.getpid()) - before >= used
-
-
-def test_the_counters_are_laid_out_alike_on_both_sides() -> None:
-    from harness import injected
-
-    found: dict[str, object] = {}
-    for node in ast.parse(injected.SOURCE.read_text()).body:
-        if isinstance(node, ast.Assign):
-            try:
-                value = ast.literal_eval(node.value)
-            except ValueError:
-                continue
-            target = node.targets[0]
-            names = [target] if isinstance(target, ast.Name) else getattr(target, "elts", [])
-            values = [value] if isinstance(target, ast.Name) else value
-            found |= {name.id: each for name, each in zip(names, values, strict=True)}
-    names = found["COUNTERS"]
-    assert isinstance(names, tuple)
-    assert [getattr(workers, name.upper()) for name in names] == list(range(len(names)))
-    assert (found["LAG_FIRST"], found["LAG_BUCKETS"]) == (workers.LAG_FIRST, workers.LAG_BUCKETS)
-    assert len(names) <= workers.LAG_FIRST
 
 
 @pytest.mark.parametrize(

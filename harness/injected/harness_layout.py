@@ -1,0 +1,23 @@
+"""Where each of a worker's counters is in mapped memory: unsigned 64-bit numbers, written by the entry in the server's
+process, read by the harness. Copied beside the entry; imports nothing."""
+
+(
+    STARTED,
+    FINISHED,
+    NODELAY,  # TCP_NODELAY on the connection of the first request: one of the four states below
+    PARSER,  # which of the adapter's parsers had been imported at the first request, counted from 1
+    # Sums over samples, with how many there were: threads of AnyIO's limiter in use, and requests that wait for one.
+    THREAD_SAMPLES,
+    THREADS_USED,
+    THREADS_WAITING,
+    # Of psycopg's pools: connections, and since the start requests, those that had to wait, and for how long in all.
+    POOL_SIZE,
+    POOL_REQUESTS,
+    POOL_QUEUED,
+    POOL_WAIT_MS,
+) = range(11)
+NOT_LOOKED, OFF, ON, UNKNOWN = range(4)
+# From here on a histogram of the event loop's lag: how late something is that becomes ready at any moment. Bucket b
+# holds lags below 2^(b / 4) × 0.1 ms that no lower one holds.
+LAG_FIRST, LAG_BUCKETS = 16, 84
+SLOTS = LAG_FIRST + LAG_BUCKETS
