@@ -117,7 +117,7 @@ class Bar:
             case RestartFinished():
                 self._doing = restart_line(event)
                 self._show(self._doing)
-                if event.restart.void is not None:
+                if event.void is not None:
                     _print(self._doing)
             case SeedProgress():
                 self._show(seed_line(event, time.monotonic() - self._began), event.fraction)
@@ -157,9 +157,9 @@ def visit_line(event: VisitFinished) -> str:
 
 def restart_line(event: RestartFinished) -> str:
     """A restart of a duet, and what is known by then, in one line."""
-    restart, ratio = event.restart, event.ratio
-    void = f" does not count: {restart.void}" if restart.void else ""
-    return f"restart {restart.number}{void}{'' if ratio is None else f': {_known(ratio)}'}"
+    ratio = event.ratio
+    void = f" does not count: {event.void}" if event.void else ""
+    return f"restart {event.number}{void}{'' if ratio is None else f': {_known(ratio)}'}"
 
 
 def _known(ratio: Interval) -> str:
