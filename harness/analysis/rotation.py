@@ -40,11 +40,11 @@ class RestartFigures:
     rounds, of which the part that all members of a round have in common falls out."""
 
 
-def figures(restart: Restart) -> RestartFigures:
-    """The figures of a restart, from the slots that count."""
+def figures(restart: Restart, kind: int = 0) -> RestartFigures:
+    """The figures of a restart, from the slots of a kind that count."""
     members = range(len(restart.members))
     rounds: dict[int, dict[int, tuple[float | None, float | None]]] = {}
-    for place in restart.slots.counted:
+    for place in restart.slots.counted(kind):
         member, number = restart.slots.member[place], restart.slots.round[place]
         rounds.setdefault(number, {})[member] = _slot_figures(restart, place)
     values: list[dict[MetricName, float]] = [{} for _ in members]
@@ -63,7 +63,7 @@ def figures(restart: Restart) -> RestartFigures:
         samples = restart.members[member]
         others: dict[MetricName, float | None] = {MEMORY: float(samples.rss_peak_bytes)}
         for metric, share in LATENCIES.items():
-            others[metric] = None if samples.latency is None else quantile(samples.latency, share)
+            others[metric] = quantile(samples.latency[kind], share) if len(samples.latency) > kind else None
         for metric, value in others.items():
             if usable(value):
                 values[member][metric], logs[member][metric] = value, math.log(value)
@@ -238,7 +238,7 @@ def settling_curve(restarts: Sequence[Restart], member: int) -> SettlingCurve | 
     most; None where there are none."""
     rows: dict[int, list[tuple[list[float], list[int], float]]] = {}
     for restart in restarts:
-        for place in restart.slots.counted:
+        for place in restart.slots.counted():
             if restart.slots.member[place] == member:
                 moments = restart.slots.read_s[place]
                 row = (moments, restart.slots.finished[place], restart.slots.settling_s[place])

@@ -67,8 +67,8 @@ class RotationOptions:
     users: int | None = None
     """Of each member; None: the fewest that saturate all of them."""
     restart_seconds: float = RESTART_SECONDS
-    least_slot_seconds: float = schedule.LEAST_COUNTED
-    """The shortest counted part of a slot."""
+    least_slot_seconds: tuple[float, ...] = (schedule.LEAST_COUNTED,)
+    """The shortest counted part of the slots of a round, from round to round in turn. Verdicts rest on the shortest."""
     seed: int = 1
 
 

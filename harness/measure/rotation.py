@@ -6,7 +6,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from harness.applications import hooks
@@ -52,8 +52,13 @@ class RotationJob:
     """Of slots in a restart, as far as LEAST_ROUNDS fit into them."""
     settling_responses: Sequence[float]
     """Response times that each member's slots take to settle."""
-    least_slot_seconds: float = schedule.LEAST_COUNTED
-    """The shortest counted part of a slot."""
+    least_slot_seconds: Sequence[float] = (schedule.LEAST_COUNTED,)
+    """The shortest counted part of the slots of a round, from round to round in turn."""
+
+    @property
+    def least_lengths(self) -> list[float]:
+        """The distinct ones, in ascending order."""
+        return sorted(set(self.least_slot_seconds))
 
 
 def measure_restart(job: RotationJob, number: int, seed: int, emit: Emit) -> Restart:
@@ -101,6 +106,7 @@ class _Slot:
 
     member: int
     round: int
+    kind: int
     begin: Reading
     length: SlotLength
     readings: list[Reading]
@@ -113,7 +119,8 @@ class _Slot:
 class _Sums:
     """Of one member over the slots that count."""
 
-    latency: dict[int, int] = field(default_factory=dict)
+    latency: list[dict[int, int]]
+    """Kind of slots → bucket → requests."""
     wrong: str | None = None
     checked: int = 0
 
@@ -134,7 +141,7 @@ class _Rounds:
         self._session, self._chance, self._emit = session, chance, emit
         self._cores = job.specs[0].placement.cores
         self._slots: list[_Slot] = []
-        self._sums = [_Sums() for _ in job.specs]
+        self._sums = [_Sums(latency=[{} for _ in job.least_lengths]) for _ in job.specs]
         self._responses = [0.0 for _ in job.specs]
         self._census_at = 0.0
 
@@ -143,23 +150,27 @@ class _Rounds:
         self._begin_clocks()
         for member in schedule.orders(len(self._job.specs), self._chance):
             self._responses[member] = self._first_slot(member)
-        lengths = [self._length(member) for member in range(len(self._job.specs))]
+        members = range(len(self._job.specs))
+        lengths = [[self._length(member, least) for member in members] for least in self._job.least_slot_seconds]
+        kinds = [self._job.least_lengths.index(least) for least in self._job.least_slot_seconds]
         last = self._slots[-1].member
         began, number = time.monotonic(), 0
-        while number < LEAST_ROUNDS or time.monotonic() - began < self._job.seconds:
+        while number < LEAST_ROUNDS * len(lengths) or time.monotonic() - began < self._job.seconds:
+            place = number % len(lengths)
             number += 1
-            for member in schedule.orders(len(lengths), self._chance, last):
-                self._slot(member, number, lengths[member])
+            for member in schedule.orders(len(members), self._chance, last):
+                self._slot(member, number, lengths[place][member], kinds[place])
                 last = member
             passed = time.monotonic() - began
-            share = min(1.0, max(passed / self._job.seconds, number / LEAST_ROUNDS) if self._job.seconds else 1.0)
+            share = min(
+                1.0, max(passed / self._job.seconds, number / LEAST_ROUNDS / len(lengths)) if self._job.seconds else 1.0
+            )
             self._emit(MeasurementProgress(phase="window", fraction=share))
         self._end_clocks()
 
-    def _length(self, member: int) -> SlotLength:
+    def _length(self, member: int, least: float) -> SlotLength:
         spec = self._job.specs[member]
         response = self._responses[member]
-        least = self._job.least_slot_seconds
         if self._job.rate is not None:
             least = max(least, SERVICE_TIMES * response)
         return schedule.slot_length(
@@ -191,7 +202,7 @@ class _Rounds:
         rate = finished / (slot.readings[-1].at - half.at) if finished else 0.0
         return self._job.users / rate if rate else seconds
 
-    def _slot(self, member: int, number: int, length: SlotLength) -> _Slot:
+    def _slot(self, member: int, number: int, length: SlotLength, kind: int = 0) -> _Slot:
         meter = self._meters[member]
         stolen = procfs.cpu_times(self._cores).stolen
         begin = meter.read()
@@ -210,6 +221,7 @@ class _Rounds:
         slot = _Slot(
             member=member,
             round=number,
+            kind=kind,
             begin=begin,
             length=length,
             readings=readings,
@@ -233,7 +245,7 @@ class _Rounds:
             for begun, lasted in zip(report.begun_ms, report.lasted_us, strict=True):
                 if first <= begun < last:
                     bucket = math.ceil(math.log(max(1, lasted)) / BUCKET)
-                    sums.latency[bucket] = sums.latency.get(bucket, 0) + 1
+                    sums.latency[slot.kind][bucket] = sums.latency[slot.kind].get(bucket, 0) + 1
         sums.checked += report.matched + len(report.bodies)
         if report.bodies and sums.wrong is None:
             spec = self._job.specs[slot.member]
@@ -280,6 +292,7 @@ class _Rounds:
             started_at=started_at,
             seed=seed,
             method=longest.method,
+            least_s=self._job.least_lengths,
             users=self._job.users,
             response_s=[round(response, 6) for response in self._responses],
             slots=self._columns(),
@@ -295,6 +308,7 @@ class _Rounds:
         return Slots(
             member=[slot.member for slot in slots],
             round=[slot.round for slot in slots],
+            kind=[slot.kind for slot in slots],
             begin_s=[round(slot.begin.at - self._began, 6) for slot in slots],
             drained_s=[round(slot.drained.at - self._began, 6) for slot in slots],
             settling_s=[round(slot.length.settling_seconds, 6) for slot in slots],
@@ -326,7 +340,7 @@ class _Rounds:
             else 0.0,
             workers_lost=meter.workers_lost(),
             started_requests=meter.started(),
-            latency=LatencyCounts(counts=dict(sorted(sums.latency.items()))) if sums.latency else None,
+            latency=[LatencyCounts(counts=dict(sorted(counts.items()))) for counts in sums.latency if counts],
             effective=effective,
             unmet=unmet(spec, deployment, effective),
             wrong_answer=sums.wrong,

@@ -20,6 +20,8 @@ class Slots(Value):
     """Place of the member that was loaded."""
     round: list[int]
     """From 0; the first one warms up and does not count."""
+    kind: list[int]
+    """Place of the slot's least length among those of the restart."""
     begin_s: list[float]
     """From the begin of the first slot, in seconds."""
     drained_s: list[float]
@@ -45,10 +47,9 @@ class Slots(Value):
     stolen_s: list[float]
     """CPU time of the cores in use that other guests of the machine's host took during the slot."""
 
-    @property
-    def counted(self) -> list[int]:
-        """Places of the slots that count."""
-        return [place for place, number in enumerate(self.round) if number > 0]
+    def counted(self, kind: int = 0) -> list[int]:
+        """Places of the slots of a kind that count."""
+        return [place for place, number in enumerate(self.round) if number > 0 and self.kind[place] == kind]
 
 
 BUCKET = math.log(1.01)
@@ -75,8 +76,8 @@ class MemberSamples(Value):
     workers_lost: int
     started_requests: int
     """Requests that reached its workers in all slots."""
-    latency: LatencyCounts | None
-    """None where the generator tells none."""
+    latency: list[LatencyCounts]
+    """For each kind of slots; empty where the generator tells none."""
     effective: dict[str, str | int | bool | None]
     """Settings in effect, as its workers report them."""
     unmet: dict[str, str]
@@ -94,6 +95,8 @@ class Restart(Value):
     started_at: str
     seed: int
     method: Literal["slots", "windows"]
+    least_s: list[float]
+    """The least length of the counted part of each kind of slots; one, but where lengths are compared with each other."""
     users: int
     """Of each member."""
     response_s: list[float]

@@ -29,7 +29,7 @@ MEMBER = MemberSamples(
     idle_cpu_share=0.001,
     workers_lost=0,
     started_requests=1000,
-    latency=None,
+    latency=[],
     effective={},
     unmet={},
     wrong_answer=None,
@@ -59,6 +59,7 @@ def restart_of(
             finished = [early, *(early + round(fast * (moment - settling_s)) for moment in moments[1:])]
             columns["member"].append(member)
             columns["round"].append(number)
+            columns["kind"].append(0)
             columns["begin_s"].append(now)
             columns["drained_s"].append(now + 0.11)
             columns["settling_s"].append(settling_s)
@@ -78,6 +79,7 @@ def restart_of(
         started_at="2026-01-01T00:00:00.000+00:00",
         seed=1,
         method="slots",
+        least_s=[0.08],
         users=16,
         response_s=[0.002 for _ in rates],
         slots=Slots(**(columns | parts.pop("slots", {}))),
