@@ -2,16 +2,7 @@
 //
 // HARNESS_LOAD names a JSON file that says what to do:
 //   targets    one or two, which users take in turn:
-//     base          http://host:port
-//     kinds         kinds of requests, of which each request is one (none where a script of the user's sends):
-//       method, path, headers, body   texts, or lists of texts and {draw: name}, where a drawn value goes
-//       weight                        how often, relative to the others
-//       statuses                      right ones; null: all from 200 to 299
-//       checks_body                     whether sampled bodies are checked
-//       expected                      the body that was verified before the load; null: every request has another
-//     feeds         name → {count, step, texts}: request i feeds row i × step modulo count, which stands for its text
-//                   or, where texts is null, for its number counted from 1
-//     timeout_ms    a request that takes longer has failed
+//     base, kinds, feeds, timeout_ms   see requests.js (no kinds where a script of the user's sends)
 //   script          a k6 script of the user's, or null
 //   users           virtual users of each target
 //   rate            open load: requests per second; null: closed load, each user sends one request after another
@@ -28,6 +19,7 @@
 // and of one of several kinds of requests cell_<what>_<place of the target>_<place of the kind>.
 import exec from 'k6/execution';
 import { Counter, Trend } from 'k6/metrics';
+import { TIMED_OUT } from './requests.js';
 
 export const load = JSON.parse(open(__ENV.HARNESS_LOAD));
 export const endMs = load.warmup_ms + load.window_ms;
@@ -102,7 +94,7 @@ export function count(seen, kind, answer, right, waited) {
   }
   if (answer.status !== 0) {
     seen.status_failures.add(1);
-  } else if (answer.error_code === 1050) {
+  } else if (answer.error_code === TIMED_OUT) {
     seen.timeouts.add(1);
   } else {
     seen.connection_failures.add(1);
@@ -110,11 +102,6 @@ export function count(seen, kind, answer, right, waited) {
   if (own !== null) {
     own.failed.add(1);
   }
-}
-
-// A server that is gone refuses 100,000 times a second.
-export function refused(answer) {
-  return answer.status === 0 && answer.error_code !== 1050;
 }
 
 export function handleSummary(data) {

@@ -2,7 +2,8 @@
 // the default export of k6/http. Its options are left aside; it finds the server in __ENV.BASE_URL.
 import http from 'k6/http';
 import { sleep } from 'k6';
-import { begin, count, endMs, load, metrics, place as placeOfUser, refused } from './measured.js';
+import { begin, count, endMs, load, metrics, place as placeOfUser } from './measured.js';
+import { refused } from './requests.js';
 
 export { handleSummary, options } from './measured.js';
 

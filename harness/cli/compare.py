@@ -1,54 +1,130 @@
-"""`harness compare`: two stored runs, side by side."""
+"""`harness compare`: which of two cells is faster, and which is cheaper."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli import options as o
+from harness.handlers import catalogue
+
+if TYPE_CHECKING:
+    from harness.config.application import ApplicationOptions
 
 
+@o.takes_application
 def compare(
+    *,
+    application: ApplicationOptions,
     first: Annotated[
-        Path,
-        typer.Argument(metavar="FIRST", help="Folder of a stored run: the base.", autocompletion=o.complete_run),
+        str,
+        typer.Argument(metavar="A", help="A cell, the base: SERVER:key=value/fastapi/async/noop/w2, or parts of it."),
     ],
-    second: Annotated[
-        Path,
-        typer.Argument(metavar="SECOND", help="Folder of the run to compare with it.", autocompletion=o.complete_run),
-    ],
-    metric: Annotated[
-        str, typer.Option(metavar="NAME", help="What is compared: throughput, p50, p99 or cpu (per request).")
-    ] = "throughput",
-    fail_slower: Annotated[
+    second: Annotated[str, typer.Argument(metavar="B", help="The cell to compare with it.")],
+    framework: o.Framework = None,
+    style: o.Style = None,
+    workload: Annotated[
         str | None,
-        typer.Option(metavar="SHARE", help="Exit code 1 if a cell is worse by more, such as 5%, for certain."),
+        typer.Option(
+            metavar="NAME", help=f"What a request does: {', '.join(catalogue.workload_names())}.  [default: noop]"
+        ),
     ] = None,
-    anyway: Annotated[bool, typer.Option("--anyway", help="Compare runs of different hosts or protocols too.")] = False,
+    param: o.Params = None,
+    workers: o.Workers = 1,
+    threads: o.Threads = 40,
+    pool_size: o.PoolSize = None,
+    vus: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Users of each.  [default: the fewest that saturate both]"),
+    ] = None,
+    rate: o.Rate = None,
+    first_python: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Interpreter that runs the first server.  [default: our own]")
+    ] = None,
+    second_python: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Interpreter that runs the second server.  [default: our own]")
+    ] = None,
+    first_app_dir: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Folder of the first application.  [default: --app-dir]")
+    ] = None,
+    second_app_dir: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Folder of the second application.  [default: --app-dir]")
+    ] = None,
+    precision: Annotated[
+        str, typer.Option(metavar="SHARE", help="Stop when the interval of throughput is as narrow as ± this.")
+    ] = "1%",
+    max_time: Annotated[str, typer.Option(metavar="TIME", help="How long it may take in all.")] = "5m",
+    margin: Annotated[str, typer.Option(metavar="SHARE", help="Difference below which you do not care.")] = "3%",
+    fail_above: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Exit code 1 if B is worse than A by more than this in throughput or CPU per request, for certain.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of orders and starts.")] = 1,
+    generator: o.GeneratorName = "k6",
+    pin: o.Pin = "auto",
+    database_url: o.DatabaseUrl = None,
+    k6: o.K6 = None,
+    boot_deadline: o.BootDeadline = "30s",
+    out: o.Out = Path("results"),
     as_json: o.Json = False,
 ) -> None:
-    """Set two stored runs side by side.
+    """Tell which of two cells is faster and which is cheaper.
 
-    Cell by cell, and which differences are real. Exit code 3 where there is nothing to compare.
+    Both are up at once on the same cores and are loaded in turn, in short slots of random order, after several fresh
+    starts: so whatever the machine does to one it does to the other. Exit code 3 where it could not be told.
     """
-    from harness.analysis import review
-    from harness.config.parsing import require_choice
-    from harness.model.metrics import contrasted
-    from harness.model.quantities import parse_fraction
-    from harness.report import compare as text
-    from harness.store import codec
+    from harness.config.application import resolve_pair
+    from harness.config.cells import FRAMEWORK, STYLE, CellSpec, parse_cell
+    from harness.experiments import rotation as experiment
+    from harness.experiments.session import ExecutionOptions
+    from harness.model.quantities import parse_duration, parse_fraction
+    from harness.report import rotation as text
+    from harness.report.progress import display
 
-    limit = None if fail_slower is None else parse_fraction("--fail-slower", fail_slower)
-    names = {each.option: each.name for each in contrasted()}
-    name = names[require_choice("metric", metric, names)]
-    runs = [codec.read_run(folder) for folder in (first, second)]
-    comparison = review.compare(runs[0], runs[1], name, limit, anyway=anyway)
+    shared = CellSpec(
+        server="",
+        framework=framework or FRAMEWORK,
+        style=style or STYLE,
+        workload=workload or "noop",
+        params=tuple(param or ()),
+        workers=workers,
+        threads=threads,
+        pool_size=pool_size,
+        users=vus,
+        rate=rate,
+    )
+    rules = experiment.RotationOptions(
+        precision=parse_fraction("--precision", precision),
+        most_seconds=parse_duration("--max-time", max_time),
+        margin=parse_fraction("--margin", margin),
+        limit=None if fail_above is None else parse_fraction("--fail-above", fail_above),
+        users=vus,
+        seed=seed,
+    )
+    options = ExecutionOptions(
+        generator=generator,
+        k6=k6,
+        database_url=database_url,
+        pin=pin,
+        out=out,
+        boot_seconds=parse_duration("--boot-deadline", boot_deadline),
+    )
+    cells = resolve_pair(
+        (parse_cell(first, shared), parse_cell(second, shared)),
+        application,
+        o.ours(framework, style, workload, param),
+        pythons=(first_python, second_python),
+        folders=(first_app_dir, second_app_dir),
+    )
+    with display() as emit:
+        result = experiment.run(cells, rules, options, emit)
     if as_json:
-        print(comparison.model_dump_json())
+        print(result.rotation.model_dump_json())
     else:
-        print(text.text(comparison), end="")
-    if not comparison.contrasts:
-        raise typer.Exit(3)
-    raise typer.Exit(1 if any(each.worse for each in comparison.contrasts) else 0)
+        print(text.text(result.rotation, result.folder), end="")
+    raise typer.Exit(text.exit_code(result.rotation))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import os
 import random
+import shlex
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,6 +25,8 @@ from harness.host import procfs
 from harness.host.processes import Child, Supervisor
 from harness.model.variant import Cell
 from harness.servers.adapter import Target
+
+log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 LOG_SECONDS = 0.3
@@ -60,38 +64,80 @@ class Ending:
     seconds: float
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StartingServer:
+    """A server that was launched and is not up yet."""
+
+    spec: ServerSpec
+    child: Child
+    target: Target
+    argv: tuple[str, ...]
+    workers_folder: Path
+    connections_name: str
+    began: float
+    """Instant of the monotonic clock."""
+
+    def ready(self) -> Deployment:
+        """Wait until every worker is up and the answer is right. TargetError where that does not happen in time."""
+        seconds = self.spec.boot_deadline_seconds
+        workers = wait_for_workers(self.spec.cell, self.child, self.workers_folder, seconds)
+        bodies = verified_answers(self.spec, self.child, self.target, self.began + seconds)
+        return Deployment(
+            child=self.child,
+            target=self.target,
+            argv=self.argv,
+            workers=workers,
+            folder=self.workers_folder,
+            bodies=bodies,
+            boot_seconds=time.monotonic() - self.began,
+            connections_name=self.connections_name,
+        )
+
+
 def start_server(
     service: ServerSpec, supervisor: Supervisor, *, port: int | None = None, name: str = "server"
 ) -> Deployment:
-    """Start the server in a folder of its own, on a free port or on the given one; wait until every worker is up and
-    the answer is right."""
+    """Start a server, and wait until every worker is up and the answer is right."""
+    return launch_server(service, supervisor, port=port, name=name).ready()
+
+
+def launch_server(
+    service: ServerSpec, supervisor: Supervisor, *, port: int | None = None, name: str = "server"
+) -> StartingServer:
+    """Launch a server in a folder of its own, on a free port or on the given one."""
     folder = supervisor.folder / name
     folder.mkdir()
     serving = service.subject.serving()
     target = target_of(service, port or free_port(), folder)
     launch = service.adapter.launch(target, service.options)
-    telling = prepare_folder(folder, {**launch.files}, serving)
+    workers_folder = prepare_folder(folder, {**launch.files}, serving)
     began = time.monotonic()
     child = supervisor.start(
         launch.argv,
-        env={**server_environment(service, serving, target, telling, folder), **launch.env},
+        env={**server_environment(service, serving, target, workers_folder, folder), **launch.env},
         cwd=serving.folder or folder,
         log=folder / "server.log",
         cpus=service.placement.server_cpus,
     )
-    deadline = began + service.boot_deadline_seconds
-    workers = wait_for_workers(service.cell, child, telling, service.boot_deadline_seconds)
-    bodies = verified_answers(service, child, target, deadline)
-    return Deployment(
+    log.debug("started %s: %s", folder.name, shlex.join(launch.argv))
+    return StartingServer(
+        spec=service,
         child=child,
         target=target,
         argv=launch.argv,
-        workers=workers,
-        folder=telling,
-        bodies=bodies,
-        boot_seconds=time.monotonic() - began,
+        workers_folder=workers_folder,
         connections_name=f"harness-{supervisor.token[:12]}-{folder.name}",
+        began=began,
     )
+
+
+def deploy(specs: Sequence[ServerSpec], supervisor: Supervisor, order: Sequence[int]) -> list[Deployment]:
+    """Bring several servers up at once, launched in an order of their places; all are up, with verified answers.
+
+    They end with the supervisor.
+    """
+    starting = {place: launch_server(specs[place], supervisor, name=f"server-{place + 1}") for place in order}
+    return [starting[place].ready() for place in range(len(specs))]
 
 
 def target_of(service: ServerSpec, port: int, folder: Path) -> Target:

@@ -153,7 +153,7 @@ class _Work:
         )
         self.restarts.append(restart)
         ratio = judging.estimate(self._logs) if self._logs else None
-        self._session.emit(RestartFinished(restart=restart, ratio=ratio))
+        self._session.emit(RestartFinished(number=restart.number, void=restart.void, ratio=ratio))
 
     def _ordered(self, swapped: bool) -> Job:
         return dataclasses.replace(self._job, sides=tuple(self._sides[::-1])) if swapped else self._job

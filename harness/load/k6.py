@@ -26,6 +26,8 @@ SUPPORTED = ("1", "2")
 """Major versions whose flags and summary our scripts rely on."""
 OWN_SCRIPT = "own.js"
 """Ours that runs one of the user's."""
+TUNING = {"GOGC": "800"}
+"""Variables by which k6 costs half as much: fewer collections. Measured in docs/measuring.md."""
 SAMPLE_EVERY = 20
 KEPT_BODIES = 300
 """Unexpected bodies that are kept in all, and so can be judged; three per user at least."""
@@ -38,7 +40,7 @@ class K6:
     path: str
     version: str
     name: str = "k6"
-    scripts: tuple[str, ...] = ("cell.js", "measured.js")
+    scripts: tuple[str, ...] = ("cell.js", "measured.js", "requests.js")
     window_method: str = "requests that complete inside the window of one run, warm-up included"
 
     def refusal(self, *, targets: int, rate: float | None, plain: bool, window_seconds: float) -> str | None:
@@ -88,7 +90,7 @@ class K6Session:
         self._summary = supervisor.folder / "k6-summary.json"
         self._summary.unlink(missing_ok=True)
         settings: dict[str, Any] = {
-            "targets": [_as_destination(each) for each in load.targets],
+            "targets": [target_document(each) for each in load.targets],
             "script": None if load.script is None else str(load.script),
             "users": load.users,
             "rate": load.rate,
@@ -103,7 +105,7 @@ class K6Session:
         instructions = supervisor.folder / "k6-load.json"
         instructions.write_text(json.dumps(settings), encoding="utf-8")
         # Measured in docs/measuring.md: fewer collections, and no more threads than cores, halve k6's cost.
-        tuning = {"GOGC": "800", **({"GOMAXPROCS": str(len(cpus))} if cpus else {})}
+        tuning = {**TUNING, **({"GOMAXPROCS": str(len(cpus))} if cpus else {})}
         self.argv: tuple[str, ...] = (
             *(k6.path, "run", "--quiet", "--no-usage-report", "--address", ""),
             *("--log-output", "stderr", "--log-format", "raw", "--no-color"),
@@ -180,8 +182,8 @@ class K6Session:
         return LackError(what, cure="see its messages below; try another k6 with --k6", detail=self.child.log_tail())
 
 
-def _as_destination(target: LoadTarget) -> dict[str, Any]:
-    """As our script reads it."""
+def target_document(target: LoadTarget) -> dict[str, Any]:
+    """A target as our scripts read it; see `k6/requests.js`."""
     mix = target.mix
     return {
         "base": target.base,

@@ -74,7 +74,7 @@ class WrkSession:
         self._options = (
             *(wrk.path, "--connections", str(load.users), "--threads", str(threads)),
             *("--timeout", f"{round(target.timeout_seconds)}s"),
-            *("--script", str(resources.folder("k6") / wrk.scripts[0]), target.base + _path(target)),
+            *("--script", str(resources.folder("k6") / wrk.scripts[0]), target.base + plain_path(target)),
         )
         self._warming = load.warmup_seconds > 0
         self._began = time.time()
@@ -122,7 +122,8 @@ class WrkSession:
         return LackError(what, cure="see its messages below, or measure with k6", detail=self.child.log_tail())
 
 
-def _path(target: LoadTarget) -> str:
+def plain_path(target: LoadTarget) -> str:
+    """The path of the one GET that wrk sends."""
     (kind,) = target.mix.templates
     return "".join(part for part in kind.path if isinstance(part, str))
 

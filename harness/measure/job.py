@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.deploy.spec import ServerSpec
@@ -42,5 +43,10 @@ class Job:
 
     def postgres(self) -> list[int]:
         """Processes of the embedded Postgres; none where there is none or it is not ours to look at."""
-        postmaster = self.postmaster()
-        return [] if postmaster is None else [postmaster, *procfs.children(postmaster)]
+        return postgres_processes(self.sides)
+
+
+def postgres_processes(specs: Sequence[ServerSpec]) -> list[int]:
+    """Processes of the embedded Postgres that servers use; none where there is none or it is not ours to look at."""
+    postmaster = next((spec.database.postmaster for spec in specs if spec.database is not None), None)
+    return [] if postmaster is None else [postmaster, *procfs.children(postmaster)]

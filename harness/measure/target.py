@@ -16,7 +16,7 @@ REQUEST_SECONDS = 60.0
 def load_of(job: Job, servers: Sequence[Deployment]) -> Load:
     """What the generator is to send."""
     return Load(
-        targets=tuple(map(target, job.sides, servers)),
+        targets=tuple(map(load_target, job.sides, servers)),
         users=job.users,
         rate=job.rate,
         warmup_seconds=job.timing.warmup_seconds,
@@ -24,7 +24,7 @@ def load_of(job: Job, servers: Sequence[Deployment]) -> Load:
     )
 
 
-def target(service: ServerSpec, server: Deployment) -> LoadTarget:
+def load_target(service: ServerSpec, server: Deployment) -> LoadTarget:
     """What the users of one side request."""
     return LoadTarget(
         base=f"http://{HOST}:{server.target.port}",

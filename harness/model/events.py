@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.model.comparison import Interval
-from harness.model.duet import Restart
 from harness.model.evaluation import Verdict
 from harness.model.record import Place
 
@@ -56,11 +55,14 @@ class VisitFinished:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RestartFinished:
-    """A restart of a duet has ended."""
+    """A restart of members that are compared has ended and is stored."""
 
-    restart: Restart
+    number: int
+    """From 1."""
+    void: str | None
+    """Why it does not count."""
     ratio: Interval | None
-    """What is known so far."""
+    """What is known so far; of several pairs, of the one that is known least."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,6 +18,7 @@ from harness.model.evaluation import Evaluation, Reason
 from harness.model.load import Timing
 from harness.model.measurement import Measurement
 from harness.model.plan import Plan
+from harness.model.rotation import Restart, Rotation
 from harness.model.variant import Cell
 
 SCHEMA = 2
@@ -167,7 +168,17 @@ class DuetRecord(_Run):
     precision: float
 
 
-RunRecord = Annotated[SingleRecord | MatrixRecord | DuetRecord, Field(discriminator="kind")]
+class RotationRecord(_Run):
+    """A run of cells that were loaded in turn."""
+
+    kind: Literal["rotation"] = "rotation"
+    precision: float
+    """Half-width of the intervals of throughput that was asked for, as a share."""
+    margin: float
+    """Difference from which on one matters, as a share."""
+
+
+RunRecord = Annotated[SingleRecord | MatrixRecord | DuetRecord | RotationRecord, Field(discriminator="kind")]
 """What a run was, told apart by `kind`."""
 
 
@@ -176,10 +187,14 @@ class StoredRun:
     """A run as it was read back."""
 
     folder: str
-    record: SingleRecord | MatrixRecord | DuetRecord
+    record: SingleRecord | MatrixRecord | DuetRecord | RotationRecord
     visits: list[MeasurementRecord | FailureRecord]
     """In the order in which they were made."""
     answer: Duet | None = None
     """Of a duet that has ended or was interrupted after its first restart."""
+    rotation: Rotation | None = None
+    """What a rotation says, once a restart has ended."""
+    restarts: list[Restart] = field(default_factory=list)
+    """Of a rotation."""
     duets: list[Duet] = field(default_factory=list)
     """Of a matrix with a baseline for duets."""

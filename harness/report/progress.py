@@ -117,7 +117,7 @@ class Bar:
             case RestartFinished():
                 self._doing = restart_line(event)
                 self._show(self._doing)
-                if event.restart.void is not None:
+                if event.void is not None:
                     _print(self._doing)
             case SeedProgress():
                 self._show(seed_line(event, time.monotonic() - self._began), event.fraction)
@@ -156,10 +156,10 @@ def visit_line(event: VisitFinished) -> str:
 
 
 def restart_line(event: RestartFinished) -> str:
-    """A restart of a duet, and what is known by then, in one line."""
-    void = f" does not count: {event.restart.void}" if event.restart.void else ""
+    """A restart of what is compared, and what is known by then, in one line."""
+    void = f" does not count: {event.void}" if event.void else ""
     known = "" if event.ratio is None else f": {ratio(event.ratio, digits=3)} {half_width(event.ratio)}".rstrip()
-    return f"restart {event.restart.number}{void}{known}"
+    return f"restart {event.number}{void}{known}"
 
 
 def seed_line(event: SeedProgress, elapsed: float) -> str:

@@ -13,11 +13,13 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from harness.errors import UsageError
 from harness.model.duet import Duet
 from harness.model.record import SCHEMA, FailureRecord, MeasurementRecord, RunRecord, StoredRun, VisitRecord
+from harness.model.rotation import Restart, Rotation
 from harness.store import upgrade
 
 Document = dict[str, Any]
 """A record as JSON has it."""
 RUN, ANSWER, MEASUREMENTS, DUETS = "run.json", "duet.json", "measurements", "duets"
+ROTATION, RESTARTS = "rotation.json", "restarts"
 """Names of files and folders of a run."""
 HEAD = ("schema", "kind", "protocol", "path", "started_at", "place", "cell", "verdict", "reasons", "notes")
 """What comes first in a document, as far as it is there."""
@@ -68,6 +70,8 @@ def read_run(folder: Path) -> StoredRun:
             # One at a time: as documents they take several times the memory.
             visits=[_VISIT.validate_json(path.read_bytes()) for path in visit_files(folder)],
             answer=read_answer(folder),
+            rotation=_read_rotation(folder),
+            restarts=[Restart.model_validate_json(path.read_bytes()) for path in numbered(folder / RESTARTS)],
             duets=read_duets(folder),
         )
     except OSError as error:
@@ -100,8 +104,18 @@ def read_duets(folder: Path) -> list[Duet]:
 
 def visit_files(folder: Path) -> list[Path]:
     """The files of a run's visits, in the order in which they were made."""
-    files = [path for path in (folder / MEASUREMENTS).iterdir() if path.suffix == ".json" and path.stem.isdigit()]
+    return numbered(folder / MEASUREMENTS)
+
+
+def numbered(folder: Path) -> list[Path]:
+    """The numbered documents of a folder, in order; none where there is no such folder."""
+    files = [path for path in folder.glob("*.json") if path.stem.isdigit()]
     return sorted(files, key=lambda path: int(path.stem))
+
+
+def _read_rotation(folder: Path) -> Rotation | None:
+    path = folder / ROTATION
+    return Rotation.model_validate_json(path.read_bytes()) if path.exists() else None
 
 
 def check_schema(schema: int, folder: Path) -> None:

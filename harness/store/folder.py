@@ -17,8 +17,17 @@ from pydantic import BaseModel
 
 from harness.errors import LackError, UsageError
 from harness.model.duet import Duet
-from harness.model.record import SCHEMA, DuetRecord, FailureRecord, MatrixRecord, MeasurementRecord, SingleRecord
-from harness.store.codec import ANSWER, MEASUREMENTS, RUN, Document, as_text, document, vocabulary
+from harness.model.record import (
+    SCHEMA,
+    DuetRecord,
+    FailureRecord,
+    MatrixRecord,
+    MeasurementRecord,
+    RotationRecord,
+    SingleRecord,
+)
+from harness.model.rotation import Restart, Rotation
+from harness.store.codec import ANSWER, MEASUREMENTS, RESTARTS, ROTATION, RUN, Document, as_text, document, vocabulary
 from harness.store.redaction import without_home, without_secrets
 
 Record = TypeVar("Record", bound=BaseModel)
@@ -77,7 +86,7 @@ class RunFolder:
         if self.path != self.final:
             shutil.rmtree(self.path, ignore_errors=True)
 
-    def write_run(self, record: SingleRecord | MatrixRecord | DuetRecord) -> None:
+    def write_run(self, record: SingleRecord | MatrixRecord | DuetRecord | RotationRecord) -> None:
         """Store what was asked for and on which host, before the first measurement."""
         _write(self.path / RUN, as_text(self.clean(document(record))))
 
@@ -89,6 +98,17 @@ class RunFolder:
     def write_answer(self, answer: Duet) -> None:
         """Store what a duet says."""
         _write(self.path / ANSWER, as_text({"schema": SCHEMA, **self.clean(document(answer))}))
+
+    def write_restart(self, restart: Restart) -> None:
+        """Store a restart of a rotation the moment it ends."""
+        folder = self.path / RESTARTS
+        folder.mkdir(exist_ok=True)
+        text = json.dumps(self.clean(document(restart)), ensure_ascii=False, separators=(",", ":")) + "\n"
+        _write(folder / f"{restart.number:04}.json", text)
+
+    def write_rotation(self, rotation: Rotation) -> None:
+        """Store what a rotation says."""
+        _write(self.path / ROTATION, as_text(self.clean(document(rotation))))
 
     def write_log(self, text: str) -> None:
         """Keep the server's log beside the last visit."""

@@ -27,7 +27,7 @@ from harness.model.claims import ClaimResult
 from harness.model.duet import Duet
 from harness.model.metrics import METRICS, MetricName
 from harness.model.overview import CellOverview, Overview
-from harness.model.record import DuetRecord, MatrixRecord, SingleRecord, StoredRun
+from harness.model.record import DuetRecord, MatrixRecord, RotationRecord, SingleRecord, StoredRun
 from harness.report import view
 from harness.report.charts import cells as cell_charts
 from harness.report.charts import duets, ratios
@@ -45,7 +45,7 @@ LIBRARY = "window.vegaEmbed = vegaEmbed;"
 class Run:
     """Everything that a page is made of."""
 
-    record: SingleRecord | MatrixRecord | DuetRecord
+    record: SingleRecord | MatrixRecord | DuetRecord | RotationRecord
     overview: Overview
     judged: Sequence[EvaluatedVisit]
     protocols: Sequence[int]

@@ -1,0 +1,299 @@
+"""What the restarts of a rotation say: figures of each, what makes one void, intervals over all of them. Pure."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.model.comparison import ContrastVerdict, Interval
+from harness.model.metrics import METRICS, MetricName
+from harness.model.rotation import BUCKET, LatencyCounts, Restart, RotationContrast, SettlingCurve
+from harness.stats import simultaneous
+from harness.stats.intervals import interval, usable
+from harness.stats.settling import rates, settled
+
+THROUGHPUT, CPU, MEMORY = "throughput_rps", "cpu_us_per_request", "rss_peak_bytes"
+LATENCIES: Mapping[MetricName, float] = {"p50_ms": 0.50, "p99_ms": 0.99}
+LEAST_BEYOND = 10
+"""Requests beyond a quantile without which it is not told."""
+FAILURE_SHARE = 0.001
+"""Of the requests, from which on a member has failed."""
+OTHERS_SHARE = 0.05
+"""Of the cores in use, that other programs or guests may take before a restart is void."""
+GENERATOR_SHARE = 0.80
+"""Of its cores, from which on the generator may be what limits the throughput."""
+OWN_REQUESTS = 10
+"""By which answers are verified before the load: counts of generator and workers may differ by them and the users."""
+BUSY_SHARE = 0.9
+"""Of the cores that a member can use, from which on it is itself what limits its throughput."""
+IDLE_SHARE = 0.005
+"""Of a core, from which on a member that is not idle outside of its slots is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestartFigures:
+    """One restart in numbers."""
+
+    values: list[dict[MetricName, float]]
+    """Member → metric → figure, in the metric's unit; a metric that was not measured is missing."""
+    logs: list[dict[MetricName, float]]
+    """Member → metric → logarithm by which members are compared: of what has a figure in every slot the mean over
+    rounds, of which the part that all members of a round have in common falls out."""
+
+
+def figures(restart: Restart, kind: int = 0) -> RestartFigures:
+    """The figures of a restart, from the slots of a kind that count."""
+    members = range(len(restart.members))
+    rounds: dict[int, dict[int, tuple[float | None, float | None]]] = {}
+    for place in restart.slots.counted(kind):
+        member, number = restart.slots.member[place], restart.slots.round[place]
+        rounds.setdefault(number, {})[member] = _slot_figures(restart, place)
+    values: list[dict[MetricName, float]] = [{} for _ in members]
+    logs: list[dict[MetricName, float]] = [{} for _ in members]
+    for column, metric in enumerate((THROUGHPUT, CPU)):
+        complete = [
+            [slots[member][column] for member in members] for slots in rounds.values() if len(slots) == len(members)
+        ]
+        usable_rounds = [row for row in complete if all(usable(value) for value in row)]
+        for member in members:
+            numbers = [math.log(value) for row in usable_rounds if (value := row[member])]
+            if numbers:
+                logs[member][metric] = statistics.fmean(numbers)
+                values[member][metric] = math.exp(logs[member][metric])
+    for member in members:
+        samples = restart.members[member]
+        others: dict[MetricName, float | None] = {MEMORY: float(samples.rss_peak_bytes)}
+        for metric, share in LATENCIES.items():
+            others[metric] = quantile(samples.latency[kind], share) if len(samples.latency) > kind else None
+        for metric, value in others.items():
+            if usable(value):
+                values[member][metric], logs[member][metric] = value, math.log(value)
+    return RestartFigures(values=values, logs=logs)
+
+
+def _slot_figures(restart: Restart, place: int) -> tuple[float | None, float | None]:
+    """Requests per second in the counted part of a slot, and CPU microseconds per request of the whole slot, until
+    everything was answered: so each request is in it with all of its cost."""
+    slots = restart.slots
+    moments = slots.read_s[place]
+    first = min(range(len(moments)), key=lambda number: abs(moments[number] - slots.settling_s[place]))
+    requests = slots.finished[place][-1] - slots.finished[place][first]
+    seconds = moments[-1] - moments[first]
+    if requests <= 0 or seconds <= 0:
+        return None, None
+    return requests / seconds, slots.drained_cpu_s[place] / slots.drained_requests[place] * 1e6
+
+
+def quantile(latency: LatencyCounts, share: float) -> float | None:
+    """Milliseconds below which a share of the requests lies; None where fewer than LEAST_BEYOND lie beyond."""
+    total = sum(latency.counts.values())
+    if total * (1 - share) < LEAST_BEYOND:
+        return None
+    below = 0
+    for bucket, count in latency.counts.items():
+        below += count
+        if below >= share * total:
+            return math.exp((bucket - 0.5) * BUCKET) / 1000
+    return None
+
+
+def void(restart: Restart) -> str | None:
+    """Why a restart does not count, through no fault of a member; None where it does."""
+    if restart.stolen_cpu_share > OTHERS_SHARE:
+        return f"other guests of this machine's host took {restart.stolen_cpu_share:.0%} of the cores in use"
+    if restart.foreign_cpu_share > OTHERS_SHARE:
+        return f"other programs used {restart.foreign_cpu_share:.0%} of the cores in use"
+    for member, samples in enumerate(restart.members):
+        finished = sum(samples.requests_by_worker)
+        if samples.answers is not None and abs(samples.answers - finished) > restart.users + OWN_REQUESTS:
+            return f"the generator counts {samples.answers:,} requests of member {member + 1}, its workers {finished:,}"
+        if samples.unmet:
+            setting, message = next(iter(samples.unmet.items()))
+            return f"member {member + 1}: {setting}: {message}"
+    return None
+
+
+def outcome(restart: Restart, labels: Sequence[str]) -> str | None:
+    """What a member did that is an outcome and never measured away: failures, wrong answers, lost workers."""
+    for member, samples in enumerate(restart.members):
+        own = [place for place, number in enumerate(restart.slots.member) if number == member]
+        failures = sum(restart.slots.failures[place] for place in own)
+        requests = sum(restart.slots.drained_requests[place] for place in own)
+        if samples.workers_lost:
+            return f"{labels[member]} lost {samples.workers_lost} of its workers"
+        if samples.wrong_answer is not None:
+            return f"{labels[member]} answered wrongly: {samples.wrong_answer}"
+        if failures > FAILURE_SHARE * max(1, requests):
+            return f"{failures:,} of {requests:,} requests to {labels[member]} failed"
+    return None
+
+
+def generator_limits(restarts: Sequence[Restart]) -> str | None:
+    """Why throughput and latency may be the generator's: it was short of CPU time while a member was not."""
+    for restart in restarts:
+        if restart.generator_cpu_share <= GENERATOR_SHARE:
+            continue
+        for member, samples in enumerate(restart.members):
+            own = [place for place in restart.slots.counted() if restart.slots.member[place] == member]
+            seconds = sum(restart.slots.read_s[place][-1] for place in own)
+            cores = sum(restart.slots.cpu_s[place][-1] for place in own) / seconds if seconds else 0.0
+            if cores < BUSY_SHARE * samples.cores:
+                return f"the generator used {restart.generator_cpu_share:.0%} of its cores: it may be the limit"
+    return None
+
+
+def table(restarts: Sequence[RestartFigures], metric: MetricName) -> list[list[float]] | None:
+    """Restart → member → logarithm; None where a restart lacks one."""
+    if not restarts or not all(metric in member for each in restarts for member in each.logs):
+        return None
+    return [[member[metric] for member in each.logs] for each in restarts]
+
+
+def enough(restarts: Sequence[RestartFigures], precision: float) -> bool:
+    """Whether the throughput of all pairs is known to ± `precision`, a share. The primary metric alone decides when to
+    stop."""
+    values = table(restarts, THROUGHPUT)
+    if values is None or len(values) < simultaneous.LEAST_RESTARTS:
+        return False
+    return simultaneous.narrow(values, precision, pooled=_pooled(values))
+
+
+def _pooled(values: Sequence[Sequence[float]]) -> bool:
+    return simultaneous.alike(values[: simultaneous.LEAST_RESTARTS])
+
+
+def contrasts(
+    restarts: Sequence[RestartFigures],
+    labels: Sequence[str],
+    margin: float,
+    limit: float | None,
+    reasons: Mapping[MetricName, str],
+) -> list[RotationContrast]:
+    """Every pair in every metric that was measured. `reasons`: metric → why there can be no verdict in it."""
+    found = []
+    for metric in (each.name for each in METRICS.values()):
+        values = table(restarts, metric)
+        if values is None:
+            continue
+        pooled = len(values) >= simultaneous.LEAST_RESTARTS and _pooled(values)
+        for (a, b), difference in simultaneous.differences(values, pooled=pooled).items():
+            ratio = _ratio(difference, len(values))
+            reason = reasons.get(metric)
+            if reason is None and len(values) < simultaneous.LEAST_RESTARTS:
+                reason = f"{len(values)} restarts count, {simultaneous.LEAST_RESTARTS} are needed"
+            found.append(
+                RotationContrast(
+                    metric=metric,
+                    a=labels[a],
+                    b=labels[b],
+                    ratio=ratio,
+                    verdict="undecided" if reason else verdict(metric, ratio, margin),
+                    reason=reason,
+                    worse=None if limit is None else reason is None and worse(metric, ratio, limit),
+                )
+            )
+    return found
+
+
+def _ratio(difference: simultaneous.Difference, restarts: int) -> Interval:
+    low = high = None
+    if difference.half_width is not None:
+        low = math.exp(difference.estimate - difference.half_width)
+        high = math.exp(difference.estimate + difference.half_width)
+    return Interval(estimate=math.exp(difference.estimate), low=low, high=high, n=restarts)
+
+
+def verdict(metric: MetricName, ratio: Interval, margin: float) -> ContrastVerdict:
+    """Of b: `equivalent` where the whole interval lies within the margin; `faster` or `slower` where it excludes 1 and
+    the estimate is beyond the margin; else undecided."""
+    if ratio.low is None or ratio.high is None:
+        return "undecided"
+    if ratio.low >= 1 / (1 + margin) and ratio.high <= 1 + margin:
+        return "equivalent"
+    distance = max(ratio.estimate, 1 / ratio.estimate) - 1
+    if distance > margin and not ratio.low <= 1 <= ratio.high:
+        return "faster" if (ratio.estimate > 1) == (METRICS[metric].better == "higher") else "slower"
+    return "undecided"
+
+
+def worse(metric: MetricName, ratio: Interval, limit: float) -> bool:
+    """Whether the whole interval lies beyond `limit` (0.03: three percent) on the bad side."""
+    if ratio.low is None or ratio.high is None:
+        return False
+    return ratio.high < 1 - limit if METRICS[metric].better == "higher" else ratio.low > 1 + limit
+
+
+def means(restarts: Sequence[RestartFigures], members: int) -> list[dict[MetricName, Interval]]:
+    """Member → metric → geometric mean over restarts, with its own 95 % interval; what was not measured is missing."""
+    found: list[dict[MetricName, Interval]] = [{} for _ in range(members)]
+    for member, metric in itertools.product(range(members), METRICS):
+        logs = [each.logs[member][metric] for each in restarts if metric in each.logs[member]]
+        if logs:
+            found[member][metric] = interval(logs)
+    return found
+
+
+def settling_curve(restarts: Sequence[Restart], member: int) -> SettlingCurve | None:
+    """Completions of a member by the time since its slot's begin, pooled over the slots that count and are as long as
+    most; None where there are none."""
+    rows: dict[int, list[tuple[list[float], list[int], float]]] = {}
+    for restart in restarts:
+        for place in restart.slots.counted():
+            if restart.slots.member[place] == member:
+                moments = restart.slots.read_s[place]
+                row = (moments, restart.slots.finished[place], restart.slots.settling_s[place])
+                rows.setdefault(len(moments), []).append(row)
+    if not rows:
+        return None
+    same = max(rows.values(), key=len)
+    parts = rates([row[0] for row in same], [row[1] for row in same])
+    moment = settled(parts)
+    return SettlingCurve(
+        seconds=[round(end, 5) for end, _, _ in parts],
+        share=[round(ratio, 4) for _, ratio, _ in parts],
+        settled_s=None if moment is None else round(moment, 5),
+        given_s=round(statistics.fmean(row[2] for row in same), 5),
+    )
+
+
+def interval_method(restarts: Sequence[RestartFigures]) -> str:
+    """How the intervals of throughput were made, in words."""
+    values = table(restarts, THROUGHPUT)
+    if values is None or len(values) < 2:
+        return "none: it takes two restarts"
+    if len(values[0]) == 2:
+        return f"Student's t over restarts at {simultaneous.OWN_LEVEL:.1%}, since one stops when they are narrow"
+    if len(values) >= simultaneous.LEAST_RESTARTS and _pooled(values):
+        return f"Tukey's studentized range at {simultaneous.POOLED_LEVEL:.1%} with the variance of all members together"
+    return f"Tukey's studentized range at {simultaneous.OWN_LEVEL:.1%} with each pair's own variance"
+
+
+def notes(restarts: Sequence[Restart], labels: Sequence[str]) -> Iterator[str]:
+    """What a reader should know although the restarts count."""
+    for member, label in enumerate(labels):
+        shares = [restart.members[member].idle_cpu_share for restart in restarts]
+        if shares and statistics.median(shares) > IDLE_SHARE:
+            yield (
+                f"{label} is not idle outside of its turns: it uses {statistics.median(shares):.1%} of a core, at the "
+                "cost of the others"
+            )
+        opened = [
+            sum(
+                count
+                for place, count in enumerate(restart.slots.opened)
+                if restart.slots.member[place] == member and restart.slots.round[place] > 0
+            )
+            for restart in restarts
+        ]
+        if any(opened):
+            yield (
+                f"{label} closes connections between its turns or within them: {statistics.fmean(opened):,.0f} were "
+                "opened anew in a restart"
+            )
+        curve = settling_curve(restarts, member)
+        if curve is not None and (curve.settled_s is None or curve.settled_s > curve.given_s * 1.05 + 0.002):
+            when = "never stands still" if curve.settled_s is None else f"settles after {curve.settled_s * 1000:.0f} ms"
+            yield f"{label} {when}, {curve.given_s * 1000:.0f} ms of each slot were left out"

@@ -1,0 +1,54 @@
+"""`harness diff`: two stored runs, side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli import options as o
+
+
+def diff(
+    first: Annotated[
+        Path,
+        typer.Argument(metavar="FIRST", help="Folder of a stored run: the base.", autocompletion=o.complete_run),
+    ],
+    second: Annotated[
+        Path,
+        typer.Argument(metavar="SECOND", help="Folder of the run to compare with it.", autocompletion=o.complete_run),
+    ],
+    metric: Annotated[
+        str, typer.Option(metavar="NAME", help="What is compared: throughput, p50, p99 or cpu (per request).")
+    ] = "throughput",
+    fail_slower: Annotated[
+        str | None,
+        typer.Option(metavar="SHARE", help="Exit code 1 if a cell is worse by more, such as 5%, for certain."),
+    ] = None,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Compare runs of different hosts or protocols too.")] = False,
+    as_json: o.Json = False,
+) -> None:
+    """Set two stored runs side by side.
+
+    Cell by cell, and which differences are real. Exit code 3 where there is nothing to compare.
+    """
+    from harness.analysis import review
+    from harness.config.parsing import require_choice
+    from harness.model.metrics import contrasted
+    from harness.model.quantities import parse_fraction
+    from harness.report import diff as text
+    from harness.store import codec
+
+    limit = None if fail_slower is None else parse_fraction("--fail-slower", fail_slower)
+    names = {each.option: each.name for each in contrasted()}
+    name = names[require_choice("metric", metric, names)]
+    runs = [codec.read_run(folder) for folder in (first, second)]
+    comparison = review.compare(runs[0], runs[1], name, limit, anyway=anyway)
+    if as_json:
+        print(comparison.model_dump_json())
+    else:
+        print(text.text(comparison), end="")
+    if not comparison.contrasts:
+        raise typer.Exit(3)
+    raise typer.Exit(1 if any(each.worse for each in comparison.contrasts) else 0)

@@ -1,0 +1,296 @@
+"""Carries out a rotation: all members restarted and loaded in turn, until their throughput is told apart."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from harness.analysis import rotation as analysis
+from harness.config.cells import ResolvedCell
+from harness.deploy.spec import ServerSpec
+from harness.errors import UsageError
+from harness.experiments import preflight
+from harness.experiments.preflight import Preflight
+from harness.experiments.session import ExecutionOptions, Session, exclusive, stored
+from harness.host import signals
+from harness.host.processes import Supervisor
+from harness.load.generator import Generator
+from harness.load.k6 import K6
+from harness.load.k6_turns import K6Turns, refusal
+from harness.load.turns import Lane, TurnSession
+from harness.load.wrk import Wrk
+from harness.load.wrk_turns import WrkTurns
+from harness.measure import calibrate_users as users_calibration
+from harness.measure import schedule
+from harness.measure.rotation import RotationJob, measure_restart
+from harness.model.comparison import Interval
+from harness.model.events import Emit, RestartFinished, ignore
+from harness.model.load import ClosedLoad, Timing
+from harness.model.metrics import MetricName
+from harness.model.record import RotationRecord
+from harness.model.rotation import Restart, Rotation
+from harness.stats import simultaneous
+
+MARGIN = 0.03
+"""What a reader does not care for, where she says nothing else."""
+RESTART_SECONDS = 6.0
+"""Slots of a restart: below some five seconds starting the servers eats the time, above eight nothing is won."""
+MOST_USERS = 64
+"""Users of each member that a calibration tries."""
+FOREVER = Timing(warmup_seconds=0.0, window_seconds=1.0)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RotationOptions:
+    """How long a rotation takes, and what it is to tell."""
+
+    precision: float
+    """Half-width of the intervals of throughput at which to stop, as a share."""
+    most_seconds: float
+    """No restart begins that would end later, but for the first LEAST_RESTARTS."""
+    margin: float = MARGIN
+    """Difference from which on one matters, as a share."""
+    limit: float | None = None
+    """How much worse the second of two may be, as a share."""
+    users: int | None = None
+    """Of each member; None: the fewest that saturate all of them."""
+    restart_seconds: float = RESTART_SECONDS
+    least_slot_seconds: tuple[float, ...] = (schedule.LEAST_COUNTED,)
+    """The shortest counted part of the slots of a round, from round to round in turn. Verdicts rest on the shortest."""
+    seed: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RotationResult:
+    """The answer, and where it is stored."""
+
+    rotation: Rotation
+    restarts: list[Restart]
+    folder: Path
+
+
+def run(
+    cells: Sequence[ResolvedCell], rules: RotationOptions, options: ExecutionOptions, emit: Emit = ignore
+) -> RotationResult:
+    """Compare cells that differ in anything but their load. UsageError, LackError or TargetError where that cannot be
+    done."""
+    options = dataclasses.replace(options, diagnose=False)  # watching would go on in members that have no turn
+    checked = check(cells, options)
+    started = datetime.now(UTC)
+    with exclusive(cells), stored(cells, options, emit, name="compare") as session:
+        specs = preflight.prepare(checked, cells, options, together=True)
+        work = _Work(cells, specs, checked.generator, rules, session)
+        work.choose_users()
+        header = preflight.record_header(cells, checked, options, FOREVER, started) | {"cells": work.cells}
+        session.folder.write_run(RotationRecord(**header, precision=rules.precision, margin=rules.margin))
+        try:
+            rotation = work.carry_out()
+        except signals.Ended:
+            if work.restarts:
+                work.conclude()
+                folder = session.folder.publish()
+                log.info(f"interrupted after {len(work.restarts)} restarts; what they say is in {folder}")
+            raise
+        return RotationResult(rotation=rotation, restarts=work.restarts, folder=session.folder.publish())
+
+
+def check(cells: Sequence[ResolvedCell], options: ExecutionOptions) -> Preflight:
+    """Refuse what cannot be compared so, before anything is started."""
+    if len(cells) < 2:
+        raise UsageError("one cell alone compares with nothing", cure="name two")
+    loads = {cell.cell.load.label for cell in cells}
+    if len(loads) > 1:
+        raise UsageError(
+            f"cells under different loads ({', '.join(sorted(loads))}) are not compared with each other",
+            cure="give --vus or --rate once, for all",
+        )
+    return preflight.check(cells, options, FOREVER, together=True)
+
+
+class _Work:
+    """A rotation under way."""
+
+    def __init__(
+        self,
+        cells: Sequence[ResolvedCell],
+        specs: Sequence[ServerSpec],
+        generator: Generator,
+        rules: RotationOptions,
+        session: Session,
+    ) -> None:
+        self.cells = [cell.cell for cell in cells]
+        self._specs, self._generator, self._rules, self._session = specs, generator, rules, session
+        self._rate = cells[0].cell.load.rate
+        self._began = time.monotonic()
+        self._chance = random.Random(rules.seed)
+        self._settling = [schedule.SETTLING_RESPONSES for _ in specs]
+        self._users, self._users_reason = 0, ""
+        self.restarts: list[Restart] = []
+        self._figures: list[analysis.RestartFigures] = []
+        self._void: list[str] = []
+        self._outcomes: list[str] = []
+
+    @property
+    def labels(self) -> list[str]:
+        """The members' written forms, numbered where one is there twice."""
+        return unique([cell.label for cell in self.cells])
+
+    def carry_out(self) -> Rotation:
+        """Restart until the intervals are narrow enough or the time is over."""
+        while True:
+            self._restart()
+            passed = time.monotonic() - self._began
+            late = passed + passed / len(self.restarts) > self._rules.most_seconds
+            if self._outcomes and len(self.restarts) >= simultaneous.LEAST_RESTARTS:
+                break
+            if analysis.enough(self._figures, self._rules.precision):
+                break
+            if late and (len(self._figures) >= simultaneous.LEAST_RESTARTS or passed > 2 * self._rules.most_seconds):
+                break
+        return self.conclude()
+
+    def choose_users(self) -> None:
+        """Find the fewest users that saturate every member, where nothing else is asked for; the cells take them."""
+        if self._rate is not None:
+            self._users = max(spec.users for spec in self._specs)
+            self._users_reason = f"{self._rate:g} requests per second, as a Poisson process"
+        elif self._rules.users is not None:
+            self._users, self._users_reason = self._rules.users, "as asked for"
+        else:
+            found = users_calibration.fewest(self._job(1), self._chance.getrandbits(31), MOST_USERS)
+            self._users, self._users_reason = found.users, found.reason
+            log.info(f"{found.users} users each: {found.reason}")
+        if self._rate is None:
+            load = ClosedLoad(users=self._users)
+            self.cells = [cell.model_copy(update={"load": load}) for cell in self.cells]
+
+    def _job(self, users: int) -> RotationJob:
+        return RotationJob(
+            specs=self._specs,
+            open_session=open_session(self._generator),
+            users=users,
+            rate=self._rate,
+            seconds=self._rules.restart_seconds,
+            settling_responses=self._settling,
+            least_slot_seconds=self._rules.least_slot_seconds,
+        )
+
+    def _restart(self) -> None:
+        number = len(self.restarts) + 1
+        with signals.section():
+            restart = measure_restart(self._job(self._users), number, self._chance.getrandbits(31), self._session.emit)
+            signals.defer()
+            self.restarts.append(restart)
+            self._session.folder.write_restart(restart)
+            self._session.folder.publish()
+        void, outcome = analysis.void(restart), analysis.outcome(restart, self.labels)
+        if void is not None:
+            self._void.append(f"restart {number}: {void}")
+        else:
+            self._figures.append(analysis.figures(restart))
+        if outcome is not None and outcome not in self._outcomes:
+            self._outcomes.append(outcome)
+        if number == 1:
+            self._settle()
+        self._session.emit(RestartFinished(number=number, void=void, ratio=self._ratio()))
+
+    def _settle(self) -> None:
+        """From the first restart's curves: how many response times each member takes to settle."""
+        restart = self.restarts[0]
+        for member, response in enumerate(restart.response_s):
+            curve = analysis.settling_curve([restart], member)
+            if curve is not None and curve.settled_s is not None and response > 0:
+                self._settling[member] = max(schedule.SETTLING_RESPONSES, 1.25 * curve.settled_s / response)
+            elif curve is not None:
+                self._settling[member] = 4 * schedule.SETTLING_RESPONSES
+
+    def _ratio(self) -> Interval | None:
+        pairs = analysis.contrasts(self._figures, self.labels, self._rules.margin, None, {})
+        widest = [each for each in pairs if each.metric == analysis.THROUGHPUT]
+        return max(widest, key=lambda each: each.ratio.half_width or math.inf).ratio if widest else None
+
+    def conclude(self) -> Rotation:
+        """The answer so far, stored."""
+        counted = [restart for restart in self.restarts if analysis.void(restart) is None]
+        reasons = self._reasons(counted)
+        rotation = Rotation(
+            members=self.labels,
+            servers=[server_version(spec) for spec in self._specs],
+            method=self.restarts[-1].method,
+            users=None if self._rate is not None else self._users,
+            users_reason=self._users_reason,
+            margin=self._rules.margin,
+            precision=self._rules.precision,
+            reached=analysis.enough(self._figures, self._rules.precision),
+            limit=self._rules.limit,
+            values=analysis.means(self._figures, len(self._specs)),
+            contrasts=analysis.contrasts(self._figures, self.labels, self._rules.margin, self._rules.limit, reasons),
+            interval_method=analysis.interval_method(self._figures),
+            curves=[
+                curve
+                for member in range(len(self._specs))
+                if (curve := analysis.settling_curve(self.restarts, member)) is not None
+            ],
+            notes=list(analysis.notes(counted, self.labels)),
+            restarts=len(self._figures),
+            void=self._void,
+            outcomes=self._outcomes,
+            seconds=round(time.monotonic() - self._began, 1),
+        )
+        self._session.folder.write_rotation(rotation)
+        return rotation
+
+    def _reasons(self, restarts: Sequence[Restart]) -> dict[MetricName, str]:
+        """Metrics in which there can be no verdict."""
+        if self._outcomes:
+            return dict.fromkeys((*analysis.LATENCIES, analysis.THROUGHPUT, analysis.CPU), self._outcomes[0])
+        limited = analysis.generator_limits(restarts)
+        return {} if limited is None else dict.fromkeys((*analysis.LATENCIES, analysis.THROUGHPUT), limited)
+
+
+def unique(labels: Sequence[str]) -> list[str]:
+    """Labels of which one that stands several times is numbered: a member may be there twice."""
+    return [
+        label if labels.count(label) == 1 else f"{label} ({labels[: place + 1].count(label)})"
+        for place, label in enumerate(labels)
+    ]
+
+
+def server_version(spec: ServerSpec) -> str:
+    """Server and Python with their versions."""
+    version = spec.environment.packages[canonicalize_name(spec.adapter.distribution)]
+    return f"{spec.cell.variant.server} {version} on Python {spec.environment.python}"
+
+
+def open_session(
+    generator: Generator,
+) -> Callable[[Sequence[Lane], Supervisor, Sequence[int] | None, int, Callable[[int], int]], TurnSession]:
+    """How a generator is opened for turns."""
+
+    def opened(
+        lanes: Sequence[Lane],
+        supervisor: Supervisor,
+        cpus: Sequence[int] | None,
+        seed: int,
+        in_flight: Callable[[int], int],
+    ) -> TurnSession:
+        if isinstance(generator, Wrk):
+            return WrkTurns(generator, lanes, supervisor, cpus, in_flight)
+        assert isinstance(generator, K6)
+        refused = refusal(lanes)
+        if refused:
+            raise UsageError(f"this cannot be loaded in turns: {refused}", cure="measure it with: harness run")
+        return K6Turns(generator, lanes, supervisor, cpus, seed)
+
+    return opened

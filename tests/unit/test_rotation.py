@@ -1,0 +1,327 @@
+"""Rotations without processes: the schedule, settling, what restarts say and what makes them void."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from harness.analysis import rotation
+from harness.load.control import Control
+from harness.measure import schedule
+from harness.model.comparison import Interval
+from harness.model.rotation import BUCKET, LatencyCounts, MemberSamples, Restart, Slots
+from harness.stats import settling
+
+MEMBER = MemberSamples(
+    boot_s=0.5,
+    requests_by_worker=[1000],
+    rss_peak_bytes=50_000_000,
+    processes=1,
+    cores=1,
+    idle_cpu_share=0.001,
+    workers_lost=0,
+    answers=1000,
+    started_requests=1000,
+    latency=[],
+    effective={},
+    unmet={},
+    wrong_answer=None,
+    answers_checked=10,
+)
+
+
+def restart_of(
+    rates: Sequence[float],
+    *,
+    costs: Sequence[float] = (100.0, 100.0),
+    rounds: int = 4,
+    noise: Callable[[int], float] = lambda number: 1.0,
+    settling_s: float = 0.02,
+    slow: float = 1.0,
+    **parts: Any,
+) -> Restart:
+    """A restart of members that serve at these rates (requests/s) for these costs (µs). In round r the machine is
+    `noise(r)` times as fast; in a slot's settling part a member serves at `slow` times its rate."""
+    columns: dict[str, list[Any]] = {name: [] for name in Slots.model_fields}
+    moments = [settling_s, 0.06, 0.1]
+    now = 0.0
+    for number in range(rounds + 1):
+        for member, rate in enumerate(rates):
+            fast = rate * noise(number)
+            early = round(fast * slow * settling_s)
+            finished = [early, *(early + round(fast * (moment - settling_s)) for moment in moments[1:])]
+            columns["member"].append(member)
+            columns["round"].append(number)
+            columns["kind"].append(0)
+            columns["begin_s"].append(now)
+            columns["drained_s"].append(now + 0.11)
+            columns["settling_s"].append(settling_s)
+            columns["read_s"].append(moments)
+            columns["finished"].append(finished)
+            columns["cpu_s"].append([count * costs[member] / 1e6 for count in finished])
+            columns["drained_requests"].append(finished[-1])
+            columns["drained_cpu_s"].append(finished[-1] * costs[member] / 1e6)
+            columns["answers"].append(finished[-1])
+            columns["failures"].append(0)
+            columns["opened"].append(0)
+            columns["stolen_s"].append(0.0)
+            now += 0.12
+    samples = parts.pop("members", [MEMBER for _ in rates])
+    return Restart(
+        number=1,
+        started_at="2026-01-01T00:00:00.000+00:00",
+        seed=1,
+        method="slots",
+        least_s=[0.08],
+        users=16,
+        response_s=[0.002 for _ in rates],
+        slots=Slots(**(columns | parts.pop("slots", {}))),
+        members=samples,
+        seconds=2.0,
+        **{"generator_cpu_share": 0.4, "foreign_cpu_share": 0.0, "stolen_cpu_share": 0.0, **parts},
+    )
+
+
+def ratio_of(restarts: Sequence[Restart], metric: str) -> Interval:
+    figures = [rotation.figures(restart) for restart in restarts]
+    pairs = rotation.contrasts(figures, ["a", "b"], 0.03, None, {})
+    return next(each.ratio for each in pairs if each.metric == metric)
+
+
+def test_every_member_has_a_slot_in_each_round_and_none_has_two_in_a_row() -> None:
+    chance, last = random.Random(3), None
+    orders = []
+    for _ in range(200):
+        order = schedule.orders(3, chance, last)
+        orders.append(tuple(order))
+        assert sorted(order) == [0, 1, 2]
+        assert order[0] != last
+        last = order[-1]
+    assert len(set(orders)) == 6
+
+
+@pytest.mark.parametrize(
+    ("response", "wait", "counted", "method"),
+    [
+        (0.002, 0.0, 0.085, "slots"),  # no shorter than makes sense
+        (0.050, 0.0, 0.5, "slots"),  # ten response times
+        (0.010, 0.1, 2.0, "slots"),  # twenty waits
+        (1.0, 1.0, 20.0, "windows"),
+    ],
+)
+def test_slots_are_as_long_as_responses_and_waits_ask_for(
+    response: float, wait: float, counted: float, method: str
+) -> None:
+    length = schedule.slot_length(response, known_wait_seconds=wait)
+    assert length.counted_seconds == pytest.approx(counted)
+    assert length.settling_seconds >= schedule.SETTLING_RESPONSES * response
+    assert length.method == method
+    moments = schedule.reading_times(length)
+    assert moments == sorted(set(moments))
+    assert moments[-1] == pytest.approx(length.seconds)
+    assert length.settling_seconds in moments
+
+
+def test_noise_that_a_round_has_in_common_falls_out() -> None:
+    wild = [
+        restart_of((1000, 1500), noise=lambda number: 1 + 0.5 * (number % 2), rounds=5 + extra) for extra in range(6)
+    ]
+    ratio = ratio_of(wild, "throughput_rps")
+    assert ratio.estimate == pytest.approx(1.5, rel=0.01)
+    assert ratio.half_width is not None
+    assert ratio.half_width < 0.01
+
+
+def test_only_the_settled_part_of_a_slot_counts() -> None:
+    slow_start = [restart_of((1000, 2000), slow=0.2) for _ in range(6)]
+    assert ratio_of(slow_start, "throughput_rps").estimate == pytest.approx(2.0, rel=0.01)
+
+
+def test_cost_is_told_apart_from_speed() -> None:
+    restarts = [restart_of((1000, 1000), costs=(100.0, 140.0)) for _ in range(6)]
+    assert ratio_of(restarts, "cpu_us_per_request").estimate == pytest.approx(1.4, rel=0.001)
+    assert ratio_of(restarts, "throughput_rps").estimate == pytest.approx(1.0)
+
+
+def test_the_first_round_does_not_count() -> None:
+    warmed = [restart_of((1000, 1000), noise=lambda number: 1.0 if number else 0.1) for _ in range(6)]
+    assert rotation.figures(warmed[0]).values[0]["throughput_rps"] == pytest.approx(1000, rel=0.01)
+
+
+def test_latency_is_read_from_its_buckets_within_a_percent() -> None:
+    counts: dict[int, int] = {}
+    for micros in range(1000, 101_000, 100):
+        bucket = math.ceil(math.log(micros) / BUCKET)
+        counts[bucket] = counts.get(bucket, 0) + 1
+    latency = LatencyCounts(counts=dict(sorted(counts.items())))
+    assert rotation.quantile(latency, 0.5) == pytest.approx(51, rel=0.01)
+    assert rotation.quantile(latency, 0.99) == pytest.approx(100, rel=0.012)
+    assert rotation.quantile(LatencyCounts(counts={100: 900}), 0.99) is None  # nine lie beyond
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ({"stolen_cpu_share": 0.08}, "other guests of this machine's host took 8%"),
+        ({"foreign_cpu_share": 0.3}, "other programs used 30%"),
+        ({"members": [MEMBER, MEMBER.model_copy(update={"unmet": {"loop": "asked for x, in effect is y"}})]}, "loop"),
+    ],
+)
+def test_what_makes_a_restart_void(parts: dict[str, Any], says: str) -> None:
+    assert rotation.void(restart_of((1000, 1000))) is None
+    assert says in (rotation.void(restart_of((1000, 1000), **parts)) or "")
+
+
+def test_counts_of_generator_and_workers_must_agree_within_the_users() -> None:
+    def counted(answers: int | None) -> str | None:
+        return rotation.void(restart_of((1000, 1000), members=[MEMBER, MEMBER.model_copy(update={"answers": answers})]))
+
+    assert counted(1000 - 16 - rotation.OWN_REQUESTS) is None
+    assert counted(None) is None
+    assert "the generator counts 973 requests of member 2, its workers 1,000" in (counted(973) or "")
+
+
+@pytest.mark.parametrize(
+    ("member", "failures", "says"),
+    [
+        ({"workers_lost": 1}, 0, "b lost 1 of its workers"),
+        ({"wrong_answer": "it is not JSON"}, 0, "b answered wrongly: it is not JSON"),
+        ({}, 9, "requests to b failed"),
+    ],
+)
+def test_what_a_member_does_is_an_outcome(member: dict[str, Any], failures: int, says: str) -> None:
+    fine = restart_of((1000, 1000))
+    failed = [failures if place == 3 else 0 for place in range(len(fine.slots.member))]
+    broken = restart_of((1000, 1000), members=[MEMBER, MEMBER.model_copy(update=member)], slots={"failures": failed})
+    assert rotation.outcome(fine, ["a", "b"]) is None
+    assert says in (rotation.outcome(broken, ["a", "b"]) or "")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "throughput", "cpu"),
+    [
+        (0.98, 1.02, "equivalent", "equivalent"),
+        (1.05, 1.10, "faster", "slower"),
+        (0.80, 0.90, "slower", "faster"),
+        (0.99, 1.12, "undecided", "undecided"),
+        (1.005, 1.03, "equivalent", "equivalent"),
+        (1.005, 1.05, "undecided", "undecided"),  # more than chance, but within the margin or a little beyond it
+    ],
+)
+def test_verdicts(low: float, high: float, throughput: str, cpu: str) -> None:
+    ratio = Interval(estimate=math.sqrt(low * high), low=low, high=high, n=8)
+    assert rotation.verdict("throughput_rps", ratio, 0.03) == throughput
+    assert rotation.verdict("cpu_us_per_request", ratio, 0.03) == cpu
+
+
+def test_few_restarts_give_no_verdict_and_a_reason_stands_for_its_metric() -> None:
+    figures = [rotation.figures(restart_of((1000, 1500))) for _ in range(5)]
+    (throughput, *_) = rotation.contrasts(figures, ["a", "b"], 0.03, None, {})
+    assert (throughput.verdict, throughput.reason) == ("undecided", "5 restarts count, 6 are needed")
+    figures.append(figures[0])
+    found = {
+        each.metric: each for each in rotation.contrasts(figures, ["a", "b"], 0.03, 0.1, {"throughput_rps": "why"})
+    }
+    assert found["throughput_rps"].reason == "why"
+    assert not found["throughput_rps"].worse
+    assert found["cpu_us_per_request"].reason is None
+
+
+def test_the_gate_asks_for_the_whole_interval() -> None:
+    def ratio(low: float, high: float) -> Interval:
+        return Interval(estimate=math.sqrt(low * high), low=low, high=high, n=8)
+
+    assert rotation.worse("throughput_rps", ratio(0.90, 0.96), 0.03)
+    assert not rotation.worse("throughput_rps", ratio(0.90, 0.98), 0.03)
+    assert rotation.worse("cpu_us_per_request", ratio(1.04, 1.2), 0.03)
+    assert not rotation.worse("cpu_us_per_request", ratio(0.8, 0.9), 0.03)
+
+
+def test_a_member_that_is_not_idle_or_reconnects_is_named() -> None:
+    busy = MEMBER.model_copy(update={"idle_cpu_share": 0.03})
+    opened = [number % 2 for number in range(10)]
+    restarts = [restart_of((1000, 1000), members=[busy, MEMBER], slots={"opened": opened}) for _ in range(3)]
+    notes = list(rotation.notes(restarts, ["a", "b"]))
+    assert any("a is not idle outside of its turns: it uses 3.0% of a core" in note for note in notes)
+    assert any(note.startswith("b closes connections") for note in notes)
+    assert not any(note.startswith("b is not idle") for note in notes)
+
+
+def slots_of(
+    rate: Callable[[float], float], slots: int = 30, seed: int = 1
+) -> tuple[list[list[float]], list[list[int]]]:
+    """Readings of slots of 0.2 s in which a member serves rate(t) requests per second, with some chance."""
+    chance = random.Random(seed)
+    moments = [0.2 * place / 16 for place in range(1, 17)]
+    finished = []
+    for _ in range(slots):
+        luck, total, counts = chance.gauss(1, 0.1), 0.0, []
+        for begin, end in itertools.pairwise((0.0, *moments)):
+            total += rate((begin + end) / 2) * (end - begin) * luck * chance.gauss(1, 0.03)
+            counts.append(round(total))
+        finished.append(counts)
+    return [moments for _ in range(slots)], finished
+
+
+@pytest.mark.parametrize(
+    ("rate", "settled_s"),
+    [
+        (lambda moment: 10_000, 0.0),
+        (lambda moment: 10_000 if moment > 0.05 else 5_000, 0.05),
+        (lambda moment: 10_000 * min(1, moment / 0.08), 0.075),
+        (lambda moment: 20_000 if int(moment / 0.05) % 2 else 0, None),  # all in step
+    ],
+)
+def test_when_a_slot_has_settled(rate: Callable[[float], float], settled_s: float | None) -> None:
+    found = settling.settled(settling.rates(*slots_of(rate)))
+    if settled_s is None:
+        assert found is None
+    else:
+        assert found == pytest.approx(settled_s, abs=0.014)
+
+
+def asked(control: Control, lane: int, user: int, body: bytes) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", int(control.url.rpartition(":")[2])))
+    head = f"POST /turn/{lane}/{user} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    for part in (head[:20], head[20:] + body[:3], body[3:]):
+        connection.sendall(part)
+        time.sleep(0.01)
+    return connection
+
+
+def test_users_wait_until_it_is_their_turn_and_tell_what_came_of_it() -> None:
+    control = Control(2)
+    connections: list[socket.socket] = []
+
+    def users() -> None:
+        connections.extend(asked(control, lane, user, b"{}") for lane in (0, 1) for user in (0, 1))
+
+    thread = threading.Thread(target=users)
+    thread.start()
+    deadline = time.monotonic() + 5
+    while control.waiting(0) + control.waiting(1) < 4 and time.monotonic() < deadline:
+        control.serve(time.monotonic() + 0.01)
+    thread.join()
+    assert (control.waiting(0), control.waiting(1)) == (2, 2)
+    control.give(1, {0: {"until_ms": 5}, 1: {"until_ms": 5}})
+    assert (control.waiting(0), control.waiting(1)) == (2, 0)
+    answer = connections[2].recv(1000)
+    assert json.loads(answer.partition(b"\r\n\r\n")[2]) == {"until_ms": 5}
+    body = b'{"begun": [1, 2]}'
+    connections[2].sendall(b"POST /turn/1/0 HTTP/1.1\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+    while not control.waiting(1) and time.monotonic() < deadline:
+        control.serve(time.monotonic() + 0.01)
+    assert control.reports(1) == [{"begun": [1, 2]}]
+    control.close()
+    assert b'{"end": true}' in connections[0].recv(1000)
+    for connection in connections:
+        connection.close()
