@@ -21,6 +21,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from harness import __version__ as version
+from harness.analysis import rotation as rotation_analysis
 from harness.analysis.contrasts import compare as compare_observations
 from harness.analysis.duet import enough as duet_is_decided
 from harness.analysis.duet import estimate as duet_ratio
@@ -55,7 +57,9 @@ from harness.errors import HarnessError
 from harness.experiments import duet as duets
 from harness.experiments import matrix as matrices
 from harness.experiments import preflight, single
+from harness.experiments import rotation as rotations
 from harness.experiments.duet import DuetOptions, DuetResult
+from harness.experiments.rotation import RotationOptions, RotationResult
 from harness.experiments.session import ExecutionOptions
 from harness.experiments.single import SingleResult
 from harness.host.affinity import confined
@@ -91,6 +95,7 @@ from harness.model.record import (
     SingleRecord,
     StoredRun,
 )
+from harness.model.rotation import Restart, Rotation
 from harness.model.variant import Cell, Variant
 from harness.report.answers import answers
 from harness.report.charts.base import Chart
@@ -103,6 +108,7 @@ from harness.report.render import text as report
 from harness.report.words import half_width as half_width_words
 from harness.report.words import number as number_words
 from harness.report.words import ratio as ratio_words
+from harness.stats import simultaneous
 from harness.stats.intervals import interval, paired, usable
 from harness.store.codec import as_text, document, read_run
 from harness.store.index import RunEntry, runs
@@ -157,6 +163,10 @@ __all__ = [
     "RequestMix",
     "RequestTemplate",
     "ResolvedCell",
+    "Restart",
+    "Rotation",
+    "RotationOptions",
+    "RotationResult",
     "RunEntry",
     "SeedProgress",
     "ServerSpec",
@@ -215,16 +225,20 @@ __all__ = [
     "report",
     "resolve",
     "review",
+    "rotate",
+    "rotation_analysis",
     "run",
     "runs",
     "server_environment",
     "server_specs",
     "shop",
+    "simultaneous",
     "start_server",
     "stop_postgres",
     "target_of",
     "usable",
     "verified_answers",
+    "version",
     "visits",
 ]
 
@@ -290,6 +304,16 @@ def duet(
 ) -> DuetResult:
     """Compare two cells by the CPU time of a request, loaded at the same time on the same cores."""
     return duets.run((resolve(first), resolve(second)), rules, options, emit)
+
+
+def rotate(
+    cells: Sequence[CellLike],
+    rules: RotationOptions,
+    options: ExecutionOptions = OPTIONS,
+    emit: Emit = ignore,
+) -> RotationResult:
+    """Compare two or more cells that are up at once and are loaded in turn, and store each restart of them at once."""
+    return rotations.run([resolve(cell) for cell in cells], rules, options, emit)
 
 
 def server_specs(*cells: CellLike, options: ExecutionOptions = OPTIONS) -> list[ServerSpec]:
