@@ -49,7 +49,7 @@ def alike(values: Table) -> numpy.ndarray[tuple[int, ...], numpy.dtype[numpy.boo
     own = (pairs.sum(axis=2) - pairs.sum(axis=(1, 2))[:, None] / 2 / (members - 1)) / (members - 2)
     deviations = numpy.sqrt(numpy.maximum(own, 0.0))
     median = numpy.median(deviations, axis=1)
-    return (median > 0) & (deviations.max(axis=1) <= api.simultaneous.ALIKE * median)
+    return numpy.asarray((median > 0) & (deviations.max(axis=1) <= api.simultaneous.ALIKE * median), dtype=bool)
 
 
 def stopped(values: Table, precision: float) -> tuple[Table, Table]:
@@ -123,9 +123,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=4000, help="of each case")
     parser.add_argument("--precision", type=float, nargs="+", default=[0.02], help="half-widths at which to stop")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--out", type=Path, help="file; the committed one is results/reference/benchmarks/coverage.json"
-    )
+    parser.add_argument("--out", type=Path, default=REFERENCE / "coverage.json")
     arguments = parser.parse_args()
     rows: list[Row] = []
     for place, (precision, deviations) in enumerate(itertools.product(arguments.precision, list(cases()))):

@@ -241,9 +241,7 @@ def test_slots_of_several_lengths_alternate_within_a_restart(laboratory: Laborat
     lengths = (short, short, long)
     slots = rotation.run(pair(), rules(least_slot_seconds=lengths), options).restarts[0].slots
     counted = [(number, kind) for number, kind in zip(slots.round, slots.kind, strict=True) if number]
-    assert dict(counted) == {
-        number: int(lengths[(number - 1) % 3] == long) for number, _ in counted
-    }
+    assert dict(counted) == {number: int(lengths[(number - 1) % 3] == long) for number, _ in counted}
     assert min(slots.read_s[place][-1] for place in slots.counted(1)) >= long
     assert max(slots.read_s[place][-1] for place in slots.counted(0)) < long
 
