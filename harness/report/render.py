@@ -64,8 +64,11 @@ def _files(stored: StoredRun, form: str, to: Path) -> list[Path]:
                 "a duet has no tables of cells: its two sides are compared with each other only",
                 cure="take --format json, which holds every restart",
             )
-        from harness.report import tables
+        from harness.report import rotation, tables
 
+        turns = rotation.of_stored(stored)
+        if turns is not None:
+            return tables.write_rotation(to, form, turns, stored.restarts)
         return tables.write(to, form, review.review(stored), overview.evaluate_all(review.visits(stored)))
     from harness.report.charts import files
 
@@ -77,10 +80,15 @@ def _files(stored: StoredRun, form: str, to: Path) -> list[Path]:
 
 def charts_of(stored: StoredRun) -> list[Chart]:
     """Every chart that a run has data for."""
+    from harness.report import rotation
     from harness.report.charts import cells, duets, ratios
+    from harness.report.charts import rotation as turns
 
     if stored.answer is not None:
         return list(duets.restarts(stored.answer))
+    told = rotation.of_stored(stored)
+    if told is not None:
+        return list(turns.of_rotation(told, stored.restarts))
     summary = review.review(stored)
     return [
         *cells.of_run(summary, overview.evaluate_all(review.visits(stored))),
@@ -92,7 +100,7 @@ def charts_of(stored: StoredRun) -> list[Chart]:
 
 def text(stored: StoredRun, form: str) -> str:
     """A run in one of TEXTS."""
-    from harness.report import duet, markdown, single
+    from harness.report import duet, markdown, rotation, single
     from harness.report import text as terminal_text
 
     if form == "html":
@@ -103,6 +111,11 @@ def text(stored: StoredRun, form: str) -> str:
         if form == "json":
             return stored.answer.model_dump_json() + "\n"
         return markdown.of_duet(stored.answer) if form == "markdown" else duet.text(stored.answer, None)
+    told = rotation.of_stored(stored)
+    if told is not None:
+        if form == "json":
+            return told.model_dump_json() + "\n"
+        return markdown.of_rotation(told) if form == "markdown" else rotation.text(told, None)
     last = stored.visits[-1] if stored.visits else None
     if form == "text" and isinstance(stored.record, SingleRecord) and isinstance(last, MeasurementRecord):
         return single.text(last, evaluate(last), Path(stored.folder), "")

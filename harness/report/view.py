@@ -13,7 +13,8 @@ from harness.model.duet import Duet
 from harness.model.metrics import METRICS, Metric, MetricName, contrasted
 from harness.model.overview import CellOverview, Overview
 from harness.model.quantities import duration
-from harness.report import duet, words
+from harness.model.rotation import Rotation
+from harness.report import duet, rotation, words
 from harness.report.answers import answers, question
 from harness.report.words import column_of, half_width, ratio, row_of
 
@@ -117,6 +118,10 @@ class View:
     warnings: list[str] = field(default_factory=list)
     facts: list[tuple[str, str]] = field(default_factory=list)
     """Name and text, where two cells that were loaded at the same time make up the whole run."""
+    grids: list[rotation.Grid] = field(default_factory=list)
+    """Figures and differences, where all cells were loaded in turn."""
+    basis: list[tuple[str, str]] = field(default_factory=list)
+    """Name and text of what a comparison of cells that were loaded in turn rests on."""
     tables: list[Table] = field(default_factory=list)
     legend: list[tuple[str, str]] = field(default_factory=list)
     """Mark → meaning, of those in the tables."""
@@ -173,6 +178,20 @@ def of_duet(answer: Duet) -> View:
             f"{words.sentence(duet.CANNOT)}.",
         ],
         facts=list(duet.facts(answer)),
+    )
+
+
+def of_rotation(answer: Rotation) -> View:
+    """What cells say that were loaded in turn."""
+    named = rotation.names(answer)
+    return View(
+        title=" and ".join(named.short.values()) + (f", {named.common}" if named.common else ""),
+        heading=rotation.heading(answer),
+        question=rotation.question(answer),
+        answers=[f"{told}." for told, _ in rotation.answers(answer)],
+        warnings=[f"{named.shortened(outcome)}." for outcome in answer.outcomes],
+        grids=[rotation.figures(answer), *rotation.differences(answer)],
+        basis=list(rotation.basis(answer)),
     )
 
 
