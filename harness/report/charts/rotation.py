@@ -12,6 +12,34 @@ from harness.report.charts.ratios import BAD, COLUMNS, GOOD, NEUTRAL, OPEN, boun
 from harness.report.rotation import Names, names, restart_figures, verdict
 
 VERDICTS = {"better": GOOD, "worse": BAD, "equivalent": NEUTRAL, "inconclusive": OPEN}
+TICKS = [
+    0.1,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+    0.6,
+    0.7,
+    0.8,
+    0.9,
+    0.95,
+    1,
+    1.05,
+    1.1,
+    1.2,
+    1.3,
+    1.5,
+    1.7,
+    2,
+    2.5,
+    3,
+    4,
+    5,
+    7,
+    10,
+    20,
+]
+"""Ratios that the axis names, as far as it reaches and has room."""
 GROUPS = {"faster": "better", "slower": "worse", "undecided": "inconclusive"}
 
 
@@ -40,14 +68,18 @@ def _contrasts(rotation: Rotation, short: Names) -> Chart:
         for each in rotation.contrasts
     ]
     first, second = (short.short[label] for label in rotation.members[:2])
-    pair = "ratio" if several else f"{second} ÷ {first}"
+    spec = forest(
+        f"{second} ÷ {first} (logarithmic)" if not several else "ratio (logarithmic)", VERDICTS, within=rotation.margin
+    )
+    for layer in spec["layer"]:
+        layer["encoding"]["x"]["axis"] = {"values": TICKS, "format": "~g", "labelOverlap": "greedy"}
     return Chart(
         name="contrasts",
         title="Differences" if several else f"{second} against {first}",
         description="Ratios with intervals that hold for all pairs at once. The grey band is the margin of "
         f"{rotation.margin * 100:g} %, within which two are equivalent. More throughput is better; of all else, less.",
         rows=rows,
-        spec=forest(f"{pair} (logarithmic)", VERDICTS, within=rotation.margin),
+        spec=spec,
         columns=COLUMNS,
     )
 
@@ -108,7 +140,7 @@ def _settling(rotation: Rotation, short: Names) -> Chart:
         for label, curve in zip(rotation.members, rotation.curves, strict=False)
         for seconds, share in zip(curve.seconds, curve.share, strict=True)
     ]
-    colour = name("member", None, scale={"range": list(COLOURS)})
+    colour = name("member", None, scale={"domain": list(short.short.values()), "range": list(COLOURS)})
     x = number("ms", "ms since the slot's begin")
     rule = mark("rule", {"x": {**x, "field": "given", "aggregate": "min"}, "color": colour}, strokeDash=[4, 4])
     lines = {

@@ -105,6 +105,7 @@ def protocol(
 ) -> Iterator[tuple[str, str]]:
     """How and where the run was measured."""
     host = record.host
+    part = "restart" if isinstance(record, RotationRecord) else "visit"
     if isinstance(record, RotationRecord):
         yield "cores", f"as by --pin {record.pin}"
         yield "generator", record.generator
@@ -129,7 +130,7 @@ def protocol(
     if host.memory_bytes:
         yield "memory", f"{host.memory_bytes / 2**30:.1f} GiB"
     if host.hypervisor:
-        yield "virtual machine", "yes: other guests of its host can take its time; how much is in every visit"
+        yield "virtual machine", f"yes: other guests of its host can take its time; how much is in every {part}"
 
 
 def reproduce(record: RunRecord) -> Iterator[tuple[str, str]]:
