@@ -176,7 +176,7 @@ def contrasts(
     reasons: Mapping[MetricName, str],
 ) -> list[RotationContrast]:
     """Every pair in every metric that was measured. `reasons`: metric → why there can be no verdict in it."""
-    found = []
+    pairs = []
     for metric in (each.name for each in METRICS.values()):
         values = table(restarts, metric)
         if values is None:
@@ -187,7 +187,7 @@ def contrasts(
             reason = reasons.get(metric)
             if reason is None and len(values) < simultaneous.LEAST_RESTARTS:
                 reason = f"{len(values)} restarts count, {simultaneous.LEAST_RESTARTS} are needed"
-            found.append(
+            pairs.append(
                 RotationContrast(
                     metric=metric,
                     a=labels[a],
@@ -198,7 +198,7 @@ def contrasts(
                     worse=None if limit is None else reason is None and worse(metric, ratio, limit),
                 )
             )
-    return found
+    return pairs
 
 
 def _ratio(difference: simultaneous.Difference, restarts: int) -> Interval:
@@ -231,12 +231,12 @@ def worse(metric: MetricName, ratio: Interval, limit: float) -> bool:
 
 def means(restarts: Sequence[RestartFigures], members: int) -> list[dict[MetricName, Interval]]:
     """Member → metric → geometric mean over restarts, with its own 95 % interval; what was not measured is missing."""
-    found: list[dict[MetricName, Interval]] = [{} for _ in range(members)]
+    figures_of: list[dict[MetricName, Interval]] = [{} for _ in range(members)]
     for member, metric in itertools.product(range(members), METRICS):
         logs = [each.logs[member][metric] for each in restarts if metric in each.logs[member]]
         if logs:
-            found[member][metric] = interval(logs)
-    return found
+            figures_of[member][metric] = interval(logs)
+    return figures_of
 
 
 def settling_curve(restarts: Sequence[Restart], member: int) -> SettlingCurve | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from harness.deploy.launch import Deployment
 from harness.deploy.spec import ServerSpec
-from harness.deploy.workers import Counters, Worker, told
+from harness.deploy.workers import Counters, Worker, read_workers
 from harness.host import procfs
 from harness.load.generator import LoadSession
 from harness.measure.evidence import lag
@@ -273,4 +273,4 @@ def _lost(server: Deployment) -> int:
     """Workers that are gone, or that came up in the place of one that is."""
     up = {worker.pid for worker in server.workers}
     gone = sum(not procfs.alive(pid) for pid in up)
-    return max(gone, sum(worker.pid not in up for worker in told(server.folder)))
+    return max(gone, sum(worker.pid not in up for worker in read_workers(server.folder)))
