@@ -645,7 +645,7 @@ def test_a_rotation_has_tables_charts_and_an_entry(stored_rotation: Path, tmp_pa
     assert {path.stem for path in (tmp_path / "charts").iterdir()} == {"contrasts", "restarts", "settling"}
     (entry,) = index.runs(stored_rotation.parent)
     assert (entry.kind, entry.measurements) == ("rotation", 0)
-    assert entry.what == "uvicorn/fastapi/async/sleep?ms=100/w4/c100 and granian/fastapi/async/sleep?ms=100/w4/c100"
+    assert entry.what == "uvicorn/fastapi/async/sleep?ms=100/w2/c100 and granian/fastapi/async/sleep?ms=100/w2/c100"
 
 
 def test_a_rotation_that_was_killed_before_its_answer_says_so(
