@@ -322,7 +322,7 @@ def gate(rotation: Rotation) -> str:
     if not judged:
         return "cannot be judged"
     if not worse:
-        return f"passed in {' and '.join(METRICS[each.metric].label for each in judged)}"
+        return f"passed in {' and '.join(dict.fromkeys(METRICS[each.metric].label for each in judged))}"
     limit = percent(rotation.limit or 0.0)
     return "; ".join(
         f"{short.short[each.b]} is worse than {short.short[each.a]} by more than {limit} in "

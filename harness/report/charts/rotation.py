@@ -12,34 +12,10 @@ from harness.report.charts.ratios import BAD, COLUMNS, GOOD, NEUTRAL, OPEN, boun
 from harness.report.rotation import Names, names, restart_figures, verdict
 
 VERDICTS = {"better": GOOD, "worse": BAD, "equivalent": NEUTRAL, "inconclusive": OPEN}
-TICKS = [
-    0.1,
-    0.2,
-    0.3,
-    0.4,
-    0.5,
-    0.6,
-    0.7,
-    0.8,
-    0.9,
-    0.95,
-    1,
-    1.05,
-    1.1,
-    1.2,
-    1.3,
-    1.5,
-    1.7,
-    2,
-    2.5,
-    3,
-    4,
-    5,
-    7,
-    10,
-    20,
-]
-"""Ratios that the axis names, as far as it reaches and has room."""
+TICKS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 20]
+"""Ratios that a wide axis names, as far as it reaches and has room."""
+WIDE = 1.4
+"""Largest ratio ÷ smallest from which on an axis is wide: by itself it would name none above 1."""
 GROUPS = {"faster": "better", "slower": "worse", "undecided": "inconclusive"}
 
 
@@ -71,7 +47,8 @@ def _contrasts(rotation: Rotation, short: Names) -> Chart:
     spec = forest(
         f"{second} ÷ {first} (logarithmic)" if not several else "ratio (logarithmic)", VERDICTS, within=rotation.margin
     )
-    for layer in spec["layer"]:
+    ends = [row[field] for row in rows for field in ("ratio", "low", "high") if row[field] is not None]
+    for layer in spec["layer"] if max(ends) > WIDE * min(ends) else ():
         layer["encoding"]["x"]["axis"] = {"values": TICKS, "format": "~g", "labelOverlap": "greedy"}
     return Chart(
         name="contrasts",
