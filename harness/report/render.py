@@ -59,11 +59,6 @@ def show(folder: Path, form: str, to: Path | None) -> None:
 
 def _files(stored: StoredRun, form: str, to: Path) -> list[Path]:
     if form in TABLES:
-        if stored.answer is not None:
-            raise UsageError(
-                "a duet has no tables of cells: its two sides are compared with each other only",
-                cure="take --format json, which holds every restart",
-            )
         from harness.report import tables
 
         return tables.write(to, form, review.review(stored), overview.evaluate_all(review.visits(stored)))
@@ -77,32 +72,25 @@ def _files(stored: StoredRun, form: str, to: Path) -> list[Path]:
 
 def charts_of(stored: StoredRun) -> list[Chart]:
     """Every chart that a run has data for."""
-    from harness.report.charts import cells, duets, ratios
+    from harness.report.charts import cells, ratios
 
-    if stored.answer is not None:
-        return list(duets.restarts(stored.answer))
     summary = review.review(stored)
     return [
         *cells.of_run(summary, overview.evaluate_all(review.visits(stored))),
         *(chart for _, _, chart in ratios.contrasts(summary)),
-        *duets.duets(summary.duets),
         *ratios.claims(studies.claims(stored)),
     ]
 
 
 def text(stored: StoredRun, form: str) -> str:
     """A run in one of TEXTS."""
-    from harness.report import duet, markdown, single
+    from harness.report import markdown, single
     from harness.report import text as terminal_text
 
     if form == "html":
         from harness.report.html import page
 
         return page.render(page.run_of(stored))
-    if stored.answer is not None:
-        if form == "json":
-            return stored.answer.model_dump_json() + "\n"
-        return markdown.of_duet(stored.answer) if form == "markdown" else duet.text(stored.answer, None)
     last = stored.visits[-1] if stored.visits else None
     if form == "text" and isinstance(stored.record, SingleRecord) and isinstance(last, MeasurementRecord):
         return single.text(last, evaluate(last), Path(stored.folder), "")

@@ -19,9 +19,9 @@ class RunEntry:
     folder: Path
     started_at: str
     kind: str
-    """`single`, `matrix` or `duet`."""
+    """`single`, `matrix` or `rotation`; of an older version also `duet`."""
     what: str
-    """The cell, both cells of a duet, or how many cells a matrix has."""
+    """The cell, the cells of a rotation, or how many cells a matrix has."""
     measurements: int
 
 
