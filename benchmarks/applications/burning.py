@@ -1,4 +1,4 @@
-"""An application whose requests burn CPU time: `/answer?burn=N` counts to N. `benchmarks/duets.py` measures it.
+"""An application whose requests burn CPU time: `/answer?burn=N` counts to N.
 
 With BURN_TIMED in the environment it times each burn by the thread's CPU clock; `/truth` tells the mean in seconds
 since it was asked last, less what reading the clock twice costs.

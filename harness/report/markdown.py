@@ -6,10 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.model.claims import ClaimResult
-from harness.model.duet import Duet
 from harness.model.overview import Overview
 from harness.model.rotation import Rotation
-from harness.report import duet as duets
 from harness.report import view
 from harness.report.words import ratio, verdict
 
@@ -17,12 +15,6 @@ from harness.report.words import ratio, verdict
 def of_overview(overview: Overview, claims: Sequence[ClaimResult]) -> str:
     """A matrix, or a single cell."""
     return "\n".join(_lines(view.of_overview(overview, claims))) + "\n"
-
-
-def of_duet(duet: Duet) -> str:
-    """A duet."""
-    rows = [(name, escaped(text)) for name, text in duets.facts(duet)]
-    return "\n".join(("### Duet", "", *_table(("", ""), rows))) + "\n"
 
 
 def of_rotation(rotation: Rotation) -> str:

@@ -9,12 +9,10 @@ from itertools import pairwise
 from harness.model.axes import Axis, axis
 from harness.model.claims import ClaimResult
 from harness.model.comparison import TOO_FEW_BLOCKS, Contrast, MainEffect, Ranking
-from harness.model.duet import Duet
 from harness.model.metrics import METRICS, Metric, MetricName, contrasted
 from harness.model.overview import CellOverview, Overview
-from harness.model.quantities import duration
 from harness.model.rotation import Rotation
-from harness.report import duet, rotation, words
+from harness.report import rotation, words
 from harness.report.answers import answers, question
 from harness.report.words import column_of, half_width, ratio, row_of
 
@@ -116,8 +114,6 @@ class View:
     question: str
     answers: list[str]
     warnings: list[str] = field(default_factory=list)
-    facts: list[tuple[str, str]] = field(default_factory=list)
-    """Name and text, where two cells that were loaded at the same time make up the whole run."""
     grids: list[rotation.Grid] = field(default_factory=list)
     """Figures and differences, where all cells were loaded in turn."""
     basis: list[tuple[str, str]] = field(default_factory=list)
@@ -130,7 +126,6 @@ class View:
     noise: dict[MetricName, str] = field(default_factory=dict)
     """What two visits of the same cell differ by."""
     findings: list[Finding] = field(default_factory=list)
-    duets: list[Statement] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     kept_out: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
     """Title → cells, each with the reason."""
@@ -160,24 +155,8 @@ def of_overview(overview: Overview, results: Sequence[ClaimResult] = ()) -> View
         remark="too few blocks for verdicts, six are needed: ratios with their intervals only" if few else "",
         noise={each.metric: words.noise(each) for each in overview.comparison.noise},
         findings=list(_findings(overview)),
-        duets=[Statement(text=duet.summary(each), verdict=each.verdict) for each in overview.duets],
         claims=claims(results),
         kept_out=[(title, cells) for title, cells in _kept_out(overview) if cells],
-    )
-
-
-def of_duet(answer: Duet) -> View:
-    """What a duet says."""
-    restarts = sum(each.void is None for each in answer.restarts)
-    return View(
-        title=f"{answer.first} and {answer.second}, at the same time",
-        heading=f"{restarts} restarts in {duration(answer.seconds)}",
-        question=f"which costs less CPU time per request, {answer.first} or {answer.second}",
-        answers=[
-            f"{answer.second} ÷ {answer.first}: {ratio(answer.ratio, digits=3)}, {duet.answer(answer)}.",
-            f"{words.sentence(duet.CANNOT)}.",
-        ],
-        facts=list(duet.facts(answer)),
     )
 
 

@@ -19,9 +19,9 @@ class RunEntry:
     folder: Path
     started_at: str
     kind: str
-    """`single`, `matrix`, `duet` or `rotation`."""
+    """`single`, `matrix` or `rotation`; of an older version also `duet`."""
     what: str
-    """The cell, the cells of a duet or a rotation, or how many cells a matrix has."""
+    """The cell, the cells of a rotation, or how many cells a matrix has."""
     measurements: int
     """Of a rotation its restarts."""
 

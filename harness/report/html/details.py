@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harness.analysis.overview import EvaluatedVisit
 from harness.model.metrics import METRICS
 from harness.model.overview import CellOverview, Overview
-from harness.model.record import DuetRecord, MatrixRecord, RotationRecord, RunRecord
+from harness.model.record import MatrixRecord, RotationRecord, RunRecord
 from harness.report import plan, view, words
 from harness.report.charts.cells import by_cell, timeline
 from harness.report.single import placement_words, route_words, server_facts
@@ -113,7 +113,7 @@ def protocol(
         yield "protocol", ", ".join(map(str, protocols))
         timing = record.timing
         yield "each visit", f"{timing.warmup_seconds:g} s of warm-up, a window of {timing.window_seconds:g} s"
-    if not isinstance(record, DuetRecord | RotationRecord):
+    if not isinstance(record, RotationRecord):
         yield "blocks", f"{overview.blocks}, each with every cell once, in an order that the next one reverses"
     measured = next((each.visit.facts for each in judged if each.visit.facts is not None), None)
     if measured is not None:

@@ -24,14 +24,13 @@ from harness.analysis import overview as overviews
 from harness.analysis import review, studies
 from harness.analysis.overview import EvaluatedVisit
 from harness.model.claims import ClaimResult
-from harness.model.duet import Duet
 from harness.model.metrics import METRICS, MetricName
 from harness.model.overview import CellOverview, Overview
 from harness.model.record import RunRecord, StoredRun
 from harness.model.rotation import Rotation
 from harness.report import rotation, view
 from harness.report.charts import cells as cell_charts
-from harness.report.charts import duets, ratios
+from harness.report.charts import ratios
 from harness.report.charts import rotation as turns
 from harness.report.charts.base import Chart
 from harness.report.html import details
@@ -53,8 +52,6 @@ class Run:
     protocols: Sequence[int]
     """Versions of the rules under which the visits were made."""
     claims: Sequence[ClaimResult] = ()
-    duet: Duet | None = None
-    """The answer, where the run is a duet."""
     rotation: Rotation | None = None
     """The answer, where cells were loaded in turn."""
     rotation_charts: Sequence[Chart] = ()
@@ -73,14 +70,13 @@ class Page:
     """Place of a cell and metric → how strong its colour is, from 0 to SHADES."""
     findings: list[tuple[Chart, list[str]]]
     charts: list[Chart]
-    duet_charts: list[Chart]
     claim_charts: list[Chart]
     cells: list[details.CellDetails]
 
     @property
     def every_chart(self) -> list[Chart]:
         """The charts of all sections."""
-        return [*self.charts, *(chart for chart, _ in self.findings), *self.duet_charts, *self.claim_charts]
+        return [*self.charts, *(chart for chart, _ in self.findings), *self.claim_charts]
 
 
 def run_of(stored: StoredRun) -> Run:
@@ -89,7 +85,7 @@ def run_of(stored: StoredRun) -> Run:
     if told is not None:
         return Run(
             record=stored.record,
-            overview=review.empty(),
+            overview=review.review(stored),
             judged=[],
             protocols=[],
             rotation=told,
@@ -98,11 +94,10 @@ def run_of(stored: StoredRun) -> Run:
         )
     return Run(
         record=stored.record,
-        overview=review.review(stored) if stored.answer is None else review.empty(),
-        judged=overviews.evaluate_all(review.visits(stored)) if stored.answer is None else [],
+        overview=review.review(stored),
+        judged=overviews.evaluate_all(review.visits(stored)),
         protocols=sorted({visit.protocol for visit in stored.visits}),
         claims=studies.claims(stored),
-        duet=stored.answer,
     )
 
 
@@ -152,7 +147,7 @@ def render(run: Run) -> str:
 def _view(run: Run) -> View:
     if run.rotation is not None:
         return view.of_rotation(run.rotation)
-    return view.of_overview(run.overview, run.claims) if run.duet is None else view.of_duet(run.duet)
+    return view.of_overview(run.overview, run.claims)
 
 
 def _json(data: Any) -> str:
@@ -194,7 +189,6 @@ def _page(run: Run, report: View) -> Page:
             for metric, axis, chart in ratios.contrasts(overview)
         ],
         charts=_charts(run),
-        duet_charts=list(duets.duets(overview.duets)),
         claim_charts=list(ratios.claims(run.claims)),
         cells=details.cells(overview, run.judged),
     )
@@ -203,7 +197,7 @@ def _page(run: Run, report: View) -> Page:
 def _charts(run: Run) -> list[Chart]:
     if run.rotation is not None:
         return list(run.rotation_charts)
-    return cell_charts.of_run(run.overview, run.judged) if run.duet is None else list(duets.restarts(run.duet))
+    return cell_charts.of_run(run.overview, run.judged)
 
 
 def _filtered(cell: CellOverview, overview: Overview) -> dict[str, str]:
@@ -224,11 +218,9 @@ def _filters(overview: Overview) -> Iterator[tuple[str, str, list[str]]]:
 def _sections(page: Page, report: View) -> Iterator[tuple[str, str]]:
     """Anchor and heading of what there is."""
     sections = (
-        ("duet", "The duet", report.facts),
         ("comparison", "Comparison", report.grids),
         ("matrix", "Matrix", report.tables),
         ("findings", "What makes a difference", page.findings),
-        ("duets", "Duets", report.duets),
         ("charts", "Charts", page.charts),
         ("claims", "The published study", report.claims),
         ("kept-out", "Kept out", report.kept_out),
