@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from harness.model.comparison import ContrastVerdict, Interval
 from harness.model.metrics import METRICS, MetricName
 from harness.model.rotation import BUCKET, LatencyCounts, Restart, RotationContrast, SettlingCurve
-from harness.stats import simultaneous
+from harness.stats import settling, simultaneous
 from harness.stats.intervals import interval, usable
-from harness.stats.settling import rates, settled
 
 THROUGHPUT, CPU, MEMORY = "throughput_rps", "cpu_us_per_request", "rss_peak_bytes"
 LATENCIES: Mapping[MetricName, float] = {"p50_ms": 0.50, "p99_ms": 0.99}
@@ -44,13 +43,18 @@ class RestartFigures:
     rounds, of which the part that all members of a round have in common falls out."""
 
 
-def figures(restart: Restart, kind: int = 0) -> RestartFigures:
-    """The figures of a restart, from the slots of a kind that count."""
+def figures(restart: Restart, kind: int = 0, settled_s: Sequence[float] | None = None) -> RestartFigures:
+    """The figures of a restart, from the slots of a kind that count.
+
+    `settled_s`: member → seconds of each slot that are left out, where more is known by now than when it was loaded.
+    """
     members = range(len(restart.members))
     rounds: dict[int, dict[int, tuple[float | None, float | None]]] = {}
     for place in restart.slots.counted(kind):
         member, number = restart.slots.member[place], restart.slots.round[place]
-        rounds.setdefault(number, {})[member] = _slot_figures(restart, place)
+        rounds.setdefault(number, {})[member] = _slot_figures(
+            restart, place, restart.slots.settling_s[place] if settled_s is None else settled_s[member]
+        )
     values: list[dict[MetricName, float]] = [{} for _ in members]
     logs: list[dict[MetricName, float]] = [{} for _ in members]
     for column, metric in enumerate((THROUGHPUT, CPU)):
@@ -74,12 +78,12 @@ def figures(restart: Restart, kind: int = 0) -> RestartFigures:
     return RestartFigures(values=values, logs=logs)
 
 
-def _slot_figures(restart: Restart, place: int) -> tuple[float | None, float | None]:
+def _slot_figures(restart: Restart, place: int, settled_s: float) -> tuple[float | None, float | None]:
     """Requests per second in the counted part of a slot, and CPU microseconds per request of the whole slot, until
     everything was answered: so each request is in it with all of its cost."""
     slots = restart.slots
     moments = slots.read_s[place]
-    first = min(range(len(moments)), key=lambda number: abs(moments[number] - slots.settling_s[place]))
+    first = min(range(len(moments)), key=lambda number: abs(moments[number] - settled_s))
     requests = slots.finished[place][-1] - slots.finished[place][first]
     seconds = moments[-1] - moments[first]
     if requests <= 0 or seconds <= 0:
@@ -152,10 +156,9 @@ def table(restarts: Sequence[RestartFigures], metric: MetricName) -> list[list[f
     return [[member[metric] for member in each.logs] for each in restarts]
 
 
-def enough(restarts: Sequence[RestartFigures], precision: float) -> bool:
-    """Whether the throughput of all pairs is known to ± `precision`, a share. The primary metric alone decides when to
-    stop."""
-    values = table(restarts, THROUGHPUT)
+def enough(restarts: Sequence[RestartFigures], precision: float, metric: MetricName = THROUGHPUT) -> bool:
+    """Whether the primary metric of all pairs is known to ± `precision`, a share. It alone decides when to stop."""
+    values = table(restarts, metric)
     if values is None or len(values) < simultaneous.LEAST_RESTARTS:
         return False
     return simultaneous.narrow(values, precision, pooled=_pooled(values))
@@ -173,7 +176,7 @@ def contrasts(
     reasons: Mapping[MetricName, str],
 ) -> list[RotationContrast]:
     """Every pair in every metric that was measured. `reasons`: metric → why there can be no verdict in it."""
-    found = []
+    pairs = []
     for metric in (each.name for each in METRICS.values()):
         values = table(restarts, metric)
         if values is None:
@@ -184,7 +187,7 @@ def contrasts(
             reason = reasons.get(metric)
             if reason is None and len(values) < simultaneous.LEAST_RESTARTS:
                 reason = f"{len(values)} restarts count, {simultaneous.LEAST_RESTARTS} are needed"
-            found.append(
+            pairs.append(
                 RotationContrast(
                     metric=metric,
                     a=labels[a],
@@ -195,7 +198,7 @@ def contrasts(
                     worse=None if limit is None else reason is None and worse(metric, ratio, limit),
                 )
             )
-    return found
+    return pairs
 
 
 def _ratio(difference: simultaneous.Difference, restarts: int) -> Interval:
@@ -228,35 +231,47 @@ def worse(metric: MetricName, ratio: Interval, limit: float) -> bool:
 
 def means(restarts: Sequence[RestartFigures], members: int) -> list[dict[MetricName, Interval]]:
     """Member → metric → geometric mean over restarts, with its own 95 % interval; what was not measured is missing."""
-    found: list[dict[MetricName, Interval]] = [{} for _ in range(members)]
+    figures_of: list[dict[MetricName, Interval]] = [{} for _ in range(members)]
     for member, metric in itertools.product(range(members), METRICS):
         logs = [each.logs[member][metric] for each in restarts if metric in each.logs[member]]
         if logs:
-            found[member][metric] = interval(logs)
-    return found
+            figures_of[member][metric] = interval(logs)
+    return figures_of
 
 
 def settling_curve(restarts: Sequence[Restart], member: int) -> SettlingCurve | None:
-    """Completions of a member by the time since its slot's begin, pooled over the slots that count and are as long as
-    most; None where there are none."""
-    rows: dict[int, list[tuple[list[float], list[int], float]]] = {}
-    for restart in restarts:
-        for place in restart.slots.counted():
-            if restart.slots.member[place] == member:
-                moments = restart.slots.read_s[place]
-                row = (moments, restart.slots.finished[place], restart.slots.settling_s[place])
-                rows.setdefault(len(moments), []).append(row)
+    """How fast a member is by the time since its slot's begin, pooled over the slots that count; None without any."""
+    rows: dict[int, list[int]] = {}
+    places = [
+        (restart.slots, place)
+        for restart in restarts
+        for place in restart.slots.counted()
+        if restart.slots.member[place] == member
+    ]
+    for number, (slots, place) in enumerate(places):
+        rows.setdefault(len(slots.read_s[place]), []).append(number)
     if not rows:
         return None
-    same = max(rows.values(), key=len)
-    parts = rates([row[0] for row in same], [row[1] for row in same])
-    moment = settled(parts)
+    alike = [places[number] for number in max(rows.values(), key=len)]
+    moments = [slots.read_s[place] for slots, place in alike]
+    finished = [slots.finished[place] for slots, place in alike]
+    pooled = settling.parts(moments, finished)
+    moment = settling.settled(moments, finished)
     return SettlingCurve(
-        seconds=[round(end, 5) for end, _, _ in parts],
-        share=[round(ratio, 4) for _, ratio, _ in parts],
+        seconds=[round(part.seconds, 5) for part in pooled],
+        share=[round(part.estimate, 4) for part in pooled],
         settled_s=None if moment is None else round(moment, 5),
-        given_s=round(statistics.fmean(row[2] for row in same), 5),
+        given_s=round(statistics.fmean(slots.settling_s[place] for slots, place in alike), 5),
     )
+
+
+def settled_responses(restarts: Sequence[Restart], member: int) -> float | None:
+    """How many response times a member's slots take to settle; None where they do not, or nothing is known."""
+    curve = settling_curve(restarts, member)
+    responses = [restart.response_s[member] for restart in restarts if restart.response_s[member] > 0]
+    if curve is None or curve.settled_s is None or not responses:
+        return None
+    return curve.settled_s / statistics.median(responses)
 
 
 def interval_method(restarts: Sequence[RestartFigures]) -> str:

@@ -42,14 +42,14 @@ def db_seed(
     from harness.report.progress import display
 
     with display() as emit:
-        found = tasks.seed(
+        status = tasks.seed(
             database_url or connection.url_from_environment(),
             scale=tasks.parse_scale(scale),
             seed=tasks.parse_seed(seed),
             force=force,
             emit=emit,
         )
-    database.show(found)
+    database.show(status)
 
 
 @app.command("status")
@@ -67,12 +67,12 @@ def db_status(
     from harness.database import connection, tasks
     from harness.report import database
 
-    found = tasks.status(database_url or connection.url_from_environment(), verify=verify)
+    status = tasks.status(database_url or connection.url_from_environment(), verify=verify)
     if as_json:
-        print(found.model_dump_json())
+        print(status.model_dump_json())
     else:
-        database.show(found)
-    raise typer.Exit(3 if found.problems else 0)
+        database.show(status)
+    raise typer.Exit(3 if status.problems else 0)
 
 
 @app.command("url")

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import random
-import shlex
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import Literal
 from harness import injected
 from harness.applications.served import Probe, Serving
 from harness.deploy.spec import ServerSpec
-from harness.deploy.workers import Worker, told
+from harness.deploy.workers import Worker, read_workers
 from harness.environments import interpreters
 from harness.errors import TargetError, UsageError
 from harness.host import procfs
@@ -79,6 +78,13 @@ class StartingServer:
         seconds = self.spec.boot_deadline_seconds
         workers = wait_for_workers(self.spec.cell, self.child, self.workers_folder, seconds)
         bodies = verified_answers(self.spec, self.child, self.target, self.began + seconds)
+        log.debug(
+            "%s is up after %.2f s: workers %s on port %d",
+            self.spec.cell.label,
+            time.monotonic() - self.began,
+            ", ".join(str(worker.pid) for worker in workers),
+            self.target.port,
+        )
         return Deployment(
             child=self.child,
             target=self.target,
@@ -115,7 +121,6 @@ def launch_server(
         log=folder / "server.log",
         cpus=service.placement.server_cpus,
     )
-    log.debug("started %s: %s", folder.name, shlex.join(launch.argv))
     return StartingServer(
         spec=service,
         child=child,
@@ -226,7 +231,7 @@ def wait_for_workers(cell: Cell, child: Child, telling: Path, boot_seconds: floa
     """
     deadline = time.monotonic() + boot_seconds
     while True:
-        workers = [worker for worker in told(telling) if procfs.alive(worker.pid)]
+        workers = [worker for worker in read_workers(telling) if procfs.alive(worker.pid)]
         if len(workers) >= cell.variant.workers:
             return workers
         if child.returncode() is not None:

@@ -68,10 +68,10 @@ class Worker:
         return max(0, self._memory[STARTED] - self._memory[FINISHED])
 
 
-def told(folder: Path) -> list[Worker]:
+def read_workers(folder: Path) -> list[Worker]:
     """Every worker that has told its facts, oldest process first; workers that died since are among them."""
-    found = []
+    workers = []
     for path in folder.glob("*.json"):
         facts = json.loads(path.read_text(encoding="utf-8"))
-        found.append(Worker(facts, path.with_suffix(".counters")))
-    return sorted(found, key=lambda worker: worker.pid)
+        workers.append(Worker(facts, path.with_suffix(".counters")))
+    return sorted(workers, key=lambda worker: worker.pid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -12,6 +13,8 @@ from packaging.utils import canonicalize_name
 
 from harness.errors import LackError, UsageError
 from harness.model.environment import Environment
+
+log = logging.getLogger(__name__)
 
 MINIMUM = (3, 11)
 PROBE = """
@@ -59,6 +62,7 @@ def inspect(python: str | None) -> Environment:
             f"--python {executable} is Python {environment.python}",
             cure=f"use Python {'.'.join(map(str, MINIMUM))} or newer",
         )
+    log.debug("%s is Python %s with %d distributions", executable, environment.python, len(environment.packages))
     return environment
 
 

@@ -121,16 +121,16 @@ def _placement(cell: ResolvedCell, database: Database | None, options: Execution
 
 def prepare_databases(cells: Sequence[ResolvedCell], options: ExecutionOptions) -> list[Database | None]:
     """Of each cell the Postgres that it uses, with room for the connections of all its workers; prepared once."""
-    found: Database | None = None
+    database: Database | None = None
     databases: list[Database | None] = []
     for cell in cells:
-        if cell.subject.connections and found is None:
+        if cell.subject.connections and database is None:
             from harness.database import connection
 
-            found = connection.prepare(database_url(cell, options))
-        databases.append(found if cell.subject.connections else None)
-        if cell.subject.connections and found is not None:
-            check_connections(found, cell)
+            database = connection.prepare(database_url(cell, options))
+        databases.append(database if cell.subject.connections else None)
+        if cell.subject.connections and database is not None:
+            check_connections(database, cell)
     return databases
 
 
@@ -182,10 +182,10 @@ def database_url(resolved: ResolvedCell, options: ExecutionOptions) -> str | Non
 def check_connections(database: Database, *cells: ResolvedCell) -> None:
     """Refuse more connections of all workers, of cells that run at the same time, than Postgres has room for."""
     needed = [_connections(resolved) for resolved in cells]
-    free, wanted = database.connections.free, sum(count for count, _ in needed)
-    if wanted > free:
+    free, total = database.connections.free, sum(count for count, _ in needed)
+    if total > free:
         raise UsageError(
-            f"{' and '.join(said for _, said in needed)} connections are {wanted}, and Postgres has {free} free "
+            f"{' and '.join(words for _, words in needed)} connections are {total}, and Postgres has {free} free "
             f"(max_connections {database.connections.allowed}, {database.connections.reserved} of them reserved, "
             f"{database.connections.used} in use by others)",
             cure="lower --workers, --pool-size or --threads, or raise max_connections of the database server",

@@ -46,6 +46,8 @@ RESTART_SECONDS = 6.0
 """Slots of a restart: below some five seconds starting the servers eats the time, above eight nothing is won."""
 MOST_USERS = 64
 """Users of each member that a calibration tries."""
+MOST_SETTLING = 30.0
+"""Response times of a slot that are left out at the most."""
 FOREVER = Timing(warmup_seconds=0.0, window_seconds=1.0)
 
 log = logging.getLogger(__name__)
@@ -137,7 +139,9 @@ class _Work:
         self._settling = [schedule.SETTLING_RESPONSES for _ in specs]
         self._users, self._users_reason = 0, ""
         self.restarts: list[Restart] = []
+        self._counted: list[Restart] = []
         self._figures: list[analysis.RestartFigures] = []
+        self._primary = analysis.THROUGHPUT if self._rate is None else analysis.CPU
         self._void: list[str] = []
         self._outcomes: list[str] = []
 
@@ -154,7 +158,7 @@ class _Work:
             late = passed + passed / len(self.restarts) > self._rules.most_seconds
             if self._outcomes and len(self.restarts) >= simultaneous.LEAST_RESTARTS:
                 break
-            if analysis.enough(self._figures, self._rules.precision):
+            if analysis.enough(self._figures, self._rules.precision, self._primary):
                 break
             if late and (len(self._figures) >= simultaneous.LEAST_RESTARTS or passed > 2 * self._rules.most_seconds):
                 break
@@ -198,32 +202,39 @@ class _Work:
         if void is not None:
             self._void.append(f"restart {number}: {void}")
         else:
-            self._figures.append(analysis.figures(restart))
+            self._counted.append(restart)
+            self._settle()
         if outcome is not None and outcome not in self._outcomes:
             self._outcomes.append(outcome)
-        if number == 1:
-            self._settle()
         self._session.emit(RestartFinished(number=number, void=void, ratio=self._ratio()))
 
     def _settle(self) -> None:
-        """From the first restart's curves: how many response times each member takes to settle."""
-        restart = self.restarts[0]
-        for member, response in enumerate(restart.response_s):
-            curve = analysis.settling_curve([restart], member)
-            if curve is not None and curve.settled_s is not None and response > 0:
-                self._settling[member] = max(schedule.SETTLING_RESPONSES, 1.25 * curve.settled_s / response)
-            elif curve is not None:
-                self._settling[member] = 4 * schedule.SETTLING_RESPONSES
+        """From the curves of all restarts so far: how many response times each member takes to settle. What is left out
+        of a slot follows from all of them together, so that the figures of earlier restarts may change a little."""
+        for member in range(len(self._specs)):
+            responses = analysis.settled_responses(self._counted, member)
+            if responses is None:
+                responses = 1.5 * self._settling[member]  # it has not settled within half of a slot
+            self._settling[member] = min(MOST_SETTLING, max(schedule.SETTLING_RESPONSES, responses))
+        self._figures = [
+            analysis.figures(
+                restart,
+                settled_s=[
+                    max(schedule.LEAST_SETTLING, responses * response)
+                    for responses, response in zip(self._settling, restart.response_s, strict=True)
+                ],
+            )
+            for restart in self._counted
+        ]
 
     def _ratio(self) -> Interval | None:
         pairs = analysis.contrasts(self._figures, self.labels, self._rules.margin, None, {})
-        widest = [each for each in pairs if each.metric == analysis.THROUGHPUT]
+        widest = [each for each in pairs if each.metric == self._primary]
         return max(widest, key=lambda each: each.ratio.half_width or math.inf).ratio if widest else None
 
     def conclude(self) -> Rotation:
         """The answer so far, stored."""
-        counted = [restart for restart in self.restarts if analysis.void(restart) is None]
-        reasons = self._reasons(counted)
+        reasons = self._reasons()
         rotation = Rotation(
             members=self.labels,
             servers=[server_version(spec) for spec in self._specs],
@@ -232,7 +243,7 @@ class _Work:
             users_reason=self._users_reason,
             margin=self._rules.margin,
             precision=self._rules.precision,
-            reached=analysis.enough(self._figures, self._rules.precision),
+            reached=analysis.enough(self._figures, self._rules.precision, self._primary),
             limit=self._rules.limit,
             values=analysis.means(self._figures, len(self._specs)),
             contrasts=analysis.contrasts(self._figures, self.labels, self._rules.margin, self._rules.limit, reasons),
@@ -240,9 +251,9 @@ class _Work:
             curves=[
                 curve
                 for member in range(len(self._specs))
-                if (curve := analysis.settling_curve(self.restarts, member)) is not None
+                if (curve := analysis.settling_curve(self._counted, member)) is not None
             ],
-            notes=list(analysis.notes(counted, self.labels)),
+            notes=list(analysis.notes(self._counted, self.labels)),
             restarts=len(self._figures),
             void=self._void,
             outcomes=self._outcomes,
@@ -251,11 +262,13 @@ class _Work:
         self._session.folder.write_rotation(rotation)
         return rotation
 
-    def _reasons(self, restarts: Sequence[Restart]) -> dict[MetricName, str]:
+    def _reasons(self) -> dict[MetricName, str]:
         """Metrics in which there can be no verdict."""
         if self._outcomes:
             return dict.fromkeys((*analysis.LATENCIES, analysis.THROUGHPUT, analysis.CPU), self._outcomes[0])
-        limited = analysis.generator_limits(restarts)
+        if self._rate is not None:
+            return {analysis.THROUGHPUT: "an open load sends as many requests per second as it is told to"}
+        limited = analysis.generator_limits(self._counted)
         return {} if limited is None else dict.fromkeys((*analysis.LATENCIES, analysis.THROUGHPUT), limited)
 
 

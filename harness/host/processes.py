@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
@@ -17,6 +19,8 @@ from typing import IO, Literal, Self
 
 from harness.errors import LackError
 from harness.host import guard, polling
+
+LOGGER = logging.getLogger(__name__)
 
 
 class Child:
@@ -142,6 +146,7 @@ class Supervisor:
                 ) from error
             finally:
                 os.sched_setaffinity(0, own)
+        LOGGER.debug("started process %d: %s", process.pid, shlex.join(argv))
         child = Child(process, log)
         self._children.append(child)
         try:

@@ -204,10 +204,10 @@ def _watch_pools(counters: Counters) -> None:
 
 def _load() -> Any:
     module, _, attribute = settings["target"].partition(":")
-    found: Any = importlib.import_module(module)
+    application: Any = importlib.import_module(module)
     for name in attribute.split("."):
-        found = getattr(found, name)
-    return found() if settings["factory"] else found
+        application = getattr(application, name)
+    return application() if settings["factory"] else application
 
 
 def _asgi(inner: Any) -> Any:
@@ -248,17 +248,17 @@ def _asgi(inner: Any) -> Any:
 async def _lifespan(inner: Any, scope: dict[str, Any], receive: Any, send: Any, up: Callable[[], None]) -> None:
     """Let an application start and stop, and say `up` when it has started. One that knows no lifespan (it raises, or
     returns, before it said anything) has nothing to start; its server is answered in its place."""
-    heard = said = False
+    received = answered = False
 
     async def hear() -> Any:
-        nonlocal heard
+        nonlocal received
         message = await receive()
-        heard = True
+        received = True
         return message
 
     async def say(message: dict[str, Any]) -> None:
-        nonlocal said
-        said = True
+        nonlocal answered
+        answered = True
         if message["type"] == "lifespan.startup.complete":
             up()
         await send(message)
@@ -266,11 +266,11 @@ async def _lifespan(inner: Any, scope: dict[str, Any], receive: Any, send: Any, 
     try:
         await inner(scope, hear, say)
     except Exception:
-        if said:
+        if answered:
             raise
-    if said:
+    if answered:
         return
-    if not heard:
+    if not received:
         await receive()
     up()
     await send({"type": "lifespan.startup.complete"})

@@ -22,10 +22,10 @@ MOST_ROUTES = 50
 def load(target: str, factory: bool) -> Any:
     """The application."""
     module, _, attribute = target.partition(":")
-    found: Any = importlib.import_module(module)
+    application: Any = importlib.import_module(module)
     for name in attribute.split("."):
-        found = getattr(found, name)
-    return found() if factory else found
+        application = getattr(application, name)
+    return application() if factory else application
 
 
 def interface(application: Any) -> str | None:
@@ -54,11 +54,11 @@ def routes(application: Any) -> list[str]:
     """Paths that a GET can be sent to, from an OpenAPI schema or the framework's own routes."""
     for find in (_from_openapi, _from_url_map, _from_routes):
         try:
-            found = find(application)
+            paths = find(application)
         except Exception:
             continue
-        if found:
-            return sorted(dict.fromkeys(found), key=len)[:MOST_ROUTES]
+        if paths:
+            return sorted(dict.fromkeys(paths), key=len)[:MOST_ROUTES]
     return []
 
 
@@ -67,7 +67,7 @@ def _from_openapi(application: Any) -> list[str]:
         document = application.openapi_schema.to_schema()  # Litestar
     else:
         document = application.openapi()  # FastAPI
-    found = []
+    paths = []
     for path, operations in document["paths"].items():
         operation = operations.get("get")
         if operation is None:
@@ -81,8 +81,8 @@ def _from_openapi(application: Any) -> list[str]:
                 query.append(f"{parameter['name']}={value or '{}'}")
         whole = path + ("?" + "&".join(query) if query else "")
         if "{" not in whole:
-            found.append(whole)
-    return found
+            paths.append(whole)
+    return paths
 
 
 def _value(parameter: dict[str, Any]) -> str | None:
@@ -102,7 +102,7 @@ def _from_routes(application: Any) -> list[str]:
     return [each.path for each in application.routes if "GET" in (each.methods or ()) and "{" not in each.path]
 
 
-def told(error: BaseException) -> str:
+def own_traceback(error: BaseException) -> str:
     """The traceback from where the application's own code begins; empty where it was not reached."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename != __file__ and "importlib" not in frame.filename]
@@ -114,8 +114,8 @@ def hint(target: str, error: BaseException) -> str:
     module = sys.modules.get(target.partition(":")[0])
     if not isinstance(error, AttributeError) or module is None:
         return ""
-    found = [name for name, value in vars(module).items() if not inspect.isclass(value) and is_application(value)]
-    return f"; it has {', '.join(found)}" if found else ""
+    names = [name for name, value in vars(module).items() if not inspect.isclass(value) and is_application(value)]
+    return f"; it has {', '.join(names)}" if names else ""
 
 
 def is_application(value: Any) -> bool:
@@ -128,7 +128,7 @@ def look(target: str, factory: bool) -> dict[str, Any]:
     try:
         application = load(target, factory)
     except BaseException as error:
-        return {"error": f"{type(error).__name__}: {error}{hint(target, error)}", "traceback": told(error)}
+        return {"error": f"{type(error).__name__}: {error}{hint(target, error)}", "traceback": own_traceback(error)}
     return {
         "interface": interface(application),
         "framework": framework(application),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import time
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from harness.load.control import Control
 from harness.load.generator import START_SECONDS
 from harness.load.k6 import K6, TUNING, target_document
 from harness.load.turns import Body, Lane, TurnReport
+
+log = logging.getLogger(__name__)
 
 SCRIPT = "turns.js"
 SAMPLE_EVERY = 20
@@ -61,6 +64,7 @@ class K6Turns:
             cpus=cpus,
         )
         self._wait_for_users()
+        log.debug("k6 is up with %d users", sum(lane.users for lane in lanes))
 
     def begin(self, lane: int, seconds: float) -> float:
         """Give a lane a turn; its users learn of it within a few milliseconds."""

@@ -19,8 +19,8 @@ from harness.measure.target import REQUEST_SECONDS, load_target
 
 SATURATED = 0.98
 """Share of the highest throughput that counts as saturated."""
-CANDIDATES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
-ROUNDS = 6
+CANDIDATES = (1, 2, 4, 8, 16, 32, 64)
+ROUNDS = 8
 LEAST_SLOT, LONGEST_SLOT = 0.1, 2.0
 """Seconds of a slot of the calibration."""
 
@@ -75,18 +75,21 @@ def _of_member(
     rate = _rate(session, meter, lane, max(FIRST_SLOT, 3 * known_seconds), known_seconds)
     response = candidates[-1] / rate if rate else 1.0
     seconds = min(LONGEST_SLOT, max(LEAST_SLOT, 4 * response, 3 * known_seconds))
-    rates: dict[int, list[float]] = {number: [] for number in range(len(candidates))}
+    logs: list[list[float]] = [[] for _ in candidates]
     for _ in range(ROUNDS):
-        for number in chance.sample(range(len(candidates)), len(candidates)):
-            rates[number].append(_rate(session, meter, first + number, seconds, known_seconds))
-    typical = [statistics.median(rates[number]) for number in range(len(candidates))]
-    # What a larger number reaches bounds a smaller one from above but for noise: smoothed by the best so far.
-    highest = statistics.fmean(sorted(typical)[-3:]) if len(typical) >= 3 else max(typical)
-    return next(
-        candidates[number]
-        for number in range(len(candidates))
-        if typical[number] >= SATURATED * highest or number == len(candidates) - 1
-    )
+        row = {
+            number: _rate(session, meter, first + number, seconds, known_seconds)
+            for number in chance.sample(range(len(candidates)), len(candidates))
+        }
+        if all(row.values()):  # what a whole round has in common falls out
+            mean = statistics.fmean(map(math.log, row.values()))
+            for number, value in row.items():
+                logs[number].append(math.log(value) - mean)
+    if not logs[0]:
+        return candidates[-1]
+    means = [statistics.fmean(values) for values in logs]
+    highest = max(means)
+    return next(number for number, mean in zip(candidates, means, strict=True) if mean >= highest + math.log(SATURATED))
 
 
 def _rate(session: TurnSession, meter: DeploymentMeter, lane: int, seconds: float, known_seconds: float) -> float:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from harness.deploy.launch import Deployment
-from harness.deploy.workers import told
+from harness.deploy.workers import read_workers
 from harness.host import procfs
 
 
@@ -63,4 +63,4 @@ class DeploymentMeter:
         """Workers that are gone, or that came up in the place of one that is."""
         up = {worker.pid for worker in self._deployment.workers}
         gone = sum(not procfs.alive(pid) for pid in up)
-        return max(gone, sum(worker.pid not in up for worker in told(self._deployment.folder)))
+        return max(gone, sum(worker.pid not in up for worker in read_workers(self._deployment.folder)))

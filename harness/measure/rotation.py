@@ -92,12 +92,12 @@ def measure_restart(job: RotationJob, number: int, seed: int, emit: Emit) -> Res
 
 
 def _distinct_hooks(specs: Sequence[ServerSpec]) -> list[Hook]:
-    found: list[Hook] = []
+    distinct: list[Hook] = []
     for spec in specs:
         hook = spec.subject.before_visit()
-        if hook is not None and hook not in found:
-            found.append(hook)
-    return found
+        if hook is not None and hook not in distinct:
+            distinct.append(hook)
+    return distinct
 
 
 @dataclass(kw_only=True, slots=True)

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from harness.deploy.launch import Deployment
-from harness.deploy.workers import Counters, told
+from harness.deploy.workers import Counters, read_workers
 from harness.host import procfs
 from harness.load.generator import LoadSession
 from harness.measure.evidence import lag
@@ -214,4 +214,4 @@ def _lost(server: Deployment) -> int:
     """Workers that are gone, or that came up in the place of one that is."""
     up = {worker.pid for worker in server.workers}
     gone = sum(not procfs.alive(pid) for pid in up)
-    return max(gone, sum(worker.pid not in up for worker in told(server.folder)))
+    return max(gone, sum(worker.pid not in up for worker in read_workers(server.folder)))

@@ -27,15 +27,15 @@ class RunEntry:
 
 def runs(results: Path) -> list[RunEntry]:
     """The runs below a folder, oldest first; what is no run is passed over."""
-    found = []
+    entries = []
     for path in results.glob(f"*/{RUN}"):
         if path.parent.name.startswith("."):
             continue
         try:
-            found.append(_entry(path.parent, json.loads(path.read_text(encoding="utf-8"))))
+            entries.append(_entry(path.parent, json.loads(path.read_text(encoding="utf-8"))))
         except (OSError, ValueError, KeyError, TypeError):
             continue
-    return sorted(found, key=lambda each: each.started_at)
+    return sorted(entries, key=lambda each: each.started_at)
 
 
 def _entry(folder: Path, document: Document) -> RunEntry:

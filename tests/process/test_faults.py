@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.deploy.workers import told
+from harness.deploy.workers import read_workers
 from tests.conftest import ROOT, Harness, broken_environment, processes_mentioning, sound
 
 QUICK = ("--vus", "5", "--warmup", "500ms", "--duration", "1s", "--json")
@@ -95,7 +95,7 @@ def wait_for_workers(tmp: Path, count: int) -> list[int]:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         for folder in tmp.glob("harness-*/server/workers"):
-            workers = told(folder)
+            workers = read_workers(folder)
             if len(workers) >= count and all(worker.read().finished > 5 for worker in workers):
                 return [worker.pid for worker in workers]
         time.sleep(0.02)

@@ -278,15 +278,22 @@ def slots_of(
         (lambda moment: 10_000, 0.0),
         (lambda moment: 10_000 if moment > 0.05 else 5_000, 0.05),
         (lambda moment: 10_000 * min(1, moment / 0.08), 0.075),
-        (lambda moment: 20_000 if int(moment / 0.05) % 2 else 0, None),  # all in step
+        (lambda moment: 10_000 * moment, None),  # still rising at its end
     ],
 )
 def test_when_a_slot_has_settled(rate: Callable[[float], float], settled_s: float | None) -> None:
-    found = settling.settled(settling.rates(*slots_of(rate)))
+    moment = settling.settled(*slots_of(rate))
     if settled_s is None:
-        assert found is None
+        assert moment is None
     else:
-        assert found == pytest.approx(settled_s, abs=0.014)
+        assert moment == pytest.approx(settled_s, abs=0.014)
+
+
+def test_the_parts_of_a_slot_are_told_against_its_last_half() -> None:
+    parts = settling.parts(*slots_of(lambda moment: 10_000 if moment > 0.05 else 5_000))
+    assert [part.estimate for part in parts[:4]] == pytest.approx([0.5] * 4, rel=0.05)
+    assert [part.estimate for part in parts[8:]] == pytest.approx([1.0] * 8, rel=0.05)
+    assert all(0 < part.error < 0.03 for part in parts)
 
 
 def asked(control: Control, lane: int, user: int, body: bytes) -> socket.socket:
