@@ -34,7 +34,7 @@ TRUE = (0.97, 1.03)
 
 def visit(deployments: api.Deployments, generator: api.Generator) -> tuple[float, float, float]:
     """Requests per second; the shares of their cores that the generator used, and that others did."""
-    ((window, summary),) = deployments.load(TIMINGS[generator.name], generator, 0)
+    window, summary = deployments.load(TIMINGS[generator.name], generator)
     placement = deployments.specs[0].placement
     assert placement.generator_cpus is not None, "needs two cores"
     taken = (window.stolen_cores + window.foreign_cores) / len(placement.cores)

@@ -1,6 +1,6 @@
 """Single figures of stored runs, as sentences quote them: `[1.17× [1.14, 1.20]](RUN "ratio; above 1")`.
 
-What can be asked of a duet: `ratio`. Of a matrix: `rps CELL`, `cpu CELL`, `p50 CELL`, `p99 CELL`,
+What can be asked of a matrix: `rps CELL`, `cpu CELL`, `p50 CELL`, `p99 CELL`,
 `reached CELL`; `rps CELL ÷ CELL`, `cpu CELL ÷ CELL` and `p50 CELL ÷ CELL`, paired by block; `claim C5`,
 `claim C6 fib=15` and `published C5`; `noise rps`. CELL is as many parts of a cell's id as tell it from the
 others of its run: `granian async w2`; what two cells have in common may stand before a colon:
@@ -100,12 +100,6 @@ def _holds(figure: Figure, condition: str) -> bool:
     return figure.verdict == condition
 
 
-def _duet(folder: Path, _: str) -> Figure:
-    answer = stored_run(folder).answer
-    assert answer is not None
-    return Figure(ratio_words(answer.ratio, digits=3), answer.ratio, answer.verdict)
-
-
 def _claimed(folder: Path, which: str) -> ClaimResult:
     name, _, case = which.partition(" ")
     (result,) = (each for each in claims(stored_run(folder)) if each.claim == name and each.case == case)
@@ -184,7 +178,6 @@ def _ms(value: float | None) -> str:
 
 
 KINDS: dict[str, Callable[[Path, str], Figure]] = {
-    "ratio": _duet,
     "claim": _claim,
     "published": _published,
     "noise": _noise,

@@ -1,17 +1,14 @@
-"""What pages quote of stored results as a block: tables of what scripts found, and parts of what a run says."""
+"""What pages quote of stored results as a block: parts of what a run says."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import shlex
-import statistics
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import reference
 from figures import read, stored_run
@@ -47,7 +44,7 @@ def part_of(whole: str, begins: str | None, ends: str | None) -> str:
 def origin(folder: Path) -> str:
     """Command with what has to be run before, moment, machine, versions, and what became of the visits."""
     stored = stored_run(folder)
-    record, answer = stored.record, stored.answer
+    record = stored.record
     environment = next(iter(record.environments.values()))
     versions = [f"{name} {environment.packages[name]}" for name in NAMED if name in environment.packages]
     host, moment = record.host, datetime.fromisoformat(record.started_at)
@@ -60,12 +57,7 @@ def origin(folder: Path) -> str:
         f"Python {environment.python}, {', '.join(versions)}",
         record.generator + (f", PostgreSQL {database.version}" if database else ""),
     ]
-    if answer is not None:
-        counted = sum(each.void is None for each in answer.restarts)
-        lines.append(f"{counted} of {len(answer.restarts)} restarts count")
-    else:
-        lines.append(_outcome(folder))
-    return "\n".join(lines) + "\n"
+    return "\n".join((*lines, _outcome(folder))) + "\n"
 
 
 def _command(folder: Path, command: str | None) -> str:
@@ -106,107 +98,8 @@ def of_answers(folder: Path) -> str:
     return "\n".join(f"- {api.escaped(each)}" for each in api.answers(read(folder).overview)) + "\n"
 
 
-def pairs(beginning: Path) -> str:
-    """Duets of all runs whose names begin so, as a table, with the machine that they were made on."""
-    folders = beginnings(beginning)
-    hosts = {machine(stored_run(folder).record.host) for folder in folders}
-    rows = [_pair(each) for folder in folders if (each := stored_run(folder).answer) is not None]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join(("CPU time per request, on " + " and ".join(sorted(hosts)), *lines)) + "\n"
-
-
-def beginnings(path: Path) -> list[Path]:
-    """The runs whose names begin so."""
-    return sorted(path.parent.glob(f"{path.name}*"))
-
-
-def _pair(duet: api.Duet) -> tuple[str, ...]:
-    first, second = (name.partition("/")[0] for name in (duet.first, duet.second))
-    counted = sum(each.void is None for each in duet.restarts)
-    return (
-        f"{second} ÷ {first}",
-        api.ratio_words(duet.ratio, digits=3),
-        api.duet_answer(duet).replace("the second", second),
-        f"{counted} restarts in {api.duration(duet.seconds)}",
-    )
-
-
-def aa(path: Path) -> str:
-    """Duets of cells against themselves."""
-    rows = _rows(path)
-    halves = sorted(row["half_width"] for row in rows)
-    return (
-        f"{len(rows)} duets of a cell against itself, each {_span(rows, 'seconds')} s and {_span(rows, 'restarts')} "
-        f"restarts\nintervals that exclude 1: {sum(row['excludes_one'] for row in rows)}\n"
-        f"half-widths, %: {' '.join(f'{100 * half:.2f}' for half in halves)}\n"
-        f"median {100 * statistics.median(halves):.2f} %\n"
-    )
-
-
-def burn(path: Path) -> str:
-    """Duets against a cell with a known extra cost."""
-    first, *rows = _rows(path)
-    truth = first["truth"]
-    within = sum(abs(row["off"]) <= 0.015 for row in rows)
-    mean = statistics.fmean(row["off"] for row in rows)
-    lines = [f"truth   {truth['ratio']:.3f}× [{truth['low']:.3f}, {truth['high']:.3f}]"]
-    lines += [f"duet    {_bounds(row)}   off by {100 * row['off']:+.2f} points" for row in rows]
-    lines += [
-        f"detected by {sum(row['detected'] for row in rows)} of {len(rows)}, within 1.5 points of it: {within}",
-        f"off by {100 * mean:+.2f} points on average",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def turns(path: Path) -> str:
-    """The same question asked by duets and in turns, side by side."""
-    rows = _rows(path)
-    lines = ["by a duet                        in turns, as long"]
-    lines += [f"{_wide(row)}    {_wide(row['in_turns'])}" for row in rows]
-    wider = statistics.median(row["in_turns"]["half_width"] / row["half_width"] for row in rows)
-    told = sum(row["in_turns"]["low"] > 1 for row in rows)
-    lines += [
-        f"detected by {sum(row['detected'] for row in rows)} of {len(rows)} duets, in turns {told} times",
-        f"in turns the interval is {wider:.1f} times as wide (median)",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _wide(row: dict[str, Any]) -> str:
-    return f"{_bounds(row)} ±{100 * row['half_width']:.2f} %"
-
-
-def coverage(path: Path) -> str:
-    """How often the interval holds the truth, simulated."""
-    lines = ["noise of a restart   restarts until it stops   intervals that hold the truth"]
-    for row in _rows(path):
-        lines.append(f"{100 * row['noise']:.1f} %                {row['restarts']:<25} {100 * row['coverage']:.1f} %")
-    return "\n".join(lines) + "\n"
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-    return rows
-
-
-def _span(rows: Sequence[dict[str, Any]], name: str) -> str:
-    values = [row[name] for row in rows]
-    low, high = min(values), max(values)
-    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
-
-
-def _bounds(row: dict[str, Any]) -> str:
-    return f"{row['ratio']:.3f}× [{row['low']:.3f}, {row['high']:.3f}]"
-
-
 FORMS: dict[str, Callable[[Path], str]] = {
     "origin": origin,
     "claims": of_claims,
     "answers": of_answers,
-    "pairs": pairs,
-    "aa": aa,
-    "burn": burn,
-    "turns": turns,
-    "coverage": coverage,
 }

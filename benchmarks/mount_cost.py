@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/mount_cost.py [--rounds 8] [--seconds 5] [--only TEXT] [--out FILE]
 
-Two servers run on the same core and are loaded at the same time by one k6 on another core, since the speed of a shared
-machine wanders and then wanders for both. Each round starts both anew, in the other order. The ratio is the geometric
+Two servers run on the same core and are loaded in turn by k6 on another core, close together, since the speed of a
+shared machine wanders. Each round starts both anew, in the other order. The ratio is the geometric
 mean over the rounds with its 95 % interval (t). `mount`: our mount, served without the harness' entry, against the
 same endpoint written by hand. `entry`: the same mount without the entry against with it, which counts requests.
 What watching costs besides is in `watching.py`. About eight minutes.
@@ -120,33 +120,32 @@ def start(spec: api.ServerSpec, kind: str, supervisor: api.Supervisor) -> Server
 
 
 def one_round(spec: api.ServerSpec, kinds: tuple[str, str], seconds: float, swapped: bool) -> float:
-    """CPU per request of the first kind ÷ that of the second, both under load at the same time."""
+    """CPU per request of the first kind ÷ that of the second, loaded in turn."""
     order = kinds[::-1] if swapped else kinds
     cpus = spec.placement.generator_cpus
     with api.confined(cpus), api.Supervisor() as supervisor:
         servers = {kind: start(spec, kind, supervisor) for kind in order}
-        load = api.Load(
-            targets=tuple(
-                api.LoadTarget(
-                    base=f"http://{api.HOST}:{servers[kind].port}",
-                    mix=spec.subject.request_mix(None, servers[kind].bodies),
-                    timeout_seconds=30.0,
-                )
-                for kind in order
-            ),
-            users=USERS,
-            rate=None,
-            warmup_seconds=0.0,  # CPU time and requests are of the whole run
-            window_seconds=seconds,
-        )
-        before = {kind: server.cpu_seconds() for kind, server in servers.items()}
-        session = api.find_generator("k6").start(load, supervisor, cpus)
-        summaries = session.wait_for_summaries(after_seconds=seconds)
-        costs = {
-            kind: (servers[kind].cpu_seconds() - before[kind]) / summary.requests
-            for kind, summary in zip(order, summaries, strict=True)
-        }
+        costs = {kind: cost(spec, server, supervisor, seconds) for kind, server in servers.items()}
         return costs[kinds[0]] / costs[kinds[1]]
+
+
+def cost(spec: api.ServerSpec, server: Server, supervisor: api.Supervisor, seconds: float) -> float:
+    """CPU seconds per request of a server under load."""
+    load = api.Load(
+        target=api.LoadTarget(
+            base=f"http://{api.HOST}:{server.port}",
+            mix=spec.subject.request_mix(None, server.bodies),
+            timeout_seconds=30.0,
+        ),
+        users=USERS,
+        rate=None,
+        warmup_seconds=0.0,  # CPU time and requests are of the whole run
+        window_seconds=seconds,
+    )
+    before = server.cpu_seconds()
+    session = api.find_generator("k6").start(load, supervisor, spec.placement.generator_cpus)
+    summary = session.wait_for_summary(after_seconds=seconds)
+    return (server.cpu_seconds() - before) / summary.requests
 
 
 def main() -> None:

@@ -2,11 +2,11 @@
 
     .venv/bin/python benchmarks/quote.py [--check]
 
-A fenced block after `<!-- quote: RUN -->` holds what `harness report RUN` prints; with `, from: WORDS` and
-`, until: WORDS` the part between the lines that begin so; with `, as: FORM` what `forms.py` makes of it, where RUN may
-be the beginning of several names. Without a fence the quote is Markdown and ends at `<!-- end of quote -->`. A link to
-a run with a title is a figure; `figures.py` says what can be asked. An image after `<!-- picture: CHART of RUN -->` is
-drawn into the file that it names. A test fails where a page or a picture differs from what this writes.
+A fenced block after `<!-- quote: RUN -->` holds what `harness report RUN` prints; with `, from: WORDS` and `, until:
+WORDS` the part between the lines that begin so; with `, as: FORM` what `forms.py` makes of it. Without a fence the
+quote is Markdown and ends at `<!-- end of quote -->`. A link to a run with a title is a figure; `figures.py` says what
+can be asked. An image after `<!-- picture: CHART of RUN -->` is drawn into the file that it names. A test fails where
+a page or a picture differs from what this writes.
 """
 
 from __future__ import annotations
@@ -103,12 +103,7 @@ class Picture:
 def shown(page: Path, text: str) -> Iterator[Picture]:
     """The pictures of a page."""
     for found in PICTURE.finditer(text):
-        run = ROOT / found["run"]
-        if run.is_dir():
-            charts = api.charts(figures.stored_run(run))
-        else:
-            answers = (figures.stored_run(each).answer for each in forms.beginnings(run))
-            charts = list(api.duet_charts([each for each in answers if each is not None]))
+        charts = api.charts(figures.stored_run(ROOT / found["run"]))
         (chart,) = (each for each in charts if each.name == found["chart"])
         yield Picture((page.parent / found["file"]).resolve(), chart)
 

@@ -9,7 +9,6 @@ interrupted is gone on with the next time. Nothing else may run.
 from __future__ import annotations
 
 import argparse
-import itertools
 import shutil
 import subprocess
 import sys
@@ -19,7 +18,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "results" / "reference"
 SERVERS = ("uvicorn", "granian", "gunicorn", "hypercorn")
-BRIEFLY = ("--max-time", "90s", "--no-interference")
 WHOLE = (0, 3)
 """Exit codes of what came to its end: valid, or not."""
 
@@ -37,42 +35,7 @@ class Reference:
     """Another one to run first."""
 
 
-def pair(workload: str, first: str, second: str) -> Reference:
-    """A duet of two servers."""
-    return Reference(
-        name=f"duets/{workload}-{first}-{second}",
-        question=f"{workload}: does {second} or {first} cost less CPU time per request?",
-        command=("duet", first, second, "--workload", workload, *BRIEFLY),
-    )
-
-
 REFERENCES = (
-    *(
-        pair(workload, first, second)
-        for workload in ("noop", "select")
-        for first, second in itertools.combinations(SERVERS, 2)
-    ),
-    Reference(
-        name="duets/styles-select-async-sync",
-        question="One query: does a sync or an async handler cost less CPU time per request?",
-        command=("duet", "uvicorn/fastapi/async", "uvicorn/fastapi/sync", "--workload", "select", *BRIEFLY),
-    ),
-    Reference(
-        name="duets/workers-simulation",
-        question="Do two workers on one core cost more CPU time per request than one?",
-        command=("duet", "uvicorn/w1", "uvicorn/w2", "--workload", "simulation", "--param", "fib=15", *BRIEFLY),
-    ),
-    *(
-        Reference(
-            name=f"duets/workers-{workload}",
-            question=f"{workload}: do two workers on one core cost more CPU time per request than one?",
-            command=(
-                *("duet", "uvicorn/w1", "uvicorn/w2", "--workload", workload),
-                *("--max-time", "80s", "--no-interference"),
-            ),
-        )
-        for workload in ("noop", "select")
-    ),
     Reference(
         name="first-run",
         question="What does one cell say?",

@@ -133,9 +133,10 @@ def counted(result: api.RotationResult, arguments: argparse.Namespace) -> list[a
 def comparison(result: api.RotationResult, arguments: argparse.Namespace) -> dict[str, Any]:
     """What a comparison of two says, without its samples."""
     rotation, restarts = result.rotation, counted(result, arguments)
-    contrasts = analysis.contrasts(
-        [analysis.figures(each) for each in restarts], rotation.members, rotation.margin, None, {}
-    )
+    contrasts = rotation.contrasts
+    if arguments.despite_others:
+        figures = [analysis.figures(each) for each in restarts]
+        contrasts = analysis.contrasts(figures, rotation.members, rotation.margin, None, {})
     return {
         "members": rotation.members,
         "servers": rotation.servers,

@@ -24,8 +24,6 @@ from contextlib import contextmanager
 from harness import __version__ as version
 from harness.analysis import rotation as rotation_analysis
 from harness.analysis.contrasts import compare as compare_observations
-from harness.analysis.duet import enough as duet_is_decided
-from harness.analysis.duet import estimate as duet_ratio
 from harness.analysis.evaluation import evaluate
 from harness.analysis.overview import EvaluatedVisit, evaluate_all, observations
 from harness.analysis.review import compare, review, visits
@@ -54,11 +52,9 @@ from harness.deploy.launch import (
 )
 from harness.deploy.spec import ServerSpec
 from harness.errors import HarnessError
-from harness.experiments import duet as duets
 from harness.experiments import matrix as matrices
 from harness.experiments import preflight, single
 from harness.experiments import rotation as rotations
-from harness.experiments.duet import DuetOptions, DuetResult
 from harness.experiments.rotation import RotationOptions, RotationResult
 from harness.experiments.session import ExecutionOptions
 from harness.experiments.single import SingleResult
@@ -76,7 +72,6 @@ from harness.measure.target import load_of
 from harness.measure.window import Window, watch
 from harness.model.claims import ClaimResult
 from harness.model.comparison import Interval, Observation
-from harness.model.duet import Duet
 from harness.model.events import Emit, Event, SeedProgress, ignore
 from harness.model.load import ClosedLoad, OpenLoad, RequestMix, RequestTemplate, Timing
 from harness.model.measurement import Measurement
@@ -86,7 +81,6 @@ from harness.model.placement import Placement
 from harness.model.plan import Axes, Plan
 from harness.model.quantities import duration
 from harness.model.record import (
-    DuetRecord,
     FailureRecord,
     HostFacts,
     MatrixRecord,
@@ -99,9 +93,7 @@ from harness.model.rotation import Restart, Rotation
 from harness.model.variant import Cell, Variant
 from harness.report.answers import answers
 from harness.report.charts.base import Chart
-from harness.report.charts.duets import duets as duet_charts
 from harness.report.charts.files import write as draw
-from harness.report.duet import answer as duet_answer
 from harness.report.markdown import claims_table, escaped
 from harness.report.render import charts_of as charts
 from harness.report.render import text as report
@@ -132,10 +124,6 @@ __all__ = [
     "ClosedLoad",
     "Deployment",
     "Deployments",
-    "Duet",
-    "DuetOptions",
-    "DuetRecord",
-    "DuetResult",
     "Emit",
     "EvaluatedVisit",
     "Event",
@@ -193,11 +181,6 @@ __all__ = [
     "deployed",
     "document",
     "draw",
-    "duet",
-    "duet_answer",
-    "duet_charts",
-    "duet_is_decided",
-    "duet_ratio",
     "duration",
     "escaped",
     "evaluate",
@@ -295,17 +278,6 @@ def matrix(
     return read_run(matrices.run(plan, variables or {}, options, emit))
 
 
-def duet(
-    first: CellLike,
-    second: CellLike,
-    rules: DuetOptions,
-    options: ExecutionOptions = OPTIONS,
-    emit: Emit = ignore,
-) -> DuetResult:
-    """Compare two cells by the CPU time of a request, loaded at the same time on the same cores."""
-    return duets.run((resolve(first), resolve(second)), rules, options, emit)
-
-
 def rotate(
     cells: Sequence[CellLike],
     rules: RotationOptions,
@@ -333,16 +305,15 @@ class Deployments:
         self.specs, self.supervisor = tuple(specs), supervisor
         self.servers = [start_server(spec, supervisor, name=f"server-{n}") for n, spec in enumerate(specs, 1)]
 
-    def load(self, timing: Timing, generator: Generator, *places: int) -> list[tuple[Window, LoadSummary]]:
-        """Load the servers at `places` (from 0; one, or two at the same time) through warm-up and window.
+    def load(self, timing: Timing, generator: Generator, place: int = 0) -> tuple[Window, LoadSummary]:
+        """Load the server at a place (from 0) through warm-up and window.
 
-        Returns for each what its meters read in the window, and what the generator saw of it.
+        Returns what its meters read in the window, and what the generator saw of it.
         """
-        job = Job(sides=tuple(self.specs[place] for place in places), timing=timing, generator=generator)
-        servers = [self.servers[place] for place in places]
-        session = generator.start(load_of(job, servers), self.supervisor, job.placement.generator_cpus)
-        windows = watch(job, servers, session, ignore)
-        return list(zip(windows, session.wait_for_summaries(), strict=True))
+        job = Job(spec=self.specs[place], timing=timing, generator=generator)
+        server = self.servers[place]
+        session = generator.start(load_of(job, server), self.supervisor, job.placement.generator_cpus)
+        return watch(job, server, session, ignore), session.wait_for_summary()
 
 
 @contextmanager

@@ -1,19 +1,15 @@
-// Loads one server for the harness, or two at the same time, with requests that the harness describes. What it is told,
-// and how requests count: measured.js.
+// Loads a server for the harness with requests that the harness describes. What it is told, and how requests count:
+// measured.js.
 import exec from 'k6/execution';
 import { sleep } from 'k6';
-import { begin, count, endMs, load, metrics, place as placeOfUser } from './measured.js';
+import { begin, count, endMs, load, metrics } from './measured.js';
 import { Requests, refused, right } from './requests.js';
 
 export { handleSummary, options } from './measured.js';
 
-const requestsOf = load.targets.map((target) => new Requests(target));
+const sender = new Requests(load.target);
 
 // Of this user, from its first iteration on.
-let place = 0;
-let sender = null;
-let seen = null;
-
 let startMs = null;
 let idleMs = 0;
 let flushedMs = 0;
@@ -24,9 +20,6 @@ let kept = 0;
 export default function () {
   if (startMs === null) {
     startMs = begin();
-    place = placeOfUser();
-    sender = requestsOf[place];
-    seen = metrics[place];
     requests = Math.floor(Math.random() * load.sample_every);
     if (load.rate === null) {
       sleep((Math.random() * load.warmup_ms) / 1000);
@@ -42,7 +35,7 @@ export default function () {
     }
     late = Math.max(0, Date.now() - due);
     if (Date.now() - startMs < endMs) {
-      seen.sent.add(1);
+      metrics.sent.add(1);
     }
   }
 
@@ -55,7 +48,7 @@ export default function () {
   const begun = Date.now() - startMs;
   idleMs += Math.max(0, Math.min(begun, endMs) - Math.max(freeSinceMs, load.warmup_ms));
   if (begun - flushedMs >= 500) {
-    seen.idle_ms.add(idleMs); // a metric costs more than a sum
+    metrics.idle_ms.add(idleMs); // a metric costs more than a sum
     idleMs = 0;
     flushedMs = begun;
   }
@@ -69,9 +62,9 @@ export default function () {
   }
   if (finished >= load.warmup_ms && finished < endMs) {
     // From when it was due; k6's duration leaves out the wait for a connection.
-    count(seen, chosen, answer, succeeded, load.rate === null ? 0 : late + answer.timings.blocked);
+    count(chosen, answer, succeeded, load.rate === null ? 0 : late + answer.timings.blocked);
     if (succeeded && load.rate !== null) {
-      seen.lateness.add(late);
+      metrics.lateness.add(late);
     }
   }
   if (refused(answer)) {
@@ -81,12 +74,12 @@ export default function () {
 
 function look(body, kind, chosen, iteration) {
   if (kind.expected !== null && body === kind.expected) {
-    seen.matched.add(1);
+    metrics.matched.add(1);
   } else {
-    seen.unexpected.add(1);
+    metrics.unexpected.add(1);
     if (kept < load.kept_bodies) {
       kept += 1;
-      console.log(JSON.stringify({ unexpected: body, kind: chosen, iteration, target: place }));
+      console.log(JSON.stringify({ unexpected: body, kind: chosen, iteration }));
     }
   }
 }

@@ -1,10 +1,9 @@
 // What the harness' load scripts share: one scenario from warm-up to the end of the window, and how requests count.
 //
 // HARNESS_LOAD names a JSON file that says what to do:
-//   targets    one or two, which users take in turn:
-//     base, kinds, feeds, timeout_ms   see requests.js (no kinds where a script of the user's sends)
+//   target          base, kinds, feeds, timeout_ms: see requests.js (no kinds where a script of the user's sends)
 //   script          a k6 script of the user's, or null
-//   users           virtual users of each target
+//   users           virtual users
 //   rate            open load: requests per second; null: closed load, each user sends one request after another
 //   warmup_ms       from the start of the scenario; users begin at random moments of it
 //   window_ms       a request counts when it completes inside the window
@@ -15,8 +14,8 @@
 //
 // One scenario, because a second one would begin with nothing in flight. The log (standard error) carries one line
 // {"scenario_started": <epoch ms>} and, for each unexpected body, {"unexpected": "<body>", "kind": <place>,
-// "iteration": <number or null>, "target": <place>}. Metrics are called cell_<what>_<place of the target>,
-// and of one of several kinds of requests cell_<what>_<place of the target>_<place of the kind>.
+// "iteration": <number or null>}. Metrics are called cell_<what>, and of one of several kinds of requests
+// cell_<what>_<place of the kind>.
 import exec from 'k6/execution';
 import { Counter, Trend } from 'k6/metrics';
 import { TIMED_OUT } from './requests.js';
@@ -29,7 +28,7 @@ export const options = {
   scenarios: {
     cell: {
       executor: 'constant-vus',
-      vus: load.users * load.targets.length,
+      vus: load.users,
       duration: `${Math.max(1000, endMs + 300)}ms`,
       gracefulStop: '0s',
     },
@@ -50,19 +49,19 @@ const counters = [
   'unexpected',
 ];
 
-const ofKind = (place, kind) => ({
-  latency: new Trend(`cell_latency_${place}_${kind}`, true),
-  succeeded: new Counter(`cell_succeeded_${place}_${kind}`),
-  failed: new Counter(`cell_failed_${place}_${kind}`),
+const ofKind = (kind) => ({
+  latency: new Trend(`cell_latency_${kind}`, true),
+  succeeded: new Counter(`cell_succeeded_${kind}`),
+  failed: new Counter(`cell_failed_${kind}`),
 });
 
-export const metrics = load.targets.map((target, place) => ({
-  latency: new Trend(`cell_latency_${place}`, true),
-  blocked: new Trend(`cell_blocked_${place}`, true),
-  lateness: new Trend(`cell_lateness_${place}`, true),
-  ...Object.fromEntries(counters.map((name) => [name, new Counter(`cell_${name}_${place}`)])),
-  kinds: target.kinds.length > 1 ? target.kinds.map((_, kind) => ofKind(place, kind)) : null,
-}));
+export const metrics = {
+  latency: new Trend('cell_latency', true),
+  blocked: new Trend('cell_blocked', true),
+  lateness: new Trend('cell_lateness', true),
+  ...Object.fromEntries(counters.map((name) => [name, new Counter(`cell_${name}`)])),
+  kinds: load.target.kinds.length > 1 ? load.target.kinds.map((_, kind) => ofKind(kind)) : null,
+};
 
 // Of a user's first iteration: when the scenario began, in milliseconds of the clock.
 export function begin() {
@@ -73,19 +72,14 @@ export function begin() {
   return startMs;
 }
 
-// Which target a user loads.
-export function place() {
-  return (exec.vu.idInTest - 1) % load.targets.length;
-}
-
 // Counts a request of the window that has ended. `waited` (ms) is added to its latency.
-export function count(seen, kind, answer, right, waited) {
-  const own = seen.kinds === null ? null : seen.kinds[kind];
+export function count(kind, answer, right, waited) {
+  const own = metrics.kinds === null ? null : metrics.kinds[kind];
   if (right) {
     const latency = waited + answer.timings.duration;
-    seen.succeeded.add(1);
-    seen.latency.add(latency);
-    seen.blocked.add(answer.timings.blocked);
+    metrics.succeeded.add(1);
+    metrics.latency.add(latency);
+    metrics.blocked.add(answer.timings.blocked);
     if (own !== null) {
       own.succeeded.add(1);
       own.latency.add(latency);
@@ -93,11 +87,11 @@ export function count(seen, kind, answer, right, waited) {
     return;
   }
   if (answer.status !== 0) {
-    seen.status_failures.add(1);
+    metrics.status_failures.add(1);
   } else if (answer.error_code === TIMED_OUT) {
-    seen.timeouts.add(1);
+    metrics.timeouts.add(1);
   } else {
-    seen.connection_failures.add(1);
+    metrics.connection_failures.add(1);
   }
   if (own !== null) {
     own.failed.add(1);

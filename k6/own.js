@@ -2,19 +2,18 @@
 // the default export of k6/http. Its options are left aside; it finds the server in __ENV.BASE_URL.
 import http from 'k6/http';
 import { sleep } from 'k6';
-import { begin, count, endMs, load, metrics, place as placeOfUser } from './measured.js';
+import { begin, count, endMs, load } from './measured.js';
 import { refused } from './requests.js';
 
 export { handleSummary, options } from './measured.js';
 
 // Of this user, from its first iteration on.
 let startMs = null;
-let seen = null;
 
 function counted(answer) {
   const finished = Date.now() - startMs;
   if (startMs !== null && finished >= load.warmup_ms && finished < endMs) {
-    count(seen, 0, answer, answer.status >= 200 && answer.status < 400, 0);
+    count(0, answer, answer.status >= 200 && answer.status < 400, 0);
   }
   if (startMs !== null && refused(answer)) {
     sleep(0.1);
@@ -35,9 +34,9 @@ http.batch = (...given) => {
   return answers;
 };
 
-// Each user reads the script anew, after it was told which server is its own. k6 makes __ENV anew when the load begins.
+// Before each user reads the script, and again later, since k6 makes __ENV anew when the load begins.
 function tell() {
-  __ENV.BASE_URL = load.targets[Math.max(0, __VU - 1) % load.targets.length].base;
+  __ENV.BASE_URL = load.target.base;
 }
 tell();
 const own = require(load.script);
@@ -51,7 +50,6 @@ export default function (data) {
   if (startMs === null) {
     tell();
     startMs = begin();
-    seen = metrics[placeOfUser()];
     sleep((Math.random() * load.warmup_ms) / 1000);
   }
   return own.default(data);

@@ -24,7 +24,7 @@ from harness.applications.user import ServedUserApplication
 from harness.deploy.spec import ServerSpec
 from harness.environments import interpreters
 from harness.errors import HarnessError, TargetError
-from harness.experiments import duet, matrix, rotation, single
+from harness.experiments import matrix, rotation, single
 from harness.host import procfs, quiet, signals
 from harness.host.procfs import CpuTimes
 from harness.load import k6
@@ -78,7 +78,7 @@ class FakeGenerator:
 
 
 class FakeDeployments:
-    """Servers that are up at once, and measurements of them; each has the next outcome, or is valid after the last."""
+    """Servers, and measurements of them; each has the next outcome, or is valid after the last."""
 
     def __init__(self, template: Measurement, clock: FakeClock, history: list[str]) -> None:
         self._template, self._clock, self._history = template, clock, history
@@ -88,31 +88,26 @@ class FakeDeployments:
         self.echo = ""
         """What servers repeat wherever they can: in answers that are wrong by it, and in their logs."""
 
-    def measure(self, job: Job, emit: Emit) -> list[Measured]:
+    def measure(self, job: Job, emit: Emit) -> Measured:
         """In place of `harness.measure.measure`."""
-        self._history.append(" | ".join(side.cell.label for side in job.sides))
+        self._history.append(job.spec.cell.label)
         emit(MeasurementProgress(phase="boot"))
         self._clock.now += MEASUREMENT_SECONDS
-        for side in job.sides:
-            if side.cell.variant.server in self.broken:
-                raise TargetError(
-                    f"{side.cell.variant.server} ended while starting", cure="see its log", detail=f"no: {self.echo}"
-                )
+        server = job.spec.cell.variant.server
+        if server in self.broken:
+            raise TargetError(f"{server} ended while starting", cure="see its log", detail=f"no: {self.echo}")
         outcome = self.outcomes.pop(0) if self.outcomes else "valid"
         if isinstance(outcome, BaseException):
             raise outcome
-        return [
-            Measured(facts=self._facts(job, place, outcome), log_tail=f"the server's log {self.echo}")
-            for place in range(len(job.sides))
-        ]
+        return Measured(facts=self._facts(job, outcome), log_tail=f"the server's log {self.echo}")
 
-    def _facts(self, job: Job, place: int, outcome: str) -> Measurement:
+    def _facts(self, job: Job, outcome: str) -> Measurement:
         template = self._template
         wrong = bool(self.echo) or outcome == "wrong"
         users = {"users": job.users, "users_accounted": float(job.users)}
         return template.model_copy(
             update={
-                "cell": job.sides[place].cell,
+                "cell": job.spec.cell,
                 "placement": job.placement,
                 "generator": template.generator.model_copy(update=users),
                 "failures_by_kind": Failures(timeout=0, connection=0, status=500 if outcome == "failed" else 0),
@@ -167,7 +162,7 @@ def laboratory(template: Measurement, patch: pytest.MonkeyPatch, folder: Path) -
         rotation=FakeRotation(clock, history),
         history=history,
     )
-    for module in (single, matrix, duet):
+    for module in (single, matrix):
         patch.setattr(module, "measure", found.deployments.measure)
     patch.setattr(load, "find", found.find_generator)
     patch.setattr(k6, "find", lambda path: found.find_generator("k6", path))

@@ -12,7 +12,6 @@ from harness.analysis.contrasts import compare
 from harness.analysis.evaluation import evaluate
 from harness.analysis.validity import still_filling
 from harness.model.comparison import Interval, Observation
-from harness.model.duet import Duet
 from harness.model.evaluation import Diagnosis, Evaluation, Reason
 from harness.model.measurement import Measurement
 from harness.model.metrics import METRICS, Metric
@@ -80,7 +79,6 @@ def overview(
     planned: int,
     seconds: float,
     impossible: Sequence[tuple[str, str]],
-    duets: Sequence[Duet] = (),
 ) -> Overview:
     """The overview of a run. Its visits come in the order of the plan's cells: of two cells that are compared, the one
     that comes first is the base."""
@@ -97,7 +95,6 @@ def overview(
         cells=[cell_overview(each) for each in by_cell.values()],
         comparison=compare(observations(evaluated)),
         impossible=list(impossible),
-        duets=list(duets),
     )
 
 

@@ -11,7 +11,7 @@ from harness.errors import UsageError
 from harness.model.comparison import RunComparison
 from harness.model.metrics import MetricName
 from harness.model.overview import Overview
-from harness.model.record import DuetRecord, FailureRecord, MatrixRecord, MeasurementRecord, StoredRun
+from harness.model.record import FailureRecord, MatrixRecord, MeasurementRecord, RotationRecord, StoredRun
 
 
 def review(stored: StoredRun) -> Overview:
@@ -25,13 +25,7 @@ def review(stored: StoredRun) -> Overview:
         planned=1 if matrix is None else sum(map(len, matrix.order)),
         seconds=_seconds(stored),
         impossible=[] if matrix is None else matrix.impossible,
-        duets=stored.duets,
     )
-
-
-def empty() -> Overview:
-    """The overview of a duet, whose visits are not compared as those of a matrix are."""
-    return overview.overview([], title=None, blocks=1, planned=0, seconds=0.0, impossible=[])
 
 
 def compare(
@@ -39,9 +33,9 @@ def compare(
 ) -> RunComparison:
     """Contrast two runs cell by cell. UsageError where they were not measured alike, unless `anyway`."""
     for each in (first, second):
-        if isinstance(each.record, DuetRecord):
+        if isinstance(each.record, RotationRecord):
             raise UsageError(
-                f"{each.folder} is a duet, which compares its two cells itself",
+                f"{each.folder} is a rotation, which compares its cells itself",
                 cure="give runs of matrices or single cells; a report of it shows its answer",
             )
     differences = list(_differences(first, second))

@@ -13,7 +13,6 @@ from harness.cli import db, list
 from harness.cli.compare import compare
 from harness.cli.diff import diff
 from harness.cli.doctor import doctor
-from harness.cli.duet import duet
 from harness.cli.init import init
 from harness.cli.matrix import matrix
 from harness.cli.report import report
@@ -30,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # drawing boxes around the help doubles the time that it takes
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, matrix, compare, report, diff, duet, serve, init, doctor):
+for command in (run, matrix, compare, report, diff, serve, init, doctor):
     app.command()(command)
 app.add_typer(list.app, name="list")
 app.add_typer(db.app, name="db")

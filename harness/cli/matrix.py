@@ -64,9 +64,6 @@ def matrix(
             help=f"{o.GENERATOR}  [default: k6]",
         ),
     ] = None,
-    duet_baseline: Annotated[
-        str | None, typer.Option(metavar="SERVER", help="Compare every other server with this one by duets too.")
-    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the cells, how long it will take, and the plan as a file.")
     ] = False,
@@ -116,7 +113,6 @@ def matrix(
         "attempts": attempts,
         "pin": pin,
         "generator": generator,
-        "duet_baseline": duet_baseline,
     }
     options = ExecutionOptions(
         k6=k6,

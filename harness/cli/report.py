@@ -33,7 +33,7 @@ def report(
 ) -> None:
     """Show a stored run: as text, page, tables or charts.
 
-    A matrix, finished or not, a duet, or a single cell.
+    A matrix, finished or not, a rotation, or a single cell.
     """
     from harness.config.parsing import require_choice
     from harness.report import render

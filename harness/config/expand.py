@@ -107,33 +107,6 @@ def order(cells: int, blocks: int, seed: int) -> list[list[int]]:
     return blocks_in_order
 
 
-def duets(expansion: Expansion, baseline: str) -> list[tuple[ResolvedCell, ResolvedCell]]:
-    """Pairs of the baseline server's cells with those of other servers that are equal in all else. UsageError if there
-    is none. Cells under open load have none: a duet needs users that wait."""
-    bases = {_rest(each): each for each in expansion.cells if _server(each) == baseline}
-    pairs = [
-        (bases[_rest(each)], each)
-        for each in expansion.cells
-        if _server(each) != baseline and _rest(each) in bases and each.cell.load.users is not None
-    ]
-    if not pairs:
-        raise UsageError(
-            f"--duet-baseline {baseline}: no cell of the plan can be compared with one of {baseline}",
-            cure=f"servers of the plan: {', '.join(dict.fromkeys(map(_server, expansion.cells)))}",
-        )
-    return pairs
-
-
-def _server(resolved: ResolvedCell) -> str:
-    return resolved.cell.variant.server_label
-
-
-def _rest(resolved: ResolvedCell) -> str:
-    """The written form without the server."""
-    cell = resolved.cell
-    return cell.model_copy(update={"variant": cell.variant.model_copy(update={"server": "", "options": {}})}).label
-
-
 def repeated(expansion: Expansion) -> int:
     """Place of the A/A cell: the first one that no wait of its own can hold at a ceiling, of those that do something if
     there are any, since without that a server may be faster than the load generator."""

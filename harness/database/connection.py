@@ -104,13 +104,6 @@ def server(url: str | None) -> Iterator[PostgresSession]:
         )
 
 
-def backends(url: str, name: str) -> list[int]:
-    """Processes of the server that serve connections of this application name."""
-    with connect(url) as client:
-        rows = client.execute("SELECT pid FROM pg_stat_activity WHERE application_name = %s", (name,)).fetchall()
-    return [int(pid) for (pid,) in rows]
-
-
 @contextmanager
 def connect(url: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
     """A connection, or an error that names the server but no user and no password."""

@@ -46,8 +46,6 @@ class Deployment:
     bodies: list[str]
     """The verified answer of each kind of request."""
     boot_seconds: float
-    connections_name: str
-    """By which Postgres shows its connections."""
 
     def stop(self) -> Ending:
         """Stop it, killing what does not stop when asked."""
@@ -72,7 +70,6 @@ class StartingServer:
     target: Target
     argv: tuple[str, ...]
     workers_folder: Path
-    connections_name: str
     began: float
     """Instant of the monotonic clock."""
 
@@ -96,7 +93,6 @@ class StartingServer:
             folder=self.workers_folder,
             bodies=bodies,
             boot_seconds=time.monotonic() - self.began,
-            connections_name=self.connections_name,
         )
 
 
@@ -131,7 +127,6 @@ def launch_server(
         target=target,
         argv=launch.argv,
         workers_folder=workers_folder,
-        connections_name=f"harness-{supervisor.token[:12]}-{folder.name}",
         began=began,
     )
 

@@ -19,12 +19,10 @@ from harness.config.expand import Expansion
 from harness.config.parsing import parse_timing
 from harness.deploy.spec import ServerSpec
 from harness.errors import HarnessError, TargetError, UsageError
-from harness.experiments import duet, preflight
-from harness.experiments.duet import DuetOptions
+from harness.experiments import preflight
 from harness.experiments.preflight import Preflight
 from harness.experiments.session import ExecutionOptions, Session, exclusive, stored
 from harness.host import quiet, signals
-from harness.load import k6
 from harness.measure import Job, measure
 from harness.model.application import UserApplication
 from harness.model.evaluation import Verdict
@@ -35,8 +33,6 @@ from harness.model.record import DatabaseIdentity, FailureRecord, MatrixRecord, 
 from harness.store import codec
 from harness.store.redaction import without_home
 
-DUET_TIMING = Timing(warmup_seconds=1.0, window_seconds=3.0)
-DUET_PRECISION, DUET_SECONDS = 0.01, 180.0
 REPEAT_SECONDS = 15.0
 """How long to wait for a quieter moment before a visit is repeated."""
 
@@ -55,7 +51,6 @@ class PreparedMatrix:
     order: list[list[int]]
     repeated: int
     """Place of the A/A cell."""
-    duets: list[tuple[ResolvedCell, ResolvedCell]]
 
     @property
     def visits(self) -> int:
@@ -88,12 +83,12 @@ def run(plan: Plan, variables: Mapping[str, str], options: ExecutionOptions, emi
     timing = parse_timing(plan.warmup, plan.duration)
     expansion = expand_plan(plan, variables)
     options = _planned(plan, options)
-    checked = _check(plan, expansion, options, timing)
+    checked = preflight.check(expansion.cells, options, timing)
     with exclusive(expansion.cells):
         matrix = _prepare(plan, timing, expansion, expand.repeated(expansion), checked, options)
         with stored(expansion.cells, options, emit, name="matrix") as session:
             session.folder.write_run(_record(matrix, options, started))
-            _carry_out(matrix, session, {}, options)
+            _carry_out(matrix, session, {})
             return session.folder.publish()
 
 
@@ -108,7 +103,7 @@ def resume(path: Path, variables: Mapping[str, str], options: ExecutionOptions, 
     timing = parse_timing(plan.warmup, plan.duration)
     expansion = expand_plan(plan, variables)
     options = _planned(plan, options)
-    checked = _check(plan, expansion, options, timing)
+    checked = preflight.check(expansion.cells, options, timing)
     with exclusive(expansion.cells):
         labels = [each.label for each in expansion.cells]
         repeated = labels.index(record.repeated) if record.repeated in labels else expand.repeated(expansion)
@@ -116,22 +111,13 @@ def resume(path: Path, variables: Mapping[str, str], options: ExecutionOptions, 
         _refuse_changes(path, record, _record(matrix, options, datetime.now(UTC)))
         with stored(expansion.cells, options, emit, name="matrix", resume=path) as session:
             log.info(f"going on after {len(run.visits)} stored visits")
-            _carry_out(matrix, session, _by_place(run), options)
+            _carry_out(matrix, session, _by_place(run))
     return path
 
 
 def _planned(plan: Plan, options: ExecutionOptions) -> ExecutionOptions:
     """The options, with what the plan says over them."""
     return dataclasses.replace(options, generator=plan.generator, pin=plan.pin)
-
-
-def _check(plan: Plan, expansion: Expansion, options: ExecutionOptions, timing: Timing) -> Preflight:
-    """Check everything that can be checked before hours are spent."""
-    if plan.duet_baseline:
-        k6.find(options.k6)  # which loads the duets, whatever loads the blocks
-        if options.generator != "k6":
-            options = dataclasses.replace(options, k6=None)
-    return preflight.check(expansion.cells, options, timing)
 
 
 def _prepare(
@@ -150,7 +136,6 @@ def _prepare(
         specs=preflight.prepare(checked, expansion.cells, options),
         order=expand.order(len(expansion.cells), plan.blocks, plan.seed),
         repeated=repeated,
-        duets=expand.duets(expansion, plan.duet_baseline) if plan.duet_baseline else [],
     )
 
 
@@ -219,10 +204,8 @@ def _carry_out(
     matrix: PreparedMatrix,
     session: Session,
     attempts: dict[tuple[int, int], list[Verdict]],
-    options: ExecutionOptions,
 ) -> None:
-    """All visits that are not stored yet, block by block; those of a block that are not valid once more at its end.
-    Then the duets."""
+    """All visits that are not stored yet, block by block; those of a block that are not valid once more at its end."""
     seconds: list[float] = []
     try:
         for place in _places(matrix, attempts):
@@ -249,7 +232,6 @@ def _carry_out(
                         seconds_left=left * sum(seconds) / len(seconds),
                     )
                 )
-        _duets(matrix, session, options)
     except (HarnessError, signals.Ended):
         if attempts:
             made = f"{len(attempts)} of {matrix.visits} visits are stored"
@@ -262,9 +244,9 @@ def _visit(
 ) -> MeasurementRecord | FailureRecord:
     """Measure and store; a server that does not come up is an outcome of its own."""
     started = datetime.now(UTC)
-    job = Job(sides=(spec,), timing=matrix.timing, generator=matrix.checked.generator)
+    job = Job(spec=spec, timing=matrix.timing, generator=matrix.checked.generator)
     try:
-        (measured,) = measure(job, session.emit)
+        measured = measure(job, session.emit)
     except TargetError as error:
         signals.defer()
         return session.store_failure(spec.cell, error, place, started)
@@ -280,19 +262,3 @@ def _places(matrix: PreparedMatrix, attempts: dict[tuple[int, int], list[Verdict
                 if len(made) == attempt - 1 and "valid" not in made:
                     repeat = place == len(matrix.specs)
                     yield Place(block=block, position=position, attempt=attempt, repeat=repeat)
-
-
-def _duets(matrix: PreparedMatrix, session: Session, options: ExecutionOptions) -> None:
-    """Every server against the baseline, as far as it is not stored yet; one that does not start ends its duet only."""
-    made = {(each.first, each.second) for each in codec.read_duets(session.folder.path)}
-    for first, second in matrix.duets:
-        if (first.label, second.label) in made:
-            continue
-        log.info(f"duet of {second.label} against {first.label}")
-        execution = dataclasses.replace(options, generator="k6", out=session.folder.publish() / codec.DUETS)
-        rules = DuetOptions(timing=DUET_TIMING, precision=DUET_PRECISION, most_seconds=DUET_SECONDS, interference=False)
-        try:
-            pair = (first, second)
-            duet.perform(pair, rules, execution, duet.check(pair, rules, execution), session.emit)
-        except TargetError as error:
-            log.warning(f"no duet of {second.label} against {first.label}: {error.what}")

@@ -148,7 +148,6 @@ def check_packages(resolved: ResolvedCell, environment: Environment) -> None:
 def check_generator(generator: Generator, resolved: ResolvedCell, timing: Timing) -> None:
     """Refuse a load that the generator cannot produce."""
     refusal = generator.refusal(
-        targets=1,
         rate=resolved.cell.load.rate,
         plain=resolved.subject.plain,
         window_seconds=timing.window_seconds,

@@ -34,6 +34,7 @@ from harness.measure import schedule
 from harness.measure.rotation import RotationJob, measure_restart
 from harness.model.comparison import Interval
 from harness.model.events import Emit, RestartFinished, ignore
+from harness.model.labels import unique
 from harness.model.load import ClosedLoad, Timing
 from harness.model.metrics import MetricName
 from harness.model.record import RotationRecord
@@ -270,14 +271,6 @@ class _Work:
             return {analysis.THROUGHPUT: "an open load sends as many requests per second as it is told to"}
         limited = analysis.generator_limits(self._counted)
         return {} if limited is None else dict.fromkeys((*analysis.LATENCIES, analysis.THROUGHPUT), limited)
-
-
-def unique(labels: Sequence[str]) -> list[str]:
-    """Labels of which one that stands several times is numbered: a member may be there twice."""
-    return [
-        label if labels.count(label) == 1 else f"{label} ({labels[: place + 1].count(label)})"
-        for place, label in enumerate(labels)
-    ]
 
 
 def server_version(spec: ServerSpec) -> str:

@@ -56,15 +56,15 @@ def run(
         stored(cells, options, emit, name=folder_name(resolved.cell)) as session,
         exclusive(cells),
     ):
-        specs = preflight.prepare(checked, cells, options)
+        (spec,) = preflight.prepare(checked, cells, options)
         session.folder.write_run(
             SingleRecord(**preflight.record_header(cells, checked, options, timing, started)),
         )
-        job = Job(sides=tuple(specs), timing=timing, generator=checked.generator)
+        job = Job(spec=spec, timing=timing, generator=checked.generator)
         attempt = 1
         while True:
             with signals.section():
-                (measured,) = measure(job, emit)
+                measured = measure(job, emit)
                 record = session.store(measured)
             if attempt >= attempts or not validity.disturbed(record):
                 return SingleResult(record=record, folder=session.folder.final, log_tail=measured.log_tail)

@@ -19,7 +19,7 @@ SUMMARY_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoadTarget:
-    """Where the users of one side send what."""
+    """Where users send what."""
 
     base: str
     """`http://host:port`"""
@@ -29,11 +29,10 @@ class LoadTarget:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Load:
-    """What a generator is to send: to one target, or to two at the same time with equal users."""
+    """What a generator is to send."""
 
-    targets: tuple[LoadTarget, ...]
+    target: LoadTarget
     users: int
-    """Of each target."""
     rate: float | None
     """Open load: requests per second. None under closed load."""
     warmup_seconds: float
@@ -42,7 +41,7 @@ class Load:
     @property
     def script(self) -> str | None:
         """The user's script that sends; None: ours does."""
-        return self.targets[0].mix.script
+        return self.target.mix.script
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +66,7 @@ class RouteSummary:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoadSummary:
-    """What a generator saw of one target inside the window. None where it cannot know."""
+    """What a generator saw inside the window. None where it cannot know."""
 
     requests: int
     """Successes."""
@@ -111,8 +110,8 @@ class LoadSession(Protocol):
     def begin_window(self) -> bool:
         """Called when the warm-up is over by the schedule; returns whether the window begins only now."""
 
-    def wait_for_summaries(self, after_seconds: float = 0.0) -> list[LoadSummary]:
-        """One per target, once the generator has ended, which its schedule says it does after some seconds."""
+    def wait_for_summary(self, after_seconds: float = 0.0) -> LoadSummary:
+        """What it saw, once it has ended, which its schedule says it does after some seconds."""
 
 
 class Generator(Protocol):
@@ -134,7 +133,7 @@ class Generator(Protocol):
     def scripts(self) -> tuple[str, ...]:
         """Names of our scripts for it, in `k6/`; the first is the one that is run."""
 
-    def refusal(self, *, targets: int, rate: float | None, plain: bool, window_seconds: float) -> str | None:
+    def refusal(self, *, rate: float | None, plain: bool, window_seconds: float) -> str | None:
         """Why it cannot produce a load; `plain`: one GET, the same all the time. None where it can."""
 
     def start(self, load: Load, supervisor: Supervisor, cpus: Sequence[int] | None) -> LoadSession:

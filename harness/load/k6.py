@@ -43,7 +43,7 @@ class K6:
     scripts: tuple[str, ...] = ("cell.js", "measured.js", "requests.js")
     window_method: str = "requests that complete inside the window of one run, warm-up included"
 
-    def refusal(self, *, targets: int, rate: float | None, plain: bool, window_seconds: float) -> str | None:
+    def refusal(self, *, rate: float | None, plain: bool, window_seconds: float) -> str | None:
         """Nothing: our script knows every load."""
         return None
 
@@ -90,7 +90,7 @@ class K6Session:
         self._summary = supervisor.folder / "k6-summary.json"
         self._summary.unlink(missing_ok=True)
         settings: dict[str, Any] = {
-            "targets": [target_document(each) for each in load.targets],
+            "target": target_document(load.target),
             "script": None if load.script is None else str(load.script),
             "users": load.users,
             "rate": load.rate,
@@ -135,8 +135,8 @@ class K6Session:
         """Nothing to do: one scenario runs from warm-up to the end of the window."""
         return False
 
-    def wait_for_summaries(self, after_seconds: float = 0.0) -> list[LoadSummary]:
-        """One per target, once k6 has ended, which its schedule says it does after some seconds."""
+    def wait_for_summary(self, after_seconds: float = 0.0) -> LoadSummary:
+        """What our script saw, once k6 has ended, which its schedule says it does after some seconds."""
         try:
             code = self.child.process.wait(timeout=SUMMARY_SECONDS + after_seconds)
         except subprocess.TimeoutExpired:
@@ -145,25 +145,21 @@ class K6Session:
             raise self._failed(f"k6 ended with exit code {code}")
         try:
             document = json.loads(self._summary.read_text(encoding="utf-8"))
-            return [
-                read_summary(
-                    document,
-                    place,
-                    self._load.window_seconds,
-                    self._unexpected_bodies(place),
-                    kinds=len(self._load.targets[place].mix.templates),
-                    scripted=self._load.script is not None,
-                )
-                for place in range(len(self._load.targets))
-            ]
+            return read_summary(
+                document,
+                self._load.window_seconds,
+                self._unexpected_bodies(),
+                kinds=len(self._load.target.mix.templates),
+                scripted=self._load.script is not None,
+            )
         except ValueError as error:
             raise self._failed(f"k6's summary cannot be read: {error}") from error
 
-    def _unexpected_bodies(self, place: int) -> list[Body]:
+    def _unexpected_bodies(self) -> list[Body]:
         return [
             Body(text=str(line["unexpected"]), kind=line["kind"], iteration=line["iteration"])
             for line in self._lines()
-            if "unexpected" in line and line["target"] == place
+            if "unexpected" in line
         ]
 
     def _lines(self) -> list[dict[str, Any]]:
@@ -216,24 +212,23 @@ def _as_text(template: Template) -> str | list[str | dict[str, str]]:
 
 def read_summary(
     document: Mapping[str, Mapping[str, float]],
-    place: int,
     window_seconds: float,
     bodies: list[Body],
     *,
     kinds: int = 1,
     scripted: bool = False,
 ) -> LoadSummary:
-    """What `handleSummary` of our script wrote (metric → values) about a target, with so many kinds of requests or
-    those of a user's script. Asserts the shape relied on."""
+    """What `handleSummary` of our script wrote (metric → values), with so many kinds of requests or those of a
+    user's script. Asserts the shape relied on."""
 
     def values(name: str) -> Mapping[str, float]:
-        return document.get(f"cell_{name}_{place}", {})  # k6 leaves a metric out that never got a value
+        return document.get(f"cell_{name}", {})  # k6 leaves a metric out that never got a value
 
     def count(name: str) -> int:
         return int(values(name).get("count", 0))
 
     requests, trend = count("succeeded"), values("latency")
-    grid = _grid(f"cell_latency_{place}", trend, requests)
+    grid = _grid("cell_latency", trend, requests)
     checks = document.get("checks", {}) if scripted else {}
     return LoadSummary(
         requests=requests,
@@ -250,20 +245,20 @@ def read_summary(
         matched=int(checks.get("passes", 0)) if scripted else count("matched"),
         unexpected=count("unexpected"),
         bodies=bodies,
-        kinds=[_of_kind(document, place, kind) for kind in range(kinds)] if kinds > 1 else [],
+        kinds=[_of_kind(document, kind) for kind in range(kinds)] if kinds > 1 else [],
         failed_checks=int(checks.get("fails", 0)),
     )
 
 
-def _of_kind(document: Mapping[str, Mapping[str, float]], place: int, kind: int) -> RouteSummary:
+def _of_kind(document: Mapping[str, Mapping[str, float]], kind: int) -> RouteSummary:
     def values(name: str) -> Mapping[str, float]:
-        return document.get(f"cell_{name}_{place}_{kind}", {})
+        return document.get(f"cell_{name}_{kind}", {})
 
     requests, trend = int(values("succeeded").get("count", 0)), values("latency")
     return RouteSummary(
         requests=requests,
         failures=int(values("failed").get("count", 0)),
-        latency=latency(_grid(f"cell_latency_{place}_{kind}", trend, requests), trend, requests),
+        latency=latency(_grid(f"cell_latency_{kind}", trend, requests), trend, requests),
     )
 
 

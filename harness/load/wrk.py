@@ -29,10 +29,8 @@ class Wrk:
     scripts: tuple[str, ...] = ("wrk.lua",)
     window_method: str = "a run of its own after a run to warm up; it begins with nothing in flight"
 
-    def refusal(self, *, targets: int, rate: float | None, plain: bool, window_seconds: float) -> str | None:
+    def refusal(self, *, rate: float | None, plain: bool, window_seconds: float) -> str | None:
         """Why it cannot produce a load: it knows one closed loop over one path, in whole seconds."""
-        if targets > 1:
-            return "it loads one server at a time"
         if rate is not None:
             return "it knows no arrival rate"
         if not plain:
@@ -69,7 +67,7 @@ class WrkSession:
         self._load, self._supervisor, self._cpus = load, supervisor, cpus
         self._summary = supervisor.folder / "wrk-summary.json"
         self._summary.unlink(missing_ok=True)
-        (target,) = load.targets
+        target = load.target
         threads = min(load.users, len(cpus) if cpus else len(os.sched_getaffinity(0)))
         self._options = (
             *(wrk.path, "--connections", str(load.users), "--threads", str(threads)),
@@ -102,11 +100,11 @@ class WrkSession:
             self._start(round(self._load.window_seconds))
         return self._warming
 
-    def wait_for_summaries(self, after_seconds: float = 0.0) -> list[LoadSummary]:
+    def wait_for_summary(self, after_seconds: float = 0.0) -> LoadSummary:
         """What the window's run saw, once it has ended."""
         self._end(after_seconds)
         try:
-            return [read_summary(json.loads(self._summary.read_text(encoding="utf-8")))]
+            return read_summary(json.loads(self._summary.read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError) as error:
             raise self._failed(f"wrk's summary cannot be read: {error}") from error
 

@@ -50,9 +50,7 @@ class Calibration:
 
 def ceiling(job: Job, emit: Emit) -> float | None:
     """Requests per second, from the store or measured now; None where no cell like this can come near it."""
-    if len(job.sides) > 1:
-        return None  # two sides share the generator; they are compared by CPU time, not by throughput
-    known = job.sides[0].subject.known_seconds
+    known = job.spec.subject.known_seconds
     most = job.rate if job.rate is not None else job.users / known if known else None
     if most is not None and most < NEEDED_RPS:
         return None
@@ -122,12 +120,10 @@ def calibrate(job: Job) -> float:
             )
             _await(port, child)
         load = Load(
-            targets=(
-                LoadTarget(
-                    base=f"http://{null_server.HOST}:{port}",
-                    mix=RequestMix(templates=(RequestTemplate(name="null", path=("/",), expected=null_server.BODY),)),
-                    timeout_seconds=30.0,
-                ),
+            target=LoadTarget(
+                base=f"http://{null_server.HOST}:{port}",
+                mix=RequestMix(templates=(RequestTemplate(name="null", path=("/",), expected=null_server.BODY),)),
+                timeout_seconds=30.0,
             ),
             users=job.users,
             rate=None,
@@ -136,7 +132,7 @@ def calibrate(job: Job) -> float:
         )
         generator = job.generator.start(load, supervisor, job.placement.generator_cpus)
         generator.begin_window()  # of k6 it is over when its run is; another one is told that the warm-up is over
-        (summary,) = generator.wait_for_summaries(after_seconds=WARMUP_SECONDS + WINDOW_SECONDS)
+        summary = generator.wait_for_summary(after_seconds=WARMUP_SECONDS + WINDOW_SECONDS)
     if not summary.requests:
         raise LackError(
             "the null server, which the generator is calibrated with, answered nothing",

@@ -31,7 +31,6 @@ from harness.model.measurement import (
 
 def assemble(
     job: Job,
-    side: ServerSpec,
     started_at: str,
     generator: LoadSession,
     server: Deployment,
@@ -40,11 +39,12 @@ def assemble(
     ending: Ending,
     null_rps: float | None,
 ) -> Measurement:
-    """Everything that one side of a measurement found out."""
-    sent = side.subject.request_mix(side.database, server.bodies)
+    """Everything that a measurement found out."""
+    spec = job.spec
+    sent = spec.subject.request_mix(spec.database, server.bodies)
     return Measurement(
         started_at=started_at,
-        cell=side.cell,
+        cell=spec.cell,
         placement=job.placement,
         warmup_seconds=job.timing.warmup_seconds,
         window_seconds=round(summary.window_seconds, 4),
@@ -53,10 +53,10 @@ def assemble(
         latency_ms=summary.latency,
         grid=summary.grid,
         slices=window.slices,
-        sampled=check_bodies(side, sent, summary),
-        waits=side.subject.waits(side.cell.variant.interface),
-        evidence=watched(side, server, window) if side.diagnose else None,
-        server=server_facts(side, server, window, ending),
+        sampled=check_bodies(spec, sent, summary),
+        waits=spec.subject.waits(spec.cell.variant.interface),
+        evidence=watched(spec, server, window) if spec.diagnose else None,
+        server=server_facts(spec, server, window, ending),
         generator=generator_facts(job, window, summary, null_rps),
         machine=MachineFacts(
             cpus=os.cpu_count() or 1,
@@ -64,7 +64,7 @@ def assemble(
             foreign_cores=round(window.foreign_cores, 4),
             cores_in_use=len(job.placement.cores),
         ),
-        database=database_facts(side, window),
+        database=database_facts(spec, window),
         routes=routes(sent, summary),
         argv=Argv(server=list(server.argv), generator=list(generator.argv)),
     )
@@ -208,7 +208,6 @@ def database_facts(service: ServerSpec, window: Window) -> DatabaseFacts | None:
         version=service.database.version,
         server=service.database.server,
         cpu_cores=None if window.database_cpu_cores is None else round(window.database_cpu_cores, 4),
-        own_cpu_cores=None if window.own_database_cpu_cores is None else round(window.own_database_cpu_cores, 4),
         pooled=service.subject.pooled,
         settings=service.database.settings,
         rows=service.database.rows,

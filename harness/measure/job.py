@@ -14,36 +14,31 @@ from harness.model.placement import Placement
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """One service, or two that are loaded at the same time on the same cores; and how to load them."""
+    """One server, and how to load it."""
 
-    sides: tuple[ServerSpec, ...]
+    spec: ServerSpec
     timing: Timing
     generator: Generator
-    idle: ServerSpec | None = None
-    """A partner that is started beside them and not loaded."""
 
     @property
     def placement(self) -> Placement:
-        """Which cores both sides share, and which the generator has."""
-        return self.sides[0].placement
+        """Which cores the server and the generator have."""
+        return self.spec.placement
 
     @property
     def users(self) -> int:
-        """Virtual users of each side."""
-        return self.sides[0].users
+        """Virtual users."""
+        return self.spec.users
 
     @property
     def rate(self) -> float | None:
         """Open load: requests per second."""
-        return self.sides[0].cell.load.rate
+        return self.spec.cell.load.rate
 
+    @property
     def postmaster(self) -> int | None:
-        """Process of the embedded Postgres, where a side uses it."""
-        return next((side.database.postmaster for side in self.sides if side.database is not None), None)
-
-    def postgres(self) -> list[int]:
-        """Processes of the embedded Postgres; none where there is none or it is not ours to look at."""
-        return postgres_processes(self.sides)
+        """Process of the embedded Postgres, where the server uses it."""
+        return None if self.spec.database is None else self.spec.database.postmaster
 
 
 def postgres_processes(specs: Sequence[ServerSpec]) -> list[int]:

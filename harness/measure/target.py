@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from harness.deploy.launch import HOST, Deployment
 from harness.deploy.spec import ServerSpec
 from harness.load.generator import Load, LoadTarget
@@ -13,10 +11,10 @@ REQUEST_SECONDS = 60.0
 """A request under load that takes longer, besides what it waits by itself, counts as timed out."""
 
 
-def load_of(job: Job, servers: Sequence[Deployment]) -> Load:
+def load_of(job: Job, server: Deployment) -> Load:
     """What the generator is to send."""
     return Load(
-        targets=tuple(map(load_target, job.sides, servers)),
+        target=load_target(job.spec, server),
         users=job.users,
         rate=job.rate,
         warmup_seconds=job.timing.warmup_seconds,
@@ -25,7 +23,7 @@ def load_of(job: Job, servers: Sequence[Deployment]) -> Load:
 
 
 def load_target(service: ServerSpec, server: Deployment) -> LoadTarget:
-    """What the users of one side request."""
+    """What the users of a server request."""
     return LoadTarget(
         base=f"http://{HOST}:{server.target.port}",
         mix=service.subject.request_mix(service.database, server.bodies),

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.deploy.launch import Deployment
-from harness.deploy.spec import ServerSpec
-from harness.deploy.workers import Counters, Worker, read_workers
+from harness.deploy.workers import Counters, read_workers
 from harness.host import procfs
 from harness.load.generator import LoadSession
 from harness.measure.evidence import lag
@@ -32,8 +30,6 @@ class Window:
     cpu_cores_by_worker: list[float]
     generator_cpu_cores: float
     database_cpu_cores: float | None
-    own_database_cpu_cores: float | None
-    """Of this side's pools alone, where they are told apart."""
     processes: int
     workers_lost: int
     stolen_cores: float
@@ -51,25 +47,17 @@ class Reading:
     """Everything that is read at one instant; CPU in seconds since the window began."""
 
     at: float
-    sides: list[ServerReading]
+    counters: list[Counters]
+    cpu: float
+    """Of the server."""
+    cpu_by_worker: list[float]
+    rss_bytes: int
+    processes: int
     generator_cpu: float
     database_cpu: float
     stolen: float
     others_cpu: float
-    """Of processes that are neither of a server nor of the generator nor of the database nor ours."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ServerReading:
-    """What is read of one server."""
-
-    counters: list[Counters]
-    cpu: float
-    cpu_by_worker: list[float]
-    rss_bytes: int
-    processes: int
-    database_cpu: float | None
-    """Of its pools' connections, where they are told apart."""
+    """Of processes that are neither of the server nor of the generator nor of the database nor ours."""
 
     @property
     def finished(self) -> int:
@@ -77,44 +65,15 @@ class ServerReading:
         return sum(each.finished for each in self.counters)
 
 
-class ServerMeters:
-    """Reads the workers' counters and the CPU clocks of one server."""
+class Meters:
+    """Reads server, generator, database and machine together."""
 
-    def __init__(self, server: Deployment, backends: list[int]) -> None:
-        self._server = server
-        self._backends = backends
-        self._database_cpu = procfs.CpuMeter(backends)
+    def __init__(self, job: Job, server: Deployment, generator: LoadSession) -> None:
+        self._server, self._generator = server, generator
         self._cpu = procfs.CpuMeter(server.child.members())
         self._worker_cpu = [procfs.CpuMeter([worker.pid]) for worker in server.workers]
-
-    def members(self) -> list[int]:
-        """Its processes."""
-        return self._server.child.members()
-
-    def read(self, pids: list[int]) -> ServerReading:
-        """All of them now."""
-        return ServerReading(
-            counters=[worker.read() for worker in self._server.workers],
-            cpu=self._cpu.read(pids),
-            cpu_by_worker=[
-                meter.read([worker.pid]) for meter, worker in zip(self._worker_cpu, self._server.workers, strict=True)
-            ],
-            rss_bytes=sum(map(procfs.rss_bytes, pids)),
-            processes=len(pids),
-            database_cpu=self._database_cpu.read(self._backends) if self._backends else None,
-        )
-
-
-class Meters:
-    """Reads servers, generator, database and machine together."""
-
-    def __init__(self, job: Job, servers: Sequence[Deployment], generator: LoadSession) -> None:
-        self._generator = generator
-        self._sides = [
-            ServerMeters(server, _backends(job, side, server)) for side, server in zip(job.sides, servers, strict=True)
-        ]
         self._generator_cpu = procfs.CpuMeter([generator.child.pid])
-        self._postmaster = job.postmaster()
+        self._postmaster = job.postmaster
         self._database_cpu = self._database()
         self._cpus = job.placement.cores
         self._machine = procfs.cpu_times(self._cpus)
@@ -122,17 +81,23 @@ class Meters:
 
     def read(self) -> Reading:
         """All of them now. Processes are listed first, since that takes milliseconds."""
-        members = [side.members() for side in self._sides]
+        pids, workers = self._server.child.members(), self._server.workers
         at = time.monotonic()
-        sides = [side.read(pids) for side, pids in zip(self._sides, members, strict=True)]
+        counters = [worker.read() for worker in workers]
+        cpu = self._cpu.read(pids)
+        cpu_by_worker = [meter.read([worker.pid]) for meter, worker in zip(self._worker_cpu, workers, strict=True)]
+        rss_bytes = sum(map(procfs.rss_bytes, pids))
         generator_cpu = self._generator_cpu.read([self._generator.child.pid])
         database_cpu = self._database() - self._database_cpu
         machine = procfs.cpu_times(self._cpus)
-        servers_cpu = sum(side.cpu for side in sides)
-        ours = servers_cpu + generator_cpu + database_cpu + time.process_time() - self._own_cpu
+        ours = cpu + generator_cpu + database_cpu + time.process_time() - self._own_cpu
         return Reading(
             at=at,
-            sides=sides,
+            counters=counters,
+            cpu=cpu,
+            cpu_by_worker=cpu_by_worker,
+            rss_bytes=rss_bytes,
+            processes=len(pids),
             generator_cpu=generator_cpu,
             database_cpu=database_cpu,
             stolen=machine.stolen - self._machine.stolen,
@@ -143,20 +108,19 @@ class Meters:
         return 0.0 if self._postmaster is None else procfs.family_cpu_seconds(self._postmaster)
 
 
-def watch(job: Job, servers: Sequence[Deployment], generator: LoadSession, emit: Emit) -> list[Window]:
-    """Follow the load from the generator's start to the end of the window; returns each side's."""
+def watch(job: Job, server: Deployment, generator: LoadSession, emit: Emit) -> Window:
+    """Follow the load from the generator's start to the end of the window."""
     # Time the generator tells as the system's clock, we wait by the monotonic one.
     started = generator.wait_for_start() - time.time() + time.monotonic()
     start = started + job.timing.warmup_seconds
-    workers = [worker for server in servers for worker in server.workers]
-    _warm_up(job, workers, start, emit)
-    connected = _connections(servers)
+    _warm_up(job, server, start, emit)
+    connected = _connections(server)
     if generator.begin_window():
         start = time.monotonic()
-    meters = Meters(job, servers, generator)
+    meters = Meters(job, server, generator)
     readings = [meters.read()]
     end = start + job.timing.window_seconds
-    in_flight: list[list[int]] = [[] for _ in workers]
+    in_flight: list[list[int]] = [[] for _ in server.workers]
     while (left := end - readings[-1].at) > 0 or len(readings) == 1:
         # A last slice of less than half a second is joined to the one before it. If the machine stalled through the
         # whole window there is still one slice, of what came after.
@@ -164,44 +128,29 @@ def watch(job: Job, servers: Sequence[Deployment], generator: LoadSession, emit:
         until = readings[-1].at + SLICE_SECONDS if whole else end
         while time.monotonic() < until:
             _sleep_until(min(until, time.monotonic() + SAMPLE_SECONDS))
-            for samples, worker in zip(in_flight, workers, strict=True):
+            for samples, worker in zip(in_flight, server.workers, strict=True):
                 samples.append(worker.in_flight())
         readings.append(meters.read())
-        if not any(map(sum, filter(None, connected))):
-            connected = _connections(servers)  # a generator that begins the window with new connections
+        if not sum(connected or []):
+            connected = _connections(server)  # a generator that begins the window with new connections
         _report(readings, job.timing.window_seconds, emit)
-    connected = [
-        max(pair, key=lambda each: sum(each or [])) for pair in zip(connected, _connections(servers), strict=True)
-    ]
-    samples_of = iter(in_flight)
-    return [
-        _window(job, server, readings, place, connected[place], [next(samples_of) for _ in server.workers])
-        for place, server in enumerate(servers)
-    ]
-
-
-def _backends(job: Job, side: ServerSpec, server: Deployment) -> list[int]:
-    """Processes of Postgres that serve the pools of one of two sides; none where there is one, or no pool."""
-    if len(job.sides) < 2 or side.database is None or side.database.postmaster is None or not side.subject.pooled:
-        return []
-    from harness.database import connection
-
-    return connection.backends(side.database.url, server.connections_name)
+    connected = max(connected, _connections(server), key=lambda each: sum(each or []))
+    return _window(job, server, readings, connected, in_flight)
 
 
 def _report(readings: list[Reading], window_seconds: float, emit: Emit) -> None:
     before, after = readings[-2:]
-    served = sum(side.finished for side in after.sides) - sum(side.finished for side in before.sides)
+    served = after.finished - before.finished
     fraction = min(1.0, (after.at - readings[0].at) / window_seconds)
     emit(MeasurementProgress(phase="window", fraction=fraction, rps=served / (after.at - before.at)))
 
 
-def _warm_up(job: Job, workers: Sequence[Worker], until: float, emit: Emit) -> None:
+def _warm_up(job: Job, server: Deployment, until: float, emit: Emit) -> None:
     before, served = time.monotonic(), 0
     emit(MeasurementProgress(phase="warm-up", fraction=0.0))
     while (left := until - time.monotonic()) > 0:
         time.sleep(min(left, SLICE_SECONDS))
-        now, total = time.monotonic(), sum(worker.finished() for worker in workers)
+        now, total = time.monotonic(), sum(worker.finished() for worker in server.workers)
         fraction = 1 - max(0.0, until - now) / job.timing.warmup_seconds
         emit(MeasurementProgress(phase="warm-up", fraction=fraction, rps=(total - served) / (now - before)))
         before, served = now, total
@@ -212,16 +161,15 @@ def _sleep_until(moment: float) -> None:
         time.sleep(left)
 
 
-def _slice(before: Reading, after: Reading, start: float, place: int) -> Slice:
-    old, new = before.sides[place], after.sides[place]
-    late = lag(old.counters, new.counters)
+def _slice(before: Reading, after: Reading, start: float) -> Slice:
+    late = lag(before.counters, after.counters)
     return Slice(
         t=round(after.at - start, 4),
         seconds=round(after.at - before.at, 4),
-        requests=new.finished - old.finished,
-        cpu_seconds=round(new.cpu - old.cpu, 6),
+        requests=after.finished - before.finished,
+        cpu_seconds=round(after.cpu - before.cpu, 6),
         lag_ms=None if late is None else late.p99,
-        rss_bytes=new.rss_bytes,
+        rss_bytes=after.rss_bytes,
     )
 
 
@@ -229,44 +177,37 @@ def _window(
     job: Job,
     server: Deployment,
     readings: list[Reading],
-    place: int,
     connected: list[int] | None,
     in_flight: list[list[int]],
 ) -> Window:
     first, last = readings[0], readings[-1]
-    before, after = first.sides[place], last.sides[place]
     seconds = last.at - first.at
     return Window(
-        slices=[_slice(old, new, first.at, place) for old, new in itertools.pairwise(readings)],
+        slices=[_slice(old, new, first.at) for old, new in itertools.pairwise(readings)],
         requests_by_worker=[
-            new.finished - old.finished for old, new in zip(before.counters, after.counters, strict=True)
+            new.finished - old.finished for old, new in zip(first.counters, last.counters, strict=True)
         ],
         connections_by_worker=connected,
-        server_cpu_cores=after.cpu / seconds,
+        server_cpu_cores=last.cpu / seconds,
         cpu_cores_by_worker=[
-            (new - old) / seconds for old, new in zip(before.cpu_by_worker, after.cpu_by_worker, strict=True)
+            (new - old) / seconds for old, new in zip(first.cpu_by_worker, last.cpu_by_worker, strict=True)
         ],
         generator_cpu_cores=last.generator_cpu / seconds,
-        database_cpu_cores=None if job.postmaster() is None else last.database_cpu / seconds,
-        own_database_cpu_cores=(
-            None
-            if before.database_cpu is None or after.database_cpu is None
-            else (after.database_cpu - before.database_cpu) / seconds
-        ),
-        processes=after.processes,
+        database_cpu_cores=None if job.postmaster is None else last.database_cpu / seconds,
+        processes=last.processes,
         workers_lost=_lost(server),
         stolen_cores=(last.stolen - first.stolen) / seconds,
         foreign_cores=max(0.0, last.others_cpu - first.others_cpu) / seconds,
-        first=before.counters,
-        last=after.counters,
+        first=first.counters,
+        last=last.counters,
         in_flight=in_flight,
     )
 
 
-def _connections(servers: Sequence[Deployment]) -> list[list[int] | None]:
-    """Server → connections of each worker. Taken before and after the window, since it costs milliseconds; the fuller
+def _connections(server: Deployment) -> list[int] | None:
+    """Connections of each worker. Taken before and after the window, since it costs milliseconds; the fuller
     counts: before it a few users may not have begun, after it the generator may have left."""
-    return [procfs.connections([worker.pid for worker in server.workers], server.target.port) for server in servers]
+    return procfs.connections([worker.pid for worker in server.workers], server.target.port)
 
 
 def _lost(server: Deployment) -> int:

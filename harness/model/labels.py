@@ -8,7 +8,7 @@ first, the rest may come in any order. `w` workers, `t` threads, `p` pool size, 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,14 @@ class CellLabel:
     """Axis → number, such as `workers` → 2."""
     users: int | None = None
     rate: float | None = None
+
+
+def unique(labels: Sequence[str]) -> list[str]:
+    """Labels of which one that stands several times is numbered: a member may be there twice."""
+    return [
+        label if labels.count(label) == 1 else f"{label} ({labels[: place + 1].count(label)})"
+        for place, label in enumerate(labels)
+    ]
 
 
 def options_label(options: Mapping[str, str]) -> str:

@@ -196,8 +196,6 @@ class DatabaseFacts(Value):
     server: str
     """Where it is, without user and password."""
     cpu_cores: float | None
-    own_cpu_cores: float | None = None
-    """With two sides, of the connections of this one's pools; None where they cannot be told apart."""
     pooled: bool
     """False: every request opened connections of its own."""
     settings: dict[str, str] | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from harness.model import Value
 from harness.model.comparison import Comparison, Interval
-from harness.model.duet import Duet
 from harness.model.evaluation import Ceiling, Diagnosis, Remedy
 from harness.model.metrics import MetricName
 from harness.model.variant import Cell
@@ -88,5 +87,4 @@ class Overview(Value):
     comparison: Comparison
     impossible: list[tuple[str, str]]
     """What the plan asks for that cannot exist, with the reason."""
-    duets: list[Duet] = []
     """Of every server against the plan's baseline."""

@@ -105,8 +105,6 @@ class Plan(Value):
     """Own cores for server and generator: auto, split or none."""
     generator: Name = "k6"
     """Load generator: k6, or wrk where k6 is too slow for the servers; see `harness matrix --help`."""
-    duet_baseline: Name | None = None
-    """Server against which every other one is compared by a duet, at equal rest, after the blocks."""
     title: str | None = None
     application: ApplicationPlan | None = None
     """The user's application, in place of ours: then no entry of `cells` has framework, style or workload."""

@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from harness.model import Value
-from harness.model.duet import Duet
 from harness.model.environment import Environment
 from harness.model.evaluation import Evaluation, Reason
 from harness.model.load import Timing
@@ -68,7 +67,7 @@ class DatabaseIdentity(Value):
 
 
 class Place(Value):
-    """Where in a matrix or a duet a measurement was made."""
+    """Where in a matrix a measurement was made."""
 
     block: int
     """From 1."""
@@ -161,13 +160,6 @@ class MatrixRecord(_Run):
     """Digest of what is requested of a user's application."""
 
 
-class DuetRecord(_Run):
-    """A run of two cells that were loaded at the same time."""
-
-    kind: Literal["duet"] = "duet"
-    precision: float
-
-
 class RotationRecord(_Run):
     """A run of cells that were loaded in turn."""
 
@@ -178,7 +170,7 @@ class RotationRecord(_Run):
     """Difference from which on one matters, as a share."""
 
 
-RunRecord = Annotated[SingleRecord | MatrixRecord | DuetRecord | RotationRecord, Field(discriminator="kind")]
+RunRecord = Annotated[SingleRecord | MatrixRecord | RotationRecord, Field(discriminator="kind")]
 """What a run was, told apart by `kind`."""
 
 
@@ -187,14 +179,10 @@ class StoredRun:
     """A run as it was read back."""
 
     folder: str
-    record: SingleRecord | MatrixRecord | DuetRecord | RotationRecord
+    record: SingleRecord | MatrixRecord | RotationRecord
     visits: list[MeasurementRecord | FailureRecord]
     """In the order in which they were made."""
-    answer: Duet | None = None
-    """Of a duet that has ended or was interrupted after its first restart."""
     rotation: Rotation | None = None
     """What a rotation says, once a restart has ended."""
     restarts: list[Restart] = field(default_factory=list)
     """Of a rotation."""
-    duets: list[Duet] = field(default_factory=list)
-    """Of a matrix with a baseline for duets."""

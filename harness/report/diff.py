@@ -36,7 +36,7 @@ def parts(comparison: RunComparison) -> Iterator[Text | Table]:
     if not comparison.contrasts:
         yield Text(
             "\nno cell could be compared: it takes one that both runs hold, with valid visits and below its ceiling.\n"
-            "Servers are compared within one run: harness matrix, or harness duet",
+            "Servers are compared within one run: harness matrix, or harness compare",
             style="bold yellow",
         )
     elif comparison.limit is not None:

@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.model.claims import ClaimResult
-from harness.model.duet import Duet
 from harness.model.overview import Overview
-from harness.report import duet as duets
+from harness.model.rotation import Rotation
 from harness.report import view
 from harness.report.words import ratio, verdict
 
@@ -18,10 +17,17 @@ def of_overview(overview: Overview, claims: Sequence[ClaimResult]) -> str:
     return "\n".join(_lines(view.of_overview(overview, claims))) + "\n"
 
 
-def of_duet(duet: Duet) -> str:
-    """A duet."""
-    rows = [(name, escaped(text)) for name, text in duets.facts(duet)]
-    return "\n".join(("### Duet", "", *_table(("", ""), rows))) + "\n"
+def of_rotation(rotation: Rotation) -> str:
+    """Cells that were loaded in turn."""
+    report = view.of_rotation(rotation)
+    lines = [f"### {escaped(report.title)}", "", *(f"- **{escaped(each)}**" for each in report.answers)]
+    lines += [f"- {escaped(each)}" for each in report.warnings]
+    for grid in report.grids:
+        head = [", ".join(filter(None, parts)) for parts in grid.head]
+        rows = (list(map(escaped, row)) for row in grid.rows)
+        lines += ["", *_table((escaped(grid.title), *map(escaped, head[1:])), rows)]
+    lines += ["", *(f"- {escaped(name)}: {escaped(text)}" for name, text in report.basis)]
+    return "\n".join(lines) + "\n"
 
 
 def escaped(text: str) -> str:

@@ -59,13 +59,11 @@ def show(folder: Path, form: str, to: Path | None) -> None:
 
 def _files(stored: StoredRun, form: str, to: Path) -> list[Path]:
     if form in TABLES:
-        if stored.answer is not None:
-            raise UsageError(
-                "a duet has no tables of cells: its two sides are compared with each other only",
-                cure="take --format json, which holds every restart",
-            )
-        from harness.report import tables
+        from harness.report import rotation, tables
 
+        turns = rotation.of_stored(stored)
+        if turns is not None:
+            return tables.write_rotation(to, form, turns, stored.restarts)
         return tables.write(to, form, review.review(stored), overview.evaluate_all(review.visits(stored)))
     from harness.report.charts import files
 
@@ -77,32 +75,35 @@ def _files(stored: StoredRun, form: str, to: Path) -> list[Path]:
 
 def charts_of(stored: StoredRun) -> list[Chart]:
     """Every chart that a run has data for."""
-    from harness.report.charts import cells, duets, ratios
+    from harness.report import rotation
+    from harness.report.charts import cells, ratios
+    from harness.report.charts import rotation as turns
 
-    if stored.answer is not None:
-        return list(duets.restarts(stored.answer))
+    told = rotation.of_stored(stored)
+    if told is not None:
+        return list(turns.of_rotation(told, stored.restarts))
     summary = review.review(stored)
     return [
         *cells.of_run(summary, overview.evaluate_all(review.visits(stored))),
         *(chart for _, _, chart in ratios.contrasts(summary)),
-        *duets.duets(summary.duets),
         *ratios.claims(studies.claims(stored)),
     ]
 
 
 def text(stored: StoredRun, form: str) -> str:
     """A run in one of TEXTS."""
-    from harness.report import duet, markdown, single
+    from harness.report import markdown, rotation, single
     from harness.report import text as terminal_text
 
     if form == "html":
         from harness.report.html import page
 
         return page.render(page.run_of(stored))
-    if stored.answer is not None:
+    told = rotation.of_stored(stored)
+    if told is not None:
         if form == "json":
-            return stored.answer.model_dump_json() + "\n"
-        return markdown.of_duet(stored.answer) if form == "markdown" else duet.text(stored.answer, None)
+            return told.model_dump_json() + "\n"
+        return markdown.of_rotation(told) if form == "markdown" else rotation.text(told, None)
     last = stored.visits[-1] if stored.visits else None
     if form == "text" and isinstance(stored.record, SingleRecord) and isinstance(last, MeasurementRecord):
         return single.text(last, evaluate(last), Path(stored.folder), "")

@@ -1,36 +1,113 @@
-"""What a rotation says, as text for a terminal: the answer first, then how sure it is, then what it rests on."""
+"""What a rotation says, in words: the answer first, then how sure it is, then what it rests on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
+from harness.analysis import rotation as analysis
+from harness.measure import schedule
 from harness.model.comparison import Interval
-from harness.model.metrics import METRICS
+from harness.model.counting import counted
+from harness.model.labels import unique
+from harness.model.metrics import METRICS, Metric
 from harness.model.quantities import duration
-from harness.model.rotation import Rotation, RotationContrast
+from harness.model.record import RotationRecord, StoredRun
+from harness.model.rotation import Restart, Rotation, RotationContrast
 from harness.report import terminal
 
 COLOURS = {"faster": "green", "slower": "red", "equivalent": "dim", "undecided": "yellow"}
-WORDS = {
-    ("throughput_rps", "faster"): "faster",
-    ("throughput_rps", "slower"): "slower",
-    ("cpu_us_per_request", "faster"): "cheaper",
-    ("cpu_us_per_request", "slower"): "costlier",
-    ("rss_peak_bytes", "faster"): "less",
-    ("rss_peak_bytes", "slower"): "more",
-}
 GATED = ("throughput_rps", "cpu_us_per_request")
 """Metrics by which `--fail-above` judges."""
+COSTS = ("cpu_us_per_request", "rss_peak_bytes")
+"""Metrics of which less is cheaper, not faster."""
 
 
-def text(rotation: Rotation, folder: Path | None) -> str:
-    """Everything that is printed about a rotation, and where it is stored."""
-    end = [] if folder is None else [Text(f"\nstored in {folder}")]
-    return terminal.text(lambda _: [*parts(rotation), *end])
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Names:
+    """The members by what they differ in."""
+
+    short: dict[str, str]
+    """Written form → the parts that the members do not share."""
+    common: str
+    """The parts that they share; empty where there are none."""
+
+    def shortened(self, text: str) -> str:
+        """A text in which the short names stand for the written forms."""
+        for label in sorted(self.short, key=len, reverse=True):
+            text = text.replace(label, self.short[label])
+        return text
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grid:
+    """A table of texts, whose first column holds names."""
+
+    title: str
+    head: list[tuple[str, str]]
+    """Heading of each column, and the unit below it."""
+    rows: list[list[str]]
+    verdicts: list[str]
+    """Of each row, for colours; empty where it tells none."""
+
+
+def of_stored(stored: StoredRun) -> Rotation | None:
+    """What a stored rotation says; of one that was killed before it could say it, what its restarts do. None for
+    other runs."""
+    record = stored.record
+    if not isinstance(record, RotationRecord) or stored.rotation is not None:
+        return stored.rotation
+    labels = unique([cell.label for cell in record.cells])
+    voids = {restart.number: analysis.void(restart) for restart in stored.restarts}
+    counting = [restart for restart in stored.restarts if voids[restart.number] is None]
+    figures = restart_figures(counting, counting)
+    outcomes = [each for restart in stored.restarts if (each := analysis.outcome(restart, labels)) is not None]
+    limited = outcomes[0] if outcomes else analysis.generator_limits(counting)
+    reasons = {} if limited is None else dict.fromkeys(METRICS, limited)
+    curves = [analysis.settling_curve(stored.restarts, member) for member in range(len(labels))]
+    return Rotation(
+        members=labels,
+        servers=[],
+        method=stored.restarts[-1].method if stored.restarts else "slots",
+        users=record.cells[0].load.users,
+        users_reason="" if record.cells[0].load.rate is None else record.cells[0].load.label,
+        margin=record.margin,
+        precision=record.precision,
+        reached=analysis.enough(figures, record.precision),
+        limit=None,
+        values=analysis.means(figures, len(labels)),
+        contrasts=analysis.contrasts(figures, labels, record.margin, None, reasons),
+        interval_method=analysis.interval_method(figures),
+        curves=[curve for curve in curves if curve is not None],
+        notes=["the run was ended before it had its answer", *analysis.notes(counting, labels)],
+        restarts=len(figures),
+        void=[f"restart {number}: {reason}" for number, reason in voids.items() if reason is not None],
+        outcomes=list(dict.fromkeys(outcomes)),
+        seconds=round(sum(restart.seconds for restart in stored.restarts), 1),
+    )
+
+
+def restart_figures(restarts: Sequence[Restart], counting: Sequence[Restart]) -> list[analysis.RestartFigures]:
+    """The figures of each restart; what is left out of its slots follows from all restarts that count."""
+    members = range(len(restarts[0].members)) if restarts else range(0)
+    responses = [analysis.settled_responses(counting, member) for member in members]
+    return [
+        analysis.figures(
+            restart,
+            settled_s=[
+                max(schedule.LEAST_SETTLING, max(schedule.SETTLING_RESPONSES, number) * response)
+                for number, response in zip(known, restart.response_s, strict=True)
+            ]
+            if len(known := [each for each in responses if each is not None]) == len(responses)
+            else None,
+        )
+        for restart in restarts
+    ]
 
 
 def exit_code(rotation: Rotation) -> int:
@@ -43,100 +120,268 @@ def exit_code(rotation: Rotation) -> int:
     return 1 if any(each.worse for each in rotation.contrasts if each.metric in GATED) else 0
 
 
-def parts(rotation: Rotation) -> Iterator[Text | Table]:
-    """What is printed, in order."""
-    for each in rotation.contrasts:
-        if each.metric == "throughput_rps":
-            yield Text.assemble((sentence(each, rotation.margin), f"bold {COLOURS[each.verdict]}"))
-    if not rotation.contrasts:
-        yield Text("no restart counts: nothing can be told", style="bold yellow")
-    for outcome in rotation.outcomes:
-        yield Text(outcome, style="bold red")
-    yield Text()
-    yield _figures(rotation)
-    yield Text()
-    yield _ratios(rotation)
-    yield Text()
-    yield from _basis(rotation)
+def names(rotation: Rotation) -> Names:
+    """What to call the members."""
+    labels = rotation.members
+    numbers = [match[0] if (match := re.search(r" \(\d+\)$", label)) else "" for label in labels]
+    parts = [
+        _parts(label.removesuffix(number), server.partition(" ")[0])
+        for label, number, server in zip(labels, numbers, rotation.servers or [""] * len(labels), strict=True)
+    ]
+    if len({len(each) for each in parts}) > 1:
+        return Names(short={label: label for label in labels}, common="")
+    places = range(len(parts[0]))
+    differing = [place for place in places if len({each[place] for each in parts}) > 1] or [0]
+    return Names(
+        short={
+            label: "/".join(each[place] for place in differing) + number
+            for label, each, number in zip(labels, parts, numbers, strict=True)
+        },
+        common="/".join(parts[0][place] for place in places if place not in differing),
+    )
 
 
-def sentence(contrast: RotationContrast, margin: float) -> str:
-    """The answer in words: `granian is 15.7 % faster than uvicorn (±1.1 %)`; the better one stands first."""
-    better, other = (contrast.b, contrast.a) if contrast.verdict != "slower" else (contrast.a, contrast.b)
-    ratio = contrast.ratio.estimate if contrast.verdict != "slower" else 1 / contrast.ratio.estimate
-    sure = "" if contrast.ratio.half_width is None else f" (±{contrast.ratio.half_width:.1%})"
-    if contrast.reason:
-        return f"{contrast.b} against {contrast.a}: inconclusive, {contrast.reason}"
-    if contrast.verdict == "equivalent":
-        return f"{contrast.a} and {contrast.b} are equally fast within {margin:.0%}{sure}"
-    if contrast.verdict == "undecided":
-        return (
-            f"{contrast.a} and {contrast.b}: inconclusive; {contrast.b} is {signed(contrast.ratio.estimate)} in "
-            f"throughput, from {signed(contrast.ratio.low)} to {signed(contrast.ratio.high)}"
-        )
-    return f"{better} is {signed(ratio).lstrip('+')} faster than {other}{sure}"
+def _parts(label: str, server: str) -> list[str]:
+    """The parts of a written form; an environment, which may be a path, stays with its server."""
+    match = re.match(rf"(.+:)?(?={re.escape(server)}[:/])", label) if server else None
+    environment = match[0] if match else ""
+    first, *others = label.removeprefix(environment).split("/")
+    return [environment + first, *others]
+
+
+def percent(share: float) -> str:
+    """`15.7 %`."""
+    return f"{share:.1%}".replace("%", " %")
 
 
 def signed(ratio: float | None) -> str:
     """A ratio as a difference: `+15.7 %`."""
-    return "–" if ratio is None else f"{ratio - 1:+.1%}".replace("%", " %")
+    if ratio is None:
+        return "–"
+    text = f"{ratio - 1:+.1%}".replace("%", " %")
+    return text[1:] if text[1:] == "0.0 %" else text
 
 
-def _figures(rotation: Rotation) -> Table:
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
-    metrics = [metric for name, metric in METRICS.items() if any(name in each for each in rotation.values)]
-    table.add_column("", no_wrap=True)
-    for metric in metrics:
-        table.add_column(metric.heading, justify="right")
-    for label, values in zip(rotation.members, rotation.values, strict=True):
-        shown = [values.get(metric.name) for metric in metrics]
-        figures = [
-            "–" if value is None else metric.format(value.estimate)
-            for metric, value in zip(metrics, shown, strict=True)
-        ]
-        table.add_row(f"  {label}", *figures)
-    return table
+def verdict(contrast: RotationContrast) -> str:
+    """In words: `inconclusive`, and `cheaper` or `costlier` of what costs."""
+    if contrast.verdict == "undecided":
+        return "inconclusive"
+    words = {"faster": "cheaper", "slower": "costlier"} if contrast.metric in COSTS else {}
+    return words.get(contrast.verdict, contrast.verdict)
 
 
-def _ratios(rotation: Rotation) -> Table:
-    table = Table(box=None, padding=(0, 3, 0, 0), show_header=False)
-    for _ in range(3):
-        table.add_column(overflow="fold")
-    several = len(rotation.members) > 2
+def answers(rotation: Rotation) -> Iterator[tuple[str, str]]:
+    """A sentence for each pair, with the verdict on its throughput: which is faster, and what a request costs."""
+    short = names(rotation)
+    pairs: dict[tuple[str, str], dict[str, RotationContrast]] = {}
     for each in rotation.contrasts:
-        metric = METRICS[each.metric]
-        pair = f"{each.b} ÷ {each.a}: " if several else ""
-        verdict = (
-            "inconclusive" if each.verdict == "undecided" else WORDS.get((each.metric, each.verdict), each.verdict)
+        pairs.setdefault((each.a, each.b), {})[each.metric] = each
+    for of_pair in pairs.values():
+        throughput, cost = (of_pair.get(metric) for metric in GATED)
+        if throughput is None:
+            continue
+        costs = ""
+        if cost is not None and cost.reason is None and cost.ratio.low is not None:
+            costs = cost_clause(throughput, cost, short, rotation.margin)
+        if rotation.users is None and cost is not None and costs:  # under open load all are as fast as it is
+            yield costs.removeprefix("; "), cost.verdict
+        else:
+            yield sentence(throughput, short, rotation.margin) + costs, throughput.verdict
+    if not any(each.metric == GATED[0] for each in rotation.contrasts):
+        yield "inconclusive: there is no restart that counts", "undecided"
+
+
+def sentence(contrast: RotationContrast, short: Names, margin: float) -> str:
+    """The throughput of two in words, the better one first: `granian is 15.7 % faster than uvicorn (±1.1 %)`."""
+    better, other, ratio = _oriented(contrast, short)
+    if contrast.reason:
+        return f"inconclusive, {better} against {other}: {short.shortened(contrast.reason)}"
+    if contrast.verdict == "equivalent":
+        both = f"{short.short[contrast.a]} and {short.short[contrast.b]}"
+        return f"{both} are equally fast within {margin * 100:g} %{_sure(contrast.ratio)}"
+    if contrast.verdict == "undecided":
+        return f"inconclusive: {better} could be {_range(ratio, 'slower', 'faster')} than {other}"
+    return f"{better} is {percent(ratio.estimate - 1)} faster than {other}{_sure(ratio)}"
+
+
+def cost_clause(throughput: RotationContrast, cost: RotationContrast, short: Names, margin: float) -> str:
+    """What a request costs, said of the one that the sentence on throughput begins with: `, and costs 13.7 % less CPU
+    per request`."""
+    decided = throughput.verdict in ("faster", "slower")
+    better, other, _ = _oriented(throughput if decided else cost, short)
+    ratio = cost.ratio if better == short.short[cost.b] else _inverse(cost.ratio)
+    if cost.verdict == "equivalent":
+        both = {"equivalent": ", and cost"}.get(throughput.verdict, ", and both cost" if decided else "; both cost")
+        return f"{both} the same CPU per request within {margin * 100:g} %{_sure(ratio)}"
+    if cost.verdict == "undecided":
+        return f"; CPU per request inconclusive: {better} could cost {_range(ratio, 'less', 'more')} than {other}"
+    difference = f"{percent(abs(ratio.estimate - 1))} {'less' if ratio.estimate < 1 else 'more'} CPU per request"
+    if decided:
+        return f", {'and' if ratio.estimate < 1 else 'but'} costs {difference}{_sure(ratio)}"
+    return f"; {better} costs {difference} than {other}{_sure(ratio)}"
+
+
+def _oriented(contrast: RotationContrast, short: Names) -> tuple[str, str, Interval]:
+    """The better of the two by the estimate, the other, and better ÷ other."""
+    a, b = short.short[contrast.a], short.short[contrast.b]
+    if (contrast.ratio.estimate >= 1) == (METRICS[contrast.metric].better == "higher"):
+        return b, a, contrast.ratio
+    return a, b, _inverse(contrast.ratio)
+
+
+def _inverse(ratio: Interval) -> Interval:
+    low, high = (None if end is None else 1 / end for end in (ratio.high, ratio.low))
+    return Interval(estimate=1 / ratio.estimate, low=low, high=high, n=ratio.n)
+
+
+def _range(ratio: Interval, less: str, more: str) -> str:
+    """Up to how much it could be: `from 1.3 % slower to 5.2 % faster`."""
+    if ratio.low is None or ratio.high is None:
+        return f"any amount {less} or {more}"
+    ends = [f"{percent(abs(end - 1))} {less if end < 1 else more}" for end in (ratio.low, ratio.high)]
+    return f"from {ends[0]} to {ends[1]}"
+
+
+def _sure(ratio: Interval) -> str:
+    return "" if ratio.half_width is None else f" (±{percent(ratio.half_width)})"
+
+
+def question(rotation: Rotation) -> str:
+    """What was asked."""
+    short = names(rotation)
+    shared = f", with {short.common} each" if short.common else ""
+    return f"which is faster and which is cheaper, {' or '.join(short.short.values())}{shared}"
+
+
+def figures(rotation: Rotation) -> Grid:
+    """What each member reached."""
+    short = names(rotation)
+    metrics = [metric for name, metric in METRICS.items() if any(name in each for each in rotation.values)]
+    return Grid(
+        title=short.common,
+        head=[("", ""), *((metric.label, metric.shown_unit or metric.unit) for metric in metrics)],
+        rows=[
+            [short.short[label], *(_figure(values.get(metric.name), metric) for metric in metrics)]
+            for label, values in zip(rotation.members, rotation.values, strict=True)
+        ],
+        verdicts=["" for _ in rotation.members],
+    )
+
+
+def _figure(value: Interval | None, metric: Metric) -> str:
+    return "–" if value is None else metric.format(value.estimate)
+
+
+def differences(rotation: Rotation) -> Iterator[Grid]:
+    """Each pair, metric by metric: how much more or less the second has than the first."""
+    short = names(rotation)
+    for a, b in dict.fromkeys((each.a, each.b) for each in rotation.contrasts):
+        of_pair = [each for each in rotation.contrasts if (each.a, each.b) == (a, b)]
+        yield Grid(
+            title=f"{short.short[b]} against {short.short[a]}",
+            head=[("", ""), ("difference", ""), ("interval", ""), ("verdict", "")],
+            rows=[
+                [METRICS[each.metric].label, signed(each.ratio.estimate), _interval(each.ratio), verdict(each)]
+                for each in of_pair
+            ],
+            verdicts=[each.verdict for each in of_pair],
         )
-        table.add_row(f"  {pair}{metric.label}", _ratio(each.ratio), Text(verdict, style=COLOURS[each.verdict]))
+
+
+def _interval(ratio: Interval) -> str:
+    return "" if ratio.low is None or ratio.high is None else f"{signed(ratio.low)} to {signed(ratio.high)}"
+
+
+def heading(rotation: Rotation) -> str:
+    """How much was measured, in how long."""
+    return f"{counted(rotation.restarts, 'restart')} in {duration(rotation.seconds)}"
+
+
+def basis(rotation: Rotation) -> Iterator[tuple[str, str]]:
+    """Name and text of what the answer rests on."""
+    short = names(rotation)
+    reason = f" ({rotation.users_reason})" if rotation.users_reason else ""
+    yield "load", rotation.users_reason if rotation.users is None else f"{rotation.users} users each{reason}"
+    yield "measured", f"{heading(rotation)}, loaded in turn in {rotation.method}"
+    if not rotation.reached:
+        yield "precision", f"±{percent(rotation.precision)} was asked for and takes longer (--max-time)"
+    yield "intervals", rotation.interval_method.replace("%", " %")
+    yield from (("server", server) for server in dict.fromkeys(rotation.servers))
+    yield from (("outcome", short.shortened(outcome)) for outcome in rotation.outcomes)
+    yield from (("note", short.shortened(note)) for note in rotation.notes)
+    yield from (("does not count", short.shortened(void)) for void in rotation.void)
+    if rotation.limit is not None:
+        yield f"--fail-above {rotation.limit * 100:g}%", gate(rotation)
+
+
+def gate(rotation: Rotation) -> str:
+    """What the limit makes of the second of two."""
+    short = names(rotation)
+    judged = [each for each in rotation.contrasts if each.metric in GATED and each.reason is None]
+    worse = [each for each in judged if each.worse]
+    if not judged:
+        return "cannot be judged"
+    if not worse:
+        return f"passed in {' and '.join(dict.fromkeys(METRICS[each.metric].label for each in judged))}"
+    limit = percent(rotation.limit or 0.0)
+    return "; ".join(
+        f"{short.short[each.b]} is worse than {short.short[each.a]} by more than {limit} in "
+        f"{METRICS[each.metric].label}, with the whole interval"
+        for each in worse
+    )
+
+
+def text(rotation: Rotation, folder: Path | None) -> str:
+    """Everything that is printed about a rotation, and where it is stored."""
+    end = [] if folder is None else [Text(f"\n{terminal.where(folder)}")]
+    return terminal.text(lambda _: [*parts(rotation), *end])
+
+
+def parts(rotation: Rotation) -> Iterator[Text | Table]:
+    """What is printed, in order."""
+    short = names(rotation)
+    for outcome in rotation.outcomes:
+        yield Text(short.shortened(outcome), style="bold red")
+    for told, decided in answers(rotation):
+        yield Text(told, style=f"bold {COLOURS[decided]}")
+    for grid in (figures(rotation), *differences(rotation)):
+        if len(grid.head) > 1:
+            yield Text()
+            yield _table(grid)
+    yield Text()
+    styles = {"note": "yellow", "does not count": "yellow"}
+    worse = any(each.worse for each in rotation.contrasts if each.metric in GATED)
+    yield terminal.facts(
+        (name, Text(said, style=("bold red" if worse else "green") if name.startswith("--") else styles.get(name, "")))
+        for name, said in basis(rotation)
+        if name != "outcome"
+    )
+
+
+def _table(grid: Grid) -> Table:
+    """Units stand in a second line of the heading."""
+    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
+    units = any(unit for _, unit in grid.head)
+    for place, (name, unit) in enumerate(grid.head):
+        heading = grid.title if place == 0 else name
+        aligned = "left" if place == 0 or name == "verdict" else "right"
+        table.add_column(
+            f"{heading}\n{unit}" if units else heading,
+            justify=aligned,  # type: ignore[arg-type]
+            no_wrap=place > 0,
+            overflow="fold",
+        )
+    for (name, *values), decided in zip(grid.rows, grid.verdicts, strict=True):
+        style = COLOURS.get(decided, "none")
+        last = [Text(values[-1], style=style)] if decided else values[-1:]
+        table.add_row(f"  {name}", *values[:-1], *last)
     return table
 
 
-def _ratio(ratio: Interval) -> str:
-    if ratio.low is None or ratio.high is None:
-        return signed(ratio.estimate)
-    return f"{signed(ratio.estimate)}  [{signed(ratio.low)}, {signed(ratio.high)}]"
-
-
-def _basis(rotation: Rotation) -> Iterator[Text]:
-    users = "" if rotation.users is None else f"{rotation.users} users each ({rotation.users_reason}), "
-    open_load = rotation.users_reason if rotation.users is None else ""
-    yield Text(
-        f"  {users}{open_load}{rotation.restarts} restarts in {duration(rotation.seconds)}, loaded in turn in "
-        f"{rotation.method}",
-        style="dim",
-    )
-    if not rotation.reached:
-        yield Text(f"  not as narrow as was asked for (±{rotation.precision:.1%})", style="dim")
-    yield Text(f"  intervals: {rotation.interval_method}", style="dim")
-    for server in dict.fromkeys(rotation.servers):
-        yield Text(f"  {server}", style="dim")
-    for note in rotation.notes:
-        yield Text(f"  note: {note}", style="yellow")
-    for void in rotation.void:
-        yield Text(f"  does not count: {void}", style="yellow")
-    if rotation.limit is not None:
-        worse = [each for each in rotation.contrasts if each.worse and each.metric in GATED]
-        said = "is worse by more than" if worse else "is not for certain worse by more than"
-        yield Text(f"  the second {said} {rotation.limit:.0%}", style="bold red" if worse else "green")
+def in_effect(rotation: Rotation, restarts: Sequence[Restart]) -> Iterator[tuple[str, str]]:
+    """Name of each member and the settings in effect in the last restart, as its workers reported them."""
+    short = names(rotation)
+    for restart in restarts[-1:]:
+        for label, member in zip(rotation.members, restart.members, strict=True):
+            settings = ", ".join(f"{name} {value}" for name, value in member.effective.items() if value is not None)
+            yield f"in effect, {short.short[label]}", settings

@@ -8,13 +8,16 @@ from typing import Any
 
 import polars
 
+from harness.analysis import rotation as analysis
 from harness.analysis.overview import EvaluatedVisit
 from harness.model.application import BundledApplication
 from harness.model.axes import AXES
 from harness.model.measurement import Measurement, Route
-from harness.model.metrics import METRICS, Metric
+from harness.model.metrics import METRICS, Metric, MetricName
 from harness.model.overview import CellOverview, Figure, Overview
+from harness.model.rotation import Restart, Rotation
 from harness.model.variant import Cell
+from harness.report.rotation import restart_figures
 
 Columns = Mapping[str, tuple[type, Callable[[Any], Any]]]
 """Name → type, and what a row's source has there."""
@@ -26,6 +29,17 @@ def write(folder: Path, form: str, overview: Overview, judged: Sequence[Evaluate
     tables = {"cells": cells(overview), "visits": visits(judged)}
     if any(each.visit.facts is not None and len(each.visit.facts.routes) > 1 for each in judged):
         tables["routes"] = routes(judged)
+    return _files(folder, form, tables)
+
+
+def write_rotation(folder: Path, form: str, rotation: Rotation, restarts: Sequence[Restart]) -> list[Path]:
+    """Write the tables of cells that were loaded in turn into a folder, as `csv` or `parquet`; returns the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = restart_rows(rotation, restarts)
+    return _files(folder, form, {"members": members(rotation), "contrasts": contrasts(rotation), "restarts": rows})
+
+
+def _files(folder: Path, form: str, tables: Mapping[str, polars.DataFrame]) -> list[Path]:
     paths = []
     for name, table in tables.items():
         path = folder / f"{name}.{form}"
@@ -62,6 +76,37 @@ def routes(judged: Iterable[EvaluatedVisit]) -> polars.DataFrame:
     place = _of_part(PLACE, lambda row: row[0])
     quantiles = {name: (float, _of_route(metric)) for name, metric in METRICS.items() if metric.quantile is not None}
     return _frame(rows, {**_identity(lambda row: row[0].visit.cell), **place, **ROUTE, **quantiles})
+
+
+def members(rotation: Rotation) -> polars.DataFrame:
+    """One row per member and metric, with its own 95 % interval over restarts."""
+    rows = [
+        (member, name, figure)
+        for member, values in zip(rotation.members, rotation.values, strict=True)
+        for name, figure in values.items()
+    ]
+    return _frame(rows, MEMBER)
+
+
+def contrasts(rotation: Rotation) -> polars.DataFrame:
+    """One row per pair of members and metric; intervals of all pairs hold at once."""
+    return _frame(rotation.contrasts, CONTRAST)
+
+
+def restart_rows(rotation: Rotation, restarts: Sequence[Restart]) -> polars.DataFrame:
+    """One row per restart and member; what was not measured is null."""
+    counting = [restart for restart in restarts if analysis.void(restart) is None]
+    rows = [
+        (restart, label, values, samples)
+        for restart, figures in zip(restarts, restart_figures(restarts, counting), strict=True)
+        for label, values, samples in zip(rotation.members, figures.values, restart.members, strict=True)
+    ]
+    metrics: Columns = {name: (float, _figure_of(name)) for name in RESTART_METRICS}
+    return _frame(rows, {**RESTART, **metrics})
+
+
+def _figure_of(name: MetricName) -> Callable[[Any], float | None]:
+    return lambda row: row[2].get(name)
 
 
 def _frame(rows: Iterable[Any], columns: Columns) -> polars.DataFrame:
@@ -135,6 +180,37 @@ VISIT: Columns = {
     "boot_seconds": (float, _measured(lambda facts: facts.server.boot_seconds)),
     "stolen_cores": (float, _measured(lambda facts: facts.machine.stolen_cores)),
 }
+MEMBER: Columns = {
+    "member": (str, lambda row: row[0]),
+    "metric": (str, lambda row: row[1]),
+    "unit": (str, lambda row: METRICS[row[1]].unit),
+    "estimate": (float, lambda row: row[2].estimate),
+    "low": (float, lambda row: row[2].low),
+    "high": (float, lambda row: row[2].high),
+    "restarts": (int, lambda row: row[2].n),
+}
+CONTRAST: Columns = {
+    "metric": (str, lambda row: row.metric),
+    "a": (str, lambda row: row.a),
+    "b": (str, lambda row: row.b),
+    "ratio": (float, lambda row: row.ratio.estimate),
+    "low": (float, lambda row: row.ratio.low),
+    "high": (float, lambda row: row.ratio.high),
+    "restarts": (int, lambda row: row.ratio.n),
+    "verdict": (str, lambda row: row.verdict),
+    "reason": (str, lambda row: row.reason),
+    "worse": (bool, lambda row: row.worse),
+}
+RESTART: Columns = {
+    "restart": (int, lambda row: row[0].number),
+    "started_at": (str, lambda row: row[0].started_at),
+    "void": (str, lambda row: analysis.void(row[0])),
+    "member": (str, lambda row: row[1]),
+    "users": (int, lambda row: row[0].users),
+    "idle_cpu_share": (float, lambda row: row[3].idle_cpu_share),
+    "boot_seconds": (float, lambda row: row[3].boot_s),
+}
+RESTART_METRICS = ("throughput_rps", "cpu_us_per_request", "p50_ms", "p99_ms", "rss_peak_bytes")
 ROUTE: Columns = {
     "route": (str, lambda row: row[1].path),
     "requests": (int, lambda row: row[1].requests),

@@ -34,9 +34,6 @@ def parts(
     if report.legend:
         yield Text("\n" + "; ".join(f"{mark} {meaning}" for mark, meaning in report.legend), style="dim")
     yield from _findings(report)
-    if report.duets:
-        yield _title("Duets: CPU time per request, loaded at the same time")
-        yield from (coloured(f"  {each.text}", each.verdict) for each in report.duets)
     if report.claims:
         yield _title("What the published study claims (ratios of throughput)")
         yield _claims(report.claims)

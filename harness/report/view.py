@@ -9,11 +9,10 @@ from itertools import pairwise
 from harness.model.axes import Axis, axis
 from harness.model.claims import ClaimResult
 from harness.model.comparison import TOO_FEW_BLOCKS, Contrast, MainEffect, Ranking
-from harness.model.duet import Duet
 from harness.model.metrics import METRICS, Metric, MetricName, contrasted
 from harness.model.overview import CellOverview, Overview
-from harness.model.quantities import duration
-from harness.report import duet, words
+from harness.model.rotation import Rotation
+from harness.report import rotation, words
 from harness.report.answers import answers, question
 from harness.report.words import column_of, half_width, ratio, row_of
 
@@ -115,8 +114,10 @@ class View:
     question: str
     answers: list[str]
     warnings: list[str] = field(default_factory=list)
-    facts: list[tuple[str, str]] = field(default_factory=list)
-    """Name and text, where two cells that were loaded at the same time make up the whole run."""
+    grids: list[rotation.Grid] = field(default_factory=list)
+    """Figures and differences, where all cells were loaded in turn."""
+    basis: list[tuple[str, str]] = field(default_factory=list)
+    """Name and text of what a comparison of cells that were loaded in turn rests on."""
     tables: list[Table] = field(default_factory=list)
     legend: list[tuple[str, str]] = field(default_factory=list)
     """Mark → meaning, of those in the tables."""
@@ -125,7 +126,6 @@ class View:
     noise: dict[MetricName, str] = field(default_factory=dict)
     """What two visits of the same cell differ by."""
     findings: list[Finding] = field(default_factory=list)
-    duets: list[Statement] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     kept_out: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
     """Title → cells, each with the reason."""
@@ -155,24 +155,22 @@ def of_overview(overview: Overview, results: Sequence[ClaimResult] = ()) -> View
         remark="too few blocks for verdicts, six are needed: ratios with their intervals only" if few else "",
         noise={each.metric: words.noise(each) for each in overview.comparison.noise},
         findings=list(_findings(overview)),
-        duets=[Statement(text=duet.summary(each), verdict=each.verdict) for each in overview.duets],
         claims=claims(results),
         kept_out=[(title, cells) for title, cells in _kept_out(overview) if cells],
     )
 
 
-def of_duet(answer: Duet) -> View:
-    """What a duet says."""
-    restarts = sum(each.void is None for each in answer.restarts)
+def of_rotation(answer: Rotation) -> View:
+    """What cells say that were loaded in turn."""
+    named = rotation.names(answer)
     return View(
-        title=f"{answer.first} and {answer.second}, at the same time",
-        heading=f"{restarts} restarts in {duration(answer.seconds)}",
-        question=f"which costs less CPU time per request, {answer.first} or {answer.second}",
-        answers=[
-            f"{answer.second} ÷ {answer.first}: {ratio(answer.ratio, digits=3)}, {duet.answer(answer)}.",
-            f"{words.sentence(duet.CANNOT)}.",
-        ],
-        facts=list(duet.facts(answer)),
+        title=" and ".join(named.short.values()) + (f", {named.common}" if named.common else ""),
+        heading=rotation.heading(answer),
+        question=rotation.question(answer),
+        answers=[f"{told}." for told, _ in rotation.answers(answer)],
+        warnings=[f"{named.shortened(outcome)}." for outcome in answer.outcomes],
+        grids=[rotation.figures(answer), *rotation.differences(answer)],
+        basis=list(rotation.basis(answer)),
     )
 
 

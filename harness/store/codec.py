@@ -11,15 +11,13 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from harness.errors import UsageError
-from harness.model.duet import Duet
 from harness.model.record import SCHEMA, FailureRecord, MeasurementRecord, RunRecord, StoredRun, VisitRecord
 from harness.model.rotation import Restart, Rotation
 from harness.store import upgrade
 
 Document = dict[str, Any]
 """A record as JSON has it."""
-RUN, ANSWER, MEASUREMENTS, DUETS = "run.json", "duet.json", "measurements", "duets"
-ROTATION, RESTARTS = "rotation.json", "restarts"
+RUN, MEASUREMENTS, ROTATION, RESTARTS = "run.json", "measurements", "rotation.json", "restarts"
 """Names of files and folders of a run."""
 HEAD = ("schema", "kind", "protocol", "path", "started_at", "place", "cell", "verdict", "reasons", "notes")
 """What comes first in a document, as far as it is there."""
@@ -61,18 +59,14 @@ def read_run(folder: Path) -> StoredRun:
         run = json.loads((folder / RUN).read_text(encoding="utf-8"))
         check_schema(run["schema"], folder)
         if run["schema"] < SCHEMA:
-            return upgrade.run(
-                folder, run, [_json(path) for path in visit_files(folder)], read_answer(folder), read_duets(folder)
-            )
+            return upgrade.run(folder, run, [json.loads(path.read_bytes()) for path in visit_files(folder)])
         return StoredRun(
             folder=str(folder),
             record=_RUN.validate_python(run),
             # One at a time: as documents they take several times the memory.
             visits=[_VISIT.validate_json(path.read_bytes()) for path in visit_files(folder)],
-            answer=read_answer(folder),
             rotation=_read_rotation(folder),
             restarts=[Restart.model_validate_json(path.read_bytes()) for path in numbered(folder / RESTARTS)],
-            duets=read_duets(folder),
         )
     except OSError as error:
         raise UsageError(
@@ -88,18 +82,6 @@ def read_run(folder: Path) -> StoredRun:
         raise UsageError(
             f"{folder} cannot be read: {error}", cure="give the folder of a run, below results/"
         ) from error
-
-
-def read_answer(folder: Path) -> Duet | None:
-    """What a duet says; None for other runs, and for one that was ended before its first restart."""
-    path = folder / ANSWER
-    return _answer(folder, _json(path)) if path.exists() else None
-
-
-def read_duets(folder: Path) -> list[Duet]:
-    """What the duets of a matrix say."""
-    found = (read_answer(path) for path in sorted((folder / DUETS).glob("*")) if not path.name.startswith("."))
-    return [each for each in found if each is not None]
 
 
 def visit_files(folder: Path) -> list[Path]:
@@ -125,13 +107,3 @@ def check_schema(schema: int, folder: Path) -> None:
             f"{folder} was written by a newer harness (schema {schema}; this one reads up to {SCHEMA})",
             cure="update the harness",
         )
-
-
-def _answer(folder: Path, found: Document) -> Duet:
-    check_schema(found.pop("schema"), folder)
-    return Duet.model_validate(found)
-
-
-def _json(path: Path) -> Document:
-    found: Document = json.loads(path.read_bytes())
-    return found

@@ -16,10 +16,8 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel
 
 from harness.errors import LackError, UsageError
-from harness.model.duet import Duet
 from harness.model.record import (
     SCHEMA,
-    DuetRecord,
     FailureRecord,
     MatrixRecord,
     MeasurementRecord,
@@ -27,7 +25,7 @@ from harness.model.record import (
     SingleRecord,
 )
 from harness.model.rotation import Restart, Rotation
-from harness.store.codec import ANSWER, MEASUREMENTS, RESTARTS, ROTATION, RUN, Document, as_text, document, vocabulary
+from harness.store.codec import MEASUREMENTS, RESTARTS, ROTATION, RUN, Document, as_text, document, vocabulary
 from harness.store.redaction import without_home, without_secrets
 
 Record = TypeVar("Record", bound=BaseModel)
@@ -86,7 +84,7 @@ class RunFolder:
         if self.path != self.final:
             shutil.rmtree(self.path, ignore_errors=True)
 
-    def write_run(self, record: SingleRecord | MatrixRecord | DuetRecord | RotationRecord) -> None:
+    def write_run(self, record: SingleRecord | MatrixRecord | RotationRecord) -> None:
         """Store what was asked for and on which host, before the first measurement."""
         _write(self.path / RUN, as_text(self.clean(document(record))))
 
@@ -94,10 +92,6 @@ class RunFolder:
         """Store one visit the moment it ends."""
         self._count += 1
         _write(self.path / MEASUREMENTS / f"{self._count:04}.json", as_text(self.clean(document(record))))
-
-    def write_answer(self, answer: Duet) -> None:
-        """Store what a duet says."""
-        _write(self.path / ANSWER, as_text({"schema": SCHEMA, **self.clean(document(answer))}))
 
     def write_restart(self, restart: Restart) -> None:
         """Store a restart of a rotation the moment it ends."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.model.counting import counted
 from harness.model.record import SCHEMA
 from harness.store import upgrade
-from harness.store.codec import RUN, Document, visit_files
+from harness.store.codec import RESTARTS, RUN, Document, numbered, visit_files
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,10 +19,11 @@ class RunEntry:
     folder: Path
     started_at: str
     kind: str
-    """`single`, `matrix` or `duet`."""
+    """`single`, `matrix` or `rotation`; of an older version also `duet`."""
     what: str
-    """The cell, both cells of a duet, or how many cells a matrix has."""
+    """The cell, the cells of a rotation, or how many cells a matrix has."""
     measurements: int
+    """Of a rotation its restarts."""
 
 
 def runs(results: Path) -> list[RunEntry]:
@@ -53,5 +54,5 @@ def _entry(folder: Path, document: Document) -> RunEntry:
         started_at=document["started_at"],
         kind=kind,
         what=what,
-        measurements=len(visit_files(folder)),
+        measurements=len(numbered(folder / RESTARTS) if kind == "rotation" else visit_files(folder)),
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from harness.model.duet import Duet
+from harness.errors import UsageError
 from harness.model.record import SCHEMA, RunRecord, StoredRun, VisitRecord
 
 Document = dict[str, Any]
@@ -17,17 +17,17 @@ _RUN: TypeAdapter[Any] = TypeAdapter(RunRecord)
 _VISIT: TypeAdapter[Any] = TypeAdapter(VisitRecord)
 
 
-def run(
-    folder: Path, document: Document, visits: Sequence[Document], answer: Duet | None, duets: list[Duet]
-) -> StoredRun:
+def run(folder: Path, document: Document, visits: Sequence[Document]) -> StoredRun:
     """A run of schema 1, in which cells were flat, kinds were told by their keys, and interpreters were paths."""
+    if kind(document) == "duet":
+        raise UsageError(f"{folder} is a duet, which is read no more", cure="compare anew with: harness compare")
     environments = _environments(document)
     names = {each["executable"]: name for name, each in environments.items()}
     options = {each["executable"]: each.get("python_option") for each in _stored_environments(document)}
     upgraded = [_visit(each, names) for each in visits]
     cells = {_name(each["cell"], options): new["cell"] for each, new in zip(visits, upgraded, strict=True)}
     record = {
-        **{name: value for name, value in document.items() if name not in ("environment", "duet")},
+        **{name: value for name, value in document.items() if name not in ("environment", "duet", "plan")},
         "schema": SCHEMA,
         "kind": kind(document),
         "command": document.get("command"),
@@ -36,18 +36,23 @@ def run(
         "timing": {name: document[name] for name in ("warmup_seconds", "window_seconds")},
         "generator": document.get("generator") or _generator(upgraded),
     }
+    if "plan" in document:
+        record["plan"] = without(document["plan"], "duet_baseline")
     return StoredRun(
         folder=str(folder),
         record=_RUN.validate_python(record),
         visits=[_VISIT.validate_python(each) for each in upgraded],
-        answer=answer,
-        duets=duets,
     )
 
 
 def kind(document: Document) -> str:
     """Of a run of schema 1."""
     return "matrix" if "plan" in document else "duet" if "duet" in document else "single"
+
+
+def without(document: Document, name: str) -> Document:
+    """A copy that lacks a field which is no more."""
+    return {key: value for key, value in document.items() if key != name}
 
 
 def _name(cell: Document, options: dict[str, str | None]) -> str:
@@ -99,6 +104,8 @@ def _visit(document: Document, names: dict[str, str]) -> Document:
         new["placement"] = placement | {"cores": cores or list(range(document["machine"]["cores_in_use"] or 1))}
         new["notes"] = [{"message": text} for text in document["notes"]]
         new["server"] = document["server"] | {"python": environment["python"]}
+        if document["database"] is not None:
+            new["database"] = without(document["database"], "own_cpu_cores")
     return new
 
 

@@ -226,24 +226,6 @@ def test_secrets_of_a_server_s_log_are_hidden(harness: Harness) -> None:
     assert "quoted secret" not in "".join(path.read_text() for path in harness.folder.glob("results/**/*.*"))
 
 
-@pytest.mark.slow
-def test_two_folders_are_compared(harness: Harness) -> None:
-    for side in ("base", "head"):
-        shutil.copytree(APPLICATIONS, harness.folder / side)
-    slower = harness.folder / "head" / "made_by_hand.py"
-    slower.write_text(slower.read_text().replace("    await send", "    sum(range(40_000))\n    await send", 1))
-    done = harness.run(
-        *("duet", "uvicorn", "uvicorn", "--app", "made_by_hand:app", "--path", "/", "--first-app-dir", "base"),
-        *("--second-app-dir", "head", "--vus", "4", "--warmup", "300ms", "--duration", "1s", "--max-time", "7s"),
-        *("--no-interference", "--json"),
-    )
-    answer = json.loads(done.stdout)
-    assert answer["first"] == "uvicorn/made_by_hand:app@base/w1/c4"
-    assert answer["second"] == "uvicorn/made_by_hand:app@head/w1/c4"
-    assert "uvicorn" in answer["servers"][0]
-    assert all(each["ratio"] > 1.1 for each in answer["restarts"] if each["void"] is None)
-
-
 def test_init_writes_what_run_reads(harness: Harness) -> None:
     package = harness.folder / "src" / "shop"
     package.mkdir(parents=True)

@@ -94,7 +94,7 @@ def test_a_server_that_never_gets_ready_is_given_up(harness: Harness, private_tm
 def wait_for_workers(tmp: Path, count: int) -> list[int]:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        for folder in tmp.glob("harness-*/server-1/workers"):
+        for folder in tmp.glob("harness-*/server/workers"):
             workers = read_workers(folder)
             if len(workers) >= count and all(worker.read().finished > 5 for worker in workers):
                 return [worker.pid for worker in workers]

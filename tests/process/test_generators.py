@@ -1,20 +1,14 @@
-"""The second generator, and measurements with two sides."""
+"""The second generator."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 
-from harness.load import k6
-from harness.measure import Job, Measured, ServerSpec, measure
-from harness.model.load import Timing
-from tests.conftest import Harness, processes_mentioning, sound
-from tests.specs import server_spec
+from tests.conftest import Harness, sound
 
-TIMING = Timing(warmup_seconds=0.5, window_seconds=2.0)
 needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
 
 
@@ -78,32 +72,3 @@ def test_a_generator_that_is_missing_is_named(harness: Harness) -> None:
     assert done.returncode == 5
     assert "wrk is not installed" in done.stderr
     assert "apt install wrk" in done.stderr
-
-
-def side(server: str, style: str = "async") -> ServerSpec:
-    return server_spec(server, style=style, params=("ms=10",), users=5)
-
-
-def both(first: ServerSpec, second: ServerSpec) -> list[Measured]:
-    return measure(Job(sides=(first, second), timing=TIMING, generator=k6.find(None)), lambda _: None)
-
-
-def test_two_sides_are_loaded_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    found = both(side("uvicorn"), side("granian", style="sync"))
-    facts = [each.facts for each in found]
-    assert [each.cell.variant.server for each in facts] == ["uvicorn", "granian"]
-    assert [piece.t for piece in facts[0].slices] == [piece.t for piece in facts[1].slices]
-    for each in facts:
-        assert each.requests > 100
-        assert each.failures == 0
-        assert each.sampled is not None
-        assert (each.sampled.wrong, each.generator.users) == (0, 5)
-        assert each.server.connections_by_worker == [5]
-        assert each.server.cpu_us_per_request is not None
-        counted = sum(piece.requests for piece in each.slices)
-        assert abs(counted - each.requests) <= 20 + 0.1 * each.requests
-        assert all(piece.cpu_seconds > 0 for piece in each.slices)
-    ports = [next(word for word in each.argv.server if word.isdigit() and int(word) > 1024) for each in facts]
-    assert len(set(ports)) == 2
-    assert processes_mentioning(str(tmp_path)) == []

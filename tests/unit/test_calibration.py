@@ -22,9 +22,9 @@ Calibrated = Callable[..., list[float]]
 @pytest.fixture
 def job() -> Any:
     placement = Placement(pin="split", server_cpus=[0], generator_cpus=[1], database_cpus=None, cores=[0, 1], note=None)
-    side = SimpleNamespace(subject=SimpleNamespace(known_seconds=0.0))
+    spec = SimpleNamespace(subject=SimpleNamespace(known_seconds=0.0))
     return SimpleNamespace(
-        sides=(side,), placement=placement, users=32, rate=None, generator=K6(path="k6", version="1.1.0")
+        spec=spec, placement=placement, users=32, rate=None, generator=K6(path="k6", version="1.1.0")
     )
 
 
@@ -65,7 +65,7 @@ def test_while_others_take_time_it_is_tried_three_times_and_the_most_counts(job:
 
 def test_cells_that_wait_need_none(job: Any, calibrated: Calibrated) -> None:
     left = calibrated([5000.0])
-    job.sides[0].subject.known_seconds = 0.1
+    job.spec.subject.known_seconds = 0.1
     assert calibration.ceiling(job, quiet) is None
     assert calibration.confirmed(job, None, 320.0, quiet) is None
     assert left == [5000.0]

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from harness.config.cells import CellSpec, ResolvedCell, resolve_cell
+from harness.config.cells import CellSpec, ResolvedCell, parse_cell, resolve_cell
 from harness.config.parsing import parse_timing, refuse_several
 from harness.errors import UsageError
+from harness.model.variant import Cell
 
 
 def choose(**asked: Any) -> ResolvedCell:
@@ -90,3 +91,25 @@ def test_several_values_where_one_cell_is_measured_are_pointed_to_the_matrix(opt
 
 def test_the_options_of_one_server_are_one_value() -> None:
     refuse_several(server="uvicorn:loop=asyncio,http=h11", style=None, workload="sleep")
+
+
+def test_cells_are_written_in_parts() -> None:
+    shared = CellSpec(server="", workload="noop", users=16)
+    found = parse_cell("uvicorn:loop=asyncio,http=h11/sync/sleep?ms=5/w2/t10", shared)
+    assert found == CellSpec(
+        server="uvicorn:loop=asyncio,http=h11",
+        style="sync",
+        workload="sleep",
+        params=("ms=5",),
+        workers=2,
+        threads=10,
+        users=16,
+    )
+    assert parse_cell("granian", shared) == CellSpec(server="granian", workload="noop", users=16)
+    with pytest.raises(UsageError, match="'fast' is no framework, style, workload, application or number"):
+        parse_cell("granian/fast", shared)
+
+
+def test_a_cell_s_id_is_its_written_form(cell: Cell) -> None:
+    found = resolve_cell(parse_cell(cell.label, CellSpec(server="", workload="noop", users=1)))
+    assert found.cell.label == cell.label

@@ -27,7 +27,6 @@ from harness.model.measurement import DatabaseFacts, GeneratorFacts, ServerFacts
 from harness.model.metrics import METRICS
 from harness.model.plan import Plan
 from harness.model.record import (
-    DuetRecord,
     FailureRecord,
     MatrixRecord,
     MeasurementRecord,
@@ -60,7 +59,7 @@ def help_of(*command: str) -> str:
     return done.stdout
 
 
-COMMANDS = ("run", "matrix", "report", "duet", "compare", "serve", "doctor", "list", "db seed", "db status")
+COMMANDS = ("run", "matrix", "report", "compare", "diff", "serve", "doctor", "list", "db seed", "db status")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +71,7 @@ def test_every_command_line_of_the_pages_exists(helps: dict[str, str]) -> None:
     seen = 0
     for page in PAGES:
         for line in re.findall(
-            r"harness ((?:run|matrix|report|duet|compare|serve|doctor|list|db)\b[^`\n|]*)",
+            r"harness ((?:run|matrix|report|compare|diff|serve|doctor|list|db)\b[^`\n|]*)",
             page.read_text(encoding="utf-8"),
         ):
             command = next((name for name in helps if line.startswith(name)), line.split()[0])
@@ -207,7 +206,7 @@ def test_every_path_that_a_page_names_exists() -> None:
 def test_every_field_of_a_result_is_documented() -> None:
     page = text("docs/results.md")
     documented = set(re.findall(r"`([a-z_0-9]+)", page))
-    for record in (MeasurementRecord, FailureRecord, SingleRecord, MatrixRecord, DuetRecord):
+    for record in (MeasurementRecord, FailureRecord, SingleRecord, MatrixRecord):
         for name, field in record.model_fields.items():
             assert (field.alias or name) in documented, name
     assert {*Place.model_fields, *Variant.model_fields, *ClosedLoad.model_fields, *OpenLoad.model_fields} <= documented
@@ -291,11 +290,12 @@ def test_no_figure_of_a_study_is_written_by_hand(quote: ModuleType) -> None:
 
 
 def test_a_quote_fails_where_its_sentence_no_longer_holds(quote: ModuleType) -> None:
-    readme, path = ROOT / "README.md", "results/reference/duets/noop-uvicorn-hypercorn"
-    link = f'costs [about twice]({path} "ratio; above 1") as much'
+    readme, path = ROOT / "README.md", "results/reference/matrices/noop"
+    ratio = "cpu fastapi async: hypercorn ÷ uvicorn"
+    link = f'costs [about twice]({path} "{ratio}; above 1") as much'
     assert "×" in quote.written(readme, link)
     assert quote.unquoted(quote.written(readme, link)) == []
-    for asked in ("ratio; below 1", "ratio; equivalent", "speed"):
+    for asked in (f"{ratio}; below 1", f"{ratio}; equivalent", "speed"):
         with pytest.raises(quote.figures.Unfounded, match=re.escape(asked)):
             quote.written(readme, f'[x]({path} "{asked}")')
     assert quote.unquoted("It costs 2.3 times as much.\n`--duration 5s` is no figure, nor are 4 servers.") == [

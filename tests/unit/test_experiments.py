@@ -13,19 +13,19 @@ import pytest
 
 from harness.config.cells import CellSpec, ResolvedCell, resolve_cell
 from harness.errors import LackError, TargetError, UsageError
-from harness.experiments import duet, matrix, single
-from harness.experiments.duet import DuetOptions
-from harness.experiments.session import ExecutionOptions
+from harness.experiments import matrix, single
+from harness.experiments.session import ExecutionOptions, exclusive, stored
 from harness.host import signals
-from harness.model.events import RestartFinished, VisitFinished, VisitStarted
+from harness.measure import Measured
+from harness.model.events import VisitFinished, VisitStarted
 from harness.model.load import Timing
+from harness.model.measurement import AnswerChecks, Measurement
 from harness.model.plan import ApplicationPlan, Axes, Plan
-from harness.model.record import DuetRecord, FailureRecord, MatrixRecord, MeasurementRecord, SingleRecord
+from harness.model.record import FailureRecord, MatrixRecord, MeasurementRecord, SingleRecord
 from harness.store import codec
 from tests.fakes import Laboratory, application, files_with
 
 TIMING = Timing(warmup_seconds=1.0, window_seconds=3.0)
-RULES = DuetOptions(timing=TIMING, precision=0.01, most_seconds=1000.0, interference=False)
 SECRET = "tok-123456"
 DOWN = TargetError("uvicorn ended while starting", cure="see its log", detail="Traceback\nImportError: no")
 
@@ -37,10 +37,6 @@ def options(tmp_path: Path) -> ExecutionOptions:
 
 def chosen(server: str = "uvicorn", **parts: Any) -> ResolvedCell:
     return resolve_cell(CellSpec(server=server, **parts))
-
-
-def pair(**parts: Any) -> tuple[ResolvedCell, ResolvedCell]:
-    return chosen("uvicorn", **parts), chosen("granian", **parts)
 
 
 def only_run(options: ExecutionOptions) -> Path:
@@ -265,167 +261,82 @@ def test_an_application_below_the_home_folder_is_found_again(
     assert {visit.cell.variant.application.work_label for visit in run.visits} == {"shop:app@shop"}
 
 
-# Duets
-
-
-def test_a_duet_ends_when_it_is_sure(laboratory: Laboratory, options: ExecutionOptions) -> None:
-    cells = pair()
-    result = duet.run(cells, RULES, options, laboratory.events.append)
-    first, second = (cell.label for cell in cells)
-    assert laboratory.measured == [f"{first} | {second}", f"{second} | {first}"] * 3
-    assert (result.duet.verdict, len(result.duet.restarts), result.duet.reached) == ("equivalent", 6, True)
-    restarts = [event.restart for event in laboratory.events if isinstance(event, RestartFinished)]
-    assert restarts == result.duet.restarts
-    run = codec.read_run(result.folder)
-    assert isinstance(run.record, DuetRecord)
-    assert (run.answer, len(run.visits)) == (result.duet, 12)
-
-
-def test_no_restart_of_a_duet_begins_that_would_end_too_late(laboratory: Laboratory, options: ExecutionOptions) -> None:
-    rules = DuetOptions(timing=TIMING, precision=0.01, most_seconds=20.0, interference=False)
-    result = duet.run(pair(), rules, options)
-    assert len(result.duet.restarts) == 2
-    assert (result.duet.verdict, result.duet.reason) == ("undecided", "too few restarts")
-
-
-def test_an_interrupted_duet_says_what_it_knows(laboratory: Laboratory, options: ExecutionOptions) -> None:
-    laboratory.deployments.outcomes = ["valid", "valid", signals.Ended()]
-    with pytest.raises(signals.Ended):
-        duet.run(pair(), RULES, options)
-    answer = codec.read_run(only_run(options)).answer
-    assert answer is not None
-    assert len(answer.restarts) == 2
-
-
-def test_a_duet_that_is_not_possible_is_refused_before_anything_is_run(
-    laboratory: Laboratory, options: ExecutionOptions
-) -> None:
-    cells = chosen("uvicorn", users=10), chosen("granian", users=20)
-    with pytest.raises(UsageError, match="equal users on both sides"):
-        duet.run(cells, RULES, options)
-    assert laboratory.history == []
-
-
-BASELINE = PLAN.model_copy(
-    update={"cells": [Axes(server=["uvicorn", "granian", "hypercorn"])], "duet_baseline": "uvicorn", "blocks": 1}
-)
-
-
-def duets_of(laboratory: Laboratory) -> list[str]:
-    """The other server of each duet, in the order in which they began."""
-    others = [
-        each.split(" | ")[1].partition("/")[0]
-        for each in laboratory.measured
-        if each.startswith("uvicorn") and " | " in each
-    ]
-    return list(dict.fromkeys(others))
-
-
-def test_a_stored_duet_is_not_made_again(laboratory: Laboratory, options: ExecutionOptions) -> None:
-    laboratory.deployments.outcomes = ["valid"] * (4 + 6) + [signals.Ended()]
-    with pytest.raises(signals.Ended):
-        matrix.run(BASELINE, {}, options)
-    folder = only_run(options)
-    assert duets_of(laboratory) == ["granian", "hypercorn"]
-    laboratory.history.clear()
-    matrix.resume(folder, {}, options)
-    assert duets_of(laboratory) == ["hypercorn"]
-    assert [each.second.partition("/")[0] for each in codec.read_run(folder).duets] == ["granian", "hypercorn"]
-    laboratory.history.clear()
-    matrix.resume(folder, {}, options)
-    assert laboratory.history == []
-
-
-def test_a_server_that_does_not_start_in_a_duet_ends_that_duet_only(
-    laboratory: Laboratory, options: ExecutionOptions, caplog: pytest.LogCaptureFixture
-) -> None:
-    laboratory.deployments.broken = {"granian"}
-    folder = matrix.run(BASELINE, {}, options)
-    assert duets_of(laboratory) == ["granian", "hypercorn"]
-    (answer,) = codec.read_run(folder).duets
-    assert answer.second.startswith("hypercorn/")
-    assert "no duet of granian/" in caplog.text
-    assert "granian ended while starting" in caplog.text
-
-
-def test_duets_are_loaded_by_k6_whatever_loads_the_blocks(laboratory: Laboratory, options: ExecutionOptions) -> None:
-    laboratory.generator.refused = "it refuses"
-    plan = BASELINE.model_copy(update={"generator": "wrk"})
-    with pytest.raises(UsageError, match="it refuses"):
-        matrix.run(plan, {}, ExecutionOptions(out=options.out, k6="mine"))
-    assert laboratory.generators == [("k6", "mine"), ("wrk", None)]
-    assert laboratory.history == []
-
-
 # The user's commands
 
 
-def sides(first: str, second: str) -> tuple[ResolvedCell, ResolvedCell]:
-    """Two versions of an application, each with commands of its own."""
-    base, head = (
-        chosen(application=application(folder=name, setup=f"up {name}", teardown=f"down {name}"))
-        for name in (first, second)
-    )
-    return base, head
+def versions(*folders: str) -> list[ResolvedCell]:
+    """Versions of an application, each with commands of its own."""
+    return [
+        chosen(application=application(folder=name, setup=f"up {name}", teardown=f"down {name}")) for name in folders
+    ]
 
 
 def commands(laboratory: Laboratory) -> list[str]:
     return [each for each in laboratory.history if "/" not in each]
 
 
-def test_the_commands_of_both_sides_of_a_duet_are_run(laboratory: Laboratory, options: ExecutionOptions) -> None:
-    duet.run(sides("base", "head"), RULES, options)
-    assert commands(laboratory) == ["up base", "up head", "down head", "down base"]
-    assert laboratory.history[:2] == ["up base", "up head"]
-    assert laboratory.history[-2:] == ["down head", "down base"]
+def test_the_commands_of_several_applications_are_run(laboratory: Laboratory) -> None:
+    with exclusive(versions("base", "head")):
+        laboratory.history.append("a/measurement")
+    assert laboratory.history == ["up base", "up head", "a/measurement", "down head", "down base"]
 
 
-def test_commands_that_both_sides_have_are_run_once(laboratory: Laboratory, options: ExecutionOptions) -> None:
+def test_commands_that_cells_have_in_common_are_run_once(laboratory: Laboratory) -> None:
     shared = application(setup="up", teardown="down")
-    duet.run((chosen(application=shared), chosen("granian", application=shared)), RULES, options)
+    cells = [chosen(application=shared), chosen("granian", application=shared)]
+    with exclusive(cells):
+        pass
     assert commands(laboratory) == ["up", "down"]
 
 
 @pytest.mark.parametrize("failing", ["up head", "down head"])
-def test_what_was_set_up_is_torn_down_although_a_command_fails(
-    laboratory: Laboratory, options: ExecutionOptions, failing: str
-) -> None:
+def test_what_was_set_up_is_torn_down_although_a_command_fails(laboratory: Laboratory, failing: str) -> None:
     laboratory.failing = {failing}
-    with pytest.raises(TargetError, match=failing):
-        duet.run(sides("base", "head"), RULES, options)
+    with (
+        pytest.raises(TargetError, match=failing),
+        exclusive(versions("base", "head")),
+    ):
+        pass
     assert commands(laboratory) == ["up base", "up head", "down head", "down base"]
 
 
-def test_both_sides_are_torn_down_after_a_server_has_failed(laboratory: Laboratory, options: ExecutionOptions) -> None:
-    laboratory.deployments.outcomes = [DOWN]
-    with pytest.raises(TargetError, match="uvicorn ended while starting"):
-        duet.run(sides("base", "head"), RULES, options)
+def test_all_are_torn_down_after_a_server_has_failed(laboratory: Laboratory) -> None:
+    with (
+        pytest.raises(TargetError, match="uvicorn ended while starting"),
+        exclusive(versions("base", "head")),
+    ):
+        raise DOWN
     assert commands(laboratory) == ["up base", "up head", "down head", "down base"]
 
 
 # Secrets
 
 
-def test_the_secrets_of_both_sides_are_in_no_file_of_a_duet(laboratory: Laboratory, options: ExecutionOptions) -> None:
-    laboratory.deployments.echo = f"{SECRET} and {SECRET}-of-head"
-    first = chosen(application=application(folder="base", secrets=[SECRET]))
-    second = chosen(application=application(folder="head", secrets=[f"{SECRET}-of-head"]))
-    rules = DuetOptions(timing=TIMING, precision=0.01, most_seconds=20.0, interference=False)
-    folder = duet.run((first, second), rules, options).folder
+def test_the_secrets_of_several_applications_are_in_no_file(
+    laboratory: Laboratory, options: ExecutionOptions, facts: Measurement
+) -> None:
+    cells = [
+        chosen(application=application(folder="base", secrets=[SECRET])),
+        chosen(application=application(folder="head", secrets=[f"{SECRET}-of-head"])),
+    ]
+    sampled = AnswerChecks(checked=1, wrong=1, unchecked=0, example=f"not {SECRET} and {SECRET}-of-head")
+    with stored(cells, options, laboratory.events.append, name="both") as session:
+        session.store(Measured(facts=facts.model_copy(update={"sampled": sampled}), log_tail=SECRET))
+        folder = session.folder.publish()
     assert files_with(folder, "not *** and ***")
     assert files_with(options.out, SECRET) == []
 
 
 @pytest.mark.parametrize("broken", [set(), {"granian"}])
-def test_secrets_are_in_no_file_of_a_matrix_with_duets(
+def test_secrets_are_in_no_file_of_a_matrix(
     laboratory: Laboratory, options: ExecutionOptions, tmp_path: Path, broken: set[str]
 ) -> None:
     laboratory.deployments.echo, laboratory.deployments.broken = SECRET, broken
     described = ApplicationPlan(app="shop:app", app_dir=str(tmp_path), path=["/"], env=["API_TOKEN"])
-    plan = BASELINE.model_copy(update={"application": described, "attempts": 1})
+    cells = [Axes(server=["uvicorn", "granian", "hypercorn"])]
+    plan = Plan(cells=cells, blocks=1, attempts=1, application=described)
     folder = matrix.run(plan, {"API_TOKEN": SECRET}, options)
     assert files_with(folder / "measurements", "not ***")
-    assert files_with(folder / "duets", "not ***")
     assert files_with(options.out, SECRET) == []
 
 

@@ -8,16 +8,16 @@ from harness.load import k6, summary, wrk
 from harness.load.generator import LoadSummary
 
 
-def read(document: dict[str, dict[str, float]], place: int = 0) -> LoadSummary:
-    return k6.read_summary(document, place, 10.0, [])
+def read(document: dict[str, dict[str, float]]) -> LoadSummary:
+    return k6.read_summary(document, 10.0, [])
 
 
 def document(count: int) -> dict[str, dict[str, float]]:
     trend = {f"p({p:g})": p for p in summary.percentiles()}
     return {
-        "cell_latency_0": {**trend, "min": 0.0, "avg": 50.0, "max": 100.0, "count": count},
-        "cell_succeeded_0": {"count": count, "rate": 1.0},
-        "cell_matched_0": {"count": 5},
+        "cell_latency": {**trend, "min": 0.0, "avg": 50.0, "max": 100.0, "count": count},
+        "cell_succeeded": {"count": count, "rate": 1.0},
+        "cell_matched": {"count": 5},
     }
 
 
@@ -36,29 +36,23 @@ def test_a_summary_is_read() -> None:
     assert found.failures.total == 0
 
 
-def test_each_side_has_its_own_summary() -> None:
-    both = document(1000) | {"cell_succeeded_1": {"count": 0}, "cell_status_failures_1": {"count": 7}}
-    assert (read(both, 0).requests, read(both, 0).failures.total) == (1000, 0)
-    assert (read(both, 1).requests, read(both, 1).failures.status) == (0, 7)
-
-
 @pytest.mark.parametrize(("count", "p99"), [(999, None), (1000, 99)])
 def test_a_quantile_needs_ten_samples_beyond_it(count: int, p99: float | None) -> None:
     assert read(document(count)).latency.p99 == p99
 
 
 def test_a_summary_without_requests_has_no_latency() -> None:
-    found = read({"cell_timeouts_0": {"count": 3}})
+    found = read({"cell_timeouts": {"count": 3}})
     assert (found.requests, found.grid, found.latency.p50, found.failures.timeout) == (0, [], None, 3)
 
 
 def test_an_unknown_shape_is_refused() -> None:
     broken = document(10)
-    del broken["cell_latency_0"]["p(99.99)"]
+    del broken["cell_latency"]["p(99.99)"]
     with pytest.raises(ValueError, match=r"p\(99\.99\)"):
         read(broken)
     with pytest.raises(ValueError, match="count"):
-        read(document(10) | {"cell_succeeded_0": {"count": 11}})
+        read(document(10) | {"cell_succeeded": {"count": 11}})
 
 
 @pytest.mark.parametrize(("rate", "seconds", "users"), [(1, 0.0, 10), (100, 0.1, 61), (1000, 0.0, 501)])

@@ -207,19 +207,6 @@ def test_the_quick_preset_is_quick() -> None:
     assert visits * (timing.warmup_seconds + timing.window_seconds + shown.OVERHEAD_SECONDS) <= 180
 
 
-def test_every_server_has_a_duet_with_the_baseline_at_equal_rest() -> None:
-    axes_ = Axes(server=["uvicorn", "uvicorn:loop=asyncio", "granian"], style=["async", "sync"], vus=[8], rate=[50.0])
-    pairs = expand.duets(expand.expand(Plan(cells=[axes_])), "uvicorn")
-    assert [(first.label, second.label) for first, second in pairs] == [
-        (f"uvicorn/fastapi/{style}/sleep?ms=100/w1/c8", f"{server}/fastapi/{style}/sleep?ms=100/w1/c8")
-        for style in ("async", "sync")
-        for server in ("uvicorn:loop=asyncio", "granian")
-    ]
-    with pytest.raises(UsageError, match="can be compared with one of hypercorn") as caught:
-        expand.duets(expand.expand(Plan(cells=[axes_])), "hypercorn")
-    assert caught.value.cure == "servers of the plan: uvicorn, uvicorn:loop=asyncio, granian"
-
-
 def test_a_dry_run_shows_cells_time_and_what_cannot_exist() -> None:
     wanted = Plan(cells=[Axes(workload=["mixed"], style=["async", "blocking"])], blocks=2, warmup="1s", duration="4s")
     text = list(shown.lines(wanted, expand.expand(wanted), parse_timing("1s", "4s")))

@@ -194,27 +194,3 @@ def test_an_interval_is_shown_by_its_half_width() -> None:
     assert Interval(estimate=1.0, low=0.8, high=1.25, n=8).half_width == pytest.approx(0.25)
     assert Interval(estimate=1.0, low=None, high=None, n=1).half_width is None
     assert Interval(estimate=2.0, low=2.0, high=2.0, n=8).half_width == 0.0
-
-
-def test_duets_are_shown_with_what_they_say(visit: object) -> None:
-    assert callable(visit)
-    from harness.model.comparison import Interval
-    from harness.model.duet import Duet
-
-    duet = Duet(
-        first="uvicorn/fastapi/async/noop/w1/c8",
-        second="granian/fastapi/async/noop/w1/c8",
-        ratio=Interval(estimate=0.965, low=0.96, high=0.97, n=6),
-        verdict="faster",
-        reason=None,
-        delta=0.01,
-        reached=True,
-        limit=None,
-        worse=None,
-        seconds=80.0,
-        restarts=[],
-        interference=[],
-        database_cores=None,
-    )
-    shown = text(said([visit(1, 100.0)], duets=[duet]))
-    assert "0.965× [0.960, 0.970] of uvicorn/fastapi/async/noop/w1/c8: costs less" in shown

@@ -11,8 +11,8 @@ import json
 import math
 import random
 import re
-import shutil
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +24,24 @@ from harness.analysis.overview import Visit, evaluate_all, overview
 from harness.errors import LackError, UsageError
 from harness.model.application import BundledApplication
 from harness.model.axes import AXES, Axis
+from harness.model.comparison import ContrastVerdict, Interval
 from harness.model.labels import Names, parse_cell_label
 from harness.model.load import ClosedLoad
 from harness.model.measurement import Measurement, Waits
 from harness.model.metrics import METRICS, Metric
 from harness.model.overview import Overview
+from harness.model.record import RotationRecord
+from harness.model.rotation import Rotation, RotationContrast, SettlingCurve
 from harness.model.variant import Cell, Variant
-from harness.report import render, tables, terminal, text, view
+from harness.report import render, rotation, tables, terminal, text, view
 from harness.report.answers import answers, question
 from harness.report.charts import cells as charts
-from harness.report.charts import duets, ratios
 from harness.report.charts import files as pictures
+from harness.report.charts import ratios
+from harness.report.charts import rotation as turn_charts
 from harness.report.html import page
-from harness.store import codec
+from harness.store import codec, index
+from harness.store.folder import RunFolder
 
 REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference"
 HOSTILE = "<img src=x onerror=window.pwned=1>"
@@ -164,19 +169,6 @@ def test_an_interval_without_bounds_worth_the_name_is_not_drawn(visits: Visits) 
     assert any(row["low"] is None for row in chart.rows)
 
 
-def test_a_duet_of_a_cell_with_itself_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(REFERENCE / "duets" / "noop-uvicorn-granian", run)
-    for path in [run / "run.json", run / "duet.json", *(run / "measurements").glob("*.json")]:
-        text = path.read_text(encoding="utf-8").replace("uvicorn/fastapi", "granian/fastapi")
-        path.write_text(text.replace('"server": "uvicorn"', '"server": "granian"'), encoding="utf-8")
-    render.show(run, "html", tmp_path / "duet.html")
-    render.show(run, "svg", tmp_path)
-    assert "restarts.svg" in capsys.readouterr().out
-    with pytest.raises(UsageError, match="a duet has no tables"):
-        render.show(run, "csv", tmp_path)
-
-
 def test_every_chart_can_be_drawn_and_has_marks(visits: Visits, tmp_path: Path) -> None:
     sample = visits(users=(50, 100))
     summary = of(sample)
@@ -193,26 +185,15 @@ def test_every_chart_can_be_drawn_and_has_marks(visits: Visits, tmp_path: Path) 
     assert png.read_bytes().startswith(b"\x89PNG")
 
 
-def test_claims_and_duets_are_drawn(tmp_path: Path) -> None:
-    (claim_chart,) = ratios.claims(studies.claims(codec.read_run(REFERENCE / "matrices" / "article")))
-    all_answers = [codec.read_run(folder).answer for folder in sorted((REFERENCE / "duets").glob("noop-*"))]
-    (duet_chart,) = duets.duets([each for each in all_answers if each is not None])
-    assert len(claim_chart.rows) == 19
-    assert all(row["published"] for row in claim_chart.rows)
-    assert duet_chart.rows[0]["contrast"] == "gunicorn ÷ granian · fastapi/async/noop/w1/c16"
-    for chart in (claim_chart, duet_chart):
-        assert all(field in row for row in chart.rows for field, _ in chart.columns)
-        assert all(row["low"] <= row["ratio"] <= row["high"] for row in chart.rows)
-    for path, colour in zip(
-        pictures.write(tmp_path, "svg", [claim_chart, duet_chart]),
-        (ratios.CLAIMS["confirmed"], ratios.BAD),
-        strict=True,
-    ):
-        assert colour in path.read_text(encoding="utf-8")
-    itself = [each.model_copy(update={"first": each.second}) for each in all_answers[:1] if each is not None]
-    assert next(duets.duets(itself)).rows[0]["contrast"] == f"{itself[0].second} ÷ {itself[0].second}"
+def test_claims_are_drawn(tmp_path: Path) -> None:
+    (chart,) = ratios.claims(studies.claims(codec.read_run(REFERENCE / "matrices" / "article")))
+    assert len(chart.rows) == 19
+    assert all(row["published"] for row in chart.rows)
+    assert all(field in row for row in chart.rows for field, _ in chart.columns)
+    assert all(row["low"] <= row["ratio"] <= row["high"] for row in chart.rows)
+    (path,) = pictures.write(tmp_path, "svg", [chart])
+    assert ratios.CLAIMS["confirmed"] in path.read_text(encoding="utf-8")
     assert not list(ratios.claims([]))
-    assert not list(duets.duets([]))
 
 
 def test_the_page_of_the_article_shows_its_claims(tmp_path: Path) -> None:
@@ -320,7 +301,7 @@ def test_a_page_of_200_cells_is_below_2_mb(visits: Visits) -> None:
     assert size < 2_000_000, size
 
 
-@pytest.mark.parametrize("run", ["first-run", "duets-on-another-machine/noop-uvicorn-granian"])
+@pytest.mark.parametrize("run", ["first-run", "matrices/users"])
 @pytest.mark.parametrize("form", ["text", "markdown", "json", "html"])
 def test_stored_runs_are_shown_in_every_form(
     run: str, form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -328,15 +309,7 @@ def test_stored_runs_are_shown_in_every_form(
     to = tmp_path / "report"
     render.show(REFERENCE / run, form, to)
     assert capsys.readouterr().out == f"{to}\n"
-    assert "granian" in to.read_text(encoding="utf-8")
-
-
-def test_the_page_of_a_duet_has_its_restarts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    render.show(REFERENCE / "duets" / "noop-uvicorn-granian", "html", tmp_path / "duet.html")
-    *_, data = parts((tmp_path / "duet.html").read_text(encoding="utf-8"))
-    assert len(data["charts"]["restarts"]["rows"]) >= 6
-    render.show(REFERENCE / "duets" / "noop-uvicorn-granian", "svg", tmp_path)
-    assert capsys.readouterr().out.endswith("restarts.svg\n")
+    assert re.search("granian|uvicorn", to.read_text(encoding="utf-8"))
 
 
 def test_the_form_follows_the_file_s_name() -> None:
@@ -462,3 +435,206 @@ def test_small_bars() -> None:
     assert terminal.bar(1.0, 4) == "████"
     assert terminal.bar(0.5, 3) == "█▌"
     assert terminal.bar(0.0, 4) == ""
+
+
+CELLS = ("uvicorn/fastapi/async/noop/w1/c16", "granian/fastapi/async/noop/w1/c16")
+
+
+def interval_of(estimate: float, half_width: float | None) -> Interval:
+    low, high = (None, None) if half_width is None else (estimate / (1 + half_width), estimate * (1 + half_width))
+    return Interval(estimate=estimate, low=low, high=high, n=7)
+
+
+def rotation_of(
+    throughput: tuple[float, float | None, ContrastVerdict] = (1.157, 0.011, "faster"),
+    cost: tuple[float, float | None, ContrastVerdict] = (0.863, 0.007, "faster"),
+    members: Sequence[str] = CELLS,
+    reason: str | None = None,
+    worse: bool | None = None,
+    **parts: Any,
+) -> Rotation:
+    """What a rotation of two says: (second ÷ first, half-width of its interval, verdict) of throughput and cost."""
+    ratios_of = {"throughput_rps": throughput, "cpu_us_per_request": cost}
+    bases = {"throughput_rps": 10_000.0, "cpu_us_per_request": 96.0}
+    return Rotation(
+        members=list(members),
+        servers=[f"{label.partition('/')[0].partition(':')[0]} 1.0 on Python 3.11.7" for label in members]
+        if "servers" not in parts
+        else parts.pop("servers"),
+        contrasts=[
+            RotationContrast(
+                metric=metric,
+                a=members[0],
+                b=members[1],
+                ratio=interval_of(ratio, half_width),
+                verdict=verdict,
+                reason=reason,
+                worse=worse,
+            )
+            for metric, (ratio, half_width, verdict) in ratios_of.items()
+        ],
+        values=[
+            {metric: interval_of(base * (ratios_of[metric][0] if place else 1), 0.01) for metric, base in bases.items()}
+            for place in (0, 1)
+        ],
+        **{
+            "method": "slots",
+            "users": 16,
+            "users_reason": "as asked for",
+            "margin": 0.03,
+            "precision": 0.01,
+            "reached": True,
+            "limit": None,
+            "interval_method": "Student's t over restarts at 97.0%",
+            "curves": [
+                SettlingCurve(seconds=[0.01, 0.02, 0.1], share=[0.8, 1.0, 1.0], settled_s=0.02, given_s=0.02)
+                for _ in members
+            ],
+            "notes": [],
+            "restarts": 7,
+            "void": [],
+            "outcomes": [],
+            "seconds": 58.0,
+            **parts,
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("throughput", "cost", "told"),
+    [
+        (
+            (1.157, 0.011, "faster"),
+            (0.863, 0.007, "faster"),
+            "granian is 15.7 % faster than uvicorn (±1.1 %), and costs 13.7 % less CPU per request (±0.7 %)",
+        ),
+        (
+            (0.8, 0.01, "slower"),
+            (0.9, 0.01, "faster"),
+            "uvicorn is 25.0 % faster than granian (±1.0 %), but costs 11.1 % more CPU per request (±1.0 %)",
+        ),
+        (
+            (1.001, 0.01, "equivalent"),
+            (1.002, 0.01, "equivalent"),
+            "uvicorn and granian are equally fast within 3 % (±1.0 %), and cost the same CPU per request within 3 % "
+            "(±1.0 %)",
+        ),
+        (
+            (1.001, 0.01, "equivalent"),
+            (1.1, 0.01, "slower"),
+            "uvicorn and granian are equally fast within 3 % (±1.0 %); uvicorn costs 9.1 % less CPU per request than "
+            "granian (±1.0 %)",
+        ),
+        (
+            (0.98, 0.05, "undecided"),
+            (1.0, None, "undecided"),
+            "inconclusive: uvicorn could be from 2.8 % slower to 7.1 % faster than granian",
+        ),
+    ],
+)
+def test_a_rotation_answers_in_a_sentence(throughput: Any, cost: Any, told: str) -> None:
+    assert [sentence for sentence, _ in rotation.answers(rotation_of(throughput, cost))] == [told]
+
+
+def test_under_open_load_the_answer_is_the_cost() -> None:
+    sample = rotation_of((1.0, 0.01, "undecided"), users=None, users_reason="500 requests per second")
+    ((told, verdict),) = rotation.answers(sample)
+    assert told == "granian costs 13.7 % less CPU per request than uvicorn (±0.7 %)"
+    assert verdict == "faster"
+    assert re.search(r"load +500 requests per second", rotation.text(sample, None))
+
+
+def test_names_of_members_are_what_they_differ_in() -> None:
+    short = rotation.names(rotation_of())
+    assert short.short == dict(zip(CELLS, ("uvicorn", "granian"), strict=True))
+    assert short.common == "fastapi/async/noop/w1/c16"
+    same = rotation.names(rotation_of(members=[f"{CELLS[0]} (1)", f"{CELLS[0]} (2)"]))
+    assert list(same.short.values()) == ["uvicorn (1)", "uvicorn (2)"]
+    styles = ["uvicorn/fastapi/async/noop/w1/c16", "uvicorn/fastapi/sync/noop/w1/c16"]
+    assert list(rotation.names(rotation_of(members=styles)).short.values()) == ["async", "sync"]
+    environments = [f"{name}/bin/python:granian:loop=uvloop/fastapi/async/noop/w1/c16" for name in ("base", "head/new")]
+    named = rotation.names(rotation_of(members=environments, servers=["granian 2.8.0 on Python 3.11.7"] * 2))
+    assert list(named.short.values()) == [f"{name}/bin/python:granian:loop=uvloop" for name in ("base", "head/new")]
+    assert named.common == "fastapi/async/noop/w1/c16"
+
+
+def test_the_text_of_a_rotation_fits_its_width() -> None:
+    lines = rotation.text(rotation_of(limit=0.05, worse=False, notes=[f"{CELLS[1]} is not idle"]), Path("run"))
+    assert max(map(len, lines.splitlines())) <= terminal.WIDTH
+    assert re.search(r"fastapi/async/noop/w1/c16 +throughput +CPU per request\n +requests/s +µs", lines), lines
+    assert re.search(r"  granian +11,570 +83\n", lines), lines
+    assert re.search(r"CPU per request +-13\.7 % +-14\.3 % to -13\.1 % +cheaper", lines), lines
+    assert re.search(r"note +granian is not idle", lines), lines
+    assert re.search(r"--fail-above 5% +passed in throughput and CPU per request", lines), lines
+    assert "harness report run --format html" in lines
+
+
+def test_exit_codes_of_a_rotation() -> None:
+    assert rotation.exit_code(rotation_of()) == 0
+    assert rotation.exit_code(rotation_of(limit=0.05, worse=True)) == 1
+    assert "granian is worse than uvicorn by more than 5.0 %" in rotation.gate(rotation_of(limit=0.05, worse=True))
+    reason = "2 restarts count, 6 are needed"
+    assert rotation.exit_code(rotation_of(reason=reason)) == 3
+    assert next(rotation.answers(rotation_of(reason=reason)))[0].endswith(f"granian against uvicorn: {reason}")
+    assert rotation.exit_code(rotation_of(outcomes=["granian lost 1 of its workers"])) == 4
+
+
+@pytest.fixture
+def stored_rotation(tmp_path: Path, facts: Measurement) -> Path:
+    """A stored rotation without its restarts."""
+    record = codec.read_run(REFERENCE / "first-run").record
+    cells = [with_variant(facts.cell, server=label.partition("/")[0]) for label in CELLS]
+    header = {**dict(record), "kind": "rotation", "cells": cells, "precision": 0.01, "margin": 0.03}
+    folder = RunFolder.create(tmp_path / "results", "compare", datetime.now(UTC))
+    with folder:
+        folder.write_run(RotationRecord(**{name: header[name] for name in RotationRecord.model_fields}))
+        folder.write_rotation(rotation_of())
+        return folder.publish()
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "html", "json"])
+def test_a_stored_rotation_is_shown_in_every_form(stored_rotation: Path, form: str, tmp_path: Path) -> None:
+    render.show(stored_rotation, form, tmp_path / "report")
+    shown = (tmp_path / "report").read_text(encoding="utf-8")
+    if form == "json":
+        assert Rotation.model_validate_json(shown) == rotation_of()
+    else:
+        assert "15.7 % faster than uvicorn" in shown
+
+
+def test_a_rotation_has_tables_charts_and_an_entry(stored_rotation: Path, tmp_path: Path) -> None:
+    render.show(stored_rotation, "csv", tmp_path / "tables")
+    assert {path.stem for path in (tmp_path / "tables").iterdir()} == {"members", "contrasts", "restarts"}
+    exported = polars.read_csv(tmp_path / "tables" / "contrasts.csv")
+    assert exported.filter(metric="throughput_rps")["ratio"].item() == pytest.approx(1.157)
+    assert polars.read_csv(tmp_path / "tables" / "members.csv").height == 4
+    render.show(stored_rotation, "svg", tmp_path / "charts")
+    assert {path.stem for path in (tmp_path / "charts").iterdir()} == {"contrasts", "restarts", "settling"}
+    (entry,) = index.runs(stored_rotation.parent)
+    assert (entry.kind, entry.measurements) == ("rotation", 0)
+    assert entry.what == "uvicorn/fastapi/async/sleep?ms=100/w2/c100 and granian/fastapi/async/sleep?ms=100/w2/c100"
+
+
+def test_a_rotation_that_was_killed_before_its_answer_says_so(
+    stored_rotation: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (stored_rotation / "rotation.json").unlink()
+    render.show(stored_rotation, "text", None)
+    shown = capsys.readouterr().out
+    assert shown.startswith("inconclusive: there is no restart that counts")
+    assert "the run was ended before it had its answer" in shown
+    for form in ("markdown", "html", "json"):
+        render.show(stored_rotation, form, stored_rotation / "report")
+    with pytest.raises(UsageError, match="nothing to draw"):
+        render.show(stored_rotation, "svg", stored_rotation / "charts")
+
+
+def test_the_ratio_of_a_chart_is_that_of_the_restarts() -> None:
+    from tests.unit.test_rotation import restart_of
+
+    restarts = [restart_of((1000.0, 1200.0)).model_copy(update={"number": number}) for number in (1, 2)]
+    (chart,) = (each for each in turn_charts.of_rotation(rotation_of(), restarts) if each.name == "restarts")
+    assert [row["ratio"] for row in chart.rows] == pytest.approx([1.2, 1.2], rel=0.01)
+    rows = tables.restart_rows(rotation_of(), restarts)
+    assert rows["throughput_rps"].to_list() == pytest.approx([1000, 1200] * 2, rel=0.01)
+    assert set(rows["member"]) == set(CELLS)

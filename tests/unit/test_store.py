@@ -19,7 +19,6 @@ from harness.errors import LackError, TargetError, UsageError
 from harness.experiments.session import Session
 from harness.host import logs
 from harness.measure import Measured
-from harness.model.duet import Duet
 from harness.model.environment import Environment
 from harness.model.events import ignore
 from harness.model.load import Timing
@@ -28,11 +27,11 @@ from harness.model.plan import Axes, Plan
 from harness.model.record import (
     SCHEMA,
     DatabaseIdentity,
-    DuetRecord,
     HostFacts,
     MatrixRecord,
     MeasurementRecord,
     Place,
+    RotationRecord,
     SingleRecord,
 )
 from harness.model.variant import Cell
@@ -57,21 +56,6 @@ HOST = HostFacts(
     cpu_governor=None,
     somaxconn="4096",
     load_average=[0.5, 0.25, 0.125],
-)
-ANSWER = Duet(
-    first="a",
-    second="b",
-    ratio=None,
-    verdict="undecided",
-    reason="no restart counts",
-    delta=0.01,
-    reached=False,
-    limit=None,
-    worse=None,
-    seconds=1.0,
-    restarts=[],
-    interference=[],
-    database_cores=None,
 )
 
 
@@ -109,9 +93,9 @@ def matrix_record(cell: Cell) -> MatrixRecord:
     )
 
 
-def duet_record(cell: Cell) -> DuetRecord:
+def rotation_record(cell: Cell) -> RotationRecord:
     application = fakes.application("shop:app", folder="services/head").served.application
-    return DuetRecord(**header(cell, changed(cell, application=application)), precision=0.01)
+    return RotationRecord(**header(cell, changed(cell, application=application)), precision=0.01, margin=0.03)
 
 
 def stored(folder: RunFolder, facts: Measurement, place: Place | None = None) -> MeasurementRecord:
@@ -140,7 +124,7 @@ def test_a_run_without_a_measurement_leaves_nothing(tmp_path: Path, cell: Cell) 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("make", [single_record, matrix_record, duet_record])
+@pytest.mark.parametrize("make", [single_record, matrix_record, rotation_record])
 def test_each_kind_of_run_is_read_back_as_it_was_written(
     tmp_path: Path, facts: Measurement, cell: Cell, make: Any
 ) -> None:
@@ -155,20 +139,19 @@ def test_each_kind_of_run_is_read_back_as_it_was_written(
             stored(folder, wrong, place),
             Session(folder, ignore).store_failure(record.cells[-1], error, place, NOON),
         ]
-        folder.write_answer(ANSWER)
     run = codec.read_run(folder.final)
     assert type(run.record) is type(record)
     assert run.record == record
     assert run.visits == visits
     assert [visit.verdict for visit in run.visits] == ["valid", "failed", "failed"]
     assert run.visits[2].reasons[0].message == "it ended while starting; its log ends with: no"
-    assert run.answer == ANSWER
     (entry,) = index.runs(tmp_path)
-    assert (entry.kind, entry.measurements, entry.started_at) == (record.kind, 3, record.started_at)
+    measurements = 0 if record.kind == "rotation" else 3  # a rotation is listed with its restarts
+    assert (entry.kind, entry.measurements, entry.started_at) == (record.kind, measurements, record.started_at)
 
 
 def test_runs_are_listed_by_what_they_measured(tmp_path: Path, facts: Measurement, cell: Cell) -> None:
-    makes = (single_record, matrix_record, duet_record)
+    makes = (single_record, matrix_record, rotation_record)
     for make in makes:
         with RunFolder.create(tmp_path, make.__name__, NOON) as folder:
             folder.write_run(make(cell))
@@ -179,19 +162,17 @@ def test_runs_are_listed_by_what_they_measured(tmp_path: Path, facts: Measuremen
     assert found == {
         "single": cell.label,
         "matrix": "both: 2 cells in 2 blocks",
-        "duet": f"{cell.label} and granian/shop:app@services/head/w2/c100",
+        "rotation": f"{cell.label} and granian/shop:app@services/head/w2/c100",
     }
 
 
-@pytest.mark.parametrize("name", ["run.json", "duet.json"])
-def test_what_a_newer_harness_has_written_is_refused(tmp_path: Path, facts: Measurement, cell: Cell, name: str) -> None:
+def test_what_a_newer_harness_has_written_is_refused(tmp_path: Path, facts: Measurement, cell: Cell) -> None:
     with RunFolder.create(tmp_path, "name", NOON) as folder:
         folder.write_run(single_record(cell))
         stored(folder, facts)
-        folder.write_answer(ANSWER)
-    document = json.loads((folder.final / name).read_text())
+    document = json.loads((folder.final / "run.json").read_text())
     assert document["schema"] == SCHEMA
-    (folder.final / name).write_text(json.dumps(document | {"schema": SCHEMA + 1}))
+    (folder.final / "run.json").write_text(json.dumps(document | {"schema": SCHEMA + 1}))
     with pytest.raises(UsageError, match="written by a newer harness") as caught:
         codec.read_run(folder.final)
     assert caught.value.cure == "update the harness"
@@ -264,7 +245,7 @@ def test_a_run_of_an_older_version_is_not_gone_on_with(tmp_path: Path, facts: Me
 
 
 def test_an_older_run_of_several_interpreters_names_each_cell_after_its_own(tmp_path: Path) -> None:
-    source = ROOT / "results" / "reference" / "duets" / "noop-uvicorn-granian"
+    source = ROOT / "results" / "reference" / "matrices" / "users"
     document = json.loads((source / "run.json").read_text())
     if document["schema"] != 1:
         pytest.skip("reference results are measured anew")
@@ -281,6 +262,21 @@ def test_an_older_run_of_several_interpreters_names_each_cell_after_its_own(tmp_
     assert [cell.label for cell in run.record.cells] == cells
     assert [visit.cell.label for visit in run.visits] == cells
     assert run.record.environments["py3.13"].python == "3.13.1"
+
+
+def test_of_an_older_run_what_is_no_more_is_passed_over(tmp_path: Path) -> None:
+    source = ROOT / "results" / "reference" / "matrices" / "users"
+    document = json.loads((source / "run.json").read_text())
+    if document["schema"] != 1:
+        pytest.skip("reference results are measured anew")
+    (tmp_path / "measurements").symlink_to(source / "measurements")
+    plan = document["plan"] | {"duet_baseline": "uvicorn"}
+    (tmp_path / "run.json").write_text(json.dumps(document | {"plan": plan}))
+    assert codec.read_run(tmp_path).record == codec.read_run(source).record
+    del document["plan"]
+    (tmp_path / "run.json").write_text(json.dumps(document | {"duet": {"precision": 0.01}}))
+    with pytest.raises(UsageError, match="is a duet, which is read no more"):
+        codec.read_run(tmp_path)
 
 
 def test_two_runs_of_one_second_do_not_meet(tmp_path: Path, facts: Measurement) -> None:

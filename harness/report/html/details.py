@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harness.analysis.overview import EvaluatedVisit
 from harness.model.metrics import METRICS
 from harness.model.overview import CellOverview, Overview
-from harness.model.record import DuetRecord, MatrixRecord, SingleRecord
+from harness.model.record import MatrixRecord, RotationRecord, RunRecord
 from harness.report import plan, view, words
 from harness.report.charts.cells import by_cell, timeline
 from harness.report.single import placement_words, route_words, server_facts
@@ -98,16 +98,22 @@ def _visit(judged: EvaluatedVisit) -> Iterator[str]:
 
 
 def protocol(
-    record: SingleRecord | MatrixRecord | DuetRecord,
+    record: RunRecord,
     overview: Overview,
     judged: Sequence[EvaluatedVisit],
     protocols: Sequence[int],
 ) -> Iterator[tuple[str, str]]:
     """How and where the run was measured."""
     host = record.host
-    yield "protocol", ", ".join(map(str, protocols))
-    yield "each visit", f"{record.timing.warmup_seconds:g} s of warm-up, a window of {record.timing.window_seconds:g} s"
-    if not isinstance(record, DuetRecord):
+    part = "restart" if isinstance(record, RotationRecord) else "visit"
+    if isinstance(record, RotationRecord):
+        yield "cores", f"as by --pin {record.pin}"
+        yield "generator", record.generator
+    else:
+        yield "protocol", ", ".join(map(str, protocols))
+        timing = record.timing
+        yield "each visit", f"{timing.warmup_seconds:g} s of warm-up, a window of {timing.window_seconds:g} s"
+    if not isinstance(record, RotationRecord):
         yield "blocks", f"{overview.blocks}, each with every cell once, in an order that the next one reverses"
     measured = next((each.visit.facts for each in judged if each.visit.facts is not None), None)
     if measured is not None:
@@ -124,10 +130,10 @@ def protocol(
     if host.memory_bytes:
         yield "memory", f"{host.memory_bytes / 2**30:.1f} GiB"
     if host.hypervisor:
-        yield "virtual machine", "yes: other guests of its host can take its time; how much is in every visit"
+        yield "virtual machine", f"yes: other guests of its host can take its time; how much is in every {part}"
 
 
-def reproduce(record: SingleRecord | MatrixRecord | DuetRecord) -> Iterator[tuple[str, str]]:
+def reproduce(record: RunRecord) -> Iterator[tuple[str, str]]:
     """Title and text of what it takes to measure again."""
     if record.command:
         yield "The command", record.command

@@ -24,13 +24,14 @@ from harness.analysis import overview as overviews
 from harness.analysis import review, studies
 from harness.analysis.overview import EvaluatedVisit
 from harness.model.claims import ClaimResult
-from harness.model.duet import Duet
 from harness.model.metrics import METRICS, MetricName
 from harness.model.overview import CellOverview, Overview
-from harness.model.record import DuetRecord, MatrixRecord, RotationRecord, SingleRecord, StoredRun
-from harness.report import view
+from harness.model.record import RunRecord, StoredRun
+from harness.model.rotation import Rotation
+from harness.report import rotation, view
 from harness.report.charts import cells as cell_charts
-from harness.report.charts import duets, ratios
+from harness.report.charts import ratios
+from harness.report.charts import rotation as turns
 from harness.report.charts.base import Chart
 from harness.report.html import details
 from harness.report.view import View
@@ -45,14 +46,17 @@ LIBRARY = "window.vegaEmbed = vegaEmbed;"
 class Run:
     """Everything that a page is made of."""
 
-    record: SingleRecord | MatrixRecord | DuetRecord | RotationRecord
+    record: RunRecord
     overview: Overview
     judged: Sequence[EvaluatedVisit]
     protocols: Sequence[int]
     """Versions of the rules under which the visits were made."""
     claims: Sequence[ClaimResult] = ()
-    duet: Duet | None = None
-    """The answer, where the run is a duet."""
+    rotation: Rotation | None = None
+    """The answer, where cells were loaded in turn."""
+    rotation_charts: Sequence[Chart] = ()
+    in_effect: Sequence[tuple[str, str]] = ()
+    """Name of a member and the settings that its workers had."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,32 +70,41 @@ class Page:
     """Place of a cell and metric → how strong its colour is, from 0 to SHADES."""
     findings: list[tuple[Chart, list[str]]]
     charts: list[Chart]
-    duet_charts: list[Chart]
     claim_charts: list[Chart]
     cells: list[details.CellDetails]
 
     @property
     def every_chart(self) -> list[Chart]:
         """The charts of all sections."""
-        return [*self.charts, *(chart for chart, _ in self.findings), *self.duet_charts, *self.claim_charts]
+        return [*self.charts, *(chart for chart, _ in self.findings), *self.claim_charts]
 
 
 def run_of(stored: StoredRun) -> Run:
     """What a page of a stored run is made of."""
+    told = rotation.of_stored(stored)
+    if told is not None:
+        return Run(
+            record=stored.record,
+            overview=review.review(stored),
+            judged=[],
+            protocols=[],
+            rotation=told,
+            rotation_charts=list(turns.of_rotation(told, stored.restarts)),
+            in_effect=list(rotation.in_effect(told, stored.restarts)),
+        )
     return Run(
         record=stored.record,
-        overview=review.review(stored) if stored.answer is None else review.empty(),
-        judged=overviews.evaluate_all(review.visits(stored)) if stored.answer is None else [],
+        overview=review.review(stored),
+        judged=overviews.evaluate_all(review.visits(stored)),
         protocols=sorted({visit.protocol for visit in stored.visits}),
         claims=studies.claims(stored),
-        duet=stored.answer,
     )
 
 
 def render(run: Run) -> str:
     """The whole file."""
     overview = run.overview
-    report = view.of_overview(overview, run.claims) if run.duet is None else view.of_duet(run.duet)
+    report = _view(run)
     page = _page(run, report)
     data = {
         "cells": [
@@ -116,7 +129,7 @@ def render(run: Run) -> str:
         page=page,
         metrics=METRICS,
         sections=list(_sections(page, report)),
-        protocol=list(details.protocol(run.record, run.overview, run.judged, run.protocols)),
+        protocol=[*details.protocol(run.record, run.overview, run.judged, run.protocols), *run.in_effect],
         reproduce=list(details.reproduce(run.record)),
         packages=[
             (f"Packages of {each.executable} (Python {each.python})", sorted(each.packages.items()))
@@ -129,6 +142,12 @@ def render(run: Run) -> str:
         hashes=Markup(" ".join(map(_hash, (library, script)))),
         data=Markup(_json(data)),
     )
+
+
+def _view(run: Run) -> View:
+    if run.rotation is not None:
+        return view.of_rotation(run.rotation)
+    return view.of_overview(run.overview, run.claims)
 
 
 def _json(data: Any) -> str:
@@ -169,11 +188,16 @@ def _page(run: Run, report: View) -> Page:
             )
             for metric, axis, chart in ratios.contrasts(overview)
         ],
-        charts=cell_charts.of_run(overview, run.judged) if run.duet is None else list(duets.restarts(run.duet)),
-        duet_charts=list(duets.duets(overview.duets)),
+        charts=_charts(run),
         claim_charts=list(ratios.claims(run.claims)),
         cells=details.cells(overview, run.judged),
     )
+
+
+def _charts(run: Run) -> list[Chart]:
+    if run.rotation is not None:
+        return list(run.rotation_charts)
+    return cell_charts.of_run(run.overview, run.judged)
 
 
 def _filtered(cell: CellOverview, overview: Overview) -> dict[str, str]:
@@ -194,10 +218,9 @@ def _filters(overview: Overview) -> Iterator[tuple[str, str, list[str]]]:
 def _sections(page: Page, report: View) -> Iterator[tuple[str, str]]:
     """Anchor and heading of what there is."""
     sections = (
-        ("duet", "The duet", report.facts),
+        ("comparison", "Comparison", report.grids),
         ("matrix", "Matrix", report.tables),
         ("findings", "What makes a difference", page.findings),
-        ("duets", "Duets", report.duets),
         ("charts", "Charts", page.charts),
         ("claims", "The published study", report.claims),
         ("kept-out", "Kept out", report.kept_out),
