@@ -173,7 +173,7 @@ def test_a_run_is_exported_as_tidy_tables_and_as_markdown(harness: Harness) -> N
         assert visits["repeat"].sum() == 8
     text = harness.run("report", str(folder), "--format", "markdown").stdout
     assert "| `granian` |" in text
-    assert "#### `sleep?ms=100`, requests per second" in text
+    assert "#### `sleep?ms=100`: throughput, requests/s" in text
     (row,) = [line for line in text.splitlines() if line.startswith("| `sleep?ms=100` | server |")]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert len(cells) == 5
