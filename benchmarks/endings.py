@@ -4,7 +4,8 @@
 
 SIGINT, SIGTERM and SIGKILL in turn, over all servers, at moments from before the server starts until after the
 measurement. After each: no process of it may live five seconds later, and no result may be half-written; at the end a
-run must work. About six minutes for a hundred. Exit code 1 if anything was left.
+run must work. About six minutes for a hundred. Exit code 1 if anything was left. `rotation.py endings` does the same to
+`harness compare`.
 """
 
 from __future__ import annotations
@@ -18,11 +19,46 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from harness import api
 
 SERVERS = ("uvicorn", "granian", "gunicorn", "gunicorn:worker=uvicorn", "hypercorn")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 LONGEST_SECONDS = 4.5
+GIVEN_SECONDS = 5.0
+"""How long everything may take to end."""
+SHORT = ("--warmup", "500ms", "--duration", "1s")
+
+
+@dataclass
+class Endings:
+    """What ending a command many times showed."""
+
+    times: int = 0
+    left: list[dict[str, Any]] = field(default_factory=list)
+    """Endings after which there was something left: processes, folders or a traceback."""
+    codes: Counter[str] = field(default_factory=Counter)
+    """Signal and exit code → how often."""
+    longest_seconds: float = 0.0
+    """Until everything had ended."""
+    whole_runs: int = 0
+    """Stored runs that were read back."""
+    unreadable: list[str] = field(default_factory=list)
+    """What is wrong with stored runs that were not."""
+    hidden: list[str] = field(default_factory=list)
+    """Unfinished folders that were still there after the next run."""
+    works: bool = False
+    """Whether the command works afterwards."""
+
+    @property
+    def fine(self) -> bool:
+        """Whether nothing was left, and the command works."""
+        return self.works and not (self.left or self.unreadable or self.hidden)
 
 
 def survivors(mark: str) -> list[str]:
@@ -40,61 +76,101 @@ def survivors(mark: str) -> list[str]:
     return found
 
 
+def end_many(
+    times: int,
+    seed: int,
+    longest_seconds: float,
+    command: Callable[[int], Sequence[str]],
+    works: Callable[[subprocess.CompletedProcess[str]], bool],
+) -> Endings:
+    """End a command of the harness at moments up to `longest_seconds`, and look for what is left.
+
+    `command`: its arguments by the number of the turn. `works`: whether the last one, which is not ended, did its work.
+    """
+    chance, found = random.Random(seed), Endings()
+    with tempfile.TemporaryDirectory(prefix="harness-endings-") as name:
+        temporary, results = Path(name, "tmp"), Path(name, "results")
+        temporary.mkdir()
+        environment = os.environ | {"TMPDIR": str(temporary)}
+        base = [sys.executable, "-m", "harness"]
+        for turn in range(times):
+            number, argv = SIGNALS[turn % len(SIGNALS)], [*base, *command(turn), "--out", str(results)]
+            process = subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            moment = chance.uniform(0.05, longest_seconds)
+            try:
+                process.wait(moment)
+            except subprocess.TimeoutExpired:
+                process.send_signal(number)
+            ended = time.monotonic()
+            _, printed = process.communicate(timeout=30)
+            while survivors(str(temporary)) and time.monotonic() - ended < GIVEN_SECONDS:
+                time.sleep(0.05)
+            found.times += 1
+            found.longest_seconds = max(found.longest_seconds, time.monotonic() - ended)
+            found.codes[f"{number.name} {process.returncode}"] += 1
+            remains = [*survivors(str(temporary)), *(path.name for path in temporary.glob("harness-*/"))]
+            if remains or b"Traceback" in printed:
+                log = printed.decode(errors="replace")[-1500:]
+                found.left.append({"turn": turn, "moment": round(moment, 2), "remains": remains, "log": log})
+                print(f"{turn}: {number.name} after {moment:.2f} s left {remains}\n{log}", file=sys.stderr, flush=True)
+        read_back(results, found)
+        last = subprocess.run(
+            [*base, *command(0), "--out", str(results), "--json"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        found.works = works(last)
+        if not found.works:
+            print(last.stderr, file=sys.stderr)
+        found.hidden = [path.name for path in results.iterdir() if path.name.startswith(".")]
+    return found
+
+
+def read_back(results: Path, found: Endings) -> None:
+    """Whether what is stored can be read, as a run and file by file."""
+    for path in sorted(results.iterdir() if results.exists() else ()):
+        if path.name.startswith("."):
+            continue
+        try:
+            for file in path.rglob("*.json"):
+                json.loads(file.read_text(encoding="utf-8"))
+            api.read_run(path)
+        except (ValueError, api.HarnessError) as error:
+            found.unreadable.append(f"{path.name}: {error}")
+        else:
+            found.whole_runs += 1
+
+
+def told(found: Endings) -> str:
+    """The same in words."""
+    return (
+        f"{found.times} endings: {len(found.left)} left something; {found.whole_runs} stored runs are whole, "
+        f"{len(found.unreadable)} are not\nlongest until everything had ended: {found.longest_seconds:.2f} s; "
+        f"unfinished folders after the next run: {len(found.hidden)}\nsignal and exit code: "
+        + ", ".join(f"{key} × {count}" for key, count in sorted(found.codes.items()))
+        + f"\nthe next run {'works' if found.works else 'does not work'}"
+    )
+
+
 def main() -> None:
     """End many runs, and say what was left."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    chance = random.Random(arguments.seed)
-    codes: dict[tuple[str, int], int] = {}
-    left = longest = 0.0
-    with tempfile.TemporaryDirectory(prefix="harness-endings-") as name:
-        temporary, results = Path(name, "tmp"), Path(name, "results")
-        temporary.mkdir()
-        environment = os.environ | {"TMPDIR": str(temporary)}
-        base = [sys.executable, "-m", "harness", "run", "--vus", "10", "--param", "ms=10", "--out", str(results)]
-        for turn in range(arguments.times):
-            number, server = SIGNALS[turn % len(SIGNALS)], SERVERS[turn % len(SERVERS)]
-            workers = str(1 + turn % 2)
-            argv = [*base, "--server", server, "--workers", workers, "--warmup", "500ms", "--duration", "1s"]
-            process = subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-            moment = chance.uniform(0.05, LONGEST_SECONDS)
-            time.sleep(moment)
-            process.send_signal(number)
-            ended = time.monotonic()
-            _, printed = process.communicate(timeout=30)
-            while survivors(str(temporary)) and time.monotonic() - ended < 5:
-                time.sleep(0.05)
-            longest = max(longest, time.monotonic() - ended)
-            key = (number.name, process.returncode)
-            codes[key] = codes.get(key, 0) + 1
-            remains = survivors(str(temporary))
-            folders = [str(path) for path in temporary.glob("harness-*/")]
-            if remains or folders or b"Traceback" in printed:
-                left += 1
-                print(f"{turn}: {number.name} to {server} after {moment:.2f} s left {remains} {folders}")
-                print(printed.decode()[-1500:], flush=True)
-        runs = [path for path in results.iterdir() if not path.name.startswith(".")]
-        for path in runs:
-            json.loads((path / "run.json").read_text())
-            json.loads((path / "measurements" / "0001.json").read_text())
-        last = subprocess.run(
-            [*base, "--warmup", "500ms", "--duration", "1s", "--json"],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        works = last.returncode == 0 and json.loads(last.stdout)["verdict"] == "valid"
-        hidden = [path.name for path in results.iterdir() if path.name.startswith(".")]
-    print(f"{arguments.times} endings: {left:.0f} left something; {len(runs)} measurements were complete and readable")
-    print(f"longest until everything had ended: {longest:.2f} s; unfinished folders after the next run: {len(hidden)}")
-    print(
-        "signal and exit code:", ", ".join(f"{name} {code} × {count}" for (name, code), count in sorted(codes.items()))
-    )
-    print("the next run works" if works else f"the next run does not work: {last.stderr}")
-    sys.exit(0 if works and not left and not hidden else 1)
+
+    def command(turn: int) -> list[str]:
+        server, workers = SERVERS[turn % len(SERVERS)], str(1 + turn % 2)
+        return ["run", "--vus", "10", "--param", "ms=10", "--server", server, "--workers", workers, *SHORT]
+
+    def works(done: subprocess.CompletedProcess[str]) -> bool:
+        return done.returncode == 0 and json.loads(done.stdout)["verdict"] == "valid"
+
+    found = end_many(arguments.times, arguments.seed, LONGEST_SECONDS, command, works)
+    print(told(found))
+    sys.exit(0 if found.fine else 1)
 
 
 if __name__ == "__main__":

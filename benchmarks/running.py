@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
+import platform
 import tempfile
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import api
 
 Row = Mapping[str, object]
 """What a benchmark found out, as it is stored."""
+REFERENCE = Path(__file__).resolve().parent.parent / "results" / "reference" / "benchmarks"
+"""Where what they found out is committed."""
 
 
 def run(
@@ -35,3 +40,27 @@ def write(path: Path | None, rows: Sequence[Row]) -> None:
     """Store the rows where it was asked for."""
     if path is not None:
         path.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def document(question: str, arguments: argparse.Namespace, rows: Sequence[Row], **summary: object) -> Row:
+    """What a benchmark found out, with what it depends on."""
+    options = {name: value for name, value in vars(arguments).items() if not callable(value) and name != "out"}
+    return {
+        "question": question,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "host": api.host_facts(),
+        "harness": api.version,
+        "python": platform.python_version(),
+        "options": options,
+        "summary": summary,
+        "rows": list(rows),
+    }
+
+
+def write_document(path: Path | None, found: Row) -> None:
+    """Store it where it was asked for, whole at every moment."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(found, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+        part.replace(path)

@@ -21,6 +21,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from harness import __version__ as version
+from harness.analysis import rotation as rotation_analysis
 from harness.analysis.contrasts import compare as compare_observations
 from harness.analysis.evaluation import evaluate
 from harness.analysis.overview import EvaluatedVisit, evaluate_all, observations
@@ -52,6 +54,8 @@ from harness.deploy.spec import ServerSpec
 from harness.errors import HarnessError
 from harness.experiments import matrix as matrices
 from harness.experiments import preflight, single
+from harness.experiments import rotation as rotations
+from harness.experiments.rotation import RotationOptions, RotationResult
 from harness.experiments.session import ExecutionOptions
 from harness.experiments.single import SingleResult
 from harness.host.affinity import confined
@@ -85,6 +89,7 @@ from harness.model.record import (
     SingleRecord,
     StoredRun,
 )
+from harness.model.rotation import Restart, Rotation
 from harness.model.variant import Cell, Variant
 from harness.report.answers import answers
 from harness.report.charts.base import Chart
@@ -95,6 +100,7 @@ from harness.report.render import text as report
 from harness.report.words import half_width as half_width_words
 from harness.report.words import number as number_words
 from harness.report.words import ratio as ratio_words
+from harness.stats import simultaneous
 from harness.stats.intervals import interval, paired, usable
 from harness.store.codec import as_text, document, read_run
 from harness.store.index import RunEntry, runs
@@ -145,6 +151,10 @@ __all__ = [
     "RequestMix",
     "RequestTemplate",
     "ResolvedCell",
+    "Restart",
+    "Rotation",
+    "RotationOptions",
+    "RotationResult",
     "RunEntry",
     "SeedProgress",
     "ServerSpec",
@@ -198,16 +208,20 @@ __all__ = [
     "report",
     "resolve",
     "review",
+    "rotate",
+    "rotation_analysis",
     "run",
     "runs",
     "server_environment",
     "server_specs",
     "shop",
+    "simultaneous",
     "start_server",
     "stop_postgres",
     "target_of",
     "usable",
     "verified_answers",
+    "version",
     "visits",
 ]
 
@@ -262,6 +276,16 @@ def matrix(
     `variables`: values of the environment variables that the plan gives to the user's application.
     """
     return read_run(matrices.run(plan, variables or {}, options, emit))
+
+
+def rotate(
+    cells: Sequence[CellLike],
+    rules: RotationOptions,
+    options: ExecutionOptions = OPTIONS,
+    emit: Emit = ignore,
+) -> RotationResult:
+    """Compare two or more cells that are up at once and are loaded in turn, and store each restart of them at once."""
+    return rotations.run([resolve(cell) for cell in cells], rules, options, emit)
 
 
 def server_specs(*cells: CellLike, options: ExecutionOptions = OPTIONS) -> list[ServerSpec]:

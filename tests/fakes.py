@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NoReturn
@@ -20,18 +21,23 @@ from harness.applications.inspect import InspectedApplication
 from harness.applications.prepared import PreparedApplication
 from harness.applications.served import Hook, ProcessContext
 from harness.applications.user import ServedUserApplication
+from harness.deploy.spec import ServerSpec
 from harness.environments import interpreters
 from harness.errors import HarnessError, TargetError
-from harness.experiments import matrix, single
-from harness.host import quiet, signals
+from harness.experiments import matrix, rotation, single
+from harness.host import procfs, quiet, signals
+from harness.host.procfs import CpuTimes
 from harness.load import k6
 from harness.load.generator import Load
-from harness.measure import Job, Measured
+from harness.load.turns import Body, Lane, TurnReport
+from harness.measure import Job, Measured, calibrate_users
+from harness.measure import rotation as restarts
+from harness.measure.meters import Reading
 from harness.model.application import UserApplication
 from harness.model.environment import Environment
 from harness.model.events import Emit, Event, MeasurementProgress
 from harness.model.measurement import AnswerChecks, Failures, MachineFacts, Measurement
-from harness.model.requests import AppRequest
+from harness.model.requests import AppRequest, Expectation
 
 MEASUREMENT_SECONDS = 8.0
 Outcome = Literal["valid", "disturbed", "wrong", "failed"] | HarnessError | signals.Ended
@@ -118,6 +124,7 @@ class Laboratory:
     clock: FakeClock
     generator: FakeGenerator
     deployments: FakeDeployments
+    rotation: FakeRotation
     history: list[str]
     """Labels of the cells that were measured, the user's commands, and `waited`."""
     events: list[Event] = field(default_factory=list)
@@ -152,6 +159,7 @@ def laboratory(template: Measurement, patch: pytest.MonkeyPatch, folder: Path) -
         clock=clock,
         generator=FakeGenerator(),
         deployments=FakeDeployments(template, clock, history),
+        rotation=FakeRotation(clock, history),
         history=history,
     )
     for module in (single, matrix):
@@ -159,13 +167,184 @@ def laboratory(template: Measurement, patch: pytest.MonkeyPatch, folder: Path) -
     patch.setattr(load, "find", found.find_generator)
     patch.setattr(k6, "find", lambda path: found.find_generator("k6", path))
     patch.setattr(hooks, "run_alone", found.run_hook)
+    patch.setattr(hooks, "run", lambda hook, _: found.run_hook(hook))
     patch.setattr(interpreters, "inspect", environment)
     patch.setattr(prepare, "inspect_application", lambda *_: INSPECTED)
     patch.setattr(quiet, "lost_share", lambda: 0.0)
     patch.setattr("time.monotonic", clock.monotonic)
     patch.setattr("time.sleep", clock.sleep)
+    found.rotation.install(patch, folder)
     patch.setattr("tempfile.tempdir", str(folder))  # the lock of this test alone
     return found
+
+
+BOOT_SECONDS, GAP_SECONDS = 1.5, 0.002
+"""Of a restart of a rotation, and between two of its slots."""
+RestartOutcome = Literal["valid", "disturbed", "wrong", "failed", "lost"] | BaseException
+"""Of a restart: what members do in it, or what it raises as soon as they are up."""
+
+
+class FakeMember:
+    """A server that serves at a rate of its own while its lane has a turn; it is its own deployment and meter."""
+
+    def __init__(self, spec: ServerSpec, rate: float, world: FakeRotation) -> None:
+        self.spec, self._rate, self._world = spec, rate, world
+        self.target, self.bodies, self.child = _Port(), ["{}"] * len(spec.subject.probes()), _Log()
+        self.folder, self.boot_seconds = Path("/nowhere"), BOOT_SECONDS
+        self.workers: list[object] = []
+        self.rss_peak_bytes, self.processes = 50_000_000, 1
+        self._served = 0.0
+        self._turn: tuple[float, float, float] | None = None
+
+    def turn(self, users: int, rate: float | None, seconds: float) -> None:
+        """Serve some users from now on: one alone reaches a quarter of what the server can."""
+        speed = min(self._rate, users * self._rate / 4) if rate is None else rate
+        self._turn = (self._world.clock.now, seconds, speed * self._world.chance.gauss(1.0, self._world.noise))
+
+    def finish(self) -> int:
+        """End the turn; returns the requests that it served."""
+        before = int(self._served)
+        self._served, self._turn = self._total(), None
+        return int(self._served) - before
+
+    def _total(self) -> float:
+        if self._turn is None:
+            return self._served
+        began, seconds, speed = self._turn
+        return self._served + min(self._world.clock.now - began, seconds) * speed
+
+    def read(self) -> Reading:
+        return Reading(at=self._world.clock.now, finished=int(self._total()), cpu=self._total() / self._rate)
+
+    def in_flight(self) -> int:
+        return 0
+
+    def census(self) -> None:
+        pass
+
+    def requests_by_worker(self) -> list[int]:
+        return [int(self._total())]
+
+    def started(self) -> int:
+        return int(self._total())
+
+    def workers_lost(self) -> int:
+        return int(self._world.outcome == "lost")
+
+
+class _Port:
+    port = 1
+
+
+class _Log:
+    def log_tail(self) -> str:
+        return ""
+
+
+class FakeTurns:
+    """A turn session of such members."""
+
+    argv = ("k6",)
+
+    def __init__(self, lanes: Sequence[Lane], members: Sequence[FakeMember], world: FakeRotation) -> None:
+        self._lanes, self._world = lanes, world
+        each = len(lanes) // len(members)  # a calibration has several lanes of a member
+        self._members = [members[place // each] for place in range(len(lanes))]
+        self._served = 0
+
+    def begin(self, lane: int, seconds: float) -> float:
+        self._members[lane].turn(self._lanes[lane].users, self._lanes[lane].rate, seconds)
+        return self._world.clock.now
+
+    def wait(self, until: float) -> None:
+        self._world.clock.now = max(self._world.clock.now, until)
+
+    def drained(self, lane: int, seconds: float) -> bool:
+        self._world.clock.now += GAP_SECONDS
+        self._served = self._members[lane].finish()
+        return True
+
+    def report(self, lane: int) -> TurnReport:
+        served, outcome = self._served, self._world.outcome
+        failures = served // 100 if outcome == "failed" else 0
+        wrong = [Body(text=self._world.answer, kind=0, iteration=None)] if outcome == "wrong" else []
+        return TurnReport(
+            answers=served - failures,
+            begun_ms=[20] * (served - failures),
+            lasted_us=[1000] * (served - failures),
+            status=failures,
+            matched=1,
+            bodies=wrong,
+        )
+
+    def total(self, lane: int) -> int | None:
+        return None
+
+    def cpu_seconds(self) -> float:
+        return 0.0
+
+    def end(self) -> None:
+        pass
+
+
+class FakeRotation:
+    """Members that are up at once and take turns; each restart has the next outcome, or is valid after the last."""
+
+    def __init__(self, clock: FakeClock, history: list[str]) -> None:
+        self.clock, self._history = clock, history
+        self.rates = {"uvicorn": 1000.0, "granian": 1500.0}
+        """Server → requests per second of a core."""
+        self.noise = 0.005
+        """Standard deviation of a slot's rate, as a share."""
+        self.chance = random.Random(1)
+        self.outcomes: list[RestartOutcome] = []
+        self.outcome: RestartOutcome = "valid"
+        self.answer = "no"
+        """What a member says in the place of an answer."""
+        self._members: list[FakeMember] = []
+
+    def deploy(self, specs: Sequence[ServerSpec], supervisor: object, order: Sequence[int]) -> list[FakeMember]:
+        """In place of `deploy`."""
+        self._history.append(" | ".join(spec.cell.label for spec in specs))
+        self.clock.now += BOOT_SECONDS
+        self.outcome = self.outcomes.pop(0) if self.outcomes else "valid"
+        if isinstance(self.outcome, BaseException):
+            raise self.outcome
+        self._members = [FakeMember(spec, self.rates[spec.cell.variant.server], self) for spec in specs]
+        return self._members
+
+    def open_session(self, lanes: Sequence[Lane], *_: object) -> FakeTurns:
+        """In place of opening a generator."""
+        return FakeTurns(lanes, self._members, self)
+
+    def cpu_times(self, cpus: Sequence[int]) -> CpuTimes:
+        """In place of `procfs.cpu_times`: other guests take a fifth where they disturb."""
+        share = 0.2 if self.outcome == "disturbed" else 0.0
+        return CpuTimes(busy=0.0, stolen=share * self.clock.now * len(cpus))
+
+    def install(self, patch: pytest.MonkeyPatch, folder: Path) -> None:
+        """In the place of everything that a restart and a calibration act on."""
+
+        @contextmanager
+        def nothing(*_: object) -> Iterator[_Folder]:
+            yield _Folder(folder)
+
+        for module in (restarts, calibrate_users):
+            patch.setattr(module, "deploy", self.deploy)
+            patch.setattr(module, "DeploymentMeter", lambda deployment: deployment)
+            patch.setattr(module, "Supervisor", nothing)
+            patch.setattr(module, "confined", nothing)
+            patch.setattr(module, "place_database", lambda *_: None)
+        patch.setattr(restarts, "reported", lambda *_: {})
+        patch.setattr(restarts, "unmet", lambda *_: {})
+        patch.setattr(rotation, "open_session", lambda _: self.open_session)
+        patch.setattr(procfs, "cpu_times", self.cpu_times)
+        patch.setattr("time.process_time", lambda: 0.0)
+
+
+@dataclass(frozen=True)
+class _Folder:
+    folder: Path
 
 
 def environment(python: str | None) -> Environment:
@@ -188,17 +367,12 @@ def application(
     folder: str | None = None,
     setup: str | None = None,
     teardown: str | None = None,
+    before: str | None = None,
+    expect: Expectation | None = None,
     secrets: Sequence[str] = (),
 ) -> PreparedApplication:
     """A user's application that is ready to be measured."""
     place = Path("/nowhere", folder or "")
-    served = ServedUserApplication(
-        application=UserApplication(target=target, folder=folder, requests=["GET /"], digest="0"),
-        requests=[AppRequest(path="/")],
-        values={},
-        variables={},
-        context=ProcessContext(environment={}, folder=place),
-    )
 
     def hook(option: str, command: str | None) -> Hook | None:
         return (
@@ -207,6 +381,14 @@ def application(
             else Hook(option=option, command=command, context=ProcessContext(environment={}, folder=place))
         )
 
+    served = ServedUserApplication(
+        application=UserApplication(target=target, folder=folder, requests=["GET /"], digest="0"),
+        requests=[AppRequest(path="/", expect=expect or Expectation())],
+        values={},
+        variables={},
+        context=ProcessContext(environment={}, folder=place),
+        hook=hook("--before-visit", before),
+    )
     return PreparedApplication(
         served=served,
         interface="asgi",

@@ -1,190 +1,207 @@
-"""`harness compare` and `harness report` on stored runs, made from the reference run with other figures."""
+"""`harness compare` as a user runs it, with real servers and generators.
+
+The machine may be busy: no figure is asserted, and where others disturb it nothing may be told (exit code 3).
+"""
 
 from __future__ import annotations
 
+import itertools
 import json
-import random
-import re
 import shutil
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
-import polars
 import pytest
 
-from harness.model.plan import Plan
-from harness.model.record import MatrixRecord, MeasurementRecord, Place
+from harness.model.rotation import Restart, Rotation
 from harness.store import codec
-from tests.conftest import ROOT, Harness
+from tests.conftest import ROOT, Harness, processes_mentioning
 
-REFERENCE = ROOT / "results" / "reference" / "first-run"
+ONCE = ("--vus", "4", "--max-time", "3s", "--json")
+"""One restart: none begins when twice the time has passed."""
+OWN_REQUESTS = 10
+APPLICATION = """
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        {work}
+        await send({{"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}})
+        await send({{"type": "http.response.body", "body": b"done"}})
+"""
 
 
-def made(
-    folder: Path, rates: dict[str, float], *, blocks: int = 8, seed: int = 1, generator: str = "k6", **host: Any
-) -> Path:
-    """A stored matrix with these throughputs by server, and 1 % of noise; `host`: what differs about the machine."""
-    chance = random.Random(seed)
-    reference = codec.read_run(REFERENCE)
-    (visit,) = reference.visits
-    assert isinstance(visit, MeasurementRecord)
-    (folder / "measurements").mkdir(parents=True)
-    cells = {
-        server: visit.cell.model_copy(update={"variant": visit.cell.variant.model_copy(update={"server": server})})
-        for server in rates
-    }
-    servers = [*rates, next(iter(rates))]
-    for number in range(blocks * len(servers)):
-        block, position = divmod(number, len(servers))
-        server, repeat = servers[position], position == len(servers) - 1
-        record = visit.model_copy(
-            update={
-                "place": Place(block=block + 1, position=position + 1, attempt=1, repeat=repeat),
-                "cell": cells[server],
-                "requests": round(10 * rates[server] * chance.gauss(1, 0.01)),
-                "waits": None,
-                "generator": visit.generator.model_copy(update={"name": generator}),
-            }
-        )
-        path = folder / "measurements" / f"{number + 1:04}.json"
-        path.write_text(codec.as_text(codec.document(record)))
-    run = MatrixRecord(
-        **{name: value for name, value in reference.record if name not in ("kind", "schema_version")}
-        | {
-            "host": reference.record.host.model_copy(update=host),
-            "started_at": "2026-01-01T00:00:00.000+00:00",
-            "cells": list(cells.values()),
-        },
-        plan=Plan.model_validate({"blocks": blocks, "cells": [{}]}),
-        impossible=[],
-        order=[list(range(len(servers)))] * blocks,
-        repeated=cells[servers[0]].label,
-        database=None,
-        requests=None,
-    )
-    (folder / "run.json").write_text(codec.as_text(codec.document(run)))
+def compared(harness: Harness, *arguments: str, timeout: float = 100, **environment: str) -> tuple[int, Rotation]:
+    """Exit code and answer of a comparison, which is the one document on standard output and the one in its folder."""
+    done = harness.run("compare", *arguments, timeout=timeout, **environment)
+    assert done.returncode in (0, 1, 3), done.stderr
+    answer = Rotation.model_validate(json.loads(done.stdout))
+    run = codec.read_run(only_run(harness))
+    assert run.rotation == answer
+    assert len(run.restarts) == answer.restarts + len(answer.void)
+    assert answer.outcomes == []
+    for restart in run.restarts:
+        check(restart)
+    return done.returncode, answer
+
+
+def only_run(harness: Harness) -> Path:
+    (folder,) = (harness.folder / "results").glob("*-compare")
     return folder
 
 
-def test_differences_are_told_from_noise_and_gated(harness: Harness) -> None:
-    first = made(harness.folder / "a", {"uvicorn": 900, "granian": 900})
-    same = made(harness.folder / "b", {"uvicorn": 900, "granian": 900}, seed=2)
-    slower = made(harness.folder / "c", {"uvicorn": 900, "granian": 700}, seed=3)
-    equal = harness.run("compare", str(first), str(same), "--fail-slower", "5%")
-    assert equal.returncode == 0, equal.stderr
-    assert equal.stdout.count("equivalent") == 2
-    assert "no cell is worse by more than 5% for certain" in equal.stdout
-    gated = harness.run("compare", str(first), str(slower), "--fail-slower", "5%")
-    assert gated.returncode == 1
-    assert "worse by more than 5%, the whole interval: granian/" in gated.stdout
-    lenient = harness.run("compare", str(first), str(slower), "--fail-slower", "40%", "--json")
-    assert lenient.returncode == 0
-    found = {each["name"].partition("/")[0]: each for each in json.loads(lenient.stdout)["contrasts"]}
-    assert {server: each["verdict"] for server, each in found.items()} == {
-        "uvicorn": "equivalent",
-        "granian": "slower",
+def check(restart: Restart) -> None:
+    """What holds of a restart on the busiest machine."""
+    slots = restart.slots
+    rounds = [member for member, number in zip(slots.member, slots.round, strict=True) if number]
+    assert all(first != second for first, second in itertools.pairwise(rounds))
+    assert slots.drained_s == sorted(slots.drained_s)
+    assert {len(column) for column in (slots.begin_s, slots.finished, slots.cpu_s, slots.answers)} == {
+        len(slots.member)
     }
-    assert found["granian"]["ratio"]["estimate"] == pytest.approx(700 / 900, rel=0.02)
+    for member in restart.members:
+        finished = sum(member.requests_by_worker)
+        assert finished > 0
+        if member.answers is not None:
+            assert abs(member.answers - finished) <= restart.users + OWN_REQUESTS
 
 
-def test_runs_of_different_hosts_are_not_compared_unless_told_to(harness: Harness) -> None:
-    first = made(harness.folder / "a", {"uvicorn": 900})
-    other = made(harness.folder / "b", {"uvicorn": 900}, cpu_model="another")
-    done = harness.run("compare", str(first), str(other))
+def metrics(answer: Rotation) -> set[str]:
+    return {str(each.metric) for each in answer.contrasts}
+
+
+def test_two_servers_take_turns(harness: Harness, private_tmp: Path) -> None:
+    code, answer = compared(
+        harness,
+        *("uvicorn", "granian", "--workload", "noop", "--vus", "4", "--max-time", "20s", "--precision", "50%"),
+        *("--fail-above", "5%", "--json"),
+        TMPDIR=str(private_tmp),
+    )
+    assert answer.members == ["uvicorn/fastapi/async/noop/w1/c4", "granian/fastapi/async/noop/w1/c4"]
+    assert (answer.users, answer.users_reason, answer.limit) == (4, "as asked for", 0.05)
+    if answer.restarts:
+        assert metrics(answer) >= {"throughput_rps", "cpu_us_per_request", "p50_ms", "p99_ms"}
+    gated = [each for each in answer.contrasts if each.metric in ("throughput_rps", "cpu_us_per_request")]
+    assert code == (3 if answer.restarts < 6 else int(any(each.worse for each in gated)))
+    restarts = codec.read_run(only_run(harness)).restarts
+    assert len({restart.seed for restart in restarts}) == len(restarts)
+    assert all(member.answers for restart in restarts for member in restart.members)
+    assert processes_mentioning(str(private_tmp)) == []
+
+
+def test_two_folders_of_an_application_are_compared(harness: Harness) -> None:
+    for name, work in (("base", "pass"), ("head", "sum(range(20_000))")):
+        (harness.folder / name).mkdir()
+        (harness.folder / name / "shop.py").write_text(APPLICATION.format(work=work))
+    _, answer = compared(
+        harness,
+        *("granian", "granian", "--app", "shop:app", "--path", "/"),
+        *("--first-app-dir", "base", "--second-app-dir", "head", *ONCE),
+    )
+    assert [member.partition("shop:app@")[2].partition("/")[0] for member in answer.members] == ["base", "head"]
+    for restart in codec.read_run(only_run(harness)).restarts:
+        base, head = (sum(member.requests_by_worker) for member in restart.members)
+        assert head < base  # the folders are not mixed up: an answer of head counts to 20,000
+
+
+def test_flask_under_different_servers(harness: Harness) -> None:
+    _, answer = compared(harness, "gunicorn", "granian", "--framework", "flask", "--style", "sync", *ONCE)
+    assert all("/flask/sync/noop/" in member for member in answer.members)
+
+
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
+def test_wrk_takes_turns_too(harness: Harness) -> None:
+    _, answer = compared(harness, "uvicorn", "granian", "--generator", "wrk", *ONCE)
+    assert not metrics(answer) & {"p50_ms", "p99_ms"}  # it tells no latency of a slot
+    assert codec.read_run(only_run(harness)).record.generator.startswith("wrk ")
+
+
+def test_a_query_is_compared(harness: Harness) -> None:
+    _, answer = compared(harness, "uvicorn", "granian", "--workload", "select", *ONCE)
+    assert all("/select?" in member for member in answer.members)
+
+
+def test_the_same_rate_is_sent_to_both(harness: Harness) -> None:
+    _, answer = compared(harness, "uvicorn", "granian", "--rate", "50", "--max-time", "3s", "--json")
+    assert answer.users is None
+    assert answer.users_reason == "50 requests per second, as a Poisson process"
+    assert all(member.endswith("/r50") for member in answer.members)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("uvicorn/c4", "granian/c5"), "cells under different loads (c4, c5)"),
+        (("uvicorn/r4", "granian/c5"), "cells under different loads"),
+        (("uvicorn", "unicorn"), "unknown server"),
+        (("uvicorn", "granian", "--precision", "2"), "--precision 2: not a share"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(harness: Harness, arguments: tuple[str, ...], says: str) -> None:
+    done = harness.run("compare", *arguments)
     assert done.returncode == 2
-    assert "cpu_model" in done.stderr
-    assert harness.run("compare", str(first), str(other), "--anyway").returncode == 0
+    assert says in done.stderr
+    assert list(harness.folder.glob("results/*")) == []
 
 
-def test_runs_of_different_generators_are_not_compared_unless_told_to(harness: Harness) -> None:
-    first = made(harness.folder / "a", {"uvicorn": 900})
-    other = made(harness.folder / "b", {"uvicorn": 900}, generator="wrk")
-    done = harness.run("compare", str(first), str(other))
-    assert done.returncode == 2
-    assert "the load generator is k6 and wrk" in done.stderr
-    assert harness.run("compare", str(first), str(other), "--anyway").returncode == 0
+def test_a_script_of_the_users_knows_no_turns(harness: Harness) -> None:
+    applications = ROOT / "tests" / "applications"
+    done = harness.run(
+        *("compare", "uvicorn", "granian", "--app", "made_by_hand:app", "--app-dir", str(applications)),
+        *("--k6-script", str(applications / "load.js"), "--vus", "4"),
+    )
+    assert done.returncode == 2, done.stderr
+    assert "a k6 script of your own sends at its own pace and knows no turns" in done.stderr
+    assert list(harness.folder.glob("results/*")) == []
 
 
-def test_a_gate_that_compared_nothing_is_not_passed(harness: Harness) -> None:
-    first = made(harness.folder / "a", {"uvicorn": 900})
-    other = made(harness.folder / "b", {"granian": 500})
-    done = harness.run("compare", str(first), str(other), "--fail-slower", "5%")
-    assert done.returncode == 3
-    assert "no cell could be compared" in done.stdout
-    assert "for certain" not in done.stdout
+def wait_for_restart(harness: Harness, number: int) -> Path:
+    """The folder in which so many restarts are stored."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for path in harness.folder.glob(f"results/*-compare/restarts/{number:04}.json"):
+            return path.parent.parent
+        time.sleep(0.02)
+    raise AssertionError("no restart was stored")
 
 
-def test_few_blocks_are_shown_without_a_ranking(harness: Harness) -> None:
-    folder = made(harness.folder / "a", {"uvicorn": 900, "granian": 500, "hypercorn": 895}, blocks=2)
-    said = harness.run("report", str(folder)).stdout
-    assert "too few blocks for verdicts" in said
-    assert " = " not in said.partition("What makes a difference")[2]
-    assert "granian 0.5" in said
+def whole(folder: Path) -> list[dict[str, Any]]:
+    """Every document of a run: none is half written."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in folder.rglob("*.json")]
 
 
-def test_an_ending_that_no_format_has_is_refused(harness: Harness) -> None:
-    folder = made(harness.folder / "a", {"uvicorn": 900}, blocks=1)
-    done = harness.run("report", str(folder), "--to", "report.pdf")
-    assert done.returncode == 2
-    assert "ending .pdf" in done.stderr
-    assert not (harness.folder / "report.pdf").exists()
+def nothing_survives(tmp: Path) -> None:
+    deadline = time.monotonic() + 5
+    while processes_mentioning(str(tmp)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert processes_mentioning(str(tmp)) == []
+    assert list(tmp.glob("harness-*/")) == []
 
 
-def test_a_stored_matrix_is_shown_again(harness: Harness) -> None:
-    folder = made(harness.folder / "a", {"uvicorn": 900, "granian": 500, "hypercorn": 895})
-    done = harness.run("report", str(folder))
-    assert done.returncode == 0, done.stderr
-    assert "uvicorn = hypercorn > granian" in done.stdout or "hypercorn = uvicorn > granian" in done.stdout
-    assert "granian 0.5" in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 100
+def test_an_interruption_leaves_the_answer_so_far(harness: Harness, private_tmp: Path) -> None:
+    running = harness.start("compare", "uvicorn", "granian", "--vus", "4", TMPDIR=str(private_tmp))
+    folder = wait_for_restart(harness, 2)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=20)
+    assert running.returncode == 130, err
+    assert "Traceback" not in err
+    nothing_survives(private_tmp)
+    run = codec.read_run(folder)
+    assert run.rotation is not None
+    assert "interrupted after 2 restarts" in err
+    assert len(run.restarts) == 2
+    assert whole(folder)
 
 
-def test_runs_are_listed_and_the_latest_is_shown(harness: Harness) -> None:
-    assert harness.run("report", "--latest").returncode == 2
-    made(harness.folder / "results" / "a", {"uvicorn": 900})
-    shutil.copytree(REFERENCE, harness.folder / "results" / "b")
-    (harness.folder / "results" / "no-run").mkdir()
-    listed = json.loads(harness.run("list", "runs", "--json").stdout)
-    assert [(each["folder"], each["kind"], each["measurements"]) for each in listed] == [
-        ("results/a", "matrix", 16),
-        ("results/b", "single", 1),
-    ]
-    long = harness.folder / "results" / "20260101T000000Z-a-name-that-is-as-long-as-the-longest-of-ours"
-    shutil.copytree(REFERENCE, long)
-    assert f"results/{long.name} " in harness.run("list", "runs").stdout
-    shutil.rmtree(long)
-    latest = harness.run("report", "--latest")
-    assert latest.stdout.splitlines()[0] == "granian/fastapi/async/sleep?ms=100/w4/c100"
-    assert harness.run("report").returncode == 2
-
-
-def test_a_run_is_exported_as_tidy_tables_and_as_markdown(harness: Harness) -> None:
-    folder = made(harness.folder / "a", {"uvicorn": 900, "granian": 500})
-    for form, read in (("csv", polars.read_csv), ("parquet", polars.read_parquet)):
-        done = harness.run("report", str(folder), "--format", form, "--to", "tables")
-        assert done.stdout.split() == [f"tables/cells.{form}", f"tables/visits.{form}"], done.stderr
-        cells = read(harness.folder / "tables" / f"cells.{form}")
-        assert cells.height == 2 * 7
-        rate = cells.filter(polars.col("metric") == "throughput_rps", polars.col("server") == "granian")
-        assert rate["estimate"][0] == pytest.approx(500, rel=0.02)
-        assert rate["low"][0] < rate["estimate"][0] < rate["high"][0]
-        visits = read(harness.folder / "tables" / f"visits.{form}")
-        assert visits.height == 8 * 3
-        assert visits["repeat"].sum() == 8
-    text = harness.run("report", str(folder), "--format", "markdown").stdout
-    assert "| `granian` |" in text
-    assert "#### `sleep?ms=100`, requests per second" in text
-    (row,) = [line for line in text.splitlines() if line.startswith("| `sleep?ms=100` | server |")]
-    cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert len(cells) == 5
-    assert re.fullmatch(r"granian 0\.5\d× \\\[0\.5\d, 0\.5\d\\\] of uvicorn", cells[3])
-    assert cells[4] == "slower"
-    assert harness.run("report", str(folder), "--format", "csv").returncode == 2
-    assert harness.run("report", str(folder), "--format", "png").returncode == 2
-
-
-def test_a_stored_single_cell_is_shown_as_it_was(harness: Harness) -> None:
-    done = harness.run("report", str(REFERENCE))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0] == "granian/fastapi/async/sleep?ms=100/w4/c100"
-    assert "967.3 req/s   valid" in done.stdout
+def test_a_killed_harness_leaves_no_process_and_whole_files(harness: Harness, private_tmp: Path) -> None:
+    running = harness.start("compare", "uvicorn", "granian", "--vus", "4", TMPDIR=str(private_tmp))
+    folder = wait_for_restart(harness, 1)
+    deadline = time.monotonic() + 20
+    while not any("k6" in command for command in processes_mentioning(str(private_tmp))):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    running.kill()
+    running.communicate()
+    nothing_survives(private_tmp)
+    assert len(codec.read_run(folder).restarts) == 1
+    assert whole(folder)

@@ -1,0 +1,139 @@
+"""Do the intervals of a rotation hold, although it stops as soon as they are narrow, and for all pairs at once?
+
+    .venv/bin/python benchmarks/coverage.py [--runs 4000] [--precision 0.02 …] [--out FILE]
+
+Restarts of equal members are simulated (normal logarithms of their figures), stopped by the rule of
+`harness.stats.simultaneous`, and it is counted in how many runs every interval holds the truth. Members vary alike, or
+one varies two or three times as much as the others. No server runs; two minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy
+from running import REFERENCE, Row, document, write_document
+
+from harness import api
+
+MEMBERS, DEVIATIONS, FACTORS = (2, 4, 8), (0.01, 0.02, 0.03), (2, 3)
+MOST_RESTARTS = 40
+CHECKED = 20
+"""Runs of each case that are told by the product's own functions too."""
+LEAST = api.simultaneous.LEAST_RESTARTS
+Table = numpy.ndarray[tuple[int, ...], numpy.dtype[numpy.float64]]
+
+
+def cases() -> Iterator[tuple[float, ...]]:
+    """Standard deviations of the members' logarithms."""
+    for members in MEMBERS:
+        for deviation in DEVIATIONS:
+            yield (deviation,) * members
+        for deviation, factor in itertools.product(DEVIATIONS[:2], FACTORS):
+            yield (factor * deviation, *(deviation,) * (members - 1))
+
+
+def alike(values: Table) -> numpy.ndarray[tuple[int, ...], numpy.dtype[numpy.bool_]]:
+    """Of each run, whether its members vary alike in the first restarts (`simultaneous.alike`)."""
+    members = values.shape[2]
+    if members < 3:
+        return numpy.ones(len(values), dtype=bool)
+    first = values[:, :LEAST]
+    pairs = (first[:, :, :, None] - first[:, :, None, :]).var(axis=1, ddof=1)
+    own = (pairs.sum(axis=2) - pairs.sum(axis=(1, 2))[:, None] / 2 / (members - 1)) / (members - 2)
+    deviations = numpy.sqrt(numpy.maximum(own, 0.0))
+    median = numpy.median(deviations, axis=1)
+    return numpy.asarray((median > 0) & (deviations.max(axis=1) <= api.simultaneous.ALIKE * median), dtype=bool)
+
+
+def stopped(values: Table, precision: float) -> tuple[Table, Table]:
+    """Of each run: whether all its intervals hold 0 where the rule stops it, and after how many restarts that is."""
+    runs, most, members = values.shape
+    pairs = numpy.asarray(list(itertools.combinations(range(members), 2)))
+    pooled = alike(values) & (members > 2)
+    hits, restarts, going = numpy.zeros(runs), numpy.zeros(runs), numpy.ones(runs, dtype=bool)
+    for number in range(LEAST, most + 1):
+        places = numpy.flatnonzero(going)
+        table = values[places, :number]
+        means = table.mean(axis=1)
+        estimates = means[:, pairs[:, 1]] - means[:, pairs[:, 0]]
+        residuals = table - means[:, None] - table.mean(axis=2, keepdims=True) + table.mean(axis=(1, 2), keepdims=True)
+        freedom = (number - 1) * (members - 1)
+        common = numpy.sqrt((residuals**2).sum(axis=(1, 2)) / freedom / number)
+        own = numpy.sqrt((table[:, :, pairs[:, 1]] - table[:, :, pairs[:, 0]]).var(axis=1, ddof=1) / number)
+        halves = numpy.where(
+            pooled[places, None],
+            quantile(api.simultaneous.POOLED_LEVEL, members, freedom) * common[:, None],
+            quantile(api.simultaneous.OWN_LEVEL, members, number - 1) / math.sqrt(2) * own,
+        )
+        ends = (numpy.expm1(halves) <= precision).all(axis=1) | (number == most)
+        hits[places[ends]] = (numpy.abs(estimates) <= halves).all(axis=1)[ends]
+        restarts[places[ends]] = number
+        going[places[ends]] = False
+        if not going.any():
+            break
+    return hits, restarts
+
+
+def quantile(level: float, members: int, freedom: int) -> float:
+    """Of the studentized range, as the product has it."""
+    return api.simultaneous.studentized_range(level, members, freedom)
+
+
+def told_by_the_product(values: Table, precision: float) -> tuple[bool, int]:
+    """The same of one run, by the functions that `harness compare` calls."""
+    rows = values.tolist()
+    pooled = api.simultaneous.alike(rows[:LEAST])
+    number = next(
+        (n for n in range(LEAST, len(rows)) if api.simultaneous.narrow(rows[:n], precision, pooled=pooled)), len(rows)
+    )
+    pairs = api.simultaneous.differences(rows[:number], pooled=pooled).values()
+    return all(pair.half_width is not None and abs(pair.estimate) <= pair.half_width for pair in pairs), number
+
+
+def coverage(deviations: Sequence[float], precision: float, runs: int, seed: int) -> dict[str, Any]:
+    """How often all intervals hold, of runs of members with these deviations."""
+    chance = numpy.random.default_rng(seed)
+    values = chance.normal(size=(runs, MOST_RESTARTS, len(deviations))) * numpy.asarray(deviations)
+    hits, restarts = stopped(values, precision)
+    for run in range(min(CHECKED, runs)):
+        assert told_by_the_product(values[run], precision) == (bool(hits[run]), int(restarts[run]))
+    share = float(hits.mean())
+    return {
+        "members": len(deviations),
+        "deviations": sorted(set(deviations)),
+        "precision": precision,
+        "runs": runs,
+        "coverage": round(share, 4),
+        "error": round(math.sqrt(share * (1 - share) / runs), 4),
+        "restarts": round(float(restarts.mean()), 1),
+        "not_reached": round(float((restarts == MOST_RESTARTS).mean()), 4),
+    }
+
+
+def main() -> None:
+    """Simulate every case, and store what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=4000, help="of each case")
+    parser.add_argument("--precision", type=float, nargs="+", default=[0.02], help="half-widths at which to stop")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=REFERENCE / "coverage.json")
+    arguments = parser.parse_args()
+    rows: list[Row] = []
+    for place, (precision, deviations) in enumerate(itertools.product(arguments.precision, list(cases()))):
+        row = coverage(deviations, precision, arguments.runs, arguments.seed + place)
+        rows.append(row)
+        print(row, file=sys.stderr, flush=True)
+        write_document(arguments.out, document("coverage", arguments, rows))
+    worst = min(float(str(row["coverage"])) for row in rows)
+    print(f"all intervals hold in {worst:.1%} of the runs of the worst of {len(rows)} cases")
+
+
+if __name__ == "__main__":
+    main()

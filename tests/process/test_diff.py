@@ -1,0 +1,194 @@
+"""`harness diff` and `harness report` on stored runs, made from the reference run with other figures."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars
+import pytest
+
+from harness.model.plan import Plan
+from harness.model.record import MatrixRecord, MeasurementRecord, Place
+from harness.store import codec
+from tests.conftest import ROOT, Harness
+
+REFERENCE = ROOT / "results" / "reference" / "first-run"
+
+
+def made(
+    folder: Path, rates: dict[str, float], *, blocks: int = 8, seed: int = 1, generator: str = "k6", **host: Any
+) -> Path:
+    """A stored matrix with these throughputs by server, and 1 % of noise; `host`: what differs about the machine."""
+    chance = random.Random(seed)
+    reference = codec.read_run(REFERENCE)
+    (visit,) = reference.visits
+    assert isinstance(visit, MeasurementRecord)
+    (folder / "measurements").mkdir(parents=True)
+    cells = {
+        server: visit.cell.model_copy(update={"variant": visit.cell.variant.model_copy(update={"server": server})})
+        for server in rates
+    }
+    servers = [*rates, next(iter(rates))]
+    for number in range(blocks * len(servers)):
+        block, position = divmod(number, len(servers))
+        server, repeat = servers[position], position == len(servers) - 1
+        record = visit.model_copy(
+            update={
+                "place": Place(block=block + 1, position=position + 1, attempt=1, repeat=repeat),
+                "cell": cells[server],
+                "requests": round(10 * rates[server] * chance.gauss(1, 0.01)),
+                "waits": None,
+                "generator": visit.generator.model_copy(update={"name": generator}),
+            }
+        )
+        path = folder / "measurements" / f"{number + 1:04}.json"
+        path.write_text(codec.as_text(codec.document(record)))
+    run = MatrixRecord(
+        **{name: value for name, value in reference.record if name not in ("kind", "schema_version")}
+        | {
+            "host": reference.record.host.model_copy(update=host),
+            "started_at": "2026-01-01T00:00:00.000+00:00",
+            "cells": list(cells.values()),
+        },
+        plan=Plan.model_validate({"blocks": blocks, "cells": [{}]}),
+        impossible=[],
+        order=[list(range(len(servers)))] * blocks,
+        repeated=cells[servers[0]].label,
+        database=None,
+        requests=None,
+    )
+    (folder / "run.json").write_text(codec.as_text(codec.document(run)))
+    return folder
+
+
+def test_differences_are_told_from_noise_and_gated(harness: Harness) -> None:
+    first = made(harness.folder / "a", {"uvicorn": 900, "granian": 900})
+    same = made(harness.folder / "b", {"uvicorn": 900, "granian": 900}, seed=2)
+    slower = made(harness.folder / "c", {"uvicorn": 900, "granian": 700}, seed=3)
+    equal = harness.run("diff", str(first), str(same), "--fail-slower", "5%")
+    assert equal.returncode == 0, equal.stderr
+    assert equal.stdout.count("equivalent") == 2
+    assert "no cell is worse by more than 5% for certain" in equal.stdout
+    gated = harness.run("diff", str(first), str(slower), "--fail-slower", "5%")
+    assert gated.returncode == 1
+    assert "worse by more than 5%, the whole interval: granian/" in gated.stdout
+    lenient = harness.run("diff", str(first), str(slower), "--fail-slower", "40%", "--json")
+    assert lenient.returncode == 0
+    found = {each["name"].partition("/")[0]: each for each in json.loads(lenient.stdout)["contrasts"]}
+    assert {server: each["verdict"] for server, each in found.items()} == {
+        "uvicorn": "equivalent",
+        "granian": "slower",
+    }
+    assert found["granian"]["ratio"]["estimate"] == pytest.approx(700 / 900, rel=0.02)
+
+
+def test_runs_of_different_hosts_are_not_compared_unless_told_to(harness: Harness) -> None:
+    first = made(harness.folder / "a", {"uvicorn": 900})
+    other = made(harness.folder / "b", {"uvicorn": 900}, cpu_model="another")
+    done = harness.run("diff", str(first), str(other))
+    assert done.returncode == 2
+    assert "cpu_model" in done.stderr
+    assert harness.run("diff", str(first), str(other), "--anyway").returncode == 0
+
+
+def test_runs_of_different_generators_are_not_compared_unless_told_to(harness: Harness) -> None:
+    first = made(harness.folder / "a", {"uvicorn": 900})
+    other = made(harness.folder / "b", {"uvicorn": 900}, generator="wrk")
+    done = harness.run("diff", str(first), str(other))
+    assert done.returncode == 2
+    assert "the load generator is k6 and wrk" in done.stderr
+    assert harness.run("diff", str(first), str(other), "--anyway").returncode == 0
+
+
+def test_a_gate_that_compared_nothing_is_not_passed(harness: Harness) -> None:
+    first = made(harness.folder / "a", {"uvicorn": 900})
+    other = made(harness.folder / "b", {"granian": 500})
+    done = harness.run("diff", str(first), str(other), "--fail-slower", "5%")
+    assert done.returncode == 3
+    assert "no cell could be compared" in done.stdout
+    assert "for certain" not in done.stdout
+    duet = ROOT / "results" / "reference" / "duets" / "noop-uvicorn-granian"
+    refused = harness.run("diff", str(duet), str(duet))
+    assert refused.returncode == 2
+    assert "is a duet" in refused.stderr
+
+
+def test_few_blocks_are_shown_without_a_ranking(harness: Harness) -> None:
+    folder = made(harness.folder / "a", {"uvicorn": 900, "granian": 500, "hypercorn": 895}, blocks=2)
+    said = harness.run("report", str(folder)).stdout
+    assert "too few blocks for verdicts" in said
+    assert " = " not in said.partition("What makes a difference")[2]
+    assert "granian 0.5" in said
+
+
+def test_an_ending_that_no_format_has_is_refused(harness: Harness) -> None:
+    folder = made(harness.folder / "a", {"uvicorn": 900}, blocks=1)
+    done = harness.run("report", str(folder), "--to", "report.pdf")
+    assert done.returncode == 2
+    assert "ending .pdf" in done.stderr
+    assert not (harness.folder / "report.pdf").exists()
+
+
+def test_a_stored_matrix_is_shown_again(harness: Harness) -> None:
+    folder = made(harness.folder / "a", {"uvicorn": 900, "granian": 500, "hypercorn": 895})
+    done = harness.run("report", str(folder))
+    assert done.returncode == 0, done.stderr
+    assert "uvicorn = hypercorn > granian" in done.stdout or "hypercorn = uvicorn > granian" in done.stdout
+    assert "granian 0.5" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_runs_are_listed_and_the_latest_is_shown(harness: Harness) -> None:
+    assert harness.run("report", "--latest").returncode == 2
+    made(harness.folder / "results" / "a", {"uvicorn": 900})
+    shutil.copytree(REFERENCE, harness.folder / "results" / "b")
+    (harness.folder / "results" / "no-run").mkdir()
+    listed = json.loads(harness.run("list", "runs", "--json").stdout)
+    assert [(each["folder"], each["kind"], each["measurements"]) for each in listed] == [
+        ("results/a", "matrix", 16),
+        ("results/b", "single", 1),
+    ]
+    long = harness.folder / "results" / "20260101T000000Z-a-name-that-is-as-long-as-the-longest-of-ours"
+    shutil.copytree(REFERENCE, long)
+    assert f"results/{long.name} " in harness.run("list", "runs").stdout
+    shutil.rmtree(long)
+    latest = harness.run("report", "--latest")
+    assert latest.stdout.splitlines()[0] == "granian/fastapi/async/sleep?ms=100/w4/c100"
+    assert harness.run("report").returncode == 2
+
+
+def test_a_run_is_exported_as_tidy_tables_and_as_markdown(harness: Harness) -> None:
+    folder = made(harness.folder / "a", {"uvicorn": 900, "granian": 500})
+    for form, read in (("csv", polars.read_csv), ("parquet", polars.read_parquet)):
+        done = harness.run("report", str(folder), "--format", form, "--to", "tables")
+        assert done.stdout.split() == [f"tables/cells.{form}", f"tables/visits.{form}"], done.stderr
+        cells = read(harness.folder / "tables" / f"cells.{form}")
+        assert cells.height == 2 * 7
+        rate = cells.filter(polars.col("metric") == "throughput_rps", polars.col("server") == "granian")
+        assert rate["estimate"][0] == pytest.approx(500, rel=0.02)
+        assert rate["low"][0] < rate["estimate"][0] < rate["high"][0]
+        visits = read(harness.folder / "tables" / f"visits.{form}")
+        assert visits.height == 8 * 3
+        assert visits["repeat"].sum() == 8
+    text = harness.run("report", str(folder), "--format", "markdown").stdout
+    assert "| `granian` |" in text
+    assert "#### `sleep?ms=100`, requests per second" in text
+    (row,) = [line for line in text.splitlines() if line.startswith("| `sleep?ms=100` | server |")]
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert len(cells) == 5
+    assert re.fullmatch(r"granian 0\.5\d× \\\[0\.5\d, 0\.5\d\\\] of uvicorn", cells[3])
+    assert cells[4] == "slower"
+    assert harness.run("report", str(folder), "--format", "csv").returncode == 2
+    assert harness.run("report", str(folder), "--format", "png").returncode == 2
+
+
+def test_a_stored_single_cell_is_shown_as_it_was(harness: Harness) -> None:
+    done = harness.run("report", str(REFERENCE))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "granian/fastapi/async/sleep?ms=100/w4/c100"
+    assert "967.3 req/s   valid" in done.stdout
