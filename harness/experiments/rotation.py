@@ -173,9 +173,9 @@ class _Work:
         elif self._rules.users is not None:
             self._users, self._users_reason = self._rules.users, "as asked for"
         else:
-            found = users_calibration.fewest(self._job(1), self._chance.getrandbits(31), MOST_USERS)
-            self._users, self._users_reason = found.users, found.reason
-            log.info(f"{found.users} users each: {found.reason}")
+            calibrated = users_calibration.fewest(self._job(1), self._chance.getrandbits(31), MOST_USERS)
+            self._users, self._users_reason = calibrated.users, calibrated.reason
+            log.info(f"{calibrated.users} users each: {calibrated.reason}")
         if self._rate is None:
             load = ClosedLoad(users=self._users)
             self.cells = [cell.model_copy(update={"load": load}) for cell in self.cells]
@@ -199,15 +199,19 @@ class _Work:
             self.restarts.append(restart)
             self._session.folder.write_restart(restart)
             self._session.folder.publish()
+            self._count(restart)
+
+    def _count(self, restart: Restart) -> None:
+        """Take a stored restart into the answer."""
         void, outcome = analysis.void(restart), analysis.outcome(restart, self.labels)
         if void is not None:
-            self._void.append(f"restart {number}: {void}")
+            self._void.append(f"restart {restart.number}: {void}")
         else:
             self._counted.append(restart)
             self._settle()
         if outcome is not None and outcome not in self._outcomes:
             self._outcomes.append(outcome)
-        self._session.emit(RestartFinished(number=number, void=void, ratio=self._ratio()))
+        self._session.emit(RestartFinished(number=restart.number, void=void, ratio=self._ratio()))
 
     def _settle(self) -> None:
         """From the curves of all restarts so far: how many response times each member takes to settle. What is left out
@@ -261,7 +265,7 @@ class _Work:
             seconds=round(time.monotonic() - self._began, 1),
         )
         self._session.folder.write_rotation(rotation)
-        return rotation
+        return self._session.folder.cleaned(rotation)
 
     def _reasons(self) -> dict[MetricName, str]:
         """Metrics in which there can be no verdict."""

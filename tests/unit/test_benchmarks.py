@@ -49,7 +49,7 @@ def test_starts_and_reads_its_arguments(
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 def test_is_told_in_the_documentation(path: Path) -> None:
-    assert f"`{path.name}`" in (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    assert f"`{path.name}" in (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
 
 
 def test_a_large_run_is_generated_as_it_is_read(tmp_path: Path) -> None:
