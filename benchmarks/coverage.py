@@ -27,6 +27,11 @@ MOST_RESTARTS = 40
 CHECKED = 20
 """Runs of each case that are told by the product's own functions too."""
 LEAST = api.simultaneous.LEAST_RESTARTS
+PAIR_LEVEL, POOLED_LEVEL, OWN_LEVEL = (
+    api.simultaneous.PAIR_LEVEL,
+    api.simultaneous.POOLED_LEVEL,
+    api.simultaneous.OWN_LEVEL,
+)
 Table = numpy.ndarray[tuple[int, ...], numpy.dtype[numpy.float64]]
 
 
@@ -68,9 +73,9 @@ def stopped(values: Table, precision: float) -> tuple[Table, Table]:
         common = numpy.sqrt((residuals**2).sum(axis=(1, 2)) / freedom / number)
         own = numpy.sqrt((table[:, :, pairs[:, 1]] - table[:, :, pairs[:, 0]]).var(axis=1, ddof=1) / number)
         halves = numpy.where(
-            pooled[places, None],
-            quantile(api.simultaneous.POOLED_LEVEL, members, freedom) * common[:, None],
-            quantile(api.simultaneous.OWN_LEVEL, members, number - 1) / math.sqrt(2) * own,
+            pooled[places, None] & (members > 2),
+            quantile(POOLED_LEVEL, members, freedom) * common[:, None],
+            quantile(PAIR_LEVEL if members == 2 else OWN_LEVEL, members, number - 1) / math.sqrt(2) * own,
         )
         ends = (numpy.expm1(halves) <= precision).all(axis=1) | (number == most)
         hits[places[ends]] = (numpy.abs(estimates) <= halves).all(axis=1)[ends]

@@ -280,7 +280,7 @@ def interval_method(restarts: Sequence[RestartFigures]) -> str:
     if values is None or len(values) < 2:
         return "none: it takes two restarts"
     if len(values[0]) == 2:
-        return f"Student's t over restarts at {simultaneous.OWN_LEVEL:.1%}, since one stops when they are narrow"
+        return f"Student's t over restarts at {simultaneous.PAIR_LEVEL:.1%}, since one stops when they are narrow"
     if len(values) >= simultaneous.LEAST_RESTARTS and _pooled(values):
         return f"Tukey's studentized range at {simultaneous.POOLED_LEVEL:.1%} with the variance of all members together"
     return f"Tukey's studentized range at {simultaneous.OWN_LEVEL:.1%} with each pair's own variance"

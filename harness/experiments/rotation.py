@@ -25,7 +25,7 @@ from harness.host import signals
 from harness.host.processes import Supervisor
 from harness.load.generator import Generator
 from harness.load.k6 import K6
-from harness.load.k6_turns import K6Turns, refusal
+from harness.load.k6_turns import K6Turns
 from harness.load.turns import Lane, TurnSession
 from harness.load.wrk import Wrk
 from harness.load.wrk_turns import WrkTurns
@@ -118,6 +118,12 @@ def check(cells: Sequence[ResolvedCell], options: ExecutionOptions) -> Preflight
             f"cells under different loads ({', '.join(sorted(loads))}) are not compared with each other",
             cure="give --vus or --rate once, for all",
         )
+    for cell in cells:
+        if cell.application is not None and cell.application.served.script is not None:
+            raise UsageError(
+                f"{cell.label} cannot be loaded in turns: a k6 script of your own sends at its own pace and knows no turns",
+                cure="give requests that the harness sends (--path, --requests), or measure it with: harness run",
+            )
     return preflight.check(cells, options, FOREVER, together=True)
 
 
@@ -298,9 +304,6 @@ def open_session(
         if isinstance(generator, Wrk):
             return WrkTurns(generator, lanes, supervisor, cpus, in_flight)
         assert isinstance(generator, K6)
-        refused = refusal(lanes)
-        if refused:
-            raise UsageError(f"this cannot be loaded in turns: {refused}", cure="measure it with: harness run")
         return K6Turns(generator, lanes, supervisor, cpus, seed)
 
     return opened

@@ -154,10 +154,3 @@ class K6Turns:
                 cure="see its messages below; try another k6 with --k6",
                 detail=self._child.log_tail(),
             )
-
-
-def refusal(lanes: Sequence[Lane]) -> str | None:
-    """Why k6 cannot load in turns: it can, but for scripts of the user's, which send at a pace of their own."""
-    if any(lane.target.mix.script is not None for lane in lanes):
-        return "a k6 script of your own sends at its own pace and knows no turns"
-    return None

@@ -350,7 +350,9 @@ class _Rounds:
             workers_lost=meter.workers_lost(),
             answers=self._answers(place),
             started_requests=meter.started(),
-            latency=[LatencyCounts(counts=dict(sorted(counts.items()))) for counts in sums.latency if counts],
+            latency=[LatencyCounts(counts=dict(sorted(counts.items()))) for counts in sums.latency]
+            if any(sums.latency)
+            else [],
             effective=effective,
             unmet=unmet(spec, deployment, effective),
             wrong_answer=sums.wrong,

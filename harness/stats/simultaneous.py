@@ -19,8 +19,9 @@ import numpy
 
 LEAST_RESTARTS = 6
 """With fewer restarts there is no verdict, and nothing stops."""
-POOLED_LEVEL, OWN_LEVEL = 0.965, 0.97
-"""Of the intervals as they are computed, so that 95 % of the families hold when one has stopped."""
+PAIR_LEVEL, POOLED_LEVEL, OWN_LEVEL = 0.96, 0.965, 0.97
+"""Of the intervals as they are computed, so that 95 % of the families hold when one has stopped: of two members, of
+several with pooled variance, and of several with each pair's own."""
 ALIKE = 1.6
 """Standard deviation of the noisiest member ÷ that of the median one, up to which members vary alike."""
 
@@ -63,7 +64,8 @@ def differences(values: Sequence[Sequence[float]], *, pooled: bool) -> dict[tupl
         error = math.sqrt(_residual_square_sum(table) / freedom / restarts)
         half = studentized_range(POOLED_LEVEL, members, freedom) * error
         return {(a, b): Difference(estimate=float(means[b] - means[a]), half_width=half) for a, b in pairs}
-    quantile = studentized_range(OWN_LEVEL, members, restarts - 1) / math.sqrt(2)
+    level = PAIR_LEVEL if members == 2 else OWN_LEVEL
+    quantile = studentized_range(level, members, restarts - 1) / math.sqrt(2)
     return {
         (a, b): Difference(
             estimate=float(means[b] - means[a]),

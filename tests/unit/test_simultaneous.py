@@ -51,7 +51,7 @@ def test_two_members_have_student_s_interval() -> None:
     logs = [b - a for a, b in values]
     error = float(numpy.std(logs, ddof=1)) / math.sqrt(8)
     assert pair.estimate == pytest.approx(0.035)
-    assert pair.half_width == pytest.approx(stats.t.ppf((1 + simultaneous.OWN_LEVEL) / 2, 7) * error)
+    assert pair.half_width == pytest.approx(stats.t.ppf((1 + simultaneous.PAIR_LEVEL) / 2, 7) * error)
 
 
 def test_several_members_have_tukey_s_interval() -> None:
