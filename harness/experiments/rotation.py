@@ -121,7 +121,8 @@ def check(cells: Sequence[ResolvedCell], options: ExecutionOptions) -> Preflight
     for cell in cells:
         if cell.application is not None and cell.application.served.script is not None:
             raise UsageError(
-                f"{cell.label} cannot be loaded in turns: a k6 script of your own sends at its own pace and knows no turns",
+                f"{cell.label} cannot be loaded in turns: a k6 script of your own sends at its own pace and knows no "
+                "turns",
                 cure="give requests that the harness sends (--path, --requests), or measure it with: harness run",
             )
     return preflight.check(cells, options, FOREVER, together=True)
