@@ -144,7 +144,7 @@ def test_the_database_needs_no_set_up(harness: Harness, workload: str, style: st
     assert (database["kind"], database["rows"]["users"]) == ("embedded", 10_000)
     assert database["cpu_cores"] > 0
     assert database["pooled"] == (style != "wrapped")
-    assert any("connections of its own" in note for note in document["notes"]) == (style == "wrapped")
+    assert any("connections of its own" in note["message"] for note in document["notes"]) == (style == "wrapped")
 
 
 def test_an_open_load_is_offered_at_its_rate(harness: Harness) -> None:
