@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import shlex
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import reference
 from figures import read, stored_run
@@ -17,6 +19,7 @@ from harness import api
 
 NAMED = ("fastapi", "flask", "granian", "gunicorn", "hypercorn", "uvicorn", "uvloop", "psycopg", "polars")
 """Packages whose versions are told with a result; its `run.json` names all."""
+THROUGHPUT, CPU = "throughput_rps", "cpu_us_per_request"
 
 
 def text(folder: Path) -> str:
@@ -98,8 +101,95 @@ def of_answers(folder: Path) -> str:
     return "\n".join(f"- {api.escaped(each)}" for each in api.answers(read(folder).overview)) + "\n"
 
 
+def of_trust(folder: Path) -> str:
+    """What the benchmarks of rotations have shown, a sentence each, as far as they are stored in a folder."""
+    paths = {folder / f"{name}.json": words for name, words in TRUST.items()}
+    lines = [words(document(path)) for path, words in paths.items() if path.exists()]
+    return "\n".join(f"- {line}" for line in lines) + "\n"
+
+
+def document(path: Path) -> dict[str, Any]:
+    """What a benchmark has stored."""
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def _equal_cells(benchmark: dict[str, Any]) -> str:
+    summary, rows = benchmark["summary"], benchmark["rows"]
+    excluded = summary["intervals_that_exclude_one"]
+    throughput, cpu = (_half(summary["median_half_width"][name]) for name in (THROUGHPUT, CPU))
+    return (
+        f"**Equal cells.** Of {len(rows)} comparisons of uvicorn's `noop` with itself, {_seconds(rows)} s each, "
+        f"{excluded[THROUGHPUT]} told a difference in throughput and {excluded[CPU]} in CPU per request where there is "
+        f"none. Their median half-widths are {throughput} and {cpu}."
+    )
+
+
+def _known_cost(benchmark: dict[str, Any]) -> str:
+    summary, rows = benchmark["summary"], benchmark["rows"]
+    detected, distance = summary["detected"], summary["largest_distance"]
+    return (
+        f"**A known cost.** A request that costs {summary['truth'][CPU] - 1:.1%} more CPU time was found out in "
+        f"{detected[CPU]} of {len(rows)} comparisons of {_seconds(rows)} s by its CPU time and in "
+        f"{detected[THROUGHPUT]} by its throughput, and never told wrong by more than {100 * distance[CPU]:.1f} and "
+        f"{100 * distance[THROUGHPUT]:.1f} points."
+    )
+
+
+def _noise(benchmark: dict[str, Any]) -> str:
+    widths = benchmark["summary"]["median_half_width"]
+    slots, windows = (widths[way][THROUGHPUT] for way in ("slots", "windows of 1 s"))
+    return (
+        f"**Others at work.** With programs that walk through memory on every core now and then, slots know the "
+        f"throughput of equal cells to {_half(slots)}, windows of a second to {_half(windows)} in as long."
+    )
+
+
+def _transitive(benchmark: dict[str, Any]) -> str:
+    parts = [
+        f"for `{workload}` {api.ratio_words(_interval(row[THROUGHPUT]), digits=3)} in throughput"
+        for workload, row in benchmark["summary"].items()
+        if THROUGHPUT in row
+    ]
+    return (
+        "**Detours.** hypercorn against uvicorn directly, ÷ the product of granian against uvicorn and hypercorn "
+        f"against granian, is {' and '.join(parts)}; 1 is right."
+    )
+
+
+def _coverage(benchmark: dict[str, Any]) -> str:
+    shares, runs = [row["coverage"] for row in benchmark["rows"]], benchmark["options"]["runs"]
+    return (
+        f"**Intervals that stop.** Simulated with their stopping rule, all intervals of a comparison hold in "
+        f"{min(shares):.1%} to {max(shares):.1%} of {runs:,} runs in each of {len(shares)} cases: "
+        "two, four and eight members, alike or one of them noisier."
+    )
+
+
+def _interval(row: dict[str, Any]) -> api.Interval:
+    return api.Interval(estimate=row["ratio"], low=row["low"], high=row["high"], n=row.get("n", 2))
+
+
+def _seconds(rows: Sequence[dict[str, Any]]) -> str:
+    return f"{sum(row['seconds'] for row in rows) / len(rows):.0f}"
+
+
+def _half(share: float) -> str:
+    return f"±{share:.1%}"
+
+
+TRUST: dict[str, Callable[[dict[str, Any]], str]] = {
+    "rotation-aa": _equal_cells,
+    "rotation-planted": _known_cost,
+    "rotation-noise": _noise,
+    "rotation-transitive": _transitive,
+    "coverage": _coverage,
+}
+"""Name of a benchmark's document → its sentence."""
+
 FORMS: dict[str, Callable[[Path], str]] = {
     "origin": origin,
     "claims": of_claims,
     "answers": of_answers,
+    "trust": of_trust,
 }

@@ -98,12 +98,13 @@ def compare(
         users=vus,
         rate=rate,
     )
+    specs = (parse_cell(first, shared), parse_cell(second, shared))
     rules = experiment.RotationOptions(
         precision=parse_fraction("--precision", precision),
         most_seconds=parse_duration("--max-time", max_time),
         margin=parse_fraction("--margin", margin),
         limit=None if fail_above is None else parse_fraction("--fail-above", fail_above),
-        users=vus,
+        users=specs[0].users,
         seed=seed,
     )
     options = ExecutionOptions(
@@ -115,7 +116,7 @@ def compare(
         boot_seconds=parse_duration("--boot-deadline", boot_deadline),
     )
     cells = resolve_pair(
-        (parse_cell(first, shared), parse_cell(second, shared)),
+        specs,
         application,
         o.ours(framework, style, workload, param),
         pythons=(first_python, second_python),

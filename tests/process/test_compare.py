@@ -73,7 +73,7 @@ def metrics(answer: Rotation) -> set[str]:
 def test_two_servers_take_turns(harness: Harness, private_tmp: Path) -> None:
     code, answer = compared(
         harness,
-        *("uvicorn", "granian", "--workload", "noop", "--vus", "4", "--max-time", "20s", "--precision", "50%"),
+        *("uvicorn/noop/c4", "granian/noop/c4", "--max-time", "20s", "--precision", "50%"),
         *("--fail-above", "5%", "--json"),
         TMPDIR=str(private_tmp),
     )
