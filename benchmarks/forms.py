@@ -166,6 +166,15 @@ def _coverage(benchmark: dict[str, Any]) -> str:
     )
 
 
+def _endings(benchmark: dict[str, Any]) -> str:
+    row = benchmark["rows"][0]
+    return (
+        f"**Ended at any moment.** Of {row['times']} comparisons ended by SIGINT, SIGTERM or SIGKILL, "
+        f"{row['left_something']} left a process behind and {len(row['stored_runs_unreadable'])} a stored run that "
+        f"cannot be read; everything had ended after {row['longest_seconds']:.2g} s at most."
+    )
+
+
 def _interval(row: dict[str, Any]) -> api.Interval:
     return api.Interval(estimate=row["ratio"], low=row["low"], high=row["high"], n=row.get("n", 2))
 
@@ -184,6 +193,7 @@ TRUST: dict[str, Callable[[dict[str, Any]], str]] = {
     "rotation-noise": _noise,
     "rotation-transitive": _transitive,
     "coverage": _coverage,
+    "rotation-endings": _endings,
 }
 """Name of a benchmark's document → its sentence."""
 
