@@ -96,17 +96,17 @@ def load(name: str) -> Workload:
         loaded = entry.load()
     except Exception as error:
         raise ValueError(f"{origin} cannot be imported: {type(error).__name__}: {error}") from error
-    found = getattr(loaded, "WORKLOAD", None) if isinstance(loaded, ModuleType) else loaded
-    work = _checked(found, name, origin)
+    workload = getattr(loaded, "WORKLOAD", None) if isinstance(loaded, ModuleType) else loaded
+    work = _checked(workload, name, origin)
     return replace(work, distributions=(*work.distributions, _distribution(entry)))
 
 
-def _checked(found: object, name: str, origin: str) -> Workload:
-    if not isinstance(found, Workload):
+def _checked(workload: object, name: str, origin: str) -> Workload:
+    if not isinstance(workload, Workload):
         raise ValueError(f"{origin} defines no WORKLOAD")
-    if found.name != name:
-        raise ValueError(f"{origin} calls its workload {found.name}, not {name}")
-    return found
+    if workload.name != name:
+        raise ValueError(f"{origin} calls its workload {workload.name}, not {name}")
+    return workload
 
 
 def _files() -> set[str]:

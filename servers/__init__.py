@@ -28,7 +28,7 @@ def adapter(name: str) -> Adapter:
     if ours + len(entries) > 1:
         raise ValueError(f"several servers are called {name}: {_origins(entries, ours)}")
     if ours:
-        found = importlib.import_module(f"{__name__}.{name}").ADAPTER
+        adapter = importlib.import_module(f"{__name__}.{name}").ADAPTER
         origin = f"servers/{name}.py"
     else:
         (entry,) = entries
@@ -37,12 +37,12 @@ def adapter(name: str) -> Adapter:
             loaded = entry.load()
         except Exception as error:
             raise ValueError(f"{origin} cannot be imported: {type(error).__name__}: {error}") from error
-        found = getattr(loaded, "ADAPTER", None) if isinstance(loaded, ModuleType) else loaded
-    if not isinstance(found, Adapter):
+        adapter = getattr(loaded, "ADAPTER", None) if isinstance(loaded, ModuleType) else loaded
+    if not isinstance(adapter, Adapter):
         raise ValueError(f"{origin} defines no ADAPTER")
-    if found.name != name:
-        raise ValueError(f"{origin} calls its adapter {found.name}, not {name}")
-    return found
+    if adapter.name != name:
+        raise ValueError(f"{origin} calls its adapter {adapter.name}, not {name}")
+    return adapter
 
 
 def distribution(entry: EntryPoint) -> str:

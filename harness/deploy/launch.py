@@ -47,10 +47,16 @@ class Deployment:
     """The verified answer of each kind of request."""
     boot_seconds: float
 
+    def workers_lost(self) -> int:
+        """Workers that are gone, or that came up in the place of one that is."""
+        up = {worker.pid for worker in self.workers}
+        dead = sum(not procfs.alive(pid) for pid in up)
+        return max(dead, sum(worker.pid not in up for worker in read_workers(self.folder)))
+
     def stop(self) -> Ending:
         """Stop it, killing what does not stop when asked."""
-        asked = time.monotonic()
-        return Ending(how=self.child.stop(), seconds=time.monotonic() - asked)
+        start = time.monotonic()
+        return Ending(how=self.child.stop(), seconds=time.monotonic() - start)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -267,18 +273,18 @@ def wait_for_port(service: ServerSpec, child: Child, target: Target, deadline: f
 
 def verified_answer(service: ServerSpec, child: Child, target: Target, kind: int, probe: Probe) -> str:
     """The body of an answer, judged."""
-    asked = f"{probe.method} {probe.path}"
+    request = f"{probe.method} {probe.path}"
     try:
         status, body = ask(target.port, probe, ANSWER_SECONDS + service.subject.known_seconds)
     except (OSError, http.client.HTTPException) as error:
         raise _failed(
-            f"{service.cell.variant.server} did not answer {asked}: {error or type(error).__name__}", child
+            f"{service.cell.variant.server} did not answer {request}: {error or type(error).__name__}", child
         ) from error
     if status not in (probe.statuses or range(200, 300)):
-        raise _failed(f"{asked} was answered with status {status}: {body[:300]}", child)
+        raise _failed(f"{request} was answered with status {status}: {body[:300]}", child)
     wrong = service.subject.wrong(kind, body)
     if wrong:
-        raise _failed(f"{asked} was answered wrongly: {wrong}; the answer was {body[:300]}", child)
+        raise _failed(f"{request} was answered wrongly: {wrong}; the answer was {body[:300]}", child)
     return body
 
 

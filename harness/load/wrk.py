@@ -46,18 +46,18 @@ class Wrk:
 
 def find(path: str | None) -> Wrk:
     """The wrk given by path, else the one on PATH."""
-    found = shutil.which(os.path.expanduser(path) if path else "wrk")
-    if found is None:
+    program = shutil.which(os.path.expanduser(path) if path else "wrk")
+    if program is None:
         raise LackError(
             f"{path}: no such program" if path else "wrk is not installed",
             cure="install it (Debian and Ubuntu: apt install wrk; macOS: brew install wrk), or measure with k6",
         )
     try:
-        done = subprocess.run([found, "-v"], capture_output=True, text=True, timeout=30, check=False)
-        version = done.stdout.split()[1]
+        answer = subprocess.run([program, "-v"], capture_output=True, text=True, timeout=30, check=False)
+        version = answer.stdout.split()[1]
     except (OSError, subprocess.TimeoutExpired, IndexError) as error:
-        raise LackError(f"{found} does not answer as wrk does", cure="put the real one first on PATH") from error
-    return Wrk(path=os.path.abspath(found), version=version)
+        raise LackError(f"{program} does not answer as wrk does", cure="put the real one first on PATH") from error
+    return Wrk(path=os.path.abspath(program), version=version)
 
 
 class WrkSession:

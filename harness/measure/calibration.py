@@ -87,9 +87,9 @@ def _calibrate_now(job: Job, emit: Emit) -> float:
     quiet = stolen <= QUIET_SHARE
     if stored is not None:
         rps, quiet = max(rps, stored.rps), quiet or stored.quiet
-    found = Calibration(rps=rps, quiet=quiet, times=1 + (stored.times if stored else 0))
-    _write(read() | {name: found})
-    return found.rps
+    ceiling = Calibration(rps=rps, quiet=quiet, times=1 + (stored.times if stored else 0))
+    _write(read() | {name: ceiling})
+    return ceiling.rps
 
 
 def key(job: Job) -> str:
@@ -151,10 +151,12 @@ def read() -> dict[str, Calibration]:
         return {}
 
 
-def _write(found: dict[str, Calibration]) -> None:
+def _write(ceilings: dict[str, Calibration]) -> None:
     home.own()
     new = _path().with_suffix(".new")
-    new.write_text(json.dumps({name: asdict(each) for name, each in found.items()}, indent=1) + "\n", encoding="utf-8")
+    new.write_text(
+        json.dumps({name: asdict(each) for name, each in ceilings.items()}, indent=1) + "\n", encoding="utf-8"
+    )
     new.rename(_path())
 
 

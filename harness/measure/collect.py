@@ -162,14 +162,14 @@ def _joined(values: list[Any]) -> Any:
 def unmet(service: ServerSpec, server: Deployment, facts: Mapping[str, Any]) -> dict[str, str]:
     """Settings that are not in effect although the adapter asked for them and declares no limit."""
     declared = service.adapter.declared_limits(server.target, service.options)
-    wanted: dict[str, Any] = dict(service.adapter.expects(server.target, service.options))
+    settings: dict[str, Any] = dict(service.adapter.expects(server.target, service.options))
     if facts["threads"] is not None:  # an application without AnyIO has threads of its own making, if any
-        wanted["threads"] = service.cell.variant.threads
+        settings["threads"] = service.cell.variant.threads
     if facts["tcp_nodelay"] is not None:
-        wanted["tcp_nodelay"] = True
+        settings["tcp_nodelay"] = True
     return {
         key: f"asked for {value}, in effect is {facts.get(key)}"
-        for key, value in wanted.items()
+        for key, value in settings.items()
         if facts.get(key) != value and key not in declared
     }
 

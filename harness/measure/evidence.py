@@ -34,8 +34,8 @@ def evidence(
 
 def lag(first: Sequence[Counters], last: Sequence[Counters]) -> Lag | None:
     """The lag of the worker whose loop was latest at the 99th percentile; None where no loop was watched."""
-    found = [one for one in map(_lag, first, last) if one is not None]
-    return max(found, key=lambda each: each.p99, default=None)
+    lags = [one for one in map(_lag, first, last) if one is not None]
+    return max(lags, key=lambda each: each.p99, default=None)
 
 
 def _lag(first: Counters, last: Counters) -> Lag | None:

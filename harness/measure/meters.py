@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 
 from harness.deploy.launch import Deployment
-from harness.deploy.workers import read_workers
 from harness.host import procfs
 
 
@@ -58,9 +57,3 @@ class DeploymentMeter:
     def started(self) -> int:
         """Requests that have reached the workers so far."""
         return sum(worker.read().started for worker in self._deployment.workers)
-
-    def workers_lost(self) -> int:
-        """Workers that are gone, or that came up in the place of one that is."""
-        up = {worker.pid for worker in self._deployment.workers}
-        gone = sum(not procfs.alive(pid) for pid in up)
-        return max(gone, sum(worker.pid not in up for worker in read_workers(self._deployment.folder)))

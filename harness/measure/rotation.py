@@ -347,7 +347,7 @@ class _Rounds:
             idle_cpu_share=round(max(0.0, self._last[place].cpu - self._first[place].cpu - inside) / outside, 6)
             if outside > 0
             else 0.0,
-            workers_lost=meter.workers_lost(),
+            workers_lost=deployment.workers_lost(),
             answers=self._answers(place),
             started_requests=meter.started(),
             latency=[LatencyCounts(counts=dict(sorted(counts.items()))) for counts in sums.latency]

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from harness.deploy.launch import Deployment
-from harness.deploy.workers import Counters, read_workers
+from harness.deploy.workers import Counters
 from harness.host import procfs
 from harness.load.generator import LoadSession
 from harness.measure.evidence import lag
@@ -195,7 +195,7 @@ def _window(
         generator_cpu_cores=last.generator_cpu / seconds,
         database_cpu_cores=None if job.postmaster is None else last.database_cpu / seconds,
         processes=last.processes,
-        workers_lost=_lost(server),
+        workers_lost=server.workers_lost(),
         stolen_cores=(last.stolen - first.stolen) / seconds,
         foreign_cores=max(0.0, last.others_cpu - first.others_cpu) / seconds,
         first=first.counters,
@@ -208,10 +208,3 @@ def _connections(server: Deployment) -> list[int] | None:
     """Connections of each worker. Taken before and after the window, since it costs milliseconds; the fuller
     counts: before it a few users may not have begun, after it the generator may have left."""
     return procfs.connections([worker.pid for worker in server.workers], server.target.port)
-
-
-def _lost(server: Deployment) -> int:
-    """Workers that are gone, or that came up in the place of one that is."""
-    up = {worker.pid for worker in server.workers}
-    gone = sum(not procfs.alive(pid) for pid in up)
-    return max(gone, sum(worker.pid not in up for worker in read_workers(server.folder)))

@@ -34,8 +34,8 @@ class Expectation(Value):
 
     @field_validator("status", mode="before")
     @classmethod
-    def _one_status(cls, given: Any) -> Any:
-        return [given] if isinstance(given, int) else given
+    def _one_status(cls, value: Any) -> Any:
+        return [value] if isinstance(value, int) else value
 
     @property
     def looks(self) -> bool:

@@ -20,9 +20,9 @@ def first_error(error: ValidationError) -> str:
     """The first thing that is wrong, where, and with which value."""
     details = max(error.errors(), key=lambda each: len(each["loc"]))  # of alternatives, the one that fits best
     where = ".".join(str(part) for part in details["loc"] if not ALTERNATIVE.search(str(part)))
-    said = WRITTEN.get(details.get("ctx", {}).get("pattern", ""), details["msg"].removeprefix("Value error, "))
-    said = said[:1].lower() + said[1:]
+    message = WRITTEN.get(details.get("ctx", {}).get("pattern", ""), details["msg"].removeprefix("Value error, "))
+    message = message[:1].lower() + message[1:]
     if not where:
-        return said
+        return message
     shown = f" (it is {details['input']!r})" if isinstance(details["input"], str | int | float) else ""
-    return f"{where}: {said}{shown}"
+    return f"{where}: {message}{shown}"

@@ -79,9 +79,9 @@ def charts_of(stored: StoredRun) -> list[Chart]:
     from harness.report.charts import cells, ratios
     from harness.report.charts import rotation as turns
 
-    told = rotation.of_stored(stored)
-    if told is not None:
-        return list(turns.of_rotation(told, stored.restarts))
+    answer = rotation.of_stored(stored)
+    if answer is not None:
+        return list(turns.of_rotation(answer, stored.restarts))
     summary = review.review(stored)
     return [
         *cells.of_run(summary, overview.evaluate_all(review.visits(stored))),
@@ -99,11 +99,11 @@ def text(stored: StoredRun, form: str) -> str:
         from harness.report.html import page
 
         return page.render(page.run_of(stored))
-    told = rotation.of_stored(stored)
-    if told is not None:
+    answer = rotation.of_stored(stored)
+    if answer is not None:
         if form == "json":
-            return told.model_dump_json() + "\n"
-        return markdown.of_rotation(told) if form == "markdown" else rotation.text(told, None)
+            return answer.model_dump_json() + "\n"
+        return markdown.of_rotation(answer) if form == "markdown" else rotation.text(answer, None)
     last = stored.visits[-1] if stored.visits else None
     if form == "text" and isinstance(stored.record, SingleRecord) and isinstance(last, MeasurementRecord):
         return single.text(last, evaluate(last), Path(stored.folder), "")

@@ -342,8 +342,8 @@ def parts(rotation: Rotation) -> Iterator[Text | Table]:
     short = names(rotation)
     for outcome in rotation.outcomes:
         yield Text(short.shortened(outcome), style="bold red")
-    for told, decided in answers(rotation):
-        yield Text(told, style=f"bold {COLOURS[decided]}")
+    for sentence, decided in answers(rotation):
+        yield Text(sentence, style=f"bold {COLOURS[decided]}")
     for grid in (figures(rotation), *differences(rotation)):
         if len(grid.head) > 1:
             yield Text()
@@ -352,8 +352,8 @@ def parts(rotation: Rotation) -> Iterator[Text | Table]:
     styles = {"note": "yellow", "does not count": "yellow"}
     worse = any(each.worse for each in rotation.contrasts if each.metric in GATED)
     yield terminal.facts(
-        (name, Text(said, style=("bold red" if worse else "green") if name.startswith("--") else styles.get(name, "")))
-        for name, said in basis(rotation)
+        (name, Text(words, style=("bold red" if worse else "green") if name.startswith("--") else styles.get(name, "")))
+        for name, words in basis(rotation)
         if name != "outcome"
     )
 

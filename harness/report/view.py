@@ -167,7 +167,7 @@ def of_rotation(answer: Rotation) -> View:
         title=" and ".join(named.short.values()) + (f", {named.common}" if named.common else ""),
         heading=rotation.heading(answer),
         question=rotation.question(answer),
-        answers=[f"{told}." for told, _ in rotation.answers(answer)],
+        answers=[f"{sentence}." for sentence, _ in rotation.answers(answer)],
         warnings=[f"{named.shortened(outcome)}." for outcome in answer.outcomes],
         grids=[rotation.figures(answer), *rotation.differences(answer)],
         basis=list(rotation.basis(answer)),

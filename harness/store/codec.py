@@ -28,13 +28,13 @@ _VISIT: TypeAdapter[MeasurementRecord | FailureRecord] = TypeAdapter(VisitRecord
 
 def document(record: BaseModel) -> Document:
     """A record as it is stored and printed."""
-    found = record.model_dump(mode="json", by_alias=True)
-    return {name: found.pop(name) for name in HEAD if name in found} | found
+    document = record.model_dump(mode="json", by_alias=True)
+    return {name: document.pop(name) for name in HEAD if name in document} | document
 
 
-def as_text(found: Mapping[str, Any]) -> str:
+def as_text(document: Mapping[str, Any]) -> str:
     """A document as the text of a file."""
-    return json.dumps(found, ensure_ascii=False, indent=1) + "\n"
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
 @functools.cache

@@ -55,10 +55,10 @@ class RunFolder:
                 f"{folder} cannot be gone on with: an older harness began it (schema {schema}, now {SCHEMA})",
                 cure="begin a new run; what it holds can still be reported",
             )
-        found = cls(folder, folder, secrets)
+        store = cls(folder, folder, secrets)
         numbers = [int(path.stem) for path in (folder / MEASUREMENTS).glob("*.json") if path.stem.isdigit()]
-        found._count = max(numbers, default=0)
-        return found
+        store._count = max(numbers, default=0)
+        return store
 
     @classmethod
     def create(cls, results: Path, name: str, started: datetime, secrets: Set[str] = frozenset()) -> Self:

@@ -65,12 +65,12 @@ def _stored_environments(document: Document) -> list[Document]:
 
 
 def _environments(document: Document) -> dict[str, Document]:
-    found = _stored_environments(document)
+    environments = _stored_environments(document)
     return {
-        (each.get("python_option") or "") if len(found) > 1 else "": {
+        (each.get("python_option") or "") if len(environments) > 1 else "": {
             name: each[name] for name in ("python", "implementation", "executable", "packages")
         }
-        for each in found
+        for each in environments
     }
 
 
@@ -110,5 +110,5 @@ def _visit(document: Document, names: dict[str, str]) -> Document:
 
 
 def _generator(visits: Sequence[Document]) -> str:
-    found = next((each["generator"] for each in visits if "generator" in each), None)
-    return "" if found is None else f"{found['name']} {found['version']}"
+    generator = next((each["generator"] for each in visits if "generator" in each), None)
+    return "" if generator is None else f"{generator['name']} {generator['version']}"

@@ -81,16 +81,16 @@ class Page:
 
 def run_of(stored: StoredRun) -> Run:
     """What a page of a stored run is made of."""
-    told = rotation.of_stored(stored)
-    if told is not None:
+    answer = rotation.of_stored(stored)
+    if answer is not None:
         return Run(
             record=stored.record,
             overview=review.review(stored),
             judged=[],
             protocols=[],
-            rotation=told,
-            rotation_charts=list(turns.of_rotation(told, stored.restarts)),
-            in_effect=list(rotation.in_effect(told, stored.restarts)),
+            rotation=answer,
+            rotation_charts=list(turns.of_rotation(answer, stored.restarts)),
+            in_effect=list(rotation.in_effect(answer, stored.restarts)),
         )
     return Run(
         record=stored.record,
