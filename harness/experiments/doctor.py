@@ -57,11 +57,11 @@ def cores(available: int, total: int) -> Finding:
     """Server and generator need a core each."""
     detail = f"{available} of {total} may be used" if available != total else f"{total}"
     if available >= 2:
-        return Finding(subject="cores", state="ok", detail=detail)
+        return Finding(subject="cores", state="ok", found=detail)
     return Finding(
         subject="cores",
         state="warning",
-        detail=f"{detail}: server and generator share it, and the generator depresses what it measures",
+        found=f"{detail}: server and generator share it, and the generator depresses what it measures",
         cure="use a machine with two cores or more",
     )
 
@@ -70,15 +70,15 @@ def quota(text: str | None, available: int) -> Finding:
     """A container's limit stops all processes for the rest of each period once it is used up."""
     limit, _, period = (text or "max").partition(" ")
     if limit == "max" or not period:
-        return Finding(subject="CPU limit of the container", state="ok", detail="none")
+        return Finding(subject="CPU limit of the container", state="ok", found="none")
     allowed = int(limit) / int(period)
     state = f"{allowed:g} of {available} cores"
     if allowed >= available:
-        return Finding(subject="CPU limit of the container", state="ok", detail=state)
+        return Finding(subject="CPU limit of the container", state="ok", found=state)
     return Finding(
         subject="CPU limit of the container",
         state="warning",
-        detail=f"{state}: everything stands still while it is used up, which shows as latency",
+        found=f"{state}: everything stands still while it is used up, which shows as latency",
         cure="lift the limit, or give the container whole cores (cpuset)",
     )
 
@@ -86,13 +86,13 @@ def quota(text: str | None, available: int) -> Finding:
 def governor(name: object) -> Finding:
     """Cores that slow down to save power measure that."""
     if name is None:
-        return Finding(subject="frequency governor", state="ok", detail="not shown, as in most virtual machines")
+        return Finding(subject="frequency governor", state="ok", found="not shown, as in most virtual machines")
     if name == "performance":
-        return Finding(subject="frequency governor", state="ok", detail=str(name))
+        return Finding(subject="frequency governor", state="ok", found=str(name))
     return Finding(
         subject="frequency governor",
         state="warning",
-        detail=f"{name}: cores change their speed during a measurement",
+        found=f"{name}: cores change their speed during a measurement",
         cure="cpupower frequency-set --governor performance",
     )
 
@@ -105,11 +105,11 @@ def others(stolen: float, foreign: float, *, pressure: str | None) -> Finding:
         waiting = f"; something waited for a core {float(average):.0f}% of the last 10 s"
     detail = f"{stolen:.0%} taken by other guests of the host, {foreign:.0%} used by other processes{waiting}"
     if stolen + foreign <= OTHERS_SHARE:
-        return Finding(subject="others at work", state="ok", detail=detail)
+        return Finding(subject="others at work", state="ok", found=detail)
     return Finding(
         subject="others at work",
         state="warning",
-        detail=f"{detail}: above {OTHERS_SHARE:.0%} a measurement is invalid",
+        found=f"{detail}: above {OTHERS_SHARE:.0%} a measurement is invalid",
         cure="stop other programs, or wait for a quieter time; on shared hosts, choose a machine of its own",
     )
 
@@ -117,11 +117,11 @@ def others(stolen: float, foreign: float, *, pressure: str | None) -> Finding:
 def clock(name: str | None) -> Finding:
     """Servers ask for the time with each request."""
     if name is None or name in GOOD_CLOCKS:
-        return Finding(subject="clock source", state="ok", detail=name or "not shown")
+        return Finding(subject="clock source", state="ok", found=name or "not shown")
     return Finding(
         subject="clock source",
         state="warning",
-        detail=f"{name}: reading it costs a system call, in all that is measured",
+        found=f"{name}: reading it costs a system call, in all that is measured",
         cure=f"choose another one in {CLOCK}",
     )
 
@@ -130,18 +130,18 @@ def descriptors(hard: int) -> Finding:
     """Each user holds a connection on both sides."""
     if hard == resource.RLIM_INFINITY or hard >= FEWEST_DESCRIPTORS:
         detail = "no limit" if hard == resource.RLIM_INFINITY else f"{hard:,} at most"
-        return Finding(subject="open files", state="ok", detail=detail)
+        return Finding(subject="open files", state="ok", found=detail)
     return Finding(
         subject="open files",
         state="warning",
-        detail=f"{hard:,} at most: good for {max(0, hard - limits.SPARE_DESCRIPTORS):,} users",
+        found=f"{hard:,} at most: good for {max(0, hard - limits.SPARE_DESCRIPTORS):,} users",
         cure="raise the hard limit: ulimit -Hn 65536 (as root)",
     )
 
 
 def ports(count: int) -> Finding:
     """Each user's connection needs a local port."""
-    return Finding(subject="local ports", state="ok", detail=f"{count:,}, good for {int(count * 0.9):,} users")
+    return Finding(subject="local ports", state="ok", found=f"{count:,}, good for {int(count * 0.9):,} users")
 
 
 def memory(available: int | None, limit: str | None) -> Finding:
@@ -150,8 +150,8 @@ def memory(available: int | None, limit: str | None) -> Finding:
     if limit not in (None, "max"):
         detail += f", the container may use {int(limit or 0) / 1e9:.1f} GB"
     if available is None or available >= FEW_BYTES:
-        return Finding(subject="memory", state="ok", detail=detail)
-    return Finding(subject="memory", state="warning", detail=detail, cure="free some: servers may start to swap")
+        return Finding(subject="memory", state="ok", found=detail)
+    return Finding(subject="memory", state="warning", found=detail, cure="free some: servers may start to swap")
 
 
 def disk(subject: str, folder: Path) -> Finding:
@@ -159,11 +159,11 @@ def disk(subject: str, folder: Path) -> Finding:
     existing = next(each for each in (folder, *folder.parents) if each.exists())
     free = shutil.disk_usage(existing).free
     if free >= FEW_BYTES:
-        return Finding(subject=subject, state="ok", detail=f"{free / 1e9:.0f} GB free in {folder}")
+        return Finding(subject=subject, state="ok", found=f"{free / 1e9:.0f} GB free in {folder}")
     return Finding(
         subject=subject,
         state="warning",
-        detail=f"{free / 1e6:.0f} MB free in {folder}",
+        found=f"{free / 1e6:.0f} MB free in {folder}",
         cure="make room, or choose another folder (--out for results, HARNESS_DATA for Postgres)",
     )
 
@@ -172,8 +172,8 @@ def _generator(path: str | None) -> Finding:
     try:
         generator = k6.find(path)
     except HarnessError as error:
-        return Finding(subject="k6", state="lack", detail=error.what, cure=error.cure)
-    return Finding(subject="k6", state="ok", detail=f"{generator.version} ({generator.path})")
+        return Finding(subject="k6", state="lack", found=error.what, cure=error.cure)
+    return Finding(subject="k6", state="ok", found=f"{generator.version} ({generator.path})")
 
 
 def _wrk() -> Finding:
@@ -181,8 +181,8 @@ def _wrk() -> Finding:
     try:
         generator = wrk.find(None)
     except HarnessError as error:
-        return Finding(subject="wrk", state="ok", detail=f"{error.what}; only --generator wrk needs it ({error.cure})")
-    return Finding(subject="wrk", state="ok", detail=f"{generator.version} ({generator.path})")
+        return Finding(subject="wrk", state="ok", found=f"{error.what}; only --generator wrk needs it ({error.cure})")
+    return Finding(subject="wrk", state="ok", found=f"{generator.version} ({generator.path})")
 
 
 def _postgres(url: str | None) -> Finding:
@@ -192,31 +192,31 @@ def _postgres(url: str | None) -> Finding:
             running = embedded.running()
             embedded.require_installed()
             state = "running" if running else "starts when a workload needs it"
-            return Finding(subject=subject, state="ok", detail=f"embedded, {state} ({embedded.data_folder()})")
+            return Finding(subject=subject, state="ok", found=f"embedded, {state} ({embedded.data_folder()})")
         with connection.server(url) as reached:
-            return Finding(subject=subject, state="ok", detail=f"{reached.version} at {connection.describe(url)}")
+            return Finding(subject=subject, state="ok", found=f"{reached.version} at {connection.describe(url)}")
     except HarnessError as error:
-        return Finding(subject=subject, state="lack", detail=error.what, cure=error.cure)
+        return Finding(subject=subject, state="lack", found=error.what, cure=error.cure)
 
 
 def _servers(python: str | None) -> Iterator[Finding]:
     try:
         packages = interpreters.inspect(python).packages
     except HarnessError as error:
-        yield Finding(subject="Python", state="lack", detail=error.what, cure=error.cure)
+        yield Finding(subject="Python", state="lack", found=error.what, cure=error.cure)
         return
     for name in servers.names():
         try:
             adapter = registry.adapter(name)
         except HarnessError as error:
-            yield Finding(subject=name, state="lack", detail=error.what, cure=error.cure)
+            yield Finding(subject=name, state="lack", found=error.what, cure=error.cure)
             continue
         version = packages.get(canonicalize_name(adapter.distribution))
         if version is None:
             yield Finding(
                 subject=name,
                 state="warning",
-                detail="not installed",
+                found="not installed",
                 cure=f"pip install {adapter.distribution}, in the environment that is to run it",
             )
             continue
@@ -224,20 +224,20 @@ def _servers(python: str | None) -> Iterator[Finding]:
         loops = f"uvloop {loop} and asyncio" if loop else "asyncio only: its default here is uvloop"
         choice = "" if "loop" not in adapter.options else f", loops: {loops}"
         if "loop" in adapter.options and not loop:
-            yield Finding(subject=name, state="warning", detail=f"{version}{choice}", cure="pip install uvloop")
+            yield Finding(subject=name, state="warning", found=f"{version}{choice}", cure="pip install uvloop")
         else:
-            yield Finding(subject=name, state="ok", detail=f"{version}{choice}")
+            yield Finding(subject=name, state="ok", found=f"{version}{choice}")
 
 
 def _ceilings() -> Iterator[Finding]:
     stored = calibration.read()
     if not stored:
         yield Finding(
-            subject="generator's ceiling", state="ok", detail="not calibrated yet: the first fast cell does that"
+            subject="generator's ceiling", state="ok", found="not calibrated yet: the first fast cell does that"
         )
     for key, ceiling in stored.items():
         busy = "" if ceiling.quiet else "; calibrated while others took CPU time"
-        yield Finding(subject="generator's ceiling", state="ok", detail=f"{ceiling.rps:,.0f} req/s ({key}{busy})")
+        yield Finding(subject="generator's ceiling", state="ok", found=f"{ceiling.rps:,.0f} req/s ({key}{busy})")
 
 
 def _watch(seconds: float) -> tuple[float, float]:

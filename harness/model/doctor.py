@@ -13,5 +13,5 @@ class Finding(Value):
     subject: str
     state: Literal["ok", "warning", "lack"]
     """`warning`: it will hurt a measurement; `lack`: without it a run cannot work."""
-    detail: str
+    found: str
     cure: str | None = None

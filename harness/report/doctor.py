@@ -16,7 +16,7 @@ WIDTH = 31
 def show(finding: Finding) -> None:
     """Print one finding, and what cures it."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160, soft_wrap=True)
-    line = Text.assemble((f"{finding.state:<8}", COLOURS[finding.state]), f"{finding.subject:<{WIDTH}}", finding.detail)
+    line = Text.assemble((f"{finding.state:<8}", COLOURS[finding.state]), f"{finding.subject:<{WIDTH}}", finding.found)
     console.print(line)
     if finding.cure:
         console.print(Text(f"{'':<{8 + WIDTH}}→ {finding.cure}"))

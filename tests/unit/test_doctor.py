@@ -42,7 +42,7 @@ from harness.report import doctor as shown
 )
 def test_each_finding(finding: Finding, state: str, says: str) -> None:
     assert finding.state == state
-    assert says in finding.detail
+    assert says in finding.found
     assert (finding.cure is None) == (state == "ok")
 
 
