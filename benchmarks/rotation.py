@@ -12,8 +12,11 @@
 `endings`     `harness compare` ended by SIGINT, SIGTERM and SIGKILL at random moments: does anything survive?
 
 Each writes one document, results/reference/benchmarks/rotation-QUESTION.json, anew after each comparison. A comparison
-takes S seconds and stops for nothing but time, but for the least number of restarts. Needs two cores; nothing else may
-run.
+takes S seconds and stops for nothing but time, but for the least number of restarts. `bias` goes on with a pair until
+its throughput by slots and by each longer kind agree to within ±3 %, but for no longer than S seconds a pair. Needs two
+cores; nothing else may run.
+
+`--go-on` keeps the comparisons that FILE holds and adds what is missing of N.
 
 `--despite-others` lets restarts count that other programs disturbed: to see on a busy machine that a script works.
 
@@ -60,6 +63,8 @@ BURN = 310
 """What is counted to; about 5 % of a request."""
 SHORT, SECOND, LONG = 0.085, 1.0, 5.0
 """Least lengths of slots; the first is that of the schedule."""
+JOINT = 0.03
+"""Half-width to which `bias` asks how kinds of slots differ."""
 Pair = tuple[api.CellLike, api.CellLike]
 PAIRS: Mapping[str, tuple[Pair, int, int]] = {
     "cpu?n=22: sync ÷ async": (("uvicorn/cpu?n=22", "uvicorn/sync/cpu?n=22"), 64, 3),
@@ -172,10 +177,18 @@ def median(values: Sequence[float]) -> float | None:
 Answer = Iterator[tuple[Sequence[Row], dict[str, Any]]]
 
 
+def kept(arguments: argparse.Namespace) -> tuple[list[Any], dict[str, Any]]:
+    """Comparisons that an earlier run has stored, and what they came to; none where it is not to go on."""
+    if not arguments.go_on or not arguments.out.exists():
+        return [], {}
+    found = json.loads(arguments.out.read_text(encoding="utf-8"))
+    return found["rows"], found["summary"]
+
+
 def aa(arguments: argparse.Namespace) -> Answer:
     """A cell against itself."""
-    rows: list[Row] = []
-    for number in range(arguments.times):
+    rows, _ = kept(arguments)
+    for number in range(len(rows), arguments.times):
         row = comparison(compared(["uvicorn/noop"] * 2, arguments, seed=number + 1), arguments)
         rows.append(row | {"excludes_one": {metric: excludes(each) for metric, each in row["ratios"].items()}})
         flags: list[Any] = [each["excludes_one"] for each in rows]
@@ -219,10 +232,10 @@ def truth(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def planted(arguments: argparse.Namespace) -> Answer:
     """A known cost."""
-    rows: list[Row] = []
-    known = truth(arguments)
+    rows, summary = kept(arguments)
+    known = summary.get("truth") or truth(arguments)
     progress(f"truth: {known}")
-    for number in range(arguments.times):
+    for number in range(len(rows), arguments.times):
         row = comparison(compared((burning(0), burning(BURN)), arguments, seed=number + 1), arguments)
         ratios = row["ratios"]
         detected = {
@@ -263,7 +276,7 @@ def by_kind(restarts: Sequence[api.Restart]) -> dict[str, dict[str, Any]]:
         return {}
     kinds = restarts[0].least_s
     found: dict[str, dict[str, Any]] = {}
-    figures = [[analysis.figures(each, kind) for kind in range(len(kinds))] for each in restarts]
+    figures = list(zip(*(analysis.settled_figures(restarts, kind=kind) for kind in range(len(kinds))), strict=True))
     for metric in METRICS:
         logs: list[list[float]] = [
             [row.logs[1][metric] - row.logs[0][metric] for row in rows]
@@ -293,16 +306,25 @@ def bias(arguments: argparse.Namespace) -> Answer:
     for name, (cells, users, shorts) in PAIRS.items():
         if arguments.only and arguments.only not in name:
             continue
-        progress(name)
         lengths = cycle(short, arguments.shorts or shorts, second, long)
-        result = compared(cells, arguments, users, lengths)
-        # The figures of the comparison itself are those of its shortest slots.
+        restarts: list[api.Restart] = []
+        seconds, part = 0.0, 0
+        while seconds < arguments.seconds and not agreed(by_kind(restarts)):
+            progress(f"{name}, part {part + 1}")
+            result = compared(cells, arguments, users, lengths, seconds=arguments.seconds / 2, seed=part + 1)
+            part, seconds = part + 1, seconds + result.rotation.seconds
+            restarts += counted(result, arguments)
         rows.append(
             {
                 "pair": name,
+                "members": result.rotation.members,
+                "servers": result.rotation.servers,
+                "users": users,
                 "cycle_s": lengths,
-                **comparison(result, arguments),
-                "by_length": by_kind(counted(result, arguments)),
+                "seconds": round(seconds, 1),
+                "restarts": len(restarts),
+                "slot_s": lengths_of(restarts),
+                "by_length": by_kind(restarts),
             }
         )
         found: list[Any] = rows
@@ -319,6 +341,31 @@ def bias(arguments: argparse.Namespace) -> Answer:
                 for each in found
             },
         )
+
+
+def agreed(columns: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether it is known to within ±JOINT how throughput by slots and by each longer kind differ."""
+    against = columns.get(THROUGHPUT, {}).get("against_shortest", {})
+    return bool(against) and all((row["half_width"] or 1) <= JOINT for row in against.values())
+
+
+def lengths_of(restarts: Sequence[api.Restart]) -> list[dict[str, list[float]]]:
+    """Of each kind of slots: seconds of each member's slots, settling included, as the median over all of them."""
+    if not restarts:
+        return []
+    kinds = []
+    for kind, least in enumerate(restarts[0].least_s):
+        seconds = [
+            statistics.median(
+                each.slots.read_s[place][-1]
+                for each in restarts
+                for place in each.slots.counted(kind)
+                if each.slots.member[place] == member
+            )
+            for member in range(len(restarts[0].members))
+        ]
+        kinds.append({f"{least:g} s": [round(each, 3) for each in seconds]})
+    return kinds
 
 
 def logs_of(restarts: Sequence[api.Restart], metric: str) -> list[float]:
@@ -346,11 +393,10 @@ def closure(direct: Sequence[float], first: Sequence[float], second: Sequence[fl
 
 def transitive(arguments: argparse.Namespace) -> Answer:
     """Each of three ratios directly, and by way of the third server."""
-    rows: list[Row] = []
-    summary: dict[str, Any] = {}
+    rows, summary = kept(arguments)
     servers = ("uvicorn", "granian", "hypercorn")
     for workload, users in WORKLOADS.items():
-        if arguments.only and arguments.only not in workload:
+        if workload in summary or (arguments.only and arguments.only not in workload):
             continue
         logs: dict[tuple[str, str], dict[str, list[float]]] = {}
         for pair in itertools.combinations(servers, 2):
@@ -479,7 +525,7 @@ def endings(arguments: argparse.Namespace) -> Answer:
 QUESTIONS: Mapping[str, tuple[Callable[[argparse.Namespace], Answer], int, float]] = {
     "aa": (aa, 20, 60.0),
     "planted": (planted, 10, 60.0),
-    "bias": (bias, 1, 1800.0),
+    "bias": (bias, 1, 720.0),
     "transitive": (transitive, 1, 120.0),
     "noise": (noise, 5, 60.0),
     "endings": (endings, 30, 0.0),
@@ -497,8 +543,10 @@ def main() -> None:
             command.add_argument(
                 "--times", type=int, default=times, help="comparisons, of each pair where there are several"
             )
-        command.add_argument("--out", type=Path, default=REFERENCE / f"rotation-{name}.json")
+        command.add_argument("--out", metavar="FILE", type=Path, default=REFERENCE / f"rotation-{name}.json")
         command.set_defaults(answer=answer)
+        if name in ("aa", "planted", "transitive"):
+            command.add_argument("--go-on", action="store_true", help="keep what FILE holds, and add what is missing")
         if name == "endings":
             command.add_argument("--seed", type=int, default=1)
             command.add_argument("--longest", type=float, default=22.0, help="seconds until the latest ending")

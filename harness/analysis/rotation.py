@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.measure import schedule
 from harness.model.comparison import ContrastVerdict, Interval
 from harness.model.metrics import METRICS, MetricName
 from harness.model.rotation import BUCKET, LatencyCounts, Restart, RotationContrast, SettlingCurve
@@ -28,6 +29,8 @@ OWN_REQUESTS = 10
 """By which answers are verified before the load: counts of generator and workers may differ by them and the users."""
 BUSY_SHARE = 0.9
 """Of the cores that a member can use, from which on it is itself what limits its throughput."""
+MOST_SETTLING = 30.0
+"""Response times of a slot that are left out at the most."""
 IDLE_SHARE = 0.005
 """Of a core, from which on a member that is not idle outside of its slots is named."""
 
@@ -265,13 +268,43 @@ def settling_curve(restarts: Sequence[Restart], member: int) -> SettlingCurve | 
     )
 
 
-def settled_responses(restarts: Sequence[Restart], member: int) -> float | None:
-    """How many response times a member's slots take to settle; None where they do not, or nothing is known."""
+def settling_responses(restarts: Sequence[Restart], member: int) -> float:
+    """How many response times are left out of each of a member's slots, by the curves of all restarts: at least
+    SETTLING_RESPONSES, at most MOST_SETTLING, and half as many again as were given where it has not settled by then."""
     curve = settling_curve(restarts, member)
-    responses = [restart.response_s[member] for restart in restarts if restart.response_s[member] > 0]
-    if curve is None or curve.settled_s is None or not responses:
-        return None
-    return curve.settled_s / statistics.median(responses)
+    known = [restart for restart in restarts if restart.response_s[member] > 0]
+    if curve is None or not known:
+        return schedule.SETTLING_RESPONSES
+    if curve.settled_s is not None:
+        responses = curve.settled_s / statistics.median(restart.response_s[member] for restart in known)
+    else:
+        responses = 1.5 * max(
+            restart.slots.settling_s[place] / restart.response_s[member]
+            for restart in known
+            for place in restart.slots.counted()
+            if restart.slots.member[place] == member
+        )
+    return min(MOST_SETTLING, max(schedule.SETTLING_RESPONSES, responses))
+
+
+def settled_figures(
+    restarts: Sequence[Restart], counting: Sequence[Restart] | None = None, kind: int = 0
+) -> list[RestartFigures]:
+    """The figures of each restart, with as much of its slots left out as the curves of all restarts that count ask for:
+    the figures of earlier restarts change a little with every later one. `counting`: those that count; None: all."""
+    members = range(len(restarts[0].members)) if restarts else range(0)
+    settling = [settling_responses(restarts if counting is None else counting, member) for member in members]
+    return [
+        figures(
+            restart,
+            kind,
+            [
+                max(schedule.LEAST_SETTLING, responses * response)
+                for responses, response in zip(settling, restart.response_s, strict=True)
+            ],
+        )
+        for restart in restarts
+    ]
 
 
 def interval_method(restarts: Sequence[RestartFigures]) -> str:

@@ -47,8 +47,6 @@ RESTART_SECONDS = 6.0
 """Slots of a restart: below some five seconds starting the servers eats the time, above eight nothing is won."""
 MOST_USERS = 64
 """Users of each member that a calibration tries."""
-MOST_SETTLING = 30.0
-"""Response times of a slot that are left out at the most."""
 FOREVER = Timing(warmup_seconds=0.0, window_seconds=1.0)
 
 log = logging.getLogger(__name__)
@@ -221,23 +219,9 @@ class _Work:
         self._session.emit(RestartFinished(number=restart.number, void=void, ratio=self._ratio()))
 
     def _settle(self) -> None:
-        """From the curves of all restarts so far: how many response times each member takes to settle. What is left out
-        of a slot follows from all of them together, so that the figures of earlier restarts may change a little."""
-        for member in range(len(self._specs)):
-            responses = analysis.settled_responses(self._counted, member)
-            if responses is None:
-                responses = 1.5 * self._settling[member]  # it has not settled within half of a slot
-            self._settling[member] = min(MOST_SETTLING, max(schedule.SETTLING_RESPONSES, responses))
-        self._figures = [
-            analysis.figures(
-                restart,
-                settled_s=[
-                    max(schedule.LEAST_SETTLING, responses * response)
-                    for responses, response in zip(self._settling, restart.response_s, strict=True)
-                ],
-            )
-            for restart in self._counted
-        ]
+        """What is left out of slots follows from the restarts so far: of those to come, and of these too."""
+        self._settling = [analysis.settling_responses(self._counted, member) for member in range(len(self._specs))]
+        self._figures = analysis.settled_figures(self._counted)
 
     def _ratio(self) -> Interval | None:
         pairs = analysis.contrasts(self._figures, self.labels, self._rules.margin, None, {})

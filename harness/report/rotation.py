@@ -11,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.analysis import rotation as analysis
-from harness.measure import schedule
 from harness.model.comparison import Interval
 from harness.model.counting import counted
 from harness.model.labels import unique
@@ -65,7 +64,7 @@ def of_stored(stored: StoredRun) -> Rotation | None:
     labels = unique([cell.label for cell in record.cells])
     voids = {restart.number: analysis.void(restart) for restart in stored.restarts}
     counting = [restart for restart in stored.restarts if voids[restart.number] is None]
-    figures = restart_figures(counting, counting)
+    figures = analysis.settled_figures(counting)
     outcomes = [each for restart in stored.restarts if (each := analysis.outcome(restart, labels)) is not None]
     limited = outcomes[0] if outcomes else analysis.generator_limits(counting)
     reasons = {} if limited is None else dict.fromkeys(METRICS, limited)
@@ -90,24 +89,6 @@ def of_stored(stored: StoredRun) -> Rotation | None:
         outcomes=list(dict.fromkeys(outcomes)),
         seconds=round(sum(restart.seconds for restart in stored.restarts), 1),
     )
-
-
-def restart_figures(restarts: Sequence[Restart], counting: Sequence[Restart]) -> list[analysis.RestartFigures]:
-    """The figures of each restart; what is left out of its slots follows from all restarts that count."""
-    members = range(len(restarts[0].members)) if restarts else range(0)
-    responses = [analysis.settled_responses(counting, member) for member in members]
-    return [
-        analysis.figures(
-            restart,
-            settled_s=[
-                max(schedule.LEAST_SETTLING, max(schedule.SETTLING_RESPONSES, number) * response)
-                for number, response in zip(known, restart.response_s, strict=True)
-            ]
-            if len(known := [each for each in responses if each is not None]) == len(responses)
-            else None,
-        )
-        for restart in restarts
-    ]
 
 
 def exit_code(rotation: Rotation) -> int:

@@ -17,7 +17,6 @@ from harness.model.metrics import METRICS, Metric, MetricName
 from harness.model.overview import CellOverview, Figure, Overview
 from harness.model.rotation import Restart, Rotation
 from harness.model.variant import Cell
-from harness.report.rotation import restart_figures
 
 Columns = Mapping[str, tuple[type, Callable[[Any], Any]]]
 """Name → type, and what a row's source has there."""
@@ -98,7 +97,7 @@ def restart_rows(rotation: Rotation, restarts: Sequence[Restart]) -> polars.Data
     counting = [restart for restart in restarts if analysis.void(restart) is None]
     rows = [
         (restart, label, values, samples)
-        for restart, figures in zip(restarts, restart_figures(restarts, counting), strict=True)
+        for restart, figures in zip(restarts, analysis.settled_figures(restarts, counting), strict=True)
         for label, values, samples in zip(rotation.members, figures.values, restart.members, strict=True)
     ]
     metrics: Columns = {name: (float, _figure_of(name)) for name in RESTART_METRICS}

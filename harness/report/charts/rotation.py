@@ -9,7 +9,7 @@ from harness.model.metrics import METRICS
 from harness.model.rotation import Restart, Rotation, RotationContrast
 from harness.report.charts.base import COLOURS, SCHEMA, Chart, Row, Spec, mark, name, number
 from harness.report.charts.ratios import BAD, COLUMNS, GOOD, NEUTRAL, OPEN, bounds, forest
-from harness.report.rotation import Names, names, restart_figures, verdict
+from harness.report.rotation import Names, names, verdict
 
 VERDICTS = {"better": GOOD, "worse": BAD, "equivalent": NEUTRAL, "inconclusive": OPEN}
 TICKS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 20]
@@ -68,7 +68,7 @@ def _restarts(
     a, b = (rotation.members.index(label) for label in (contrast.a, contrast.b))
     counting = [restart for restart in restarts if analysis.void(restart) is None]
     rows: list[Row] = []
-    for restart, figures in zip(restarts, restart_figures(restarts, counting), strict=True):
+    for restart, figures in zip(restarts, analysis.settled_figures(restarts, counting), strict=True):
         first, second = (figures.values[member].get("throughput_rps") for member in (a, b))
         if first and second:
             why = analysis.void(restart)
