@@ -155,16 +155,15 @@ class _Rounds:
         kinds = [self._job.least_lengths.index(least) for least in self._job.least_slot_seconds]
         last = self._slots[-1].member
         began, number = time.monotonic(), 0
-        while number < LEAST_ROUNDS * len(lengths) or time.monotonic() - began < self._job.seconds:
+        least = max(LEAST_ROUNDS, len(lengths))
+        while number < least or time.monotonic() - began < self._job.seconds:
             place = number % len(lengths)
             number += 1
             for member in schedule.orders(len(members), self._chance, last):
                 self._slot(member, number, lengths[place][member], kinds[place])
                 last = member
             passed = time.monotonic() - began
-            share = min(
-                1.0, max(passed / self._job.seconds, number / LEAST_ROUNDS / len(lengths)) if self._job.seconds else 1.0
-            )
+            share = min(1.0, max(passed / self._job.seconds, number / least)) if self._job.seconds else 1.0
             self._emit(MeasurementProgress(phase="window", fraction=share))
         self._end_clocks()
 
