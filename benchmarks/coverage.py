@@ -99,7 +99,8 @@ def told_by_the_product(values: Table, precision: float) -> tuple[bool, int]:
         (n for n in range(LEAST, len(rows)) if api.simultaneous.narrow(rows[:n], precision, pooled=pooled)), len(rows)
     )
     pairs = api.simultaneous.differences(rows[:number], pooled=pooled).values()
-    return all(pair.half_width is not None and abs(pair.estimate) <= pair.half_width for pair in pairs), number
+    halves = [(abs(pair.estimate), pair.half_width(len(rows[0]))) for pair in pairs]
+    return all(half is not None and off <= half for off, half in halves), number
 
 
 def coverage(deviations: Sequence[float], precision: float, runs: int, seed: int) -> dict[str, Any]:

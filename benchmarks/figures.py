@@ -116,8 +116,11 @@ def _published(folder: Path, which: str) -> Figure:
 
 
 def _noise(folder: Path, which: str) -> Figure:
-    (noise,) = (each for each in read(folder).overview.comparison.noise if each.metric == METRICS[which])
-    return Figure(f"{noise.delta:.1%}")
+    controls = read(folder).overview.comparison.controls
+    (half,) = (each.ratio.half_width for each in controls if each.metric == METRICS[which])
+    return Figure(
+        half_width_words(next(each.ratio for each in controls if each.metric == METRICS[which])) if half else "–"
+    )
 
 
 def _of_cells(kind: str, shown: Callable[[CellOverview], str]) -> Callable[[Path, str], Figure]:
@@ -127,9 +130,9 @@ def _of_cells(kind: str, shown: Callable[[CellOverview], str]) -> Callable[[Path
             return Figure(shown(cell(run.overview, which.split())))
         common, _, sides = which.rpartition(":")
         first, second = (cell(run.overview, (*common.split(), *side.split())) for side in sides.split("÷"))
-        logs = list(paired(_by_block(run, second, METRICS[kind]), _by_block(run, first, METRICS[kind])).values())
+        logs = list(paired(_by_restart(run, second, METRICS[kind]), _by_restart(run, first, METRICS[kind])).values())
         if not logs:
-            raise Unfounded(f"{folder.name}: no block has a valid visit of both cells of {which!r}")
+            raise Unfounded(f"{folder.name}: no restart has both cells, valid, of {which!r}")
         ratio = interval(logs)
         return Figure(ratio_words(ratio), ratio, _verdict(run.overview, METRICS[kind], first, second))
 
@@ -149,9 +152,9 @@ def _parts(name: str) -> Iterator[str]:
         yield from (part, *re.split(r"[?&]", part))
 
 
-def _by_block(run: Read, of: CellOverview, metric: str) -> dict[int, float]:
+def _by_restart(run: Read, of: CellOverview, metric: str) -> dict[int, float]:
     alike = [each for each in run.observations if each.cell.label == of.cell.label and not each.repeat]
-    return {each.block: value for each in alike if usable(value := each.values.get(metric))}
+    return {each.restart: value for each in alike if usable(value := each.values.get(metric))}
 
 
 FLIPPED = {"faster": "slower", "slower": "faster"}

@@ -22,25 +22,24 @@ def reference_visit() -> tuple[api.SingleRecord, api.MeasurementRecord]:
 
 
 def generate(
-    folder: Path, cells: Sequence[api.Cell], blocks: int, *, noise: float, rps: Callable[[api.Cell], float]
+    folder: Path, cells: Sequence[api.Cell], restarts: int, *, noise: float, rps: Callable[[api.Cell], float]
 ) -> int:
-    """Store a matrix of these cells; returns how many visits it has.
+    """Store a matrix of these cells, all up at once; returns how many measurements it has.
 
-    `rps`: a cell's true throughput in requests per second, from which visits deviate by `noise` (as a fraction).
+    `rps`: a cell's true throughput in requests per second, from which restarts deviate by `noise` (as a fraction).
     """
     record, visit = reference_visit()
     chance = random.Random(1)
-    order = [[*range(len(cells)), len(cells)] for _ in range(blocks)]
     (folder / "measurements").mkdir(parents=True)
     number = 0
-    for block, places in enumerate(order, 1):
-        for position, place in enumerate(places, 1):
+    for restart in range(1, restarts + 1):
+        for place in range(len(cells) + 1):
             number += 1
             cell = cells[place % len(cells)]
             another = visit.model_copy(
                 update={
                     "cell": cell,
-                    "place": api.Place(block=block, position=position, attempt=1, repeat=place == len(cells)),
+                    "place": api.Place(restart=restart, member=place + 1, repeat=place == len(cells)),
                     "requests": round(visit.window_seconds * rps(cell) * math.exp(chance.gauss(0, noise))),
                     "waits": None,
                 }
@@ -50,9 +49,10 @@ def generate(
     matrix = api.MatrixRecord(
         **{name: getattr(record, name) for name in type(record).model_fields if name not in ("kind", "cells")},
         cells=list(cells),
-        plan=api.Plan(cells=[api.Axes()], blocks=blocks),
+        plan=api.Plan(cells=[api.Axes()]),
         impossible=[],
-        order=order,
+        sets=[],
+        finished=True,
         repeated=cells[0].label,
         database=None,
         requests=None,

@@ -1,11 +1,12 @@
-"""Judging: how long a large run takes, and how often verdicts on equal cells are wrong.
+"""Judging: how often does a whole run of equal cells tell a difference, and how long does it take to judge a large one?
 
-    .venv/bin/python benchmarks/judging.py [--blocks 80] [--runs 2000] [--out FILE]
+    .venv/bin/python benchmarks/judging.py [--runs 300] [--preset NAME …] [--out FILE]
 
-A run of 10,000 generated visits is written, read back and judged (time and peak memory of a process of its own). Then
-runs of four equal cells and an A/A cell, eight blocks with 6 % noise per visit and a drift that all cells of a block
-share, are judged: how many of them have a wrong `faster` or `slower`; and of runs in which one cell is 20 % faster, how
-many say so. No server runs; about a minute.
+Runs are simulated that have the cells, sets and references of a preset, all cells equal, and restarts that vary by DEVIATIONS
+(normal logarithms, every metric by itself; the median of the stored rotations is 1.8 %): the least number of
+restarts of each set, then more of the set whose ratios are widest, as a matrix does it. Counted is in how many runs
+anything is told to be faster or slower, in any metric, and in how many a cell that is 20 % faster is found. Then a run
+of 200 cells is written, read back and judged. No server runs.
 """
 
 from __future__ import annotations
@@ -19,33 +20,103 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from generated import generate, reference_visit
-from running import write
+from generated import generate
+from page import cells as two_hundred_cells
+from running import REFERENCE, Row, document, write_document
 
 from harness import api
 
-CELLS, BLOCKS = 124, 80
-RUNS = 2000
-NOISE, DRIFT = 0.06, 0.10
+PRESETS = ("quick", "servers")
+DEVIATIONS = (0.01, 0.02, 0.03)
+"""Standard deviation of a cell's logarithm from restart to restart."""
+EFFECT = 0.2
+MORE = 6
+"""Restarts beyond the least number, one by one of the set that is known least."""
+METRICS = [metric.name for metric in api.METRICS.values() if metric.contrasted]
+LEAST = api.simultaneous.LEAST_RESTARTS
 
 
-def cells() -> list[api.Cell]:
-    """As many as a large matrix has."""
-    _, visit = reference_visit()
-    return [
-        visit.cell.model_copy(
-            update={
-                "variant": visit.cell.variant.model_copy(update={"server": server, "workers": workers}),
-                "load": api.ClosedLoad(users=users),
-            }
-        )
-        for server in ("uvicorn", "granian", "gunicorn", "hypercorn")
-        for workers in (1, 2, 4)
-        for users in range(10, 120, 10)
-    ][:CELLS]
+class Simulated:
+    """A run of a preset whose cells are equal, but for one."""
+
+    def __init__(self, preset: str, deviation: float, effect: float, seed: int) -> None:
+        self._cells, self._sets, self._twice = structure(preset)
+        self._chance, self._deviation, self._effect = random.Random(seed), deviation, effect
+        self._number = 0
+        self.observations: list[api.Observation] = []
+
+    def restart(self, place: int) -> None:
+        """Observations of all members of a set."""
+        self._number += 1
+        members = self._sets[place].members
+        for at, member in enumerate(members):
+            shift = math.log(1 + self._effect) if member == len(self._cells) - 1 else 0.0
+            self.observations.append(
+                api.Observation(
+                    cell=self._cells[member],
+                    restart=self._number,
+                    set=place + 1,
+                    repeat=member == self._twice and member in members[:at],
+                    values={name: math.exp(shift + self._chance.gauss(0, self._deviation)) for name in METRICS},
+                )
+            )
+
+    def judged(self) -> api.Comparison:
+        """What the run says once it has ended."""
+        for _ in range(LEAST):
+            for place in range(len(self._sets)):
+                self.restart(place)
+        for _ in range(MORE):
+            first = api.compare_observations(self.observations, metrics=METRICS[:1])
+            widest = max(first.contrasts, key=lambda each: each.ratio.half_width or math.inf)
+            labels = {widest.a.cell, widest.b.cell}
+            holding = [
+                place
+                for place, each in enumerate(self._sets)
+                if labels & {self._cells[member].label for member in each.members}
+            ]
+            self.restart(self._chance.choice(holding))
+        return api.compare_observations(self.observations)
+
+
+def structure(preset: str) -> tuple[list[api.Cell], list[api.CellSet], int | None]:
+    """Cells of a preset, which of them are up at once, and which is there twice."""
+    plan = api.preset(preset)
+    expansion = api.expand_plan(plan, {})
+    sets, twice = api.sets_of(expansion, plan, api.Room())
+    return [each.cell for each in expansion.cells], sets, twice
+
+
+def rates(preset: str, deviation: float, runs: int) -> Row:
+    """Shares of simulated runs with a wrong verdict, and of those in which a true difference is found."""
+    wrong = found = 0
+    began = time.monotonic()
+    for seed in range(runs):
+        equal = Simulated(preset, deviation, 0.0, seed).judged()
+        wrong += any(each.verdict in ("faster", "slower") for each in equal.contrasts)
+    half_widths = [each.ratio.half_width or 0.0 for each in equal.contrasts if each.metric == METRICS[0]]
+    tried = max(1, runs // 10)
+    for seed in range(tried):
+        unequal = Simulated(preset, deviation, EFFECT, seed).judged()
+        last = unequal.contrasts[0].b.cell if preset == "quick" else None
+        found += any(each.verdict in ("faster", "slower") for each in unequal.contrasts if last in (None, each.b.cell))
+    return {
+        "preset": preset,
+        "cells": len(structure(preset)[0]),
+        "sets": len(structure(preset)[1]),
+        "contrasts": len(equal.contrasts),
+        "deviation": deviation,
+        "runs": runs,
+        "wrong_share": round(wrong / runs, 4),
+        "error": round(math.sqrt(wrong / runs * (1 - wrong / runs) / runs), 4),
+        "found_20_percent": round(found / tried, 4),
+        "median_half_width": round(sorted(half_widths)[len(half_widths) // 2], 4),
+        "seconds": round(time.monotonic() - began, 1),
+    }
 
 
 def judge_one(folder: Path) -> None:
@@ -58,7 +129,8 @@ def judge_one(folder: Path) -> None:
     print(
         json.dumps(
             {
-                "visits": len(stored.visits),
+                "cells": len(overview.cells),
+                "measurements": len(stored.visits),
                 "contrasts": len(overview.comparison.contrasts),
                 "read_seconds": round(read, 2),
                 "judge_seconds": round(time.monotonic() - began - read, 2),
@@ -68,71 +140,36 @@ def judge_one(folder: Path) -> None:
     )
 
 
-def simulated(chance: random.Random, cell: api.Cell, effect: float) -> list[api.Observation]:
-    """Observations of four cells, the last one faster by `effect`, and of the A/A cell."""
-    observations = []
-    drift = 0.0
-    for block in range(1, 9):
-        drift += chance.gauss(0, DRIFT)
-        for server, repeat in (("a", False), ("b", False), ("c", False), ("d", False), ("a", True)):
-            log = drift + chance.gauss(0, NOISE) + (math.log(1 + effect) if server == "d" else 0.0)
-            observations.append(
-                api.Observation(
-                    cell=cell.model_copy(update={"variant": cell.variant.model_copy(update={"server": server})}),
-                    block=block,
-                    values={"throughput_rps": 1000 * math.exp(log)},
-                    repeat=repeat,
-                )
-            )
-    return observations
-
-
-def rates(cell: api.Cell, runs: int) -> dict[str, float]:
-    """Shares of simulated runs with a wrong verdict, and of those in which a true difference is found."""
-    chance = random.Random(2)
-    wrong = right = 0
-    for _ in range(runs):
-        equal = api.compare_observations(simulated(chance, cell, 0.0))
-        wrong += any(each.verdict in ("faster", "slower") for each in equal.contrasts)
-        unequal = api.compare_observations(simulated(chance, cell, 0.2))
-        right += any(
-            each.verdict == "faster" and each.b.option == "d" and each.a.option == "a" for each in unequal.contrasts
-        )
-    return {
-        "runs": runs,
-        "wrong_share": round(wrong / runs, 4),
-        "found_20_percent": round(right / runs, 4),
-    }
-
-
-def main() -> None:
-    """Generate, judge, simulate."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--blocks", type=int, default=BLOCKS, help=f"of the generated run of {CELLS} cells")
-    parser.add_argument("--runs", type=int, default=RUNS, help="simulated runs of each kind")
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--judge", type=Path, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.judge:
-        judge_one(arguments.judge)
-        return
+def large(restarts: int) -> dict[str, Any]:
+    """What it takes to read and judge two hundred cells."""
     with tempfile.TemporaryDirectory() as name:
-        generate(Path(name, "run"), cells(), arguments.blocks, noise=NOISE, rps=lambda _: 500.0)
+        generate(Path(name, "run"), two_hundred_cells(), restarts, noise=0.02, rps=lambda _: 500.0)
         argv = [sys.executable, __file__, "--judge", f"{name}/run"]
         done = subprocess.run(argv, capture_output=True, text=True, check=True)
     judged: dict[str, Any] = json.loads(done.stdout)
-    print(
-        f"{judged['visits']:,} visits, {judged['contrasts']:,} contrasts: read in {judged['read_seconds']} s, "
-        f"judged in {judged['judge_seconds']} s, {judged['peak_bytes'] / 1e6:,.0f} MB",
-        flush=True,
-    )
-    verdicts = rates(reference_visit()[1].cell, arguments.runs)
-    print(
-        f"of {verdicts['runs']:,} runs of equal cells {verdicts['wrong_share']:.1%} have a wrong verdict; of as many "
-        f"with one cell 20 % faster {verdicts['found_20_percent']:.1%} say so of the pair",
-        flush=True,
-    )
-    write(arguments.out, [judged, verdicts])
+    return judged
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Simulate, then judge a large run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=300, help="simulated runs of each kind")
+    parser.add_argument("--preset", nargs="+", default=list(PRESETS))
+    parser.add_argument("--restarts", type=int, default=LEAST, help="of the large run")
+    parser.add_argument("--out", type=Path, default=REFERENCE / "judging.json")
+    parser.add_argument("--judge", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    if given.judge:
+        judge_one(given.judge)
+        return
+    rows: list[Row] = []
+    judged = large(given.restarts)
+    print(judged, flush=True)
+    for preset in given.preset:
+        for deviation in DEVIATIONS:
+            rows.append(rates(preset, deviation, given.runs))
+            print(rows[-1], flush=True)
+            write_document(given.out, document("judging", given, rows, large=judged))
 
 
 if __name__ == "__main__":

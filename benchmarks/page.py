@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/page.py [RUN ...] [--out FILE]
     .venv/bin/python benchmarks/page.py results/reference/matrices/noop --picture docs/report.png
 
-Each run (by default every stored matrix, and one of 200 cells and eight blocks that is generated from a stored visit)
+Each run (by default every stored matrix, and one of 200 cells and eight restarts that is generated from a stored visit)
 is made into a page and opened five times in Chromium, from disk, with the network off. `interactive` is the time until
 tables sort and filters work, `drawn` until every chart in the open is there; medians, in seconds. With `--picture`
 nothing is measured: the top of the run's page is pictured for the documentation.
@@ -26,7 +26,7 @@ from running import Row, write
 
 from harness import api
 
-BLOCKS, TIMES = 8, 5
+RESTARTS, TIMES = 8, 5
 WIDTH, HEIGHT = 1000, 1000
 """Of the picture, in pixels."""
 
@@ -122,7 +122,7 @@ def main() -> None:
         stored = arguments.runs or [path.parent for path in sorted((REFERENCE / "matrices").glob("*/run.json"))]
         if not arguments.runs:
             stored.append(folder / "generated")
-            generate(stored[-1], cells(), BLOCKS, noise=0.05, rps=lambda cell: 500.0 * cell.variant.workers)
+            generate(stored[-1], cells(), RESTARTS, noise=0.05, rps=lambda cell: 500.0 * cell.variant.workers)
         for run in stored:
             rows.append(one(browser, run, folder))
             write(arguments.out, rows)

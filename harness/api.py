@@ -32,6 +32,8 @@ from harness.analysis.validity import GENERATOR_SHARE, OTHERS_SHARE
 from harness.applications.served import Probe
 from harness.config.application import ApplicationOptions, resolve_side
 from harness.config.cells import CellSpec, ResolvedCell, parse_cell, resolve_cell
+from harness.config.grouping import Room
+from harness.config.presets import preset
 from harness.database import shop
 from harness.database.connection import connect as connect_postgres
 from harness.database.connection import prepare as prepare_database
@@ -55,6 +57,7 @@ from harness.errors import HarnessError
 from harness.experiments import matrix as matrices
 from harness.experiments import preflight, single
 from harness.experiments import rotation as rotations
+from harness.experiments.matrix import expand_plan, sets_of
 from harness.experiments.rotation import RotationOptions, RotationResult
 from harness.experiments.session import ExecutionOptions
 from harness.experiments.single import SingleResult
@@ -71,14 +74,14 @@ from harness.measure.calibration import calibrate
 from harness.measure.target import load_of
 from harness.measure.window import Window, watch
 from harness.model.claims import ClaimResult
-from harness.model.comparison import Interval, Observation
+from harness.model.comparison import Comparison, Interval, Observation
 from harness.model.events import Emit, Event, SeedProgress, ignore
 from harness.model.load import ClosedLoad, OpenLoad, RequestMix, RequestTemplate, Timing
 from harness.model.measurement import Measurement
 from harness.model.metrics import METRICS
 from harness.model.overview import CellOverview, Overview
 from harness.model.placement import Placement
-from harness.model.plan import Axes, Plan
+from harness.model.plan import Axes, CellSet, Plan
 from harness.model.quantities import duration
 from harness.model.record import (
     FailureRecord,
@@ -117,11 +120,13 @@ __all__ = [
     "Cell",
     "CellLike",
     "CellOverview",
+    "CellSet",
     "CellSpec",
     "Chart",
     "Child",
     "ClaimResult",
     "ClosedLoad",
+    "Comparison",
     "Deployment",
     "Deployments",
     "Emit",
@@ -152,6 +157,7 @@ __all__ = [
     "RequestTemplate",
     "ResolvedCell",
     "Restart",
+    "Room",
     "Rotation",
     "RotationOptions",
     "RotationResult",
@@ -185,6 +191,7 @@ __all__ = [
     "escaped",
     "evaluate",
     "evaluate_all",
+    "expand_plan",
     "find_generator",
     "find_k6",
     "free_port",
@@ -203,6 +210,7 @@ __all__ = [
     "postgres_settings",
     "prepare_database",
     "prepare_folder",
+    "preset",
     "ratio_words",
     "read_run",
     "report",
@@ -214,6 +222,7 @@ __all__ = [
     "runs",
     "server_environment",
     "server_specs",
+    "sets_of",
     "shop",
     "simultaneous",
     "start_server",
@@ -271,7 +280,7 @@ def matrix(
     *,
     variables: Mapping[str, str] | None = None,
 ) -> StoredRun:
-    """Measure every cell of a plan in each of its blocks, store each visit at once, and read the run back.
+    """Measure every cell of a plan, store each restart at once, and read the run back.
 
     `variables`: values of the environment variables that the plan gives to the user's application.
     """

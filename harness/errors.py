@@ -33,6 +33,15 @@ class TargetError(HarnessError):
     exit_code = 4
 
 
+class MemberError(TargetError):
+    """The system under test failed, one of several that were up at once."""
+
+    def __init__(self, place: int, error: TargetError) -> None:
+        super().__init__(error.what, cure=error.cure, detail=error.detail)
+        self.place = place
+        """Which of them, from 0."""
+
+
 class LackError(HarnessError):
     """The machine lacks something: a program, a package, a permission, room."""
 

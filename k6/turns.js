@@ -12,6 +12,7 @@
 // `until_ms`, or, where `rate` (requests per second of this user) is not null, at the moments of a Poisson process. It
 // then asks for its next turn, telling what came of this one:
 //   begun, lasted   of each success: milliseconds from start_ms to its begin, and microseconds from then to its last byte
+//   kinds           of each success: the place of its request, where there are several
 //   status, timeout, connection     failures, by what happened
 //   opened          connections that were opened for requests
 //   matched, unexpected, bodies     samples: equal to the expected body; not; and these, as [kind, iteration, body]
@@ -69,6 +70,7 @@ function carriedOut(turn, sender) {
   const told = {
     begun: [],
     lasted: [],
+    kinds: [],
     status: 0,
     timeout: 0,
     connection: 0,
@@ -113,6 +115,9 @@ function send(sender, told, begun, startMs, late) {
   if (right(kind, answer)) {
     told.begun.push(Math.round(begun - startMs));
     told.lasted.push(Math.round((late + answer.timings.blocked + answer.timings.duration) * 1000));
+    if (sender.kinds.length > 1) {
+      told.kinds.push(place);
+    }
     if (sample) {
       look(answer.body, kind, place, told);
     }

@@ -1,7 +1,7 @@
 """Claims of the published study, evaluated by a run: each is a ratio of two throughputs and a direction. Pure.
 
-Throughput counts successes only, and visits of which many requests failed take part: one of the claims is about just
-that. Invalid visits do not.
+Throughput counts successes only, and restarts of which many requests failed take part: one of the claims is about just
+that. Invalid ones do not.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.analysis.contrasts import MINIMUM_BLOCKS, MINIMUM_DELTA
 from harness.analysis.overview import EvaluatedVisit
+from harness.analysis.verdicts import MARGIN
 from harness.model.application import BundledApplication, UserApplication
 from harness.model.claims import ClaimResult, ClaimVerdict
 from harness.model.comparison import Interval
+from harness.model.metrics import METRICS
 from harness.stats.intervals import interval, paired, usable
+from harness.stats.simultaneous import LEAST_RESTARTS
 
 Workers = Literal["1", "many", "unstated"]
 FAR = 0.5
@@ -101,14 +103,13 @@ def _matches(application: BundledApplication | UserApplication, row: Row) -> boo
 
 
 def _throughputs(visits: Iterable[EvaluatedVisit]) -> dict[int, float]:
-    """Block → throughput, of visits that are not invalid."""
+    """Restart → throughput, of what is not invalid."""
     return {
-        each.visit.block: each.visit.facts.throughput_rps
+        each.visit.restart: value
         for each in visits
-        if each.visit.facts is not None
-        and each.verdict != "invalid"
+        if each.verdict != "invalid"
         and not each.visit.repeat
-        and usable(each.visit.facts.throughput_rps)
+        and usable(value := each.visit.value(METRICS["throughput_rps"]))
     }
 
 
@@ -132,15 +133,15 @@ def _verdict(
             return "cannot be told", "both are at the ceiling of their users"
     if ratio is None:
         reasons = [reason.message for side in sides for each in side for reason in each.reasons]
-        return "cannot be told", reasons[0] if reasons else "no block in which both have a figure"
-    if ratio.n < MINIMUM_BLOCKS or ratio.low is None or ratio.high is None:
-        return "undecided", f"{ratio.n} blocks, {MINIMUM_BLOCKS} are needed"
+        return "cannot be told", reasons[0] if reasons else "no restart in which both have a figure"
+    if ratio.n < LEAST_RESTARTS or ratio.low is None or ratio.high is None:
+        return "undecided", f"{ratio.n} restarts, {LEAST_RESTARTS} are needed"
     return _by_direction(claim, ratio.low, ratio.high), _limits(sides)
 
 
 def _by_direction(claim: Claim, low: float, high: float) -> ClaimVerdict:
     """The verdict of a whole interval: confirmed on the claim's side of its threshold, refuted on the other."""
-    more = 1 + MINIMUM_DELTA
+    more = 1 + MARGIN
     if claim.direction == "more":
         return "confirmed" if low > 1 and math.sqrt(low * high) > more else "refuted" if high < more else "undecided"
     if claim.direction == "not more":

@@ -1,77 +1,72 @@
-"""Noise, contrasts, rankings and main effects of a run, from the blocks in which its cells were visited. Pure.
+"""Controls, contrasts, rankings and main effects of a run, from the restarts of its cells. Pure.
 
-All contrasts of one workload (with its parameters), axis and metric are a family: Holm's procedure over the family
-decides, and the intervals of contrasts are widened (Bonferroni) so that all of them hold at once.
+All contrasts of one workload (with its parameters), axis and metric are a family: their intervals hold at once, by
+Tukey's studentized range over the options of each stratum and Bonferroni over the strata. A verdict also has to stand
+against all contrasts of the run together (Holm), since a reader looks for whatever differs anywhere.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import statistics
 from collections.abc import Sequence, Set
 
-from harness.analysis.pairs import ComparedCell, Family, Pair, compared_cells, families
+from harness.analysis.pairs import ComparedCell, Differences, Family, Pair, compared_cells, families
+from harness.analysis.verdicts import MARGIN, ratio_of, verdict
 from harness.model.comparison import (
-    TOO_FEW_BLOCKS,
+    TOO_FEW,
     Comparison,
     Contrast,
-    ContrastVerdict,
+    Control,
     Excluded,
     Interval,
     MainEffect,
     Mean,
-    Noise,
     Observation,
     Ranking,
     TieGroup,
 )
 from harness.model.metrics import METRICS, MetricName, contrasted
-from harness.stats.intervals import ERROR, could_be, distance, excludes, hodges_lehmann, holm, interval, p_value, paired
+from harness.stats import simultaneous
+from harness.stats.intervals import could_be, distance, excludes, hodges_lehmann, holm, interval
 
-MINIMUM_BLOCKS = 6
-"""With fewer blocks there is no verdict."""
-MINIMUM_DELTA = 0.03
-"""A smaller difference never matters."""
+RUN_ERROR = 1 - simultaneous.POOLED_LEVEL
+"""Chance of a wrong verdict anywhere in a run of equal cells, as it is computed: 5 % when one has stopped."""
 
 
-def compare(observations: Sequence[Observation]) -> Comparison:
-    """Noise, means, contrasts, rankings and main effects of the cells.
+def compare(
+    observations: Sequence[Observation], margin: float = MARGIN, metrics: Sequence[MetricName] | None = None
+) -> Comparison:
+    """Controls, means, contrasts, rankings and main effects of the cells.
 
-    Of a pair, a is the one whose option appears first in `observations`. ValueError if a cell has two observations of
-    the same block, or if more than one cell is repeated.
+    Of a pair, a is the one whose option appears first in `observations`. `margin`: the difference, as a fraction, that
+    does not matter. `metrics`: by which to compare; None: all there are. ValueError if a cell has two observations of
+    the same restart, or if more than one cell is repeated.
     """
     cells = compared_cells(each for each in observations if not each.repeat)
     repeats = compared_cells(each for each in observations if each.repeat)
-    noise = {metric: _noise(metric, cells, repeats) for metric in (each.name for each in contrasted())}
+    if len(repeats) > 1:
+        raise ValueError(f"more than one cell is repeated: {', '.join(each.cell for each in repeats)}")
+    groups = families(cells, metrics or [each.name for each in contrasted()])
+    adjusted = _adjusted([pair for family in groups for pair in family.pairs if pair.excluded is None])
     contrasts: list[Contrast] = []
-    excluded: list[Excluded] = []
     rankings: list[Ranking] = []
-    main_effects: list[MainEffect] = []
-    for family in families(cells):
-        family_contrasts = _contrasts(family, noise[family.metric])
+    for family in groups:
+        family_contrasts = [
+            _contrast(family, pair, adjusted[id(pair)], margin) for pair in family.pairs if pair.excluded is None
+        ]
         contrasts.extend(family_contrasts)
-        excluded.extend(_excluded(family))
         rankings.extend(_rankings(family, family_contrasts))
-        main_effects.extend(_main_effects(family, noise[family.metric]))
     return Comparison(
-        noise=list(noise.values()),
+        margin=margin,
+        controls=[control for second in repeats for control in _controls(cells, second)],
         means=[mean for cell in cells for mean in _means(cell)],
         contrasts=contrasts,
-        excluded=excluded,
+        excluded=[each for family in groups for each in _excluded(family)],
         rankings=rankings,
-        main_effects=main_effects,
+        main_effects=[each for family in groups for each in _main_effects(family, margin)],
     )
-
-
-def verdict(metric: MetricName, ratio: Interval, p_holm: float | None, delta: float) -> ContrastVerdict:
-    """The verdict of b by its ratio to a: first whether the difference matters at all, then whether it is more than
-    chance."""
-    largest = could_be(ratio)
-    if largest is not None and largest <= delta:
-        return "equivalent"
-    if p_holm is not None and p_holm < ERROR and distance(ratio.estimate) > delta:
-        return "faster" if (ratio.estimate > 1) == (METRICS[metric].better == "higher") else "slower"
-    return "undecided"
 
 
 def tie_groups(best_first: Sequence[str], slower: Set[tuple[str, str]]) -> list[list[str]]:
@@ -85,63 +80,42 @@ def tie_groups(best_first: Sequence[str], slower: Set[tuple[str, str]]) -> list[
     return groups
 
 
+def _adjusted(pairs: Sequence[Pair]) -> dict[int, float | None]:
+    """Of each pair that can be contrasted, p and what it is over all of them together."""
+    p_values = [None if pair.difference is None else pair.difference.p_value() for pair in pairs]
+    over_all = iter(holm([p for p in p_values if p is not None]))
+    return {id(pair): None if p is None else next(over_all) for pair, p in zip(pairs, p_values, strict=True)}
+
+
 def _means(cell: ComparedCell) -> list[Mean]:
     return [
-        Mean(
-            cell=cell.cell,
-            metric=metric,
-            interval=interval([math.log(value) for value in values.values()]),
-        )
-        for metric, values in cell.values.items()
-        if values and METRICS[metric].quantile is None
+        Mean(cell=cell.cell, metric=metric, interval=interval(list(logs.values())))
+        for metric, logs in cell.logs.items()
+        if logs and METRICS[metric].quantile is None
     ]
 
 
-def _noise(metric: MetricName, cells: Sequence[ComparedCell], repeats: Sequence[ComparedCell]) -> Noise:
-    if len(repeats) > 1:
-        raise ValueError(f"more than one cell is repeated: {', '.join(each.cell for each in repeats)}")
-    visits = [
-        (first, second)
-        for second in repeats
-        for first in cells
-        if (first.workload, first.options) == (second.workload, second.options)
-    ]
-    logs = [log for first, second in visits for log in paired(first.values[metric], second.values[metric]).values()]
-    aa = interval(logs) if logs else None
-    half_width = 0.0 if aa is None or aa.high is None else aa.high / aa.estimate - 1
-    return Noise(
-        metric=metric,
-        aa=aa,
-        excludes_one=aa is not None and excludes(aa, 1.0),
-        at_ceiling=METRICS[metric].capped and any(each.at_ceiling for visit in visits for each in visit),
-        delta=max(MINIMUM_DELTA, half_width),
-    )
+def _controls(cells: Sequence[ComparedCell], second: ComparedCell) -> list[Control]:
+    """The cell that is there twice, metric by metric."""
+    twins = [each for each in cells if (each.workload, each.options) == (second.workload, second.options)]
+    controls = []
+    for first in twins:
+        for metric in (each.name for each in contrasted()):
+            difference, _, _ = Differences([first, second], metric).of(first, second)
+            if difference is not None:
+                ratio = ratio_of(difference, difference.half_width())
+                controls.append(Control(cell=first.cell, metric=metric, ratio=ratio, excludes_one=excludes(ratio, 1.0)))
+    return controls
 
 
-def _contrasts(family: Family, noise: Noise) -> list[Contrast]:
-    pairs = [pair for pair in family.pairs if pair.excluded is None]
-    p_values = [p_value(pair.sample) for pair in pairs]
-    tested = [p for p in p_values if p is not None]
-    adjusted = iter(holm(tested))
-    return [
-        _contrast(family, noise, pair, p, None if p is None else next(adjusted), comparisons=max(1, len(tested)))
-        for pair, p in zip(pairs, p_values, strict=True)
-    ]
-
-
-def _contrast(
-    family: Family, noise: Noise, pair: Pair, p: float | None, p_holm: float | None, *, comparisons: int
-) -> Contrast:
-    ratio, unadjusted = interval(pair.sample, comparisons=comparisons), interval(pair.sample)
-    robust = math.exp(hodges_lehmann(pair.sample))
-    reason = TOO_FEW_BLOCKS if ratio.n < MINIMUM_BLOCKS else None
-    decision, robust_decision = (
-        "undecided" if reason else verdict(family.metric, each, p_holm, noise.delta)
-        for each in (ratio, ratio.model_copy(update={"estimate": robust}))
-    )
-    if decision == "equivalent" and noise.aa is not None and noise.aa.n < MINIMUM_BLOCKS:
-        # The half-width of a few A/A blocks is wide, and everything would be equivalent.
-        decision, robust_decision, reason = "undecided", "undecided", "too few A/A blocks"
+def _contrast(family: Family, pair: Pair, p_holm: float | None, margin: float) -> Contrast:
+    assert pair.difference is not None
+    half = pair.difference.half_width(family.strata[pair.stratum], len(family.strata))
+    ratio = ratio_of(pair.difference, half)
+    decision = verdict(family.metric, ratio, margin)
+    reason = TOO_FEW if ratio.n < simultaneous.LEAST_RESTARTS else None
+    if reason or (decision in ("faster", "slower") and (p_holm is None or p_holm >= RUN_ERROR)):
+        decision = "undecided"
     return Contrast(
         workload=family.workload,
         axis=family.axis,
@@ -150,15 +124,13 @@ def _contrast(
         a=pair.a,
         b=pair.b,
         ratio=ratio,
-        unadjusted=unadjusted,
-        p=p,
+        p=pair.difference.p_value(),
         p_holm=p_holm,
-        hodges_lehmann=robust,
-        disagrees=decision != robust_decision or excludes(unadjusted, robust),
+        hodges_lehmann=math.exp(hodges_lehmann(pair.logs)) if pair.logs else None,
+        by_way_of=pair.by_way_of,
         verdict=decision,
         reason=reason,
         could_be=could_be(ratio),
-        blocks=list(pair.logs),
     )
 
 
@@ -184,8 +156,7 @@ def _rankings(family: Family, contrasts: Sequence[Contrast]) -> list[Ranking]:
 
 
 def _ranking(family: Family, stratum: str, contrasts: Sequence[Contrast]) -> Ranking:
-    """Cells sorted by the mean log-ratio to all others: one that was not measured in a slow block gains nothing by
-    it."""
+    """Cells sorted by the mean log-ratio to all others."""
     sides = {side.option: side for pair in family.pairs if pair.stratum == stratum for side in (pair.a, pair.b)}
     gains: dict[str, list[float]] = {}
     slower = set()
@@ -209,31 +180,36 @@ def _ranking(family: Family, stratum: str, contrasts: Sequence[Contrast]) -> Ran
     )
 
 
-def _main_effects(family: Family, noise: Noise) -> list[MainEffect]:
+def _main_effects(family: Family, margin: float) -> list[MainEffect]:
     by_options: dict[tuple[str, str], list[Pair]] = {}
     for pair in family.pairs:
         by_options.setdefault((pair.a.option, pair.b.option), []).append(pair)
     replicated = [
         pairs for pairs in by_options.values() if len(pairs) > 1 and any(pair.excluded is None for pair in pairs)
     ]
-    return [_main_effect(family, noise, pairs, comparisons=len(replicated)) for pairs in replicated]
+    return [_main_effect(family, margin, pairs, effects=len(replicated)) for pairs in replicated]
 
 
-def _main_effect(family: Family, noise: Noise, pairs: Sequence[Pair], *, comparisons: int) -> MainEffect:
-    effect = farthest = deviation = reason = None
-    lacking = sum(pair.excluded is not None for pair in pairs)
-    blocks = sorted(set.intersection(*(set(pair.logs) for pair in pairs)))
+def _main_effect(family: Family, margin: float, pairs: Sequence[Pair], *, effects: int) -> MainEffect:
+    """The mean of the simple effects of distinct cells."""
+    effect: Interval | None = None
+    farthest = deviation = reason = None
+    differences = [pair.difference for pair in pairs if pair.excluded is None and pair.difference is not None]
+    lacking = len(pairs) - len(differences)
     if lacking:
         reason = f"{lacking} of {len(pairs)} strata cannot be compared"
-    elif not blocks:
-        reason = "no block in which all strata have both values"
     else:
-        means = [statistics.fmean(pair.logs[block] for pair in pairs) for block in blocks]
-        effect = interval(means, comparisons=comparisons)
-        deviations = {pair.stratum: distance(_simple(pair) / effect.estimate) for pair in pairs}
+        mean = simultaneous.mean(differences)
+        if any(pair.by_way_of for pair in pairs):  # then they have the error of that cell in common
+            mean = dataclasses.replace(mean, error=max(each.error or 0.0 for each in differences))
+        effect = ratio_of(mean, mean.half_width(families=effects))
+        deviations = {
+            pair.stratum: distance(math.exp(each.estimate - mean.estimate))
+            for pair, each in zip(pairs, differences, strict=True)
+        }
         farthest = max(deviations, key=deviations.__getitem__)
         deviation = deviations[farthest]
-        if deviation > noise.delta:
+        if deviation > margin:
             effect, reason = None, f"not the same in all strata: {farthest} deviates by {deviation:.1%}"
     return MainEffect(
         workload=family.workload,
@@ -247,8 +223,3 @@ def _main_effect(family: Family, noise: Noise, pairs: Sequence[Pair], *, compari
         deviation=deviation,
         reason=reason,
     )
-
-
-def _simple(pair: Pair) -> float:
-    """The effect in one stratum, as its contrast shows it."""
-    return math.exp(statistics.fmean(pair.sample))

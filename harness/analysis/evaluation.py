@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.analysis.bounds import NEAR, ceiling
 from harness.analysis.diagnosis import diagnose
-from harness.analysis.validity import OUTCOMES, VALIDITY, notes
+from harness.analysis.validity import OUTCOMES, TURNS, VALIDITY, notes
 from harness.model.evaluation import Evaluation, Note, Verdict
 from harness.model.measurement import Measurement
 
@@ -12,7 +12,8 @@ from harness.model.measurement import Measurement
 def evaluate(facts: Measurement) -> Evaluation:
     """The verdict under this version of the protocol, with the reasons for it."""
     failures = [reason for gate in OUTCOMES if (reason := gate(facts))]
-    flaws = [reason for gate in VALIDITY if (reason := gate(facts))]
+    gates = VALIDITY if facts.method == "window" else TURNS
+    flaws = [reason for gate in gates if (reason := gate(facts))]
     verdict: Verdict = "failed" if failures else "invalid" if flaws else "valid"
     highest = ceiling(facts)
     fraction = None if highest is None else round(facts.throughput_rps / highest.rps, 4)

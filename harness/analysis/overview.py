@@ -1,21 +1,20 @@
-"""From the visits of a run to what it says. Pure."""
+"""From what was measured of the cells of a run to what it says. Pure."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from harness.analysis.bounds import NEAR
-from harness.analysis.contrasts import compare
 from harness.analysis.evaluation import evaluate
 from harness.analysis.validity import still_filling
 from harness.model.comparison import Interval, Observation
 from harness.model.evaluation import Diagnosis, Evaluation, Reason
 from harness.model.measurement import Measurement
-from harness.model.metrics import METRICS, Metric
-from harness.model.overview import CellOverview, Count, Figure, Overview
+from harness.model.metrics import METRICS, Metric, MetricName
+from harness.model.overview import CellOverview, Count, Figure
 from harness.model.variant import Cell
 from harness.stats.intervals import interval, usable
 from harness.stats.quantiles import Mixture
@@ -23,19 +22,29 @@ from harness.stats.quantiles import Mixture
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Visit:
-    """One visit of a cell in one block, the last attempt where there are several."""
+    """A cell in one restart."""
 
     cell: Cell
-    block: int
+    restart: int
+    """Number in the run."""
     repeat: bool
     facts: Measurement | None
     """None where the server did not come up; `failure` says why."""
     failure: Reason | None
+    set: int = 1
+    """Of the cells that were up at once."""
+    values: Mapping[MetricName, float] = field(default_factory=dict)
+    """Figures by which it is compared with the others of its restart, where they are not those of the measurement:
+    means over rounds, by what is known by now of how long its slots take to settle."""
+
+    def value(self, metric: Metric) -> float | None:
+        """A metric by which the cell is compared."""
+        return self.values.get(metric.name, None if self.facts is None else metric.of(self.facts))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluatedVisit:
-    """A visit with its evaluation."""
+    """A cell in one restart, with its evaluation."""
 
     visit: Visit
     evaluation: Evaluation | None
@@ -71,52 +80,34 @@ class EvaluatedVisit:
         return [self.visit.failure]
 
 
-def overview(
-    visits: Sequence[Visit],
-    *,
-    title: str | None,
-    blocks: int,
-    planned: int,
-    seconds: float,
-    impossible: Sequence[tuple[str, str]],
-) -> Overview:
-    """The overview of a run. Its visits come in the order of the plan's cells: of two cells that are compared, the one
-    that comes first is the base."""
-    evaluated = evaluate_all(visits)
+def cells_of(visits: Sequence[EvaluatedVisit]) -> list[CellOverview]:
+    """Every cell, in the order in which they first come."""
     by_cell: dict[str, list[EvaluatedVisit]] = {}
-    for each in evaluated:
+    for each in visits:
         by_cell.setdefault(each.visit.cell.label, []).append(each)
-    return Overview(
-        title=title,
-        blocks=blocks,
-        visits=len(visits),
-        planned=planned,
-        seconds=round(seconds, 1),
-        cells=[cell_overview(each) for each in by_cell.values()],
-        comparison=compare(observations(evaluated)),
-        impossible=list(impossible),
-    )
+    return [cell_overview(each) for each in by_cell.values()]
 
 
 def evaluate_all(visits: Sequence[Visit]) -> list[EvaluatedVisit]:
-    """Visits with their evaluations under this version of the protocol."""
+    """With their evaluations under this version of the protocol."""
     return [
         EvaluatedVisit(visit=each, evaluation=None if each.facts is None else evaluate(each.facts)) for each in visits
     ]
 
 
 def observations(visits: Sequence[EvaluatedVisit]) -> list[Observation]:
-    """The values of valid visits, as comparisons take them."""
-    return [_observation(each, each.valid) for each in visits if each.valid is not None]
+    """The values of what is valid, as comparisons take them."""
+    return [_observation(each) for each in visits if each.valid is not None]
 
 
-def _observation(evaluated: EvaluatedVisit, facts: Measurement) -> Observation:
+def _observation(evaluated: EvaluatedVisit) -> Observation:
     visit = evaluated.visit
     return Observation(
         cell=visit.cell,
-        block=visit.block,
+        restart=visit.restart,
+        set=visit.set,
         values={
-            name: None if metric.quantile is not None and evaluated.settled is None else metric.of(facts)
+            name: None if metric.quantile is not None and evaluated.settled is None else visit.value(metric)
             for name, metric in METRICS.items()
         },
         at_ceiling=evaluated.at_ceiling,
@@ -125,14 +116,13 @@ def _observation(evaluated: EvaluatedVisit, facts: Measurement) -> Observation:
 
 
 def cell_overview(visits: Sequence[EvaluatedVisit]) -> CellOverview:
-    """One cell over all blocks. The A/A cell's second visits count like its first ones, but for intervals: there each
-    block has one value, of the first visit if that is valid."""
+    """One cell over all restarts. A cell that is there twice counts twice, but for intervals: there each restart has
+    one value, of the first of the two if that is valid."""
     first = visits[0].visit
     valid = [each.valid for each in visits if each.valid is not None]
     repeats_first = sorted(visits, key=lambda each: not each.visit.repeat)
-    by_block = {each.visit.block: each for each in repeats_first if each.valid is not None}
-    once = [each.valid for each in by_block.values() if each.valid is not None]
-    settled = [each.settled for each in by_block.values() if each.settled is not None]
+    once = list({each.visit.restart: each for each in repeats_first if each.valid is not None}.values())
+    settled = [each for each in once if each.settled is not None]
     measurements = [each.visit.facts for each in visits if each.visit.facts is not None]
     pooled = Mixture([(facts.grid, facts.requests) for each in visits if (facts := each.settled) and facts.grid])
     figures = {
@@ -162,22 +152,22 @@ def cell_overview(visits: Sequence[EvaluatedVisit]) -> CellOverview:
     )
 
 
-def _figure(metric: Metric, measurements: Sequence[Measurement], pooled: Mixture) -> Figure:
-    """A metric over blocks; a quantile of the latency is that of the samples of all visits."""
-    interval = over_blocks(measurements, metric.of)
+def _figure(metric: Metric, visits: Sequence[EvaluatedVisit], pooled: Mixture) -> Figure:
+    """A metric over restarts; a quantile of the latency is that of the samples of all of them."""
+    interval = over_restarts([each.visit.value(metric) for each in visits])
     if metric.quantile is None:
         return Figure(value=None if interval is None else interval.estimate, interval=interval)
     return Figure(value=_rounded(pooled.quantile(metric.quantile)) if pooled.count else None, interval=interval)
 
 
-def over_blocks(measurements: Sequence[Measurement], value: Callable[[Measurement], float | None]) -> Interval | None:
-    """Geometric mean over blocks with its t interval; None where no measurement has a value."""
-    logs = [math.log(number) for each in measurements if usable(number := value(each))]
+def over_restarts(values: Iterable[float | None]) -> Interval | None:
+    """Geometric mean over restarts with its t interval; None where none has a value."""
+    logs = [math.log(value) for value in values if usable(value)]
     return interval(logs) if logs else None
 
 
 def _main_diagnosis(evaluations: Sequence[Evaluation]) -> Diagnosis | None:
-    """The diagnosis of most valid visits, in the words of the last of them."""
+    """The diagnosis of most valid restarts, in the words of the last of them."""
     diagnoses = [each.diagnosis for each in evaluations if each.verdict == "valid" and each.diagnosis is not None]
     if not diagnoses:
         return None
@@ -186,14 +176,14 @@ def _main_diagnosis(evaluations: Sequence[Evaluation]) -> Diagnosis | None:
 
 
 def _counts(visits: Sequence[EvaluatedVisit]) -> list[Count]:
-    """How many visits did not pass each gate, in the words of the last of them."""
+    """How many restarts did not pass each gate, in the words of the last of them."""
     counts: Counter[str] = Counter()
     last: dict[str, Reason] = {}
     for reason in (reason for each in visits for reason in each.reasons):
         counts[reason.gate] += 1
         last[reason.gate] = reason
     return [
-        Count(reason=last[gate].message, visits=count, remedies=last[gate].remedies)
+        Count(reason=last[gate].message, restarts=count, remedies=last[gate].remedies)
         for gate, count in counts.most_common()
     ]
 

@@ -1,15 +1,22 @@
-"""Which cells of a run can be compared: pairs that are equal in all but one axis, and never across workloads. Pure."""
+"""Which cells of a run can be compared: pairs that are equal in all but one axis, and never across workloads or loads.
+Pure."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.model.axes import AXES, AxisName, options
 from harness.model.comparison import Observation, Side
-from harness.model.metrics import METRICS, MetricName, contrasted
-from harness.stats.intervals import paired, usable
+from harness.model.metrics import METRICS, MetricName
+from harness.stats import simultaneous
+from harness.stats.intervals import usable
+from harness.stats.simultaneous import Difference
+
+LOAD = "load"
+"""The axis along which nothing is contrasted: cells under different loads are never up at once."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,10 +26,12 @@ class ComparedCell:
     cell: str
     workload: str
     options: Mapping[AxisName, str]
-    values: Mapping[MetricName, Mapping[int, float]]
-    """Block → value, of those that have a logarithm."""
+    logs: Mapping[MetricName, Mapping[int, float]]
+    """Restart → logarithm, of what has one."""
+    sets: Mapping[int, int]
+    """Restart → the set of cells that was up."""
     at_ceiling: bool
-    """Whether it is at its ceiling in any block: then it is so close that chance decides in which."""
+    """Whether it is at its ceiling in any restart: then it is so close that chance decides in which."""
 
     def side(self, axis: AxisName) -> Side:
         """The cell as one side of a contrast along an axis."""
@@ -36,15 +45,14 @@ class Pair:
     stratum: str
     a: Side
     b: Side
-    logs: Mapping[int, float]
-    """Block → log(b ÷ a)."""
+    difference: Difference | None
+    """log(b ÷ a); None where the two cannot be compared."""
+    logs: Sequence[float]
+    """The same of each restart in which both were up; empty where they never were."""
+    by_way_of: str | None
+    """The cell that both were compared with, where they were never up at once."""
     excluded: str | None
     """The reason why the two cannot be contrasted; None where they can."""
-
-    @property
-    def sample(self) -> list[float]:
-        """The log-ratios without their blocks."""
-        return list(self.logs.values())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,45 +62,99 @@ class Family:
     workload: str
     axis: AxisName
     metric: MetricName
+    strata: Mapping[str, int]
+    """Stratum → cells in it."""
     pairs: Sequence[Pair]
 
 
 def compared_cells(observations: Iterable[Observation]) -> list[ComparedCell]:
-    """Cells with their values, in the order of their first visits; ValueError if one has two observations of the same
-    block."""
-    visits: dict[tuple[str, ...], list[Observation]] = {}
+    """Cells with their values, in the order of their first observations; ValueError if one has two of the same
+    restart."""
+    restarts: dict[tuple[str, ...], list[Observation]] = {}
     for each in observations:
-        visits.setdefault((each.cell.variant.application.work_label, *options(each.cell).values()), []).append(each)
-    return [_compared_cell(each) for each in visits.values()]
+        restarts.setdefault((each.cell.variant.application.work_label, *options(each.cell).values()), []).append(each)
+    return [_compared_cell(each) for each in restarts.values()]
 
 
-def families(cells: Sequence[ComparedCell]) -> list[Family]:
-    """All pairs that can be contrasted, by workload, axis and metric. Of a pair, a is the one whose option comes first
-    in `cells`, whatever its workload and stratum."""
-    groups: list[Family] = []
-    for axis in (each.name for each in AXES):
-        along = list(dict.fromkeys(each.options[axis] for each in cells))
-        ordered = sorted(cells, key=lambda each: along.index(each.options[axis]))
-        for workload in dict.fromkeys(each.workload for each in cells):
-            strata = _strata([each for each in ordered if each.workload == workload], axis)
-            groups.extend(_family(workload, axis, metric, strata) for metric in (each.name for each in contrasted()))
-    return groups
-
-
-def _compared_cell(visits: Sequence[Observation]) -> ComparedCell:
-    first = visits[0]
-    if len({visit.block for visit in visits}) < len(visits):
-        raise ValueError(f"{first.cell.label} has two observations of the same block")
+def _compared_cell(observed: Sequence[Observation]) -> ComparedCell:
+    first = observed[0]
+    if len({each.restart for each in observed}) < len(observed):
+        raise ValueError(f"{first.cell.label} has two observations of the same restart")
     return ComparedCell(
         cell=first.cell.label,
         workload=first.cell.variant.application.work_label,
         options=options(first.cell),
-        values={
-            metric: {visit.block: value for visit in visits if usable(value := visit.values.get(metric))}
+        logs={
+            metric: {each.restart: math.log(value) for each in observed if usable(value := each.values.get(metric))}
             for metric in METRICS
         },
-        at_ceiling=any(visit.at_ceiling for visit in visits),
+        sets={each.restart: each.set for each in observed},
+        at_ceiling=any(each.at_ceiling for each in observed),
     )
+
+
+class Differences:
+    """How cells differ in one metric: by the restarts in which both were up, else by way of a third cell."""
+
+    def __init__(self, cells: Sequence[ComparedCell], metric: MetricName) -> None:
+        self._cells, self._metric = cells, metric
+        self._noise = {number: self._noise_of(number) for number in {s for each in cells for s in each.sets.values()}}
+
+    def of(self, a: ComparedCell, b: ComparedCell) -> tuple[Difference | None, list[float], str | None]:
+        """log(b ÷ a), the same of each restart in which both were up, and the cell by way of which it was found."""
+        direct = self._direct(a, b)
+        if direct is not None:
+            return direct, self._logs(a, b), None
+        ways = []
+        for other in self._cells:
+            first, second = self._direct(other, a), self._direct(other, b)
+            if first is not None and second is not None:
+                ways.append((simultaneous.minus(second, first), other.cell))
+        if not ways:
+            return None, [], None
+        difference, way = min(ways, key=lambda each: math.inf if each[0].error is None else each[0].error)
+        return difference, [], way
+
+    def _logs(self, a: ComparedCell, b: ComparedCell) -> list[float]:
+        first, second = a.logs[self._metric], b.logs[self._metric]
+        return [second[restart] - first[restart] for restart in sorted(first.keys() & second.keys())]
+
+    def _direct(self, a: ComparedCell, b: ComparedCell) -> Difference | None:
+        """None where the two were never up at once."""
+        logs = self._logs(a, b)
+        if not logs:
+            return None
+        sets = {a.sets[restart] for restart in a.logs[self._metric].keys() & b.logs[self._metric].keys()}
+        noise = self._noise[next(iter(sets))] if len(sets) == 1 else None
+        return simultaneous.difference(logs, noise)
+
+    def _noise_of(self, number: int) -> simultaneous.Noise | None:
+        """What the cells of a set have in common by which their ratios vary; None where they do not vary alike."""
+        members = [
+            {restart: value for restart, value in each.logs[self._metric].items() if each.sets[restart] == number}
+            for each in self._cells
+        ]
+        members = [each for each in members if each]
+        restarts = sorted(set.intersection(*map(set, members))) if members else []
+        return simultaneous.noise([[each[restart] for each in members] for restart in restarts])
+
+
+def families(cells: Sequence[ComparedCell], metrics: Sequence[MetricName]) -> list[Family]:
+    """All pairs that can be contrasted, by workload, axis and metric. Of a pair, a is the one whose option comes first
+    in `cells`, whatever its workload and stratum."""
+    works = {
+        name: [each for each in cells if each.workload == name] for name in dict.fromkeys(c.workload for c in cells)
+    }
+    differences = {
+        (work, metric): Differences(members, metric) for work, members in works.items() for metric in metrics
+    }
+    groups: list[Family] = []
+    for axis in (each.name for each in AXES if each.name != LOAD):
+        along = list(dict.fromkeys(each.options[axis] for each in cells))
+        for work, members in works.items():
+            strata = _strata(sorted(members, key=lambda each: along.index(each.options[axis])), axis)
+            groups += [_family(work, axis, metric, strata, differences[work, metric]) for metric in metrics]
+    return groups
 
 
 def _strata(cells: Sequence[ComparedCell], axis: AxisName) -> dict[str, list[ComparedCell]]:
@@ -104,21 +166,38 @@ def _strata(cells: Sequence[ComparedCell], axis: AxisName) -> dict[str, list[Com
     return strata
 
 
-def _family(workload: str, axis: AxisName, metric: MetricName, strata: Mapping[str, Sequence[ComparedCell]]) -> Family:
+def _family(
+    workload: str,
+    axis: AxisName,
+    metric: MetricName,
+    strata: Mapping[str, Sequence[ComparedCell]],
+    differences: Differences,
+) -> Family:
     pairs = [
-        _pair(axis, metric, stratum, a, b)
+        _pair(axis, metric, stratum, a, b, differences)
         for stratum, members in strata.items()
         for a, b in itertools.combinations(members, 2)
     ]
-    return Family(workload=workload, axis=axis, metric=metric, pairs=pairs)
+    sizes = {stratum: len(members) for stratum, members in strata.items() if len(members) > 1}
+    return Family(workload=workload, axis=axis, metric=metric, strata=sizes, pairs=pairs)
 
 
-def _pair(axis: AxisName, metric: MetricName, stratum: str, a: ComparedCell, b: ComparedCell) -> Pair:
-    logs = paired(a.values[metric], b.values[metric])
+def _pair(
+    axis: AxisName, metric: MetricName, stratum: str, a: ComparedCell, b: ComparedCell, differences: Differences
+) -> Pair:
+    difference, logs, way = differences.of(a, b)
     at_ceiling = [each.options[axis] for each in (a, b) if each.at_ceiling and METRICS[metric].capped]
     excluded = None
     if at_ceiling:
         excluded = f"at its ceiling: {', '.join(at_ceiling)}"
-    elif not logs:
-        excluded = "no block in which both have a value"
-    return Pair(stratum=stratum, a=a.side(axis), b=b.side(axis), logs=logs, excluded=excluded)
+    elif difference is None:
+        excluded = "no restart in which both have a value, nor a cell with which both were up"
+    return Pair(
+        stratum=stratum,
+        a=a.side(axis),
+        b=b.side(axis),
+        difference=difference,
+        logs=logs,
+        by_way_of=way,
+        excluded=excluded,
+    )

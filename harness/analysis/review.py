@@ -1,31 +1,44 @@
-"""A stored run read anew: its visits evaluated and compared under this version of the protocol. Pure."""
+"""A stored run read anew: what it measured evaluated and compared under this version of the protocol. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from harness.analysis import overview
+from harness.analysis import contrasts, overview, rotation
 from harness.analysis.runs import compare_runs
+from harness.analysis.verdicts import MARGIN
 from harness.errors import UsageError
 from harness.model.comparison import RunComparison
+from harness.model.labels import twin
 from harness.model.metrics import MetricName
 from harness.model.overview import Overview
+from harness.model.quantities import parse_fraction
 from harness.model.record import FailureRecord, MatrixRecord, MeasurementRecord, RotationRecord, StoredRun
+from harness.model.rotation import Restart
 
 
 def review(stored: StoredRun) -> Overview:
     """The overview of a run so far, be it a matrix, finished or not, or a single cell."""
     record = stored.record
     matrix = record if isinstance(record, MatrixRecord) else None
-    return overview.overview(
-        visits(stored),
+    evaluated = overview.evaluate_all(visits(stored))
+    return Overview(
         title=None if matrix is None else matrix.plan.title,
-        blocks=1 if matrix is None else matrix.plan.blocks,
-        planned=1 if matrix is None else sum(map(len, matrix.order)),
-        seconds=_seconds(stored),
+        sets=1 if matrix is None else max(1, len(matrix.sets)),
+        restarts=len({each.visit.restart for each in evaluated}),
+        finished=matrix is None or matrix.finished,
+        precision=None if matrix is None else parse_fraction("precision", matrix.plan.precision),
+        seconds=round(_seconds(stored), 1),
+        cells=overview.cells_of(evaluated),
+        comparison=contrasts.compare(overview.observations(evaluated), _margin(stored)),
         impossible=[] if matrix is None else matrix.impossible,
     )
+
+
+def _margin(stored: StoredRun) -> float:
+    record = stored.record
+    return parse_fraction("margin", record.plan.margin) if isinstance(record, MatrixRecord) else MARGIN
 
 
 def compare(
@@ -45,7 +58,8 @@ def compare(
             cure="measure both alike, or compare them anyway and mind the difference",
         )
     observations = [overview.observations(overview.evaluate_all(visits(each))) for each in (first, second)]
-    return compare_runs(observations[0], observations[1], metric, limit)
+    margin = max(_margin(first), _margin(second))
+    return compare_runs(observations[0], observations[1], metric, margin, limit)
 
 
 def _differences(first: StoredRun, second: StoredRun) -> Iterator[str]:
@@ -72,36 +86,57 @@ def _generators(stored: StoredRun) -> list[str]:
 
 
 def visits(stored: StoredRun) -> list[overview.Visit]:
-    """The last attempt of every visit, in the order of the run's cells."""
+    """Each cell in each restart, in the order of the run's cells: of two cells that are compared, the one that comes
+    first is the base."""
     places = {cell.label: place for place, cell in enumerate(stored.record.cells)}
+    whole = {restart.number for restart in stored.restarts}
+    in_turn = isinstance(stored.record, MatrixRecord) and bool(stored.record.sets)
+    values = _compared_values(stored.restarts)
     last: dict[tuple[int, int], MeasurementRecord | FailureRecord] = {}
     for each in stored.visits:
-        # Outside of a matrix there is one cell, which is measured again where others disturbed it.
-        key = (1, 1) if each.place is None else (each.place.block, each.place.position)
-        last[key] = each
-
-    def in_order(each: MeasurementRecord | FailureRecord) -> tuple[int, int, int]:
-        place = places[each.cell.label]
-        return (place, 0, 0) if each.place is None else (place, each.place.block, each.place.repeat)
-
+        if in_turn and isinstance(each, MeasurementRecord) and (each.place is None or each.place.restart not in whole):
+            continue  # a harness that was killed had not stored the rest of its restart
+        # A cell that is measured alone is measured again where others disturbed it: the last one counts.
+        last[(1, 1) if each.place is None else (each.place.restart, each.place.member)] = each
+    in_order = sorted(last.items(), key=lambda item: (places[item[1].cell.label], item[0][0], _repeat(item[1])))
     return [
         overview.Visit(
             cell=each.cell,
-            block=key[0],
-            repeat=each.place is not None and each.place.repeat,
+            restart=restart,
+            set=1 if each.place is None else each.place.set,
+            repeat=_repeat(each),
             facts=each if isinstance(each, MeasurementRecord) else None,
             failure=each.reasons[0] if isinstance(each, FailureRecord) else None,
+            values=values.get((restart, twin(each.cell.label) if _repeat(each) else each.cell.label), {}),
         )
-        for key, each in sorted(last.items(), key=lambda item: in_order(item[1]))
+        for (restart, _), each in in_order
     ]
 
 
+def _repeat(visit: MeasurementRecord | FailureRecord) -> bool:
+    return visit.place is not None and visit.place.repeat
+
+
+def _compared_values(restarts: Sequence[Restart]) -> dict[tuple[int, str], dict[MetricName, float]]:
+    """(restart, cell) → metric → figure by which the cell is compared with the others of its set."""
+    values: dict[tuple[int, str], dict[MetricName, float]] = {}
+    sets: dict[tuple[int, tuple[str, ...]], list[Restart]] = {}
+    for restart in restarts:
+        sets.setdefault((restart.set, tuple(restart.cells)), []).append(restart)
+    for of_set in sets.values():
+        counting = [restart for restart in of_set if rotation.void(restart) is None] or of_set
+        for restart, figures in zip(of_set, rotation.settled_figures(of_set, counting), strict=True):
+            for name, metrics in zip(restart.cells, figures.values, strict=True):
+                values[restart.number, name] = metrics
+    return values
+
+
 def _seconds(stored: StoredRun) -> float:
-    """Seconds from the beginning of the run to the end of its last visit."""
-    moments = [each.started_at for each in stored.visits]
+    """Seconds from the beginning of the run to the end of its last restart."""
+    moments = [(each.started_at, each.seconds) for each in stored.restarts]
+    timing = stored.record.timing
+    moments += [(each.started_at, timing.warmup_seconds + timing.window_seconds) for each in stored.visits]
     if not moments:
         return 0.0
     began = datetime.fromisoformat(stored.record.started_at)
-    timing = stored.record.timing
-    seconds = (max(map(datetime.fromisoformat, moments)) - began).total_seconds()
-    return seconds + timing.warmup_seconds + timing.window_seconds
+    return max((datetime.fromisoformat(at) - began).total_seconds() + seconds for at, seconds in moments)

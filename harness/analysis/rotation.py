@@ -8,27 +8,17 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.analysis.validity import BUSY_SHARE, FAILURE_SHARE, GENERATOR_SHARE, OTHERS_SHARE, OWN_REQUESTS
+from harness.analysis.verdicts import ratio_of, verdict, worse
 from harness.measure import schedule
-from harness.model.comparison import ContrastVerdict, Interval
+from harness.model.comparison import Interval
 from harness.model.metrics import METRICS, MetricName
-from harness.model.rotation import BUCKET, LatencyCounts, Restart, RotationContrast, SettlingCurve
-from harness.stats import settling, simultaneous
+from harness.model.rotation import LatencyCounts, Restart, RotationContrast, SettlingCurve
+from harness.stats import latencies, settling, simultaneous
 from harness.stats.intervals import interval, usable
 
-THROUGHPUT, CPU, MEMORY = "throughput_rps", "cpu_us_per_request", "rss_peak_bytes"
+THROUGHPUT, CPU, MEMORY, BEYOND = "throughput_rps", "cpu_us_per_request", "rss_peak_bytes", "beyond_wait_ms"
 LATENCIES: Mapping[MetricName, float] = {"p50_ms": 0.50, "p99_ms": 0.99}
-LEAST_BEYOND = 10
-"""Requests beyond a quantile without which it is not told."""
-FAILURE_SHARE = 0.001
-"""Of the requests, from which on a member has failed."""
-OTHERS_SHARE = 0.05
-"""Of the cores in use, that other programs or guests may take before a restart is void."""
-GENERATOR_SHARE = 0.80
-"""Of its cores, from which on the generator may be what limits the throughput."""
-OWN_REQUESTS = 10
-"""By which answers are verified before the load: counts of generator and workers may differ by them and the users."""
-BUSY_SHARE = 0.9
-"""Of the cores that a member can use, from which on it is itself what limits its throughput."""
 MOST_SETTLING = 30.0
 """Response times of a slot that are left out at the most."""
 IDLE_SHARE = 0.005
@@ -73,12 +63,24 @@ def figures(restart: Restart, kind: int = 0, settled_s: Sequence[float] | None =
     for member in members:
         samples = restart.members[member]
         others: dict[MetricName, float | None] = {MEMORY: float(samples.rss_peak_bytes)}
+        if len(samples.latency) > kind:
+            others[BEYOND] = _beyond(samples.latency[kind], samples.known_wait_s)
         for metric, share in LATENCIES.items():
-            others[metric] = quantile(samples.latency[kind], share) if len(samples.latency) > kind else None
+            others[metric] = (
+                latencies.quantile(samples.latency[kind].counts, share) if len(samples.latency) > kind else None
+            )
         for metric, value in others.items():
             if usable(value):
                 values[member][metric], logs[member][metric] = value, math.log(value)
     return RestartFigures(values=values, logs=logs)
+
+
+def _beyond(latency: LatencyCounts, known_wait_s: float) -> float | None:
+    """Milliseconds that a request takes on average beyond its known wait; None where it has none, or none beyond."""
+    requests = sum(latency.counts.values())
+    if not known_wait_s or not requests or not latency.total_us:
+        return None
+    return latency.total_us / requests / 1000 - known_wait_s * 1000
 
 
 def _slot_figures(restart: Restart, place: int, settled_s: float) -> tuple[float | None, float | None]:
@@ -92,19 +94,6 @@ def _slot_figures(restart: Restart, place: int, settled_s: float) -> tuple[float
     if requests <= 0 or seconds <= 0:
         return None, None
     return requests / seconds, slots.drained_cpu_s[place] / slots.drained_requests[place] * 1e6
-
-
-def quantile(latency: LatencyCounts, share: float) -> float | None:
-    """Milliseconds below which a share of the requests lies; None where fewer than LEAST_BEYOND lie beyond."""
-    total = sum(latency.counts.values())
-    if total * (1 - share) < LEAST_BEYOND:
-        return None
-    below = 0
-    for bucket, count in latency.counts.items():
-        below += count
-        if below >= share * total:
-            return math.exp((bucket - 0.5) * BUCKET) / 1000
-    return None
 
 
 def void(restart: Restart) -> str | None:
@@ -186,7 +175,7 @@ def contrasts(
             continue
         pooled = len(values) >= simultaneous.LEAST_RESTARTS and _pooled(values)
         for (a, b), difference in simultaneous.differences(values, pooled=pooled).items():
-            ratio = _ratio(difference, len(values))
+            ratio = ratio_of(difference, difference.half_width(len(labels)))
             reason = reasons.get(metric)
             if reason is None and len(values) < simultaneous.LEAST_RESTARTS:
                 reason = f"{len(values)} restarts count, {simultaneous.LEAST_RESTARTS} are needed"
@@ -202,34 +191,6 @@ def contrasts(
                 )
             )
     return pairs
-
-
-def _ratio(difference: simultaneous.Difference, restarts: int) -> Interval:
-    low = high = None
-    if difference.half_width is not None:
-        low = math.exp(difference.estimate - difference.half_width)
-        high = math.exp(difference.estimate + difference.half_width)
-    return Interval(estimate=math.exp(difference.estimate), low=low, high=high, n=restarts)
-
-
-def verdict(metric: MetricName, ratio: Interval, margin: float) -> ContrastVerdict:
-    """Of b: `equivalent` where the whole interval lies within the margin; `faster` or `slower` where it excludes 1 and
-    the estimate is beyond the margin; else undecided."""
-    if ratio.low is None or ratio.high is None:
-        return "undecided"
-    if ratio.low >= 1 / (1 + margin) and ratio.high <= 1 + margin:
-        return "equivalent"
-    distance = max(ratio.estimate, 1 / ratio.estimate) - 1
-    if distance > margin and not ratio.low <= 1 <= ratio.high:
-        return "faster" if (ratio.estimate > 1) == (METRICS[metric].better == "higher") else "slower"
-    return "undecided"
-
-
-def worse(metric: MetricName, ratio: Interval, limit: float) -> bool:
-    """Whether the whole interval lies beyond `limit` (0.03: three percent) on the bad side."""
-    if ratio.low is None or ratio.high is None:
-        return False
-    return ratio.high < 1 - limit if METRICS[metric].better == "higher" else ratio.low > 1 + limit
 
 
 def means(restarts: Sequence[RestartFigures], members: int) -> list[dict[MetricName, Interval]]:

@@ -20,6 +20,10 @@ NULL_SHARE = 0.70
 LATE_MS, LATE_SHARE = 3.0, 0.10
 OTHERS_SHARE = 0.05
 FILLING_SHARE = 0.05
+BUSY_SHARE = 0.9
+"""Of the cores that a server can use, from which on it is itself what limits its throughput."""
+OWN_REQUESTS = 10
+"""By which answers are verified before the load: counts of generator and workers may differ by them and the users."""
 
 Gate = Callable[[Measurement], Reason | None]
 
@@ -106,6 +110,28 @@ def _relief(facts: Measurement) -> list[Remedy]:
     if facts.generator.name == "k6":
         return [cores, Remedy(kind="generator", direction="choose", value="wrk")]
     return [cores, Remedy(kind="cell", direction="choose")]
+
+
+def idle_generator(facts: Measurement) -> Reason | None:
+    """A generator that is short of CPU while the server is not measures itself."""
+    reason = generator(facts)
+    cores = len(facts.placement.server_cpus) if facts.placement.server_cpus else facts.machine.cpus
+    busy = facts.server.cpu_cores / max(1, min(cores, facts.cell.variant.workers))
+    return None if reason is None or busy >= BUSY_SHARE else reason
+
+
+def counts(facts: Measurement) -> Reason | None:
+    """Generator and workers must have seen the same requests."""
+    answers, finished = facts.generator.answers, sum(facts.server.requests_by_worker)
+    limit = facts.generator.users + OWN_REQUESTS
+    if answers is None or abs(answers - finished) <= limit:
+        return None
+    return Reason(
+        gate="counts",
+        message=f"the generator counts {answers:,} requests, the server's workers {finished:,}",
+        value=abs(answers - finished),
+        limit=limit,
+    )
 
 
 def offered(facts: Measurement) -> Reason | None:
@@ -238,11 +264,9 @@ def disturbed(evaluation: Evaluation) -> bool:
     return "machine" in failed and failed <= DISTURBED
 
 
-OUTCOMES: tuple[Gate, ...] = (failures, nothing_measured)
-"""Not passing one: the system under test failed."""
+OUTCOMES: tuple[Gate, ...] = (failures, nothing_measured, workers, answers)
+"""Not passing one: the system under test failed. It is an outcome, and never measured again until it is gone."""
 VALIDITY: tuple[Gate, ...] = (
-    workers,
-    answers,
     settings,
     generator,
     null_ceiling,
@@ -254,6 +278,8 @@ VALIDITY: tuple[Gate, ...] = (
     steady,
 )
 """Not passing one: the measurement is invalid."""
+TURNS: tuple[Gate, ...] = (settings, counts, idle_generator, machine)
+"""The same of what was loaded in turn with others."""
 
 
 def still_filling(facts: Measurement) -> float | None:
@@ -262,7 +288,7 @@ def still_filling(facts: Measurement) -> float | None:
     requests that ended are the early and lucky ones, and quantiles of their latencies are too low, however right the
     throughput is. None where latencies can be quoted."""
     ends = facts.requests + facts.failures
-    if facts.cell.load.users is None or not ends:
+    if facts.cell.load.users is None or not ends or facts.method != "window":
         return None
     wait = facts.cell.load.users * facts.window_seconds / ends
     return wait if wait - facts.warmup_seconds > FILLING_SHARE * facts.window_seconds else None
@@ -273,7 +299,7 @@ def notes(facts: Measurement) -> list[Note]:
     remarks = [] if facts.placement.note is None else [Note(message=facts.placement.note)]
     remarks += [Note(message=f"{name}: {limit}") for name, limit in facts.server.declared_limits.items()]
     service = facts.latency_ms.p50
-    if service and facts.window_seconds * 1000 < SERVICE_TIMES * service:
+    if facts.method == "window" and service and facts.window_seconds * 1000 < SERVICE_TIMES * service:
         times = facts.window_seconds * 1000 / service
         message = f"the window holds {times:.0f} service times of {service:,.0f} ms: the throughput may be off by "
         seconds = math.ceil(SERVICE_TIMES * service / 1000)

@@ -44,18 +44,25 @@ def matrix(
     preset: Annotated[
         str | None, typer.Option(metavar="NAME", help="A plan that comes along: quick, servers, article.")
     ] = None,
-    blocks: Annotated[int | None, typer.Option(metavar="N", help="Visits of each cell.  [default: 8]")] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of the order.  [default: 1]")] = None,
-    warmup: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Warm-up that does not count.  [default: 5s]")
+    precision: Annotated[
+        str | None,
+        typer.Option(metavar="SHARE", help="Stop when ratios of throughput are known to ± this.  [default: 3%]"),
     ] = None,
-    duration: Annotated[
-        str | None, typer.Option(metavar="TIME", help="The window that counts.  [default: 15s]")
+    max_time: Annotated[
+        str | None, typer.Option(metavar="TIME", help="How long it may take in all.  [default: 1h]")
     ] = None,
-    attempts: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Make a visit up to N times while it is not valid.  [default: 2]"),
+    margin: Annotated[
+        str | None, typer.Option(metavar="SHARE", help="Difference below which you do not care.  [default: 3%]")
     ] = None,
+    aa: Annotated[
+        bool | None,
+        typer.Option(
+            "--aa/--no-aa",
+            help="Have one cell twice, as a proof: what the two differ by is no difference of cells.  [default: aa]",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of orders and starts.  [default: 1]")] = None,
     pin: Annotated[str | None, typer.Option(metavar="HOW", help="Own cores: auto, split or none.")] = None,
     generator: Annotated[
         str | None,
@@ -65,7 +72,10 @@ def matrix(
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the cells, how long it will take, and the plan as a file.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Show the cells, how long it will take, how sure it will be, and the plan as a file."
+        ),
     ] = False,
     resume: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Go on with an interrupted run where it stopped.")
@@ -78,12 +88,11 @@ def matrix(
 ) -> None:
     """Measure many cells, and say how they compare.
 
-    Every combination of the axes is a cell. Each is visited once in every block, in interleaved order; what the run
-    says comes with how sure it is.
+    Every combination of the axes is a cell. Cells that are compared are up at once on the same cores and are loaded in
+    turn, in short slots of random order, after several fresh starts; what the run says comes with how sure it is.
     """
     from harness.analysis import review, studies
     from harness.config.matrix import MatrixOptions, matrix_plan, refuse_with_resume
-    from harness.config.parsing import parse_timing
     from harness.experiments import matrix as experiment
     from harness.experiments.session import ExecutionOptions
     from harness.model.quantities import parse_duration
@@ -106,11 +115,11 @@ def matrix(
         python=python,
     )
     overrides = {
-        "blocks": blocks,
+        "precision": precision,
+        "max_time": max_time,
+        "margin": margin,
+        "aa": aa,
         "seed": seed,
-        "warmup": warmup,
-        "duration": duration,
-        "attempts": attempts,
         "pin": pin,
         "generator": generator,
     }
@@ -128,7 +137,8 @@ def matrix(
     else:
         plan = matrix_plan(axes, overrides, plan_file, preset, application)
         if dry_run:
-            plan_text.show(plan, experiment.expand_plan(plan, variables), parse_timing(plan.warmup, plan.duration))
+            expansion = experiment.expand_plan(plan, variables)
+            plan_text.show(plan, expansion, experiment.forecast(plan, expansion))
             return
         with display() as emit:
             folder = experiment.run(plan, variables, options, emit)

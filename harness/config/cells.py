@@ -242,3 +242,17 @@ def label_of(spec: CellSpec) -> str:
     load = labels.users_label(spec.users) if spec.users is not None else labels.rate_label(spec.rate or 0.0)
     head = f"{spec.environment}:{spec.server}" if spec.environment else spec.server
     return "/".join((head, *parts, f"w{spec.workers}", load))
+
+
+def database_connections(resolved: ResolvedCell) -> tuple[int, str]:
+    """How many connections to the shop's database a cell may open, as a number and in words."""
+    variant, each = resolved.cell.variant, resolved.subject.connections
+    if not each:
+        return 0, "no"
+    if resolved.subject.pooled:
+        assert variant.pool_size is not None
+        return variant.workers * variant.pool_size, f"{variant.workers} workers × {variant.pool_size} pooled"
+    return (
+        variant.workers * variant.threads * each,
+        f"{variant.workers} workers × {variant.threads} threads × {each}",
+    )

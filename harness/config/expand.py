@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from harness.config.parsing import split_workload
 from harness.errors import ImpossibleError, UsageError
 from harness.handlers import catalogue
 from harness.model.application import BundledApplication
-from harness.model.plan import DEFAULT_USERS, Axes, Plan
+from harness.model.plan import MATRIX_USERS, Axes, Plan
 
 NOOP = "noop"
 """Name of the workload without any work."""
@@ -58,7 +57,7 @@ def expand(plan: Plan, prepare: Callable[[str | None], PreparedApplication] | No
 def combinations(axes: Axes) -> Iterator[CellSpec]:
     """Every combination of the options of the axes."""
     loads: list[tuple[int | None, float | None]] = [
-        *((users, None) for users in axes.vus or ([] if axes.rate else [DEFAULT_USERS])),
+        *((users, None) for users in axes.vus or ([] if axes.rate else [MATRIX_USERS])),
         *((None, rate) for rate in axes.rate or []),
     ]
     pythons: list[str | None] = [*axes.python] if axes.python else [None]
@@ -91,25 +90,9 @@ def combinations(axes: Axes) -> Iterator[CellSpec]:
         )
 
 
-def order(cells: int, blocks: int, seed: int) -> list[list[int]]:
-    """Block → places of cells in the order of their visits.
-
-    Seeded random order, reversed in the next block, so that a drift of the machine weighs on no cell. The place `cells`
-    stands for the second visit of the A/A cell.
-    """
-    chance = random.Random(seed)
-    blocks_in_order: list[list[int]] = []
-    for block in range(blocks):
-        if block % 2:
-            blocks_in_order.append(blocks_in_order[-1][::-1])
-        else:
-            blocks_in_order.append(chance.sample(range(cells + 1), cells + 1))
-    return blocks_in_order
-
-
 def repeated(expansion: Expansion) -> int:
-    """Place of the A/A cell: the first one that no wait of its own can hold at a ceiling, of those that do something if
-    there are any, since without that a server may be faster than the load generator."""
+    """Place of the cell that is there twice: the first one that no wait of its own can hold at a ceiling, of those that
+    do something if there are any, since without that a server may be faster than the load generator."""
 
     def unsuited(place: int) -> tuple[bool, bool]:
         resolved = expansion.cells[place]

@@ -19,7 +19,7 @@ from harness.applications.served import Probe, Serving
 from harness.deploy.spec import ServerSpec
 from harness.deploy.workers import Worker, read_workers
 from harness.environments import interpreters
-from harness.errors import TargetError, UsageError
+from harness.errors import MemberError, TargetError, UsageError
 from harness.host import procfs
 from harness.host.processes import Child, Supervisor
 from harness.model.variant import Cell
@@ -140,10 +140,16 @@ def launch_server(
 def deploy(specs: Sequence[ServerSpec], supervisor: Supervisor, order: Sequence[int]) -> list[Deployment]:
     """Bring several servers up at once, launched in an order of their places; all are up, with verified answers.
 
-    They end with the supervisor.
+    They end with the supervisor. MemberError tells which of them does not come up.
     """
     starting = {place: launch_server(specs[place], supervisor, name=f"server-{place + 1}") for place in order}
-    return [starting[place].ready() for place in range(len(specs))]
+    deployments = []
+    for place in range(len(specs)):
+        try:
+            deployments.append(starting[place].ready())
+        except TargetError as error:
+            raise MemberError(place, error) from error
+    return deployments
 
 
 def target_of(service: ServerSpec, port: int, folder: Path) -> Target:

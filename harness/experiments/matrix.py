@@ -1,40 +1,37 @@
-"""Carries out a matrix: every cell once per block, stored at once, gone on with after an interruption."""
+"""Carries out a matrix: sets of cells loaded in turn, each restart stored at once, and gone on with later."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.analysis.evaluation import evaluate
 from harness.applications.prepare import prepare_application
 from harness.applications.prepared import PreparedApplication
-from harness.config import expand
+from harness.config import expand, grouping
 from harness.config.cells import ResolvedCell
 from harness.config.expand import Expansion
-from harness.config.parsing import parse_timing
 from harness.deploy.spec import ServerSpec
-from harness.errors import HarnessError, TargetError, UsageError
+from harness.errors import HarnessError, UsageError
 from harness.experiments import preflight
+from harness.experiments import restarts as schedule
 from harness.experiments.preflight import Preflight
+from harness.experiments.restarts import Restarts, Rules
 from harness.experiments.session import ExecutionOptions, Session, exclusive, stored
-from harness.host import quiet, signals
-from harness.measure import Job, measure
+from harness.host import limits, signals
 from harness.model.application import UserApplication
-from harness.model.evaluation import Verdict
-from harness.model.events import Emit, VisitFinished, VisitStarted, ignore
-from harness.model.load import Timing
-from harness.model.plan import Plan
-from harness.model.record import DatabaseIdentity, FailureRecord, MatrixRecord, MeasurementRecord, Place, StoredRun
+from harness.model.database import Database
+from harness.model.events import Emit, ignore
+from harness.model.load import FOREVER
+from harness.model.plan import CellSet, Forecast, Plan
+from harness.model.quantities import parse_duration, parse_fraction
+from harness.model.record import DatabaseIdentity, MatrixRecord, StoredRun
+from harness.stats.simultaneous import LEAST_RESTARTS
 from harness.store import codec
 from harness.store.redaction import without_home
-
-REPEAT_SECONDS = 15.0
-"""How long to wait for a quieter moment before a visit is repeated."""
 
 log = logging.getLogger(__name__)
 
@@ -44,22 +41,13 @@ class PreparedMatrix:
     """A plan that is ready to be carried out."""
 
     plan: Plan
-    timing: Timing
-    expansion: Expansion
+    rules: Rules
+    cells: list[ResolvedCell]
     checked: Preflight
-    specs: list[ServerSpec]
-    order: list[list[int]]
-    repeated: int
-    """Place of the A/A cell."""
-
-    @property
-    def visits(self) -> int:
-        """Of all blocks, those of the A/A cell included."""
-        return sum(map(len, self.order))
-
-    def spec(self, place: int) -> ServerSpec:
-        """The cell at a place of the order."""
-        return self.specs[self.repeated if place == len(self.specs) else place]
+    sets: list[CellSet]
+    specs: list[list[ServerSpec]]
+    """Of each set."""
+    record: MatrixRecord
 
 
 def expand_plan(plan: Plan, variables: Mapping[str, str]) -> Expansion:
@@ -77,41 +65,69 @@ def expand_plan(plan: Plan, variables: Mapping[str, str]) -> Expansion:
     return expand.expand(plan, prepare)
 
 
+def rules_of(plan: Plan) -> Rules:
+    """How sure and how long, with every number in bounds."""
+    return Rules(
+        precision=parse_fraction("precision", plan.precision),
+        margin=parse_fraction("margin", plan.margin),
+        most_seconds=parse_duration("max_time", plan.max_time),
+        seed=plan.seed,
+    )
+
+
+def sets_of(expansion: Expansion, plan: Plan, room: grouping.Room) -> tuple[list[CellSet], int | None]:
+    """Which cells are up at once, and which of them is there twice."""
+    twice = expand.repeated(expansion) if plan.aa else None
+    return grouping.sets(expansion.cells, twice, room), twice
+
+
+def forecast(plan: Plan, expansion: Expansion) -> Forecast:
+    """What a plan will come to, as far as it is known before anything is started."""
+    rules = rules_of(plan)
+    sets, _ = sets_of(expansion, plan, grouping.Room(memory_bytes=limits.available_bytes()))
+    seconds = [
+        schedule.restart_seconds(each, slots, [expansion.cells[place] for place in each.members])
+        for each, slots in zip(sets, schedule.slots_seconds(sets, rules.most_seconds), strict=True)
+    ]
+    return Forecast(
+        sets=sets,
+        seconds=LEAST_RESTARTS * sum(seconds),
+        most_seconds=rules.most_seconds,
+        half_width=schedule.expected_half_width(sets, rules.most_seconds),
+        precision=rules.precision,
+    )
+
+
 def run(plan: Plan, variables: Mapping[str, str], options: ExecutionOptions, emit: Emit = ignore) -> Path:
     """Carry out a plan from its beginning; returns the run's folder. `variables`: of the user's application."""
-    started = datetime.now(UTC)
-    timing = parse_timing(plan.warmup, plan.duration)
     expansion = expand_plan(plan, variables)
     options = _planned(plan, options)
-    checked = preflight.check(expansion.cells, options, timing)
+    checked = _check(expansion, options)
     with exclusive(expansion.cells):
-        matrix = _prepare(plan, timing, expansion, expand.repeated(expansion), checked, options)
+        matrix = _prepare(plan, expansion, checked, options, None)
         with stored(expansion.cells, options, emit, name="matrix") as session:
-            session.folder.write_run(_record(matrix, options, started))
-            _carry_out(matrix, session, {})
+            session.folder.write_run(matrix.record)
+            _carry_out(matrix, session, None)
             return session.folder.publish()
 
 
 def resume(path: Path, variables: Mapping[str, str], options: ExecutionOptions, emit: Emit = ignore) -> Path:
-    """Go on with an interrupted run where it stopped, in the same order; returns its folder. UsageError where what it
-    was measured with has changed."""
-    run = codec.read_run(path)
-    record = run.record
+    """Go on with an interrupted run where it stopped; returns its folder. UsageError where what it was measured with
+    has changed."""
+    before = codec.read_run(path)
+    record = before.record
     if not isinstance(record, MatrixRecord):
         raise UsageError(f"{path} is no matrix", cure="give the folder of one that was interrupted")
     plan = record.plan
-    timing = parse_timing(plan.warmup, plan.duration)
     expansion = expand_plan(plan, variables)
     options = _planned(plan, options)
-    checked = preflight.check(expansion.cells, options, timing)
+    checked = _check(expansion, options)
     with exclusive(expansion.cells):
-        labels = [each.label for each in expansion.cells]
-        repeated = labels.index(record.repeated) if record.repeated in labels else expand.repeated(expansion)
-        matrix = _prepare(plan, timing, expansion, repeated, checked, options)
-        _refuse_changes(path, record, _record(matrix, options, datetime.now(UTC)))
+        matrix = _prepare(plan, expansion, checked, options, record)
+        _refuse_changes(path, record, matrix.record)
         with stored(expansion.cells, options, emit, name="matrix", resume=path) as session:
-            log.info(f"going on after {len(run.visits)} stored visits")
-            _carry_out(matrix, session, _by_place(run))
+            log.info(f"going on after {len(before.restarts)} stored restarts")
+            _carry_out(matrix, session, before)
     return path
 
 
@@ -120,36 +136,44 @@ def _planned(plan: Plan, options: ExecutionOptions) -> ExecutionOptions:
     return dataclasses.replace(options, generator=plan.generator, pin=plan.pin)
 
 
+def _check(expansion: Expansion, options: ExecutionOptions) -> Preflight:
+    preflight.refuse_scripts(expansion.cells)
+    return preflight.check(expansion.cells, options, FOREVER)
+
+
 def _prepare(
-    plan: Plan,
-    timing: Timing,
-    expansion: Expansion,
-    repeated: int,
-    checked: Preflight,
-    options: ExecutionOptions,
+    plan: Plan, expansion: Expansion, checked: Preflight, options: ExecutionOptions, before: MatrixRecord | None
 ) -> PreparedMatrix:
-    return PreparedMatrix(
+    """`before`: the record of a run that is gone on with, whose sets stay as they are."""
+    cells = expansion.cells
+    databases = preflight.prepare_databases(cells, options)
+    database = next((each for each in databases if each is not None), None)
+    labels = [cell.label for cell in cells]
+    if before is not None and [cell.label for cell in before.cells] == labels:
+        sets, repeated = before.sets, before.repeated
+    else:
+        room = grouping.Room(memory_bytes=limits.available_bytes())
+        if database is not None:
+            room = dataclasses.replace(room, connections=database.connections.free)
+        sets, twice = sets_of(expansion, plan, room)
+        repeated = None if twice is None else labels[twice]
+    specs = []
+    for each in sets:
+        members = [cells[place] for place in each.members]
+        limits.check_capacity(sum(map(preflight.users_of, members)))
+        of_members = [databases[place] for place in each.members]
+        specs.append(preflight.server_specs(checked, members, of_members, options, together=True))
+    record = MatrixRecord(
+        **preflight.record_header(cells, checked, options, FOREVER, datetime.now(UTC)),
         plan=plan,
-        timing=timing,
-        expansion=expansion,
-        checked=checked,
-        specs=preflight.prepare(checked, expansion.cells, options),
-        order=expand.order(len(expansion.cells), plan.blocks, plan.seed),
+        impossible=expansion.impossible,
+        sets=sets,
         repeated=repeated,
-    )
-
-
-def _record(matrix: PreparedMatrix, options: ExecutionOptions, started: datetime) -> MatrixRecord:
-    """What was asked for, on which host, with which packages."""
-    cells = matrix.expansion.cells
-    return MatrixRecord(
-        **preflight.record_header(cells, matrix.checked, options, matrix.timing, started),
-        plan=matrix.plan,
-        impossible=matrix.expansion.impossible,
-        order=matrix.order,
-        repeated=cells[matrix.repeated].label,
-        database=_database(matrix),
+        database=_identity(database),
         requests=_requests(cells),
+    )
+    return PreparedMatrix(
+        plan=plan, rules=rules_of(plan), cells=cells, checked=checked, sets=sets, specs=specs, record=record
     )
 
 
@@ -158,12 +182,11 @@ def _requests(cells: list[ResolvedCell]) -> str | None:
     return application.digest if isinstance(application, UserApplication) else None
 
 
-def _database(matrix: PreparedMatrix) -> DatabaseIdentity | None:
-    identity = next((spec.database for spec in matrix.specs if spec.database is not None), None)
-    if identity is None:
+def _identity(database: Database | None) -> DatabaseIdentity | None:
+    if database is None:
         return None
     return DatabaseIdentity(
-        kind=identity.kind, version=identity.version, server=identity.server, checksums=identity.checksums
+        kind=database.kind, version=database.version, server=database.server, checksums=database.checksums
     )
 
 
@@ -171,7 +194,6 @@ def _refuse_changes(path: Path, before: MatrixRecord, now: MatrixRecord) -> None
     """Refuse to go on with a run under other conditions than those that it began with."""
     pairs: dict[str, list[object]] = {
         "the cells that its plan makes have changed": [[cell.label for cell in each.cells] for each in (before, now)],
-        "the order that its seed makes has changed": [before.order, now.order],
         "the machine is another one": [before.host.identity, now.host.identity],
         "installed packages have changed": [
             without_home({name: each.model_dump(mode="json") for name, each in record.environments.items()})
@@ -192,75 +214,17 @@ def _refuse_changes(path: Path, before: MatrixRecord, now: MatrixRecord) -> None
             )
 
 
-def _by_place(run: StoredRun) -> dict[tuple[int, int], list[Verdict]]:
-    """(block, position) → verdicts of the attempts that are stored."""
-    verdicts: dict[tuple[int, int], list[Verdict]] = {}
-    for visit in run.visits:
-        assert visit.place is not None
-        verdict: Verdict = "failed" if isinstance(visit, FailureRecord) else evaluate(visit).verdict
-        verdicts.setdefault((visit.place.block, visit.place.position), []).append(verdict)
-    return verdicts
-
-
-def _carry_out(
-    matrix: PreparedMatrix,
-    session: Session,
-    attempts: dict[tuple[int, int], list[Verdict]],
-) -> None:
-    """All visits that are not stored yet, block by block; those of a block that are not valid once more at its end."""
-    seconds: list[float] = []
+def _carry_out(matrix: PreparedMatrix, session: Session, before: StoredRun | None) -> None:
+    """All restarts that are not stored yet."""
+    record = matrix.record if before is None else before.record
+    assert isinstance(record, MatrixRecord)
+    restarts = Restarts(matrix.sets, matrix.specs, matrix.record, matrix.checked.generator, matrix.rules, session)
+    if before is not None:
+        restarts.take(before)
     try:
-        for place in _places(matrix, attempts):
-            spec = matrix.spec(matrix.order[place.block - 1][place.position - 1])
-            session.emit(VisitStarted(cell=spec.cell.label, place=place))
-            if attempts.get((place.block, place.position), [])[-1:] == ["invalid"]:
-                quiet.wait(REPEAT_SECONDS)
-            began = time.monotonic()
-            with signals.section():
-                record = _visit(spec, matrix, place, session)
-                seconds.append(time.monotonic() - began)
-                attempts.setdefault((place.block, place.position), []).append(record.verdict)
-                left = matrix.visits - len(attempts)
-                session.emit(
-                    VisitFinished(
-                        cell=spec.cell.label,
-                        place=place,
-                        blocks=len(matrix.order),
-                        done=len(attempts),
-                        visits=matrix.visits,
-                        verdict=record.verdict,
-                        throughput_rps=record.throughput_rps if isinstance(record, MeasurementRecord) else None,
-                        reason=record.reasons[0].message if record.reasons else "",
-                        seconds_left=left * sum(seconds) / len(seconds),
-                    )
-                )
+        restarts.carry_out()
     except (HarnessError, signals.Ended):
-        if attempts:
-            progress = f"{len(attempts)} of {matrix.visits} visits are stored"
-            log.info(f"{progress}; go on with: harness matrix --resume {session.folder.path}")
+        if restarts.count:
+            log.info(f"{restarts.count} restarts are stored; go on with: harness matrix --resume {session.folder.path}")
         raise
-
-
-def _visit(
-    spec: ServerSpec, matrix: PreparedMatrix, place: Place, session: Session
-) -> MeasurementRecord | FailureRecord:
-    """Measure and store; a server that does not come up is an outcome of its own."""
-    started = datetime.now(UTC)
-    job = Job(spec=spec, timing=matrix.timing, generator=matrix.checked.generator)
-    try:
-        measured = measure(job, session.emit)
-    except TargetError as error:
-        signals.defer()
-        return session.store_failure(spec.cell, error, place, started)
-    return session.store(measured, place)
-
-
-def _places(matrix: PreparedMatrix, attempts: dict[tuple[int, int], list[Verdict]]) -> Iterator[Place]:
-    """What is to be visited next, by what was visited so far."""
-    for block, places in enumerate(matrix.order, 1):
-        for attempt in range(1, matrix.plan.attempts + 1):
-            for position, place in enumerate(places, 1):
-                earlier = attempts.get((block, position), [])
-                if len(earlier) == attempt - 1 and "valid" not in earlier:
-                    repeat = place == len(matrix.specs)
-                    yield Place(block=block, position=position, attempt=attempt, repeat=repeat)
+    session.folder.write_run(record.model_copy(update={"finished": True}))

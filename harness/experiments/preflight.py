@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from harness import __version__, load
-from harness.config.cells import ResolvedCell
+from harness.config.cells import ResolvedCell, database_connections
 from harness.config.parsing import require_choice
 from harness.deploy.spec import ServerSpec
 from harness.environments import interpreters
@@ -50,6 +50,17 @@ def check(
     return Preflight(environments=environments, generator=generator)
 
 
+def refuse_scripts(cells: Sequence[ResolvedCell]) -> None:
+    """Refuse, where cells are loaded in turn, what cannot be loaded so."""
+    for cell in cells:
+        if cell.application is not None and cell.application.served.script is not None:
+            raise UsageError(
+                f"{cell.label} cannot be loaded in turns: a k6 script of your own sends at its own pace and knows no "
+                "turns",
+                cure="give requests that the harness sends (--path, --requests), or measure it with: harness run",
+            )
+
+
 def check_environments(cells: Sequence[ResolvedCell], options: ExecutionOptions) -> dict[str, Environment]:
     """Name of an environment in the cells → what it holds, which is everything that they need."""
     facts.require_linux()
@@ -72,6 +83,18 @@ def prepare(
     `together`: all cells are up at once, on the cores of the one that needs most.
     """
     databases = prepare_databases(cells, options)
+    return server_specs(preflight, cells, databases, options, together=together)
+
+
+def server_specs(
+    preflight: Preflight,
+    cells: Sequence[ResolvedCell],
+    databases: Sequence[Database | None],
+    options: ExecutionOptions,
+    *,
+    together: bool,
+) -> list[ServerSpec]:
+    """The same, with databases that are up."""
     if together:
         database = next((each for each in databases if each is not None), None)
         if database is not None:
@@ -79,7 +102,7 @@ def prepare(
     placements = [_placement(cell, database, options) for cell, database in zip(cells, databases, strict=True)]
     if together:
         largest = max(placements, key=lambda each: (len(each.server_cpus or ()), each.database_cpus is not None))
-        placements = [largest for _ in cells]
+        placements = [largest.model_copy(update={"note": each.note}) for each in placements]
     return [
         ServerSpec(
             cell=cell.cell,
@@ -181,7 +204,7 @@ def database_url(resolved: ResolvedCell, options: ExecutionOptions) -> str | Non
 
 def check_connections(database: Database, *cells: ResolvedCell) -> None:
     """Refuse more connections of all workers, of cells that run at the same time, than Postgres has room for."""
-    needed = [_connections(resolved) for resolved in cells]
+    needed = [database_connections(resolved) for resolved in cells]
     free, total = database.connections.free, sum(count for count, _ in needed)
     if total > free:
         raise UsageError(
@@ -190,21 +213,3 @@ def check_connections(database: Database, *cells: ResolvedCell) -> None:
             f"{database.connections.used} in use by others)",
             cure="lower --workers, --pool-size or --threads, or raise max_connections of the database server",
         )
-
-
-def _connections(resolved: ResolvedCell) -> tuple[int, str]:
-    """How many connections a cell may open, as a number and in words."""
-    cell = resolved.cell
-    if not resolved.subject.connections:
-        return 0, "no"
-    assert cell.variant.pool_size is not None
-    if resolved.subject.pooled:
-        return (
-            cell.variant.workers * cell.variant.pool_size,
-            f"{cell.variant.workers} workers × {cell.variant.pool_size} pooled",
-        )
-    each = resolved.subject.connections
-    return (
-        cell.variant.workers * cell.variant.threads * each,
-        f"{cell.variant.workers} workers × {cell.variant.threads} threads × {each}",
-    )

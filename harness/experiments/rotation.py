@@ -7,7 +7,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,39 +15,32 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from harness.analysis import rotation as analysis
+from harness.analysis.verdicts import MARGIN
 from harness.config.cells import ResolvedCell
 from harness.deploy.spec import ServerSpec
 from harness.errors import UsageError
 from harness.experiments import preflight
+from harness.experiments.generators import open_session
 from harness.experiments.preflight import Preflight
 from harness.experiments.session import ExecutionOptions, Session, exclusive, stored
 from harness.host import signals
-from harness.host.processes import Supervisor
 from harness.load.generator import Generator
-from harness.load.k6 import K6
-from harness.load.k6_turns import K6Turns
-from harness.load.turns import Lane, TurnSession
-from harness.load.wrk import Wrk
-from harness.load.wrk_turns import WrkTurns
 from harness.measure import calibrate_users as users_calibration
 from harness.measure import schedule
-from harness.measure.rotation import RotationJob, measure_restart
+from harness.measure.rotation import Label, RotationJob, measure_restart
 from harness.model.comparison import Interval
 from harness.model.events import Emit, RestartFinished, ignore
 from harness.model.labels import unique
-from harness.model.load import ClosedLoad, Timing
+from harness.model.load import FOREVER, ClosedLoad
 from harness.model.metrics import MetricName
 from harness.model.record import RotationRecord
 from harness.model.rotation import Restart, Rotation
 from harness.stats import simultaneous
 
-MARGIN = 0.03
-"""What a reader does not care for, where she says nothing else."""
 RESTART_SECONDS = 6.0
 """Slots of a restart: below some five seconds starting the servers eats the time, above eight nothing is won."""
 MOST_USERS = 64
 """Users of each member that a calibration tries."""
-FOREVER = Timing(warmup_seconds=0.0, window_seconds=1.0)
 
 log = logging.getLogger(__name__)
 
@@ -116,13 +109,7 @@ def check(cells: Sequence[ResolvedCell], options: ExecutionOptions) -> Preflight
             f"cells under different loads ({', '.join(sorted(loads))}) are not compared with each other",
             cure="give --vus or --rate once, for all",
         )
-    for cell in cells:
-        if cell.application is not None and cell.application.served.script is not None:
-            raise UsageError(
-                f"{cell.label} cannot be loaded in turns: a k6 script of your own sends at its own pace and knows no "
-                "turns",
-                cure="give requests that the harness sends (--path, --requests), or measure it with: harness run",
-            )
+    preflight.refuse_scripts(cells)
     return preflight.check(cells, options, FOREVER, together=True)
 
 
@@ -188,6 +175,7 @@ class _Work:
     def _job(self, users: int) -> RotationJob:
         return RotationJob(
             specs=self._specs,
+            generator=self._generator,
             open_session=open_session(self._generator),
             users=users,
             rate=self._rate,
@@ -199,7 +187,9 @@ class _Work:
     def _restart(self) -> None:
         number = len(self.restarts) + 1
         with signals.section():
-            restart = measure_restart(self._job(self._users), number, self._chance.getrandbits(31), self._session.emit)
+            label = Label(number=number, cells=self.labels)
+            seed = self._chance.getrandbits(31)
+            restart = measure_restart(self._job(self._users), label, seed, self._session.emit).restart
             signals.defer()
             self.restarts.append(restart)
             self._session.folder.write_restart(restart)
@@ -272,23 +262,3 @@ def server_version(spec: ServerSpec) -> str:
     """Server and Python with their versions."""
     version = spec.environment.packages[canonicalize_name(spec.adapter.distribution)]
     return f"{spec.cell.variant.server} {version} on Python {spec.environment.python}"
-
-
-def open_session(
-    generator: Generator,
-) -> Callable[[Sequence[Lane], Supervisor, Sequence[int] | None, int, Callable[[int], int]], TurnSession]:
-    """How a generator is opened for turns."""
-
-    def opened(
-        lanes: Sequence[Lane],
-        supervisor: Supervisor,
-        cpus: Sequence[int] | None,
-        seed: int,
-        in_flight: Callable[[int], int],
-    ) -> TurnSession:
-        if isinstance(generator, Wrk):
-            return WrkTurns(generator, lanes, supervisor, cpus, in_flight)
-        assert isinstance(generator, K6)
-        return K6Turns(generator, lanes, supervisor, cpus, seed)
-
-    return opened

@@ -12,7 +12,8 @@ A worker tells in two files: `<pid>.json`, its facts, renamed into place when it
 64-bit numbers that it keeps in mapped memory, for the harness to read at any instant (`harness_layout.py`).
 
 With `diagnose` it also looks, twenty-five times a second, at what requests may wait for: its event loop, threads of
-AnyIO's limiter, connections of psycopg's pools. That costs the same however many requests are served (`Watch`).
+AnyIO's limiter, connections of psycopg's pools. That costs the same however many requests are served (`Watch`), and
+nothing while there are none: then it looks no more until the next one comes.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ from harness_layout import (
 )
 
 TICK_SECONDS = 0.04
+IDLE_TICKS = 5
 POOL_TICKS = 5
 LONGEST_LAG_TICKS = 1500
 
@@ -137,8 +139,17 @@ class Watch:
             self._limiter = importlib.import_module("anyio.to_thread").current_default_thread_limiter()
         self._pools = _pools()
         self._ticks = 0
-        self._due = loop.time() + TICK_SECONDS
-        loop.call_at(self._due, self._tick)
+        self._idle = 0
+        self._seen = 0
+        self.asleep = False
+        self.wake()
+
+    def wake(self) -> None:
+        """Look again, from the next tick on."""
+        self.asleep = False
+        self._idle = 0
+        self._due = self._loop.time() + TICK_SECONDS
+        self._loop.call_at(self._due, self._tick)
 
     def _tick(self) -> None:
         now = self._loop.time()
@@ -159,6 +170,12 @@ class Watch:
         self._ticks += 1
         if self._pools and self._ticks % POOL_TICKS == 0:
             _read_pools(self._pools, self._counters)
+        started = self._counters[STARTED]
+        self._idle = self._idle + 1 if started == self._seen == self._counters[FINISHED] else 0
+        self._seen = started
+        if self._idle >= IDLE_TICKS:
+            self.asleep = True
+            return
         self._due = now + TICK_SECONDS
         self._loop.call_at(self._due, self._tick)
 
@@ -217,6 +234,7 @@ def _asgi(inner: Any) -> Any:
     """
     counters = _counters()
     started = finished = 0
+    watch: Watch | None = None
 
     async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         nonlocal started, finished
@@ -225,6 +243,8 @@ def _asgi(inner: Any) -> Any:
             counters[STARTED] = started
             if started == 1:
                 _look(counters)
+            if watch is not None and watch.asleep:
+                watch.wake()
             try:
                 await inner(scope, receive, send)
             finally:
@@ -233,10 +253,11 @@ def _asgi(inner: Any) -> Any:
         elif scope["type"] == "lifespan":
 
             def up() -> None:
+                nonlocal watch
                 loop = asyncio.get_running_loop()
                 _tell(loop)
                 if settings["diagnose"]:
-                    Watch(counters, loop)
+                    watch = Watch(counters, loop)
 
             await _lifespan(inner, scope, receive, send, up)
         else:

@@ -109,6 +109,7 @@ class K6Turns:
             answers=len(begun),
             begun_ms=begun,
             lasted_us=[duration for each in reports for duration in each["lasted"]],
+            kinds=[kind for each in reports for kind in each["kinds"]],
             status=total("status"),
             timeout=total("timeout"),
             connection=total("connection"),

@@ -40,6 +40,8 @@ class TurnReport:
     """Of each of them: when it began, from the begin of the turn."""
     lasted_us: Sequence[int] = ()
     """Of each of them: from sending it, or from when it was due, to its last byte."""
+    kinds: Sequence[int] = ()
+    """Of each of them: place of its request among the templates of the mix; empty where there is one kind."""
     status: int = 0
     """Requests that were answered with a wrong status,"""
     timeout: int = 0

@@ -64,7 +64,7 @@ def assemble(
             foreign_cores=round(window.foreign_cores, 4),
             cores_in_use=len(job.placement.cores),
         ),
-        database=database_facts(spec, window),
+        database=database_facts(spec, window.database_cpu_cores),
         routes=routes(sent, summary),
         argv=Argv(server=list(server.argv), generator=list(generator.argv)),
     )
@@ -199,15 +199,15 @@ def generator_facts(job: Job, window: Window, summary: LoadSummary, null_rps: fl
     )
 
 
-def database_facts(service: ServerSpec, window: Window) -> DatabaseFacts | None:
-    """Postgres' side of the window; None where the workload uses none."""
+def database_facts(service: ServerSpec, cpu_cores: float | None) -> DatabaseFacts | None:
+    """Postgres while it was used, with the cores that it used if that is known; None where the workload uses none."""
     if service.database is None:
         return None
     return DatabaseFacts(
         kind=service.database.kind,
         version=service.database.version,
         server=service.database.server,
-        cpu_cores=None if window.database_cpu_cores is None else round(window.database_cpu_cores, 4),
+        cpu_cores=None if cpu_cores is None else round(cpu_cores, 4),
         pooled=service.subject.pooled,
         settings=service.database.settings,
         rows=service.database.rows,

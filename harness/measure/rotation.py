@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -13,19 +12,22 @@ from harness.applications import hooks
 from harness.applications.served import Hook
 from harness.deploy.launch import Deployment, deploy
 from harness.deploy.spec import ServerSpec
-from harness.errors import TargetError
+from harness.errors import MemberError, TargetError
 from harness.host import procfs
 from harness.host.affinity import confined, place_database
 from harness.host.processes import Supervisor
+from harness.load.generator import Generator
 from harness.load.turns import Lane, TurnReport, TurnSession
 from harness.measure import schedule
 from harness.measure.collect import reported, unmet
 from harness.measure.job import postgres_processes
+from harness.measure.members import Tally, Watch, measurement
 from harness.measure.meters import DeploymentMeter, Reading
 from harness.measure.schedule import SlotLength
 from harness.measure.target import REQUEST_SECONDS, load_target
 from harness.model.events import Emit, MeasurementProgress
-from harness.model.rotation import BUCKET, LatencyCounts, MemberSamples, Restart, Slots
+from harness.model.measurement import Measurement
+from harness.model.rotation import LatencyCounts, MemberSamples, Restart, Slots
 
 FIRST_SLOT = 0.25
 """Seconds of the slot by which a member is warmed up and its response time found."""
@@ -44,16 +46,18 @@ class RotationJob:
     """What rotates."""
 
     specs: Sequence[ServerSpec]
+    generator: Generator
     open_session: OpenSession
     users: int
     """Of each member; under open load as many as the rate needs."""
     rate: float | None
     seconds: float
-    """Of slots in a restart, as far as LEAST_ROUNDS fit into them."""
+    """Of slots in a restart, as far as the least number of rounds fits into them."""
     settling_responses: Sequence[float]
     """Response times that each member's slots take to settle."""
     least_slot_seconds: Sequence[float] = (schedule.LEAST_COUNTED,)
     """The shortest counted part of the slots of a round, from round to round in turn."""
+    least_rounds: int = LEAST_ROUNDS
 
     @property
     def least_lengths(self) -> list[float]:
@@ -61,10 +65,32 @@ class RotationJob:
         return sorted(set(self.least_slot_seconds))
 
 
-def measure_restart(job: RotationJob, number: int, seed: int, emit: Emit) -> Restart:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MeasuredRestart:
+    """What a restart found out."""
+
+    restart: Restart
+    measurements: list[Measurement]
+    """Of each member."""
+    log_tails: list[str]
+    """Of each member's server."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Label:
+    """What a restart is called."""
+
+    number: int
+    """In the run, from 1."""
+    cells: list[str]
+    """What the members are called."""
+    set: int = 1
+
+
+def measure_restart(job: RotationJob, label: Label, seed: int, emit: Emit) -> MeasuredRestart:
     """Start all members anew and load them in turn. Everything that it starts has ended when it returns or raises.
 
-    TargetError where a member does not come up.
+    MemberError where a member does not come up, or does not answer.
     """
     began = time.monotonic()
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -88,7 +114,12 @@ def measure_restart(job: RotationJob, number: int, seed: int, emit: Emit) -> Res
         rounds = _Rounds(job, deployments, meters, session, chance, emit)
         rounds.carry_out()
         session.end()
-        return rounds.restart(number, started_at, seed, time.monotonic() - began)
+        restart = rounds.restart(label, started_at, seed, time.monotonic() - began)
+        return MeasuredRestart(
+            restart=restart,
+            measurements=rounds.measurements(restart),
+            log_tails=[deployment.child.log_tail() for deployment in deployments],
+        )
 
 
 def _distinct_hooks(specs: Sequence[ServerSpec]) -> list[Hook]:
@@ -115,16 +146,6 @@ class _Slot:
     report: TurnReport
 
 
-@dataclass(kw_only=True, slots=True)
-class _Sums:
-    """Of one member over the slots that count."""
-
-    latency: list[dict[int, int]]
-    """Kind of slots → bucket → requests."""
-    wrong: str | None = None
-    checked: int = 0
-
-
 class _Rounds:
     """Loads the members in turn."""
 
@@ -141,7 +162,12 @@ class _Rounds:
         self._session, self._chance, self._emit = session, chance, emit
         self._cores = job.specs[0].placement.cores
         self._slots: list[_Slot] = []
-        self._sums = [_Sums(latency=[{} for _ in job.least_lengths]) for _ in job.specs]
+        kinds = len(job.least_lengths)
+        self._tallies = [Tally(latency=[{} for _ in range(kinds)], lasted_us=[0] * kinds) for _ in job.specs]
+        self._watches = [
+            Watch(deployment=each, generator_cpu=session.cpu_seconds, database_cpu=self._database_clock(spec))
+            for each, spec in zip(deployments, job.specs, strict=True)
+        ]
         self._responses = [0.0 for _ in job.specs]
         self._census_at = 0.0
 
@@ -152,11 +178,15 @@ class _Rounds:
             self._responses[member] = self._first_slot(member)
         members = range(len(self._job.specs))
         lengths = [[self._length(member, least) for member in members] for least in self._job.least_slot_seconds]
+        for spec, watch in zip(self._job.specs, self._watches, strict=True):
+            if spec.diagnose:
+                watch.open()
         kinds = [self._job.least_lengths.index(least) for least in self._job.least_slot_seconds]
         last = self._slots[-1].member
         began, number = time.monotonic(), 0
-        least = max(LEAST_ROUNDS, len(lengths))
-        while number < least or time.monotonic() - began < self._job.seconds:
+        least = max(self._job.least_rounds, len(lengths))
+        passed = 0.0
+        while number < least or passed + passed / number / 2 < self._job.seconds:
             place = number % len(lengths)
             number += 1
             for member in schedule.orders(len(members), self._chance, last):
@@ -202,7 +232,8 @@ class _Rounds:
         return self._job.users / rate if rate else seconds
 
     def _slot(self, member: int, number: int, length: SlotLength, kind: int = 0) -> _Slot:
-        meter = self._meters[member]
+        meter, watch = self._meters[member], self._watches[member]
+        watch.begin()
         stolen = procfs.cpu_times(self._cores).stolen
         begin = meter.read()
         instant = self._session.begin(member, length.seconds)
@@ -210,13 +241,18 @@ class _Rounds:
         for moment in schedule.reading_times(length):
             self._session.wait(instant + moment)
             readings.append(meter.read())
+            if moment >= length.settling_seconds:
+                watch.sample()
         known = self._job.specs[member].subject.known_seconds
         if not self._session.drained(member, REQUEST_SECONDS + known + 5):
-            raise TargetError(
-                f"{self._job.specs[member].cell.label} left {meter.in_flight()} requests unanswered for "
-                f"{REQUEST_SECONDS + known:g} s",
-                cure="see its log below",
-                detail=self._deployments[member].child.log_tail(),
+            raise MemberError(
+                member,
+                TargetError(
+                    f"{self._job.specs[member].cell.label} left {meter.in_flight()} requests unanswered for "
+                    f"{REQUEST_SECONDS + known:g} s",
+                    cure="see its log below",
+                    detail=self._deployments[member].child.log_tail(),
+                ),
             )
         slot = _Slot(
             member=member,
@@ -229,6 +265,7 @@ class _Rounds:
             stolen=procfs.cpu_times(self._cores).stolen - stolen,
             report=self._session.report(member),
         )
+        watch.end(slot.drained.at - begin.at)
         self._slots.append(slot)
         self._look(slot)
         if time.monotonic() >= self._census_at:
@@ -238,23 +275,16 @@ class _Rounds:
         return slot
 
     def _look(self, slot: _Slot) -> None:
-        """Gather latencies of requests that began in the counted part, and judge sampled answers."""
-        sums, report = self._sums[slot.member], slot.report
+        """Gather what the generator saw of a turn."""
+        tally = self._tallies[slot.member]
         if slot.round:
-            first, last = slot.length.settling_seconds * 1000, slot.length.seconds * 1000
-            for begun, lasted in zip(report.begun_ms, report.lasted_us, strict=True):
-                if first <= begun < last:
-                    bucket = math.ceil(math.log(max(1, lasted)) / BUCKET)
-                    sums.latency[slot.kind][bucket] = sums.latency[slot.kind].get(bucket, 0) + 1
-        sums.checked += report.matched + len(report.bodies)
-        if report.bodies and sums.wrong is None:
-            spec = self._job.specs[slot.member]
-            mix = load_target(spec, self._deployments[slot.member]).mix
-            for body in report.bodies:
-                wrong = spec.subject.wrong(body.kind, body.text, mix, body.iteration)
-                if wrong:
-                    sums.wrong = f"{wrong}; the answer was {body.text[:300]}"
-                    break
+            tally.add(slot.report, slot.kind, slot.length.settling_seconds * 1000, slot.length.seconds * 1000)
+        tally.look(slot.report, self._job.specs[slot.member], self._deployments[slot.member])
+
+    def _database_clock(self, spec: ServerSpec) -> Callable[[], float]:
+        if spec.database is None or not spec.diagnose:
+            return lambda: 0.0
+        return self._postgres_cpu
 
     def _begin_clocks(self) -> None:
         self._began = time.monotonic()
@@ -284,11 +314,29 @@ class _Rounds:
             return 0.0
         return procfs.family_cpu_seconds(database.postmaster)
 
-    def restart(self, number: int, started_at: str, seed: int, seconds: float) -> Restart:
+    def measurements(self, restart: Restart) -> list[Measurement]:
+        """What each member did in it."""
+        return [
+            measurement(
+                restart,
+                place,
+                spec,
+                self._deployments[place],
+                self._watches[place],
+                self._tallies[place],
+                self._job.generator,
+                self._session.argv,
+            )
+            for place, spec in enumerate(self._job.specs)
+        ]
+
+    def restart(self, label: Label, started_at: str, seed: int, seconds: float) -> Restart:
         """Everything that was read."""
         longest = max((slot.length for slot in self._slots if slot.round), key=lambda length: length.seconds)
         return Restart(
-            number=number,
+            number=label.number,
+            cells=label.cells,
+            set=label.set,
             started_at=started_at,
             seed=seed,
             method=longest.method,
@@ -336,7 +384,7 @@ class _Rounds:
         inside = sum(slot.drained.cpu - slot.begin.cpu for slot in own)
         outside = self._seconds - sum(slot.drained.at - slot.begin.at for slot in own)
         effective = reported(spec, deployment)
-        sums = self._sums[place]
+        tally = self._tallies[place]
         return MemberSamples(
             boot_s=round(deployment.boot_seconds, 4),
             requests_by_worker=meter.requests_by_worker(),
@@ -349,11 +397,15 @@ class _Rounds:
             workers_lost=deployment.workers_lost(),
             answers=self._answers(place),
             started_requests=meter.started(),
-            latency=[LatencyCounts(counts=dict(sorted(counts.items()))) for counts in sums.latency]
-            if any(sums.latency)
+            latency=[
+                LatencyCounts(counts=dict(sorted(counts.items())), total_us=total)
+                for counts, total in zip(tally.latency, tally.lasted_us, strict=True)
+            ]
+            if any(tally.latency)
             else [],
+            known_wait_s=spec.subject.known_seconds,
             effective=effective,
             unmet=unmet(spec, deployment, effective),
-            wrong_answer=sums.wrong,
-            answers_checked=sums.checked,
+            wrong_answer=tally.wrong,
+            answers_checked=tally.checked,
         )

@@ -1,4 +1,4 @@
-"""How the cells of a run compare over its blocks: the block values that go in, and what is said of them.
+"""How the cells of a run compare over its restarts: the values that go in, and what is said of them.
 
 Ratios are dimensionless. A ratio's distance from 1 is told as a fraction, the larger ÷ the smaller − 1, so that it is
 the same from either side. A cell is named by its written form, an option as there (`w2`, `c100`).
@@ -16,31 +16,34 @@ from harness.model.variant import Cell
 
 ContrastVerdict = Literal["equivalent", "faster", "slower", "undecided"]
 
-TOO_FEW_BLOCKS = "too few blocks"
+TOO_FEW = "too few restarts"
 """Why nothing is told of what was measured in too few of them."""
 
 
 class Observation(Value):
-    """One visit of a cell in one block, if it was valid; failed and invalid ones are left out."""
+    """A cell in one restart, if it was valid; failed and invalid ones are left out."""
 
     cell: Cell
-    block: int
+    restart: int
+    """Number in the run: cells of one restart are paired."""
+    set: int = 1
+    """Of the cells that were up at once."""
     values: dict[MetricName, float | None]
     """In the unit that the metric's name says. What is None, zero or missing takes no part."""
     at_ceiling: bool = False
     repeat: bool = False
-    """The second visit of the block's A/A cell."""
+    """The second of the cell that is there twice."""
 
 
 class Interval(Value):
-    """A geometric mean over blocks with its t interval, in the unit of the values; of ratios, dimensionless."""
+    """A geometric mean over restarts with its t interval, in the unit of the values; of ratios, dimensionless."""
 
     estimate: float
     low: float | None
-    """None, as `high`, where the blocks bound nothing: there is one only, or the bound is beyond any number."""
+    """None, as `high`, where the restarts bound nothing: there is one only, or the bound is beyond any number."""
     high: float | None
     n: int
-    """Blocks."""
+    """Restarts."""
 
     @property
     def half_width(self) -> float | None:
@@ -60,7 +63,7 @@ class Side(Value):
 
 
 class Mean(Value):
-    """A metric of one cell over the blocks, 95 %. Latency has none: quantiles are pooled, never averaged."""
+    """A metric of one cell over its restarts, 95 %. Latency has none: quantiles are pooled, never averaged."""
 
     cell: str
     """The cell's written form."""
@@ -68,18 +71,16 @@ class Mean(Value):
     interval: Interval
 
 
-class Noise(Value):
-    """What two visits of the same cell differ by, and so what difference matters."""
+class Control(Value):
+    """The cell that is there twice, in one metric: what the two differ by is no difference of cells."""
 
+    cell: str
+    """The cell's written form."""
     metric: MetricName
-    aa: Interval | None
-    """Second visit ÷ first visit, 95 %; None where no block has both."""
+    ratio: Interval
+    """Second ÷ first, over restarts."""
     excludes_one: bool
-    """The A/A interval excludes 1: something else than the cells makes visits differ."""
-    at_ceiling: bool
-    """The A/A cell is at its ceiling, so that its visits differ less than those of other cells may."""
-    delta: float
-    """δ: the difference, as a fraction, from which on one matters."""
+    """Something else than the cells is at work, and differences as small as this one are not to be trusted."""
 
 
 class Contrast(Value):
@@ -94,25 +95,22 @@ class Contrast(Value):
     a: Side
     b: Side
     ratio: Interval
-    """b ÷ a, as it is shown: 95 % over all contrasts of the family together (Bonferroni)."""
-    unadjusted: Interval
-    """The same with 95 % for this contrast alone."""
+    """b ÷ a; the intervals of the family hold at once, 95 %, although one stops when they are narrow."""
     p: float | None
-    """Two-sided, of the ratio being 1; None with one block."""
+    """Two-sided, of the ratio being 1; None with one restart."""
     p_holm: float | None
-    """The same, adjusted for the family; this one decides."""
-    hodges_lehmann: float
-    """b ÷ a as the median of all pairwise means of the log-ratios, which outliers hardly move."""
-    disagrees: bool
-    """Hodges–Lehmann lies outside of the unadjusted interval, or in place of the estimate gives another verdict."""
+    """The same, adjusted for all contrasts of the run (Holm)."""
+    hodges_lehmann: float | None
+    """b ÷ a as the median of all pairwise means of the log-ratios, which outliers hardly move; None of two cells that
+    were never up at once."""
+    by_way_of: str | None
+    """Of two cells that were never up at once: the cell that both were compared with."""
     verdict: ContrastVerdict
     """For latency and CPU, less is `faster`."""
     reason: str | None
     """Why there can be no verdict."""
     could_be: float | None
     """The largest difference inside of the shown interval, as a fraction; None where the interval is unbounded."""
-    blocks: list[int]
-    """Those in which both have a value."""
 
 
 class Excluded(Value):
@@ -174,9 +172,12 @@ class MainEffect(Value):
 
 
 class Comparison(Value):
-    """Everything that the blocks of a run say about its cells."""
+    """Everything that the restarts of a run say about its cells."""
 
-    noise: list[Noise]
+    margin: float
+    """Difference, as a fraction, below which two cells are taken for equivalent."""
+    controls: list[Control]
+    """Empty where no cell is there twice."""
     means: list[Mean]
     contrasts: list[Contrast]
     excluded: list[Excluded]
@@ -191,8 +192,8 @@ class RunContrast(Value):
     """The cell's, as both runs have it."""
     metric: MetricName
     ratio: Interval
-    """Second ÷ first, as it is shown: 95 % over all cells together (Bonferroni). Blocks of two runs are no pairs, so
-    the interval is that of Welch's t; `n` is the smaller number of blocks."""
+    """Second ÷ first, as it is shown: 95 % over all cells together (Bonferroni). Restarts of two runs are no pairs,
+    so the interval is that of Welch's t; `n` is the smaller number of restarts."""
     p: float | None
     p_holm: float | None
     verdict: ContrastVerdict
@@ -208,8 +209,8 @@ class RunComparison(Value):
     """Two runs, cell by cell."""
 
     metric: MetricName
-    delta: float
-    """δ: the difference, as a fraction, from which on one matters: 3 %, or what either run's A/A cell shows."""
+    margin: float
+    """Difference, as a fraction, below which two are taken for equivalent: the larger margin of the two runs."""
     limit: float | None
     """How much worse the second run may be, as a fraction."""
     contrasts: list[RunContrast]

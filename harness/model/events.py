@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.model.comparison import Interval
-from harness.model.evaluation import Verdict
-from harness.model.record import Place
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,36 +24,8 @@ class MeasurementProgress:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class VisitStarted:
-    """A visit of a matrix begins."""
-
-    cell: str
-    place: Place
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VisitFinished:
-    """A visit of a matrix has ended and is stored."""
-
-    cell: str
-    place: Place
-    blocks: int
-    """Of the matrix."""
-    done: int
-    """Visits that are stored, this one included."""
-    visits: int
-    """Of the whole matrix."""
-    verdict: Verdict
-    throughput_rps: float | None
-    reason: str
-    """Why it is not valid; empty where it is."""
-    seconds_left: float
-    """Estimate for the rest of the matrix."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class RestartFinished:
-    """A restart of members that are compared has ended and is stored."""
+    """A restart of cells that are loaded in turn has ended and is stored."""
 
     number: int
     """From 1."""
@@ -63,6 +33,26 @@ class RestartFinished:
     """Why it does not count."""
     ratio: Interval | None
     """What is known so far; of several pairs, of the one that is known least."""
+    matrix: MatrixProgress | None = None
+    """Of a matrix: where it is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MatrixProgress:
+    """Where a matrix is."""
+
+    what: str
+    """The cells that were up."""
+    fraction: float
+    """Of the time that it takes, from 0 to 1."""
+    seconds_left: float
+    """At most."""
+    sure: int
+    """Ratios of throughput that are as sure as was asked for,"""
+    ratios: int
+    """of so many."""
+    median_half_width: float | None
+    """Of them, as a fraction."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +66,7 @@ class SeedProgress:
     of_rows: int
 
 
-Event = MeasurementProgress | VisitStarted | VisitFinished | RestartFinished | SeedProgress
+Event = MeasurementProgress | RestartFinished | SeedProgress
 Emit = Callable[[Event], None]
 """Where events go."""
 

@@ -61,6 +61,11 @@ def unique(labels: Sequence[str]) -> list[str]:
     ]
 
 
+def twin(label: str) -> str:
+    """What the second of a cell that is there twice is called, where the first has the cell's written form."""
+    return f"{label} (2)"
+
+
 def options_label(options: Mapping[str, str]) -> str:
     """Options of a server: `loop=asyncio,http=h11`."""
     return ",".join(f"{key}={value}" for key, value in options.items())

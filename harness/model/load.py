@@ -135,3 +135,7 @@ class RequestMix:
     feeds: Mapping[str, Feed] = field(default_factory=dict)
     script: str | None = None
     """Path of a k6 script of the user's, which sends on its own."""
+
+
+FOREVER = Timing(warmup_seconds=0.0, window_seconds=1.0)
+"""Of what is loaded in turn: it has no warm-up and window of its own."""

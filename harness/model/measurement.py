@@ -81,8 +81,9 @@ class ServerFacts(Value):
     """Version of the interpreter that ran it."""
     boot_seconds: float
     """From launch until every worker was up and the answer was verified."""
-    stop_seconds: float
-    stopped: Literal["orderly", "killed"]
+    stop_seconds: float | None
+    """None where servers were stopped together."""
+    stopped: Literal["orderly", "killed"] | None
     cpu_us_per_request: float | None
     cpu_cores: float
     rss_peak_bytes: int
@@ -173,6 +174,8 @@ class GeneratorFacts(Value):
     overdue: int | None
     """Open load: requests that were due by the end of the window but had not been sent."""
     lateness_ms_p99: float | None
+    answers: int | None = None
+    """Requests that it saw answered, right or not, of all that it sent in turns."""
 
 
 class MachineFacts(Value):
@@ -231,6 +234,9 @@ class Measurement(Value):
     """What was measured, without judgement."""
 
     started_at: str
+    method: Literal["window", "slots", "windows"] = "window"
+    """Loaded alone in one window; or in turn with others, in slots or in windows: then the window is all that counts of
+    them together."""
     cell: Cell
     placement: Placement
     warmup_seconds: float
@@ -242,6 +248,7 @@ class Measurement(Value):
     grid: list[tuple[float, float]]
     """(percentile, milliseconds), densest towards 100."""
     slices: list[Slice]
+    """In order; of what was loaded in turn one for each turn that counts."""
     sampled: AnswerChecks | None
     """None where the generator looks at no bodies."""
     waits: Waits | None = None

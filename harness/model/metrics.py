@@ -20,6 +20,14 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}"
 
 
+def _beyond_wait(measurement: Measurement) -> float | None:
+    """What a request takes on average beyond what its workload says that it waits; None where it says nothing."""
+    wait, mean = measurement.waits and measurement.waits.total_seconds, measurement.latency_ms.mean
+    if not wait or mean is None or mean <= wait * 1000:
+        return None
+    return mean - wait * 1000
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metric:
     """One figure of a measurement."""
@@ -95,6 +103,16 @@ METRICS: dict[MetricName, Metric] = {
             better="lower",
             of=lambda measurement: measurement.latency_ms.p99,
             quantile=99,
+        ),
+        Metric(
+            name="beyond_wait_ms",
+            option="beyond",
+            label="latency beyond the wait",
+            unit="ms",
+            better="lower",
+            of=_beyond_wait,
+            format="{:,.2f}".format,
+            capped=False,
         ),
         Metric(
             name="cpu_us_per_request",

@@ -1,4 +1,4 @@
-"""What a run says: each of its cells over all blocks, and how they compare."""
+"""What a run says: each of its cells over all restarts, and how they compare."""
 
 from __future__ import annotations
 
@@ -10,63 +10,63 @@ from harness.model.variant import Cell
 
 
 class Figure(Value):
-    """A metric of one cell, over its valid visits, in the metric's unit."""
+    """A metric of one cell, over its valid restarts, in the metric's unit."""
 
     value: float | None
-    """Geometric mean over blocks; of a quantile of the latency that of all samples pooled, None where fewer than ten
+    """Geometric mean over restarts; of a quantile of the latency that of all samples pooled, None where fewer than ten
     lie beyond it or the queue of users was still filling."""
     interval: Interval | None
-    """Over blocks; of a quantile that of each block's own, which says how sure the pooled one is and is not to be
+    """Over restarts; of a quantile that of each one's own, which says how sure the pooled one is and is not to be
     quoted in its place."""
 
 
 class Count(Value):
-    """How many visits a reason holds for."""
+    """How many restarts a reason holds for."""
 
     reason: str
-    visits: int
+    restarts: int
     remedies: list[Remedy] = []
 
 
 class CellOverview(Value):
-    """One cell over all blocks. Figures are of its valid visits; None where there is none."""
+    """One cell over all its restarts. Figures are of the valid ones; None where there is none."""
 
     name: str
     """The cell's written form."""
     cell: Cell
     valid: int
-    """Visits by verdict; of a visit that was repeated, the last attempt counts."""
+    """Restarts by the cell's verdict in them."""
     invalid: int
     failed: int
     figures: dict[MetricName, Figure]
     """Metric → figure, of every metric there is."""
     filling: int
-    """Valid visits whose latencies are left out, because the queue of users was still filling."""
+    """Valid restarts whose latencies are left out, because the queue of users was still filling."""
     requests: int
-    """Successes of the valid visits."""
+    """Successes of the valid restarts."""
     failure_share: float | None
-    """Requests that failed, of all visits that were measured, valid or not."""
+    """Requests that failed, of all restarts that were measured, valid or not."""
     unproven_rps: float | None
-    """Successes per second of the last visit where none is valid: not to be compared."""
+    """Successes per second of the last restart where none is valid: not to be compared."""
     ceiling: Ceiling | None
-    """Of the last valid visit."""
+    """Of the last valid restart."""
     ceiling_fraction: float | None
     """Mean throughput ÷ ceiling."""
     at_ceiling: bool
-    """In any block: it tells no servers apart."""
+    """In any restart: it tells no servers apart."""
     diagnosis: Diagnosis | None
-    """The one of most visits, in the words of the last of them."""
+    """The one of most restarts, in the words of the last of them."""
     reasons: list[Count]
-    """Why visits are failed or invalid, the most frequent first."""
+    """Why restarts are failed or invalid, the most frequent first."""
 
     @property
     def throughput(self) -> Interval | None:
-        """Requests per second, over blocks; None where no visit is valid."""
+        """Requests per second, over restarts; None where none is valid."""
         return self.figures["throughput_rps"].interval
 
     @property
     def verdict(self) -> str:
-        """`valid` if any visit is; else what most visits are."""
+        """`valid` if any restart is; else what most of them are."""
         if self.valid:
             return "valid"
         return "failed" if self.failed >= self.invalid else "invalid"
@@ -76,15 +76,17 @@ class Overview(Value):
     """What a run says."""
 
     title: str | None
-    blocks: int
-    """Planned."""
-    visits: int
-    """Made, those of the A/A cell included."""
-    planned: int
+    sets: int
+    """Of cells that are up at once; 1 of a single cell."""
+    restarts: int
+    """Of all sets together."""
+    finished: bool
+    """It is as sure as was asked for, or its time is over."""
+    precision: float | None
+    """Half-width of the intervals of throughput that was asked for, as a fraction; None of a single cell."""
     seconds: float
-    """From its begin to the end of its last visit."""
+    """From its begin to the end of its last restart."""
     cells: list[CellOverview]
     comparison: Comparison
     impossible: list[tuple[str, str]]
     """What the plan asks for that cannot exist, with the reason."""
-    """Of every server against the plan's baseline."""

@@ -1,4 +1,4 @@
-"""What a matrix is to measure: axes, of which every combination is a cell, and how often and how long.
+"""What a matrix is to measure: axes, of which every combination is a cell, and how sure and how long.
 
 The same in a TOML file, in `[tool.harness.matrix]` of a `pyproject.toml` and in a stored run. Its JSON schema is
 `harness/data/plan.schema.json`.
@@ -6,6 +6,7 @@ The same in a TOML file, in `[tool.harness.matrix]` of a `pyproject.toml` and in
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -15,7 +16,8 @@ from harness.model.axes import DEFAULT_THREADS
 from harness.model.requests import AppRequest, CsvColumn, Drawn
 
 DEFAULT_USERS = 100
-DEFAULT_BLOCKS = 8
+"""Of `harness run`."""
+MATRIX_USERS = 16
 
 Name = Annotated[str, StringConstraints(min_length=1)]
 Names = Annotated[list[Name], Field(min_length=1)]
@@ -37,7 +39,8 @@ class Axes(Value):
     pool_size: Counts | None = None
     """Database connections per worker; for workloads that use a database."""
     vus: Counts | None = None
-    """Closed load: users that wait for their answers. 100 where neither this nor `rate` is given."""
+    """Closed load: users that wait for their answers. 16 where neither this nor `rate` is given: more of them fill
+    queues, which adds noise and nothing else, unless requests wait for long."""
     rate: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] | None = None
     """Open load: requests per second."""
     python: Names | None = None
@@ -87,20 +90,31 @@ class ApplicationPlan(Value):
     """and at the end, whatever happened."""
 
 
+class CellSet(Value):
+    """Cells that are up at once and are loaded in turn."""
+
+    members: list[int]
+    """Places among the cells of the run; one that is there twice is named twice."""
+    reference: int | None
+    """The cell that all sets of a group have in common, by which cells of different sets are compared; None where the
+    group is one set."""
+
+
 class Plan(Value):
     """What a matrix is to measure."""
 
     cells: Annotated[list[Axes], Field(min_length=1)]
     """The cells of all entries together."""
-    blocks: Annotated[int, Field(ge=1, le=1000)] = DEFAULT_BLOCKS
-    """How often each cell is visited. Six at least for a verdict."""
+    precision: Name = "3%"
+    """Half-width of the intervals of ratios of throughput at which it is sure enough."""
+    max_time: Name = "1h"
+    """How long it may take in all, but for the least number of restarts."""
+    margin: Name = "3%"
+    """Difference below which two cells are taken for equivalent."""
+    aa: bool = True
+    """One cell is there twice: what the two differ by is no difference of cells."""
     seed: int = 1
-    """Of the order of visits."""
-    warmup: Name = "5s"
-    duration: Name = "15s"
-    """The window that counts."""
-    attempts: Annotated[int, Field(ge=1, le=10)] = 2
-    """How often a visit is made at most that fails or is invalid: once more at the end of its block, by default."""
+    """Of orders and starts."""
     pin: Name = "auto"
     """Own cores for server and generator: auto, split or none."""
     generator: Name = "k6"
@@ -117,3 +131,18 @@ class Plan(Value):
                     if getattr(axes, name) != Axes.model_fields[name].default:
                         raise ValueError(f"{name} and an application together: the axis is of workloads of ours only")
         return self
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Forecast:
+    """What a plan will come to."""
+
+    sets: list[CellSet]
+    seconds: float
+    """For the least number of restarts of every set."""
+    most_seconds: float
+    """That it may take."""
+    half_width: float
+    """Of ratios of throughput after the least number of restarts, on a calm machine; as a share."""
+    precision: float
+    """That was asked for, as a share."""

@@ -16,7 +16,7 @@ from harness.model.environment import Environment
 from harness.model.evaluation import Evaluation, Reason
 from harness.model.load import Timing
 from harness.model.measurement import Measurement
-from harness.model.plan import Plan
+from harness.model.plan import CellSet, Plan
 from harness.model.rotation import Restart, Rotation
 from harness.model.variant import Cell
 
@@ -69,14 +69,14 @@ class DatabaseIdentity(Value):
 class Place(Value):
     """Where in a matrix a measurement was made."""
 
-    block: int
-    """From 1."""
-    position: int
-    """In the block's order, from 1."""
-    attempt: int
-    """From 1; a visit that failed or was invalid is repeated at the end of its block."""
-    repeat: bool
-    """The second visit of the block's A/A cell."""
+    restart: int
+    """Number of the restart in the run, from 1: those of one restart are paired."""
+    set: int = 1
+    """Which set of cells was up, from 1."""
+    member: int
+    """In the restart's set, from 1."""
+    repeat: bool = False
+    """The second of the cell that is there twice."""
 
 
 class _Stored(Value):
@@ -95,7 +95,7 @@ class MeasurementRecord(_Stored, Evaluation, Measurement):
     kind: Literal["measurement"] = "measurement"
     protocol: int = PROTOCOL
     place: Place | None = None
-    """None where one cell is measured."""
+    """None where one cell is measured alone."""
     path: str = ""
     """Folder of the run."""
 
@@ -150,11 +150,12 @@ class MatrixRecord(_Run):
     plan: Plan
     impossible: list[tuple[str, str]]
     """Cells that the plan asks for and that cannot exist, with the reason."""
-    order: list[list[int]]
-    """Block → places of cells in the order of their visits; the place after the last cell is the second visit of the
-    A/A cell."""
-    repeated: str
-    """The A/A cell."""
+    sets: list[CellSet]
+    """Cells that are up at once."""
+    repeated: str | None
+    """The cell that is there twice; None where none is."""
+    finished: bool = False
+    """It is as sure as was asked for, or its time is over."""
     database: DatabaseIdentity | None
     requests: str | None
     """Digest of what is requested of a user's application."""

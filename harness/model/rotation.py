@@ -61,6 +61,8 @@ class LatencyCounts(Value):
 
     counts: dict[int, int]
     """Bucket → requests; bucket b holds those up to 1.01^b µs."""
+    total_us: int | None = None
+    """Of all of them together."""
 
 
 class MemberSamples(Value):
@@ -82,6 +84,8 @@ class MemberSamples(Value):
     """Requests that reached its workers in all slots."""
     latency: list[LatencyCounts]
     """For each kind of slots; empty where the generator tells none."""
+    known_wait_s: float = 0.0
+    """How long a request waits by what its workload says."""
     effective: dict[str, str | int | bool | None]
     """Settings in effect, as its workers report them."""
     unmet: dict[str, str]
@@ -95,7 +99,11 @@ class Restart(Value):
     """One restart of all members."""
 
     number: int
-    """From 1."""
+    """In the run, from 1."""
+    cells: list[str] = []
+    """What the members are called: their written forms; the second of one that is there twice has a number."""
+    set: int = 1
+    """Which set of cells was up, from 1."""
     started_at: str
     seed: int
     method: Literal["slots", "windows"]

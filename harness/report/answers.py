@@ -11,7 +11,7 @@ from harness.model.axes import axis as axis_of
 from harness.model.comparison import Contrast
 from harness.model.metrics import METRICS, MetricName
 from harness.model.overview import CellOverview, Overview
-from harness.report.words import load, number, remedied, sentence, too_few_blocks, workload_of
+from harness.report.words import load, number, remedied, sentence, too_few, workload_of
 
 MOST_OPTIONS = 6
 
@@ -49,7 +49,7 @@ def answers(overview: Overview) -> list[str]:
         return [_single(overview.cells[0])]
     if not overview.comparison.contrasts:
         return [_uncompared(overview)]
-    if too_few_blocks(overview):
+    if too_few(overview):
         reason = next(each.reason for each in overview.comparison.contrasts)
         return [f"There can be no verdicts: {reason}, six are needed. The figures come with their intervals only."]
     axes = dict.fromkeys(each.axis for each in overview.comparison.contrasts)
@@ -60,7 +60,7 @@ def answers(overview: Overview) -> list[str]:
 def _uncompared(overview: Overview) -> str:
     """Why there is no contrast."""
     if not overview.cells:
-        return "No visit was made yet."
+        return "No restart has ended yet."
     if overview.comparison.excluded or any(cell.invalid or cell.failed or cell.at_ceiling for cell in overview.cells):
         return "No two cells could be compared: see below which are invalid, failed or at their ceiling."
     return "No two cells are equal in all but one axis, so nothing is compared: the figures stand for themselves."
@@ -68,7 +68,7 @@ def _uncompared(overview: Overview) -> str:
 
 def _single(cell: CellOverview) -> str:
     if cell.throughput is None:
-        why = remedied(cell.reasons[0].reason, cell.reasons[0].remedies) if cell.reasons else "no visit was made"
+        why = remedied(cell.reasons[0].reason, cell.reasons[0].remedies) if cell.reasons else "nothing was measured"
         return f"{cell.name} is {cell.verdict}: {why}."
     p99 = cell.figures["p99_ms"].value
     text = f"{cell.name} serves {number(cell.throughput.estimate)} requests per second"

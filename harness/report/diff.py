@@ -22,7 +22,7 @@ def parts(comparison: RunComparison) -> Iterator[Text | Table]:
     """What is compared, cell by cell, what is not and why, and whether the limit is kept."""
     yield Text(f"{METRICS[comparison.metric].label}, second run ÷ first", style="bold")
     yield Text(
-        f"differences below {comparison.delta:.1%} are not told; intervals are 95 % over all cells together",
+        f"differences below {comparison.margin:.1%} are not told; intervals are 95 % over all cells together",
         style="dim",
     )
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
@@ -35,7 +35,7 @@ def parts(comparison: RunComparison) -> Iterator[Text | Table]:
         yield Text(f"  {name}: {reason}", style="dim")
     if not comparison.contrasts:
         yield Text(
-            "\nno cell could be compared: it takes one that both runs hold, with valid visits and below its ceiling.\n"
+            "\nno cell could be compared: it takes one that both runs hold, valid and below its ceiling.\n"
             "Servers are compared within one run: harness matrix, or harness compare",
             style="bold yellow",
         )

@@ -43,7 +43,8 @@ def _code(text: str) -> str:
 def _lines(report: view.View) -> Iterator[str]:
     metric = view.headline()
     yield f"### {escaped(report.heading)}"
-    yield from ("", *(f"- {escaped(answer)}" for answer in report.answers))
+    yield from ("", *(f"- **{escaped(warning)}**" for warning in report.warnings))
+    yield from (f"- {escaped(answer)}" for answer in report.answers)
     for table in report.tables:
         yield from ("", f"#### {_code(table.workload)}: {metric.heading}", "")
         rows = [

@@ -3,45 +3,54 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from harness.config.expand import Expansion, order, repeated
+from harness.config.expand import Expansion
 from harness.model.counting import counted
-from harness.model.load import Timing
-from harness.model.plan import Plan
+from harness.model.plan import Forecast, Plan
 from harness.model.quantities import duration
 
-OVERHEAD_SECONDS = 3.0
-"""What a visit takes besides warm-up and window, by experience."""
 
-
-def show(plan: Plan, expansion: Expansion, timing: Timing) -> None:
+def show(plan: Plan, expansion: Expansion, forecast: Forecast) -> None:
     """Print it to standard output."""
-    print("\n".join(lines(plan, expansion, timing)))
+    print("\n".join(lines(plan, expansion, forecast)))
 
 
-def lines(plan: Plan, expansion: Expansion, timing: Timing) -> Iterator[str]:
+def lines(plan: Plan, expansion: Expansion, forecast: Forecast) -> Iterator[str]:
     """Everything that is printed."""
-    visits = sum(map(len, order(len(expansion.cells), plan.blocks, plan.seed)))
-    blocks = counted(plan.blocks, "block")
-    cells = "1 cell, visited" if len(expansion.cells) == 1 else f"{len(expansion.cells)} cells, one of them"
-    each = timing.warmup_seconds + timing.window_seconds + OVERHEAD_SECONDS
+    sets = "at once" if len(forecast.sets) == 1 else f"in {len(forecast.sets)} sets that share a reference"
+    most = max(forecast.seconds, forecast.most_seconds)
     yield (
-        f"{cells} twice, in {blocks}: {visits} visits of "
-        f"{timing.warmup_seconds:g} s warm-up and {timing.window_seconds:g} s window, about {duration(visits * each)}"
+        f"{counted(len(expansion.cells), 'cell')}, up {sets}: {duration(forecast.seconds)} for the least number of "
+        f"restarts, {duration(most)} at most"
     )
-    yield ""
-    twice = repeated(expansion)
-    yield from (
-        f"  {cell.label}{'   (twice in each block: A/A)' if place == twice else ''}"
-        for place, cell in enumerate(expansion.cells)
+    yield (
+        f"by then ratios of throughput are about ±{forecast.half_width:.1%} on a calm machine, two to three times "
+        f"that on a busy one; it ends when all are within ±{forecast.precision:.1%}"
     )
+    if forecast.seconds > forecast.most_seconds:
+        yield f"--max-time {plan.max_time} is too short for a verdict on everything"
+    for number, each in enumerate(forecast.sets, 1):
+        yield ""
+        if len(forecast.sets) > 1:
+            yield f"set {number}"
+        for at, place in enumerate(each.members):
+            remarks = []
+            if place == each.reference:
+                remarks.append("reference")
+            if place in each.members[:at]:
+                remarks.append("once more: A/A")
+            yield f"  {expansion.cells[place].label}{_remarked(remarks)}"
     if expansion.impossible:
         yield "\ncannot exist, and left out:"
         yield from (f"  {cell}: {reason}" for cell, reason in expansion.impossible)
     yield "\nthe same as a file:\n"
     yield from (f"  {line}" if line else "" for line in toml(plan))
+
+
+def _remarked(remarks: Sequence[str]) -> str:
+    return f"   ({', '.join(remarks)})" if remarks else ""
 
 
 def toml(plan: Plan) -> Iterator[str]:

@@ -11,11 +11,10 @@ from typing import Any
 from harness.model.events import (
     Emit,
     Event,
+    MatrixProgress,
     MeasurementProgress,
     RestartFinished,
     SeedProgress,
-    VisitFinished,
-    VisitStarted,
 )
 from harness.model.load import Timing
 from harness.model.quantities import duration
@@ -60,8 +59,6 @@ class Lines:
                 self._measurement(event, self._timing)
             case SeedProgress():
                 self._seed(event)
-            case VisitFinished():
-                _print(visit_line(event))
             case RestartFinished():
                 _print(restart_line(event))
             case _:
@@ -97,26 +94,18 @@ class Bar:
     def __init__(self, progress: Any, cell: str = "", timing: Timing | None = None) -> None:
         self._progress, self._timing = progress, timing
         self._task = progress.add_task(cell, total=1.0)
-        self._doing, self._left = cell, ""
+        self._doing = cell
         self._began = time.monotonic()
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
         match event:
             case MeasurementProgress():
-                text = f"{self._doing}  {event.phase}{_rate('', event.rps)}{self._left}"
+                text = f"{self._doing}  {event.phase}{_rate('', event.rps)}"
                 self._show(text, None if self._timing is None else _share(event, self._timing))
-            case VisitStarted():
-                self._doing = f"block {event.place.block}  {event.cell}"
-                self._show(f"{self._doing}{self._left}")
-            case VisitFinished():
-                self._left = f", {duration(event.seconds_left)} left"
-                self._show(f"{self._doing}{self._left}", event.done / event.visits)
-                if event.verdict != "valid":
-                    _print(visit_line(event))
             case RestartFinished():
                 self._doing = restart_line(event)
-                self._show(self._doing)
+                self._show(self._doing, None if event.matrix is None else event.matrix.fraction)
                 if event.void is not None:
                     _print(self._doing)
             case SeedProgress():
@@ -144,22 +133,20 @@ def _rate(before: str, rps: float | None) -> str:
     return "" if rps is None else f"{before} {rps:,.0f} req/s"
 
 
-def visit_line(event: VisitFinished) -> str:
-    """A visit of a matrix in one line."""
-    rate = "" if event.throughput_rps is None else f"  {event.throughput_rps:,.0f} req/s"
-    reason = f": {event.reason}" if event.reason else ""
-    again = " (again)" if event.place.attempt > 1 else ""
-    return (
-        f"[{event.done}/{event.visits}] block {event.place.block}/{event.blocks}{again}  {event.cell}{rate}  "
-        f"{event.verdict}{reason}   {duration(event.seconds_left)} left"
-    )
-
-
 def restart_line(event: RestartFinished) -> str:
-    """A restart of what is compared, and what is known by then, in one line."""
+    """A restart of cells that are loaded in turn, and what is known by then, in one line."""
     void = f" does not count: {event.void}" if event.void else ""
+    if event.matrix is not None:
+        return f"[{event.matrix.fraction:.0%}] restart {event.number}, {event.matrix.what}{void}{_known(event.matrix)}"
     known = "" if event.ratio is None else f": {ratio(event.ratio, digits=3)} {half_width(event.ratio)}".rstrip()
     return f"restart {event.number}{void}{known}"
+
+
+def _known(progress: MatrixProgress) -> str:
+    """How narrow the intervals are, and how long it may still take."""
+    half = "" if progress.median_half_width is None else f" (median ±{progress.median_half_width:.1%})"
+    sure = f", {progress.sure} of {progress.ratios} ratios sure{half}" if progress.ratios else ""
+    return f"{sure}, {duration(progress.seconds_left)} left at most"
 
 
 def seed_line(event: SeedProgress, elapsed: float) -> str:

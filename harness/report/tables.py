@@ -1,4 +1,4 @@
-"""A run as tidy tables: one row per cell and metric, one row per visit. Columns and units: docs/results.md."""
+"""A run as tidy tables: one row per cell and metric, one per cell and restart. Columns and units: docs/results.md."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Columns = Mapping[str, tuple[type, Callable[[Any], Any]]]
 def write(folder: Path, form: str, overview: Overview, judged: Sequence[EvaluatedVisit]) -> list[Path]:
     """Write the tables into a folder, as `csv` or `parquet`; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
-    tables = {"cells": cells(overview), "visits": visits(judged)}
+    tables = {"cells": cells(overview), "restarts": restarts_of(judged)}
     if any(each.visit.facts is not None and len(each.visit.facts.routes) > 1 for each in judged):
         tables["routes"] = routes(judged)
     return _files(folder, form, tables)
@@ -51,7 +51,7 @@ def _files(folder: Path, form: str, tables: Mapping[str, polars.DataFrame]) -> l
 
 
 def cells(overview: Overview) -> polars.DataFrame:
-    """One row per cell and metric; of latency the pooled quantile, with the interval of the blocks' own ones."""
+    """One row per cell and metric; of latency the pooled quantile, with the interval of the restarts' own ones."""
     rows = [
         row
         for cell in overview.cells
@@ -63,14 +63,14 @@ def cells(overview: Overview) -> polars.DataFrame:
     return _frame(rows, {**_identity(lambda row: row[0].cell), **CELL})
 
 
-def visits(judged: Iterable[EvaluatedVisit]) -> polars.DataFrame:
-    """One row per visit; what was not measured is null."""
+def restarts_of(judged: Iterable[EvaluatedVisit]) -> polars.DataFrame:
+    """One row per cell and restart; what was not measured is null."""
     metrics: Columns = {name: (float, _measured(metric.of)) for name, metric in METRICS.items()}
     return _frame(judged, {**_identity(lambda row: row.visit.cell), **PLACE, **VISIT, **metrics})
 
 
 def routes(judged: Iterable[EvaluatedVisit]) -> polars.DataFrame:
-    """One row per visit and kind of request."""
+    """One row per cell, restart and kind of request."""
     rows = [(each, route) for each in judged if each.visit.facts is not None for route in each.visit.facts.routes]
     place = _of_part(PLACE, lambda row: row[0])
     quantiles = {name: (float, _of_route(metric)) for name, metric in METRICS.items() if metric.quantile is not None}
@@ -140,7 +140,7 @@ def _work(cell: Cell) -> tuple[str, str]:
 
 
 def _measured(of: Callable[[Measurement], Any]) -> Callable[[EvaluatedVisit], Any]:
-    """Of a visit's measurement; None where nothing was measured."""
+    """Of a measurement; None where nothing was measured."""
     return lambda row: None if row.visit.facts is None else of(row.visit.facts)
 
 
@@ -163,10 +163,11 @@ CELL: Columns = {
     "estimate": (float, lambda row: row[3].value),
     "low": (float, lambda row: row[3].interval and row[3].interval.low),
     "high": (float, lambda row: row[3].interval and row[3].interval.high),
-    "blocks": (int, lambda row: row[3].interval and row[3].interval.n),
+    "restarts": (int, lambda row: row[3].interval and row[3].interval.n),
 }
 PLACE: Columns = {
-    "block": (int, lambda row: row.visit.block),
+    "restart": (int, lambda row: row.visit.restart),
+    "set": (int, lambda row: row.visit.set),
     "repeat": (bool, lambda row: row.visit.repeat),
     "verdict": (str, lambda row: row.verdict),
 }

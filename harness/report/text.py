@@ -28,7 +28,11 @@ def parts(
 ) -> Iterator[Text | Table]:
     """The text's paragraphs and tables, in order."""
     report = view.of_overview(overview, claims)
-    yield _title(report.heading, before="")
+    for warning in report.warnings:
+        yield Text(warning, style="bold yellow")
+    for answer in report.answers:
+        yield Text(answer, style="bold")
+    yield _title(report.heading)
     for table in report.tables:
         yield from _tables(table, width)
     if report.legend:
@@ -76,7 +80,7 @@ def _figure(figure: view.TableFigure | None) -> Text:
 
 
 def _bar(figure: view.TableFigure | None, most: float) -> Text:
-    """A figure beside the largest; empty without a valid visit."""
+    """A figure beside the largest; empty without a valid restart."""
     if figure is None or not figure.value or figure.mark in ("!", "x"):
         return Text()
     return Text(terminal.bar(figure.value / most, BAR), style="dim")
@@ -101,7 +105,8 @@ def _findings(report: view.View) -> Iterator[Text]:
     if findings and report.remark:
         yield Text(f"  {report.remark}", style="yellow")
     for metric in {each.metric.name: each.metric for each in findings}.values():
-        yield Text(f"  {metric.label}: {report.noise[metric.name]}", style="dim")
+        said = f": {report.controls[metric.name]}" if metric.name in report.controls else ""
+        yield Text(f"  {metric.label}{said}", style="dim")
         for each in findings:
             if each.metric.name == metric.name:
                 workload = f"{each.workload}, " if len(report.tables) > 1 else ""

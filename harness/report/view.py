@@ -8,7 +8,8 @@ from itertools import pairwise
 
 from harness.model.axes import Axis, axis
 from harness.model.claims import ClaimResult
-from harness.model.comparison import TOO_FEW_BLOCKS, Contrast, MainEffect, Ranking
+from harness.model.comparison import TOO_FEW, Contrast, MainEffect, Ranking
+from harness.model.counting import counted
 from harness.model.metrics import METRICS, Metric, MetricName, contrasted
 from harness.model.overview import CellOverview, Overview
 from harness.model.rotation import Rotation
@@ -19,9 +20,9 @@ from harness.report.words import column_of, half_width, ratio, row_of
 MEANINGS = {
     "*": "best of its column, or not told apart from the best",
     "^": "at its ceiling: tells no servers apart",
-    "!": "no valid visit",
+    "!": "no valid restart",
     "x": "failed",
-    "±": "95 % interval over blocks",
+    "±": "95 % interval over restarts",
 }
 """Mark of a figure → what it means, in the order of a legend."""
 
@@ -123,8 +124,8 @@ class View:
     """Mark → meaning, of those in the tables."""
     remark: str = ""
     """What holds for all findings."""
-    noise: dict[MetricName, str] = field(default_factory=dict)
-    """What two visits of the same cell differ by."""
+    controls: dict[MetricName, str] = field(default_factory=dict)
+    """What a cell that is there twice differs by from itself."""
     findings: list[Finding] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     kept_out: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
@@ -141,7 +142,7 @@ def of_overview(overview: Overview, results: Sequence[ClaimResult] = ()) -> View
     places = {cell.name: place for place, cell in enumerate(overview.cells)}
     best = _best(overview)
     tables = [_table(workload, cells, places, best) for workload, cells in words.by_work(overview.cells).items()]
-    few = words.too_few_blocks(overview)
+    few = words.too_few(overview)
     return View(
         title=overview.cells[0].name
         if len(overview.cells) == 1
@@ -152,8 +153,8 @@ def of_overview(overview: Overview, results: Sequence[ClaimResult] = ()) -> View
         warnings=list(_warnings(overview)),
         tables=tables,
         legend=_legend(tables),
-        remark="too few blocks for verdicts, six are needed: ratios with their intervals only" if few else "",
-        noise={each.metric: words.noise(each) for each in overview.comparison.noise},
+        remark="too few restarts for verdicts, six are needed: ratios with their intervals only" if few else "",
+        controls={each.metric: words.control(each) for each in overview.comparison.controls},
         findings=list(_findings(overview)),
         claims=claims(results),
         kept_out=[(title, cells) for title, cells in _kept_out(overview) if cells],
@@ -226,7 +227,7 @@ def _table(
 def _best(overview: Overview) -> dict[MetricName, set[str]]:
     """Metric → cells that are in the first group of every ranking along what tables have as rows."""
     best: dict[MetricName, set[str]] = {}
-    if words.too_few_blocks(overview):
+    if words.too_few(overview):
         return best
     for metric in contrasted():
         rankings = [
@@ -247,22 +248,29 @@ def _legend(tables: Sequence[Table]) -> list[tuple[str, str]]:
 
 
 def _warnings(overview: Overview) -> Iterator[str]:
-    if overview.visits < overview.planned:
-        yield f"Not finished: {overview.visits} of {overview.planned} visits were made."
+    for each in overview.comparison.controls:
+        if each.excludes_one:
+            yield (
+                f"The same cell twice ({each.cell}) differs from itself in {METRICS[each.metric].label}, "
+                f"{ratio(each.ratio, digits=3)}: something else than the cells is at work, and differences as small as "
+                "that are not to be trusted."
+            )
+    if not overview.finished:
+        yield "Not finished: this is what the restarts so far say."
     without = [cell for cell in overview.cells if not cell.valid]
     if without:
         yield (
-            f"{len(without)} of {len(overview.cells)} cells have no valid visit; their figures are shown and compared "
-            "with nothing. Why: see 'Kept out of comparisons'."
+            f"{len(without)} of {len(overview.cells)} cells have no valid restart; their figures are shown and "
+            "compared with nothing. Why: see 'Kept out of comparisons'."
         )
     fewer = [cell for cell in overview.cells if cell.valid and (cell.invalid or cell.failed)]
     if fewer:
-        yield f"{len(fewer)} cells have visits that do not count: their intervals stand on fewer blocks."
+        yield f"{len(fewer)} cells have restarts that do not count: their intervals stand on fewer of them."
     filling = [cell for cell in overview.cells if cell.filling]
     if filling:
         yield (
-            f"{len(filling)} cells have visits whose latencies are left out: their users wait for so much longer than "
-            "the warm-up lasts that the queue was still filling. A longer --warmup mends that."
+            f"{len(filling)} cells have measurements whose latencies are left out: their users wait for so much longer "
+            "than the warm-up lasts that the queue was still filling."
         )
 
 
@@ -280,7 +288,7 @@ def _kept_out(overview: Overview) -> Iterator[tuple[str, list[tuple[str, str]]]]
 def _why(cell: CellOverview) -> str:
     counts = [f"{count} {name}" for name, count in (("failed", cell.failed), ("invalid", cell.invalid)) if count]
     visits = cell.valid + cell.invalid + cell.failed
-    return f"{' and '.join(counts)} of {visits} visits: {'; '.join(map(words.reason, cell.reasons[:2]))}"
+    return f"{' and '.join(counts)} of {counted(visits, 'restart')}: {'; '.join(map(words.reason, cell.reasons[:2]))}"
 
 
 def _findings(overview: Overview) -> Iterator[Finding]:
@@ -317,7 +325,7 @@ def _statements(
         within = [each for each in contrasts if each.stratum == ranking.stratum]
         if len(within) == 1:
             yield Statement(text=f"{stratum}{words.contrast(within[0])}", verdict=within[0].verdict)
-        elif all(each.reason == TOO_FEW_BLOCKS for each in within):
+        elif all(each.reason == TOO_FEW for each in within):
             first = ranking.groups[0].members[0].option
             for each in within:
                 if first in (each.a.option, each.b.option):

@@ -6,26 +6,22 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from harness.model.axes import AXES, Axis, axis
-from harness.model.comparison import TOO_FEW_BLOCKS, Contrast, Interval, Noise, RunContrast
+from harness.model.comparison import TOO_FEW, Contrast, Control, Interval, RunContrast
 from harness.model.counting import counted
 from harness.model.evaluation import Remedy
 from harness.model.load import LoadProfile
 from harness.model.metrics import METRICS
 from harness.model.overview import CellOverview, Count, Overview
+from harness.model.quantities import duration
 
 
 def heading(overview: Overview) -> str:
     """How much was measured, in how long."""
-    visits = (
-        counted(overview.visits, "visit")
-        if overview.visits == overview.planned
-        else f"{overview.visits} of {overview.planned} visits so far"
-    )
-    minutes = f"{overview.seconds / 60:.0f} min" if overview.seconds >= 100 else f"{overview.seconds:.0f} s"
     title = f"{overview.title}: " if overview.title else ""
-    return (
-        f"{title}{counted(len(overview.cells), 'cell')} in {counted(overview.blocks, 'block')}, {visits} in {minutes}"
-    )
+    sets = f" of {overview.sets} sets" if overview.sets > 1 else ""
+    so_far = "" if overview.finished else " so far"
+    restarts = f"{counted(overview.restarts, 'restart')}{sets}{so_far}"
+    return f"{title}{counted(len(overview.cells), 'cell')}, {restarts} in {duration(overview.seconds)}"
 
 
 def half_width(interval: Interval | None) -> str:
@@ -62,24 +58,15 @@ def verdict(each: Contrast | RunContrast) -> str:
     return each.verdict
 
 
-def noise(each: Noise) -> str:
-    """What the A/A cell says of a metric."""
-    if each.aa is None:
-        return (
-            "no block has two valid visits of the cell that is visited twice, so 3% is taken for what the machine "
-            "itself makes differ"
-        )
-    ceiling = ", at its ceiling" if each.at_ceiling else ""
+def control(each: Control) -> str:
+    """What the cell that is there twice says of a metric."""
     warning = "; the two differ, so something else than the cells is at work" if each.excludes_one else ""
-    return (
-        f"the same cell twice{ceiling}: {ratio(each.aa, digits=3)}; differences below {each.delta:.1%} are not "
-        f"told{warning}"
-    )
+    return f"the same cell twice: {ratio(each.ratio, digits=3)}{warning}"
 
 
-def too_few_blocks(overview: Overview) -> bool:
-    """Whether no contrast has a verdict, for want of blocks."""
-    return all(each.reason == TOO_FEW_BLOCKS for each in overview.comparison.contrasts)
+def too_few(overview: Overview) -> bool:
+    """Whether no contrast has a verdict, for want of restarts."""
+    return all(each.reason == TOO_FEW for each in overview.comparison.contrasts)
 
 
 def load(profile: LoadProfile) -> str:
@@ -93,8 +80,8 @@ def ceiling(cell: CellOverview) -> str:
 
 
 def reason(each: Count) -> str:
-    """Why visits are not valid, and how many."""
-    return f"{remedied(each.reason, each.remedies)} ({each.visits}×)"
+    """Why restarts are not valid, and how many."""
+    return f"{remedied(each.reason, each.remedies)} ({each.restarts}×)"
 
 
 def workload_of(cell: CellOverview) -> str:

@@ -10,12 +10,17 @@ intervals too narrow, so that each level lies above the 95 % that is to hold. `t
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy
+from scipy.special import stdtr, stdtrit
+
+from harness.stats.intervals import standard_error
 
 LEAST_RESTARTS = 6
 """With fewer restarts there is no verdict, and nothing stops."""
@@ -27,11 +32,41 @@ ALIKE = 1.6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Noise:
+    """By how much differences of members vary from restart to restart, of members that vary alike."""
+
+    variance: float
+    """Of one member, restarts left out."""
+    freedom: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Difference:
-    """b − a over restarts, with the half-width of its interval; None with one restart."""
+    """b − a as a mean over restarts."""
 
     estimate: float
-    half_width: float | None
+    error: float | None
+    """Standard error; None with one restart."""
+    freedom: float
+    """Degrees of freedom of the error."""
+    restarts: int
+    level: float
+    """At which its interval is to be computed, so that it holds at 95 % although one stops."""
+
+    def half_width(self, members: int = 2, families: int = 1) -> float | None:
+        """Of an interval that holds at once for all pairs of so many members, and of so many families of that kind."""
+        if self.error is None:
+            return None
+        level = 1 - (1 - self.level) / families
+        return studentized_range(level, members, int(self.freedom)) / math.sqrt(2) * self.error
+
+    def p_value(self) -> float | None:
+        """Two-sided, of there being no difference."""
+        if self.error is None:
+            return None
+        if not self.error:
+            return 0.0 if self.estimate else 1.0
+        return 2 * float(stdtr(self.freedom, -abs(self.estimate) / self.error))
 
 
 def alike(values: Sequence[Sequence[float]]) -> bool:
@@ -53,33 +88,75 @@ def alike(values: Sequence[Sequence[float]]) -> bool:
 
 def differences(values: Sequence[Sequence[float]], *, pooled: bool) -> dict[tuple[int, int], Difference]:
     """(a, b) → b − a for every pair of members, a before b. `values`: restart → member → logarithm."""
-    table = numpy.asarray(values, dtype=float)
-    restarts, members = table.shape
-    pairs = [(a, b) for a in range(members) for b in range(a + 1, members)]
-    means = table.mean(axis=0)
-    if restarts < 2:
-        return {(a, b): Difference(estimate=float(means[b] - means[a]), half_width=None) for a, b in pairs}
-    if pooled and members > 2:
-        freedom = (restarts - 1) * (members - 1)
-        error = math.sqrt(_residual_square_sum(table) / freedom / restarts)
-        half = studentized_range(POOLED_LEVEL, members, freedom) * error
-        return {(a, b): Difference(estimate=float(means[b] - means[a]), half_width=half) for a, b in pairs}
-    level = PAIR_LEVEL if members == 2 else OWN_LEVEL
-    quantile = studentized_range(level, members, restarts - 1) / math.sqrt(2)
+    members = len(values[0])
+    common = noise(values) if pooled and members > 2 else None
     return {
-        (a, b): Difference(
-            estimate=float(means[b] - means[a]),
-            half_width=quantile * float((table[:, b] - table[:, a]).std(ddof=1)) / math.sqrt(restarts),
-        )
-        for a, b in pairs
+        (a, b): _of_pair([row[b] - row[a] for row in values], common, members)
+        for a in range(members)
+        for b in range(a + 1, members)
     }
+
+
+def _of_pair(logs: Sequence[float], common: Noise | None, members: int) -> Difference:
+    found = difference(logs, common)
+    return dataclasses.replace(found, level=PAIR_LEVEL) if members == 2 else found
+
+
+def noise(values: Sequence[Sequence[float]]) -> Noise | None:
+    """What members of a set have in common by which they vary. `values`: restart → member → logarithm. None where they
+    do not vary alike, or are too few for that to be known."""
+    if len(values) < LEAST_RESTARTS or len(values[0]) < 3 or not alike(values[:LEAST_RESTARTS]):
+        return None
+    table = numpy.asarray(values, dtype=float)
+    freedom = (table.shape[0] - 1) * (table.shape[1] - 1)
+    return Noise(variance=_residual_square_sum(table) / freedom, freedom=freedom)
+
+
+def difference(logs: Sequence[float], common: Noise | None = None) -> Difference:
+    """From the differences of two members in each restart; `common`: what all members of their set vary by."""
+    count, mean = len(logs), statistics.fmean(logs)
+    if count < 2:
+        return Difference(estimate=mean, error=None, freedom=0, restarts=count, level=OWN_LEVEL)
+    if common is not None:
+        error = math.sqrt(2 * common.variance / count)
+        return Difference(estimate=mean, error=error, freedom=common.freedom, restarts=count, level=POOLED_LEVEL)
+    return Difference(estimate=mean, error=standard_error(logs), freedom=count - 1, restarts=count, level=OWN_LEVEL)
+
+
+def minus(b: Difference, a: Difference) -> Difference:
+    """b − a of two differences that share no restart: their errors add (Welch 1947, Satterthwaite's freedom)."""
+    estimate, restarts = b.estimate - a.estimate, min(a.restarts, b.restarts)
+    error: float | None = None
+    freedom = 0.0
+    if a.error is not None and b.error is not None:
+        parts = [(each.error**2, each.freedom) for each in (a, b) if each.error is not None]
+        error = math.sqrt(sum(part for part, _ in parts))
+        freedom = error**4 / sum(part**2 / of for part, of in parts) if error else min(of for _, of in parts)
+    level = max(a.level, b.level)
+    return Difference(estimate=estimate, error=error, freedom=freedom, restarts=restarts, level=level)
+
+
+def mean(differences: Sequence[Difference]) -> Difference:
+    """The mean of differences of distinct members, whose errors are independent."""
+    count = len(differences)
+    estimate, restarts = statistics.fmean(each.estimate for each in differences), min(e.restarts for e in differences)
+    level = max(each.level for each in differences)
+    parts = [(each.error**2, each.freedom) for each in differences if each.error is not None]
+    if len(parts) < count:
+        return Difference(estimate=estimate, error=None, freedom=0, restarts=restarts, level=level)
+    total = sum(part for part, _ in parts)
+    freedom = total**2 / sum(part**2 / of for part, of in parts) if total else min(of for _, of in parts)
+    return Difference(
+        estimate=estimate, error=math.sqrt(total) / count, freedom=freedom, restarts=restarts, level=level
+    )
 
 
 def narrow(values: Sequence[Sequence[float]], precision: float, *, pooled: bool) -> bool:
     """The stopping rule: as many restarts as are needed at least, and every interval within ± `precision` (a share)."""
     if len(values) < LEAST_RESTARTS:
         return False
-    halves = [each.half_width for each in differences(values, pooled=pooled).values()]
+    members = len(values[0])
+    halves = [each.half_width(members) for each in differences(values, pooled=pooled).values()]
     return all(half is not None and math.expm1(half) <= precision for half in halves)
 
 
@@ -87,8 +164,6 @@ def narrow(values: Sequence[Sequence[float]], precision: float, *, pooled: bool)
 def studentized_range(level: float, members: int, freedom: int) -> float:
     """Quantile of the range of `members` normal means ÷ their deviation, which has `freedom` degrees of freedom."""
     if members == 2:
-        from scipy.special import stdtrit
-
         return math.sqrt(2) * float(stdtrit(freedom, (1 + level) / 2))
     from scipy.stats import studentized_range as distribution  # takes long to import, and two members do not need it
 

@@ -45,7 +45,7 @@ def _entry(folder: Path, document: Document) -> RunEntry:
     labels = [cell["label"] for cell in document["cells"]] if current else document["cells"]
     if kind == "matrix":
         title = document["plan"].get("title")
-        what = f"{counted(len(labels), 'cell')} in {counted(len(document['order']), 'block')}"
+        what = counted(len(labels), "cell")
         what = f"{title}: {what}" if title else what
     else:
         what = " and ".join(labels)

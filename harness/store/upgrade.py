@@ -37,7 +37,9 @@ def run(folder: Path, document: Document, visits: Sequence[Document]) -> StoredR
         "generator": document.get("generator") or _generator(upgraded),
     }
     if "plan" in document:
-        record["plan"] = without(document["plan"], "duet_baseline")
+        gone = ("duet_baseline", "blocks", "warmup", "duration", "attempts")
+        record["plan"] = {name: value for name, value in document["plan"].items() if name not in gone}
+        record |= {"sets": [], "finished": True}
     return StoredRun(
         folder=str(folder),
         record=_RUN.validate_python(record),
@@ -91,9 +93,8 @@ def _visit(document: Document, names: dict[str, str]) -> Document:
     place = None
     if document.get("block") is not None:
         place = {
-            "block": document["block"],
-            "position": document["position"],
-            "attempt": document.get("attempt", 1),
+            "restart": document["block"],
+            "member": document["position"],
             "repeat": document.get("repeat", False),
         }
     measured = "requests" in document

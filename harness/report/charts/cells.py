@@ -57,7 +57,7 @@ def of_cell(cell: CellOverview, among: Sequence[CellOverview]) -> Row:
 
 
 def by_cell(overview: Overview, judged: Sequence[EvaluatedVisit]) -> list[list[EvaluatedVisit]]:
-    """The visits of each cell."""
+    """What was measured of each cell."""
     visits: dict[str, list[EvaluatedVisit]] = {cell.name: [] for cell in overview.cells}
     for each in judged:
         visits[each.visit.cell.label].append(each)
@@ -65,7 +65,7 @@ def by_cell(overview: Overview, judged: Sequence[EvaluatedVisit]) -> list[list[E
 
 
 def timeline(judged: EvaluatedVisit) -> list[float]:
-    """Requests/s of each slice of a visit."""
+    """Requests/s of each slice of a measurement."""
     slices = [] if judged.visit.facts is None else judged.visit.facts.slices
     return [round(rate, 1 if rate < 100 else None) for rate in (each.requests / each.seconds for each in slices)]
 
@@ -78,17 +78,17 @@ TIMELINE: Spec = {
     **mark(
         "line",
         {
-            "x": number("t", "seconds into the window"),
+            "x": number("t", "slice"),
             "y": number("rps", "requests/s", scale={"zero": True}),
-            "color": name("block", "visit in block", scale={"range": list(COLOURS)}),
+            "color": name("restart", "restart", scale={"range": list(COLOURS)}),
             "strokeDash": name(
                 "verdict",
                 "verdict",
                 scale={"domain": ["valid", "invalid", "failed"], "range": [[1, 0], [4, 3], [1, 3]]},
             ),
             "tooltip": [
-                name("block", "block"),
-                number("t", "second"),
+                name("restart", "restart"),
+                number("t", "slice"),
                 number("rps", "requests/s", format=",.0f"),
                 name("verdict", "verdict"),
             ],
@@ -156,7 +156,7 @@ def _throughput_by(field: str, along: str, title: str, rows: Sequence[Row], over
     yield Chart(
         name=f"throughput-by-{field}",
         title=f"Throughput against {title}",
-        description="Geometric means over blocks with 95 % intervals. Short grey bars are ceilings: what the "
+        description="Geometric means over restarts with 95 % intervals. Short grey bars are ceilings: what the "
         "workload's own waits allow at most.",
         rows=panelled,
         spec=panels("panel", {"layer": layers}),
@@ -166,7 +166,7 @@ def _throughput_by(field: str, along: str, title: str, rows: Sequence[Row], over
 
 
 def _curves(visits: Sequence[Sequence[EvaluatedVisit]], cells: Sequence[Row]) -> list[Row]:
-    """Quantiles of the pooled samples of each cell's valid visits."""
+    """Quantiles of the pooled samples of each cell's valid restarts."""
     rows = []
     for cell, judged in zip(cells, visits, strict=True):
         pooled = Mixture([(facts.grid, facts.requests) for each in judged if (facts := each.settled) and facts.grid])
@@ -192,7 +192,7 @@ def _latency(rows: list[Row]) -> Chart:
     return Chart(
         name="latency",
         title="Latency",
-        description="Quantiles of the pooled samples of all valid visits. Both axes are logarithmic: to the right the "
+        description="Quantiles of the pooled samples of valid restarts. Both axes are logarithmic: to the right the "
         "share of slower requests falls by ten with each step.",
         rows=rows,
         spec=panels(

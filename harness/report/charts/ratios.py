@@ -26,15 +26,14 @@ COLUMNS = (("contrast", "contrast"), ("ratio", "ratio"), ("low", "from"), ("high
 
 def contrasts(overview: Overview) -> Iterator[tuple[Metric, Axis, Chart]]:
     """One chart for each metric and axis."""
-    noise = {each.metric: each.delta for each in overview.comparison.noise}
     for metric in contrasted():
         family = [each for each in overview.comparison.contrasts if each.metric == metric.name]
         for along in map(axis, dict.fromkeys(each.axis for each in family)):
             members = [each for each in family if each.axis == along.name]
-            yield metric, along, _contrasts(metric, along, members, noise[metric.name])
+            yield metric, along, _contrasts(metric, along, members, overview.comparison.margin)
 
 
-def _contrasts(metric: Metric, along: Axis, family: Sequence[Contrast], delta: float) -> Chart:
+def _contrasts(metric: Metric, along: Axis, family: Sequence[Contrast], margin: float) -> Chart:
     by_distance = sorted(family, key=lambda each: -abs(math.log(each.ratio.estimate)))
     ranks = {id(each): rank for rank, each in enumerate(by_distance)}
     rows: list[Row] = [
@@ -52,12 +51,12 @@ def _contrasts(metric: Metric, along: Axis, family: Sequence[Contrast], delta: f
         name=f"contrasts-{metric.option}-by-{along.name.replace('_', '-')}",
         title=sentence(f"{metric.label} by {along.label}"),
         description="Ratios with intervals that hold for the whole family together. The grey band is "
-        f"±{delta:.1%}: what differs by less is taken for equivalent. "
+        f"±{margin:.1%}: what differs by less is taken for equivalent. "
         f"{'Beyond' if metric.better == 'higher' else 'Below'} 1 the first of the two is better."
         + (f" {left_out} contrasts that are closest to 1 are left out." if left_out else ""),
         rows=rows,
         spec={
-            **forest(f"{metric.label}, ratio (logarithmic)", VERDICTS, within=delta),
+            **forest(f"{metric.label}, ratio (logarithmic)", VERDICTS, within=margin),
             "transform": [{"filter": f"datum.rank < {MOST_ROWS}"}],
         },
         columns=COLUMNS,

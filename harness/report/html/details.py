@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.analysis.overview import EvaluatedVisit
+from harness.model.counting import counted
 from harness.model.metrics import METRICS
 from harness.model.overview import CellOverview, Overview
-from harness.model.record import MatrixRecord, RotationRecord, RunRecord
+from harness.model.record import MatrixRecord, RotationRecord, RunRecord, SingleRecord
 from harness.report import plan, view, words
 from harness.report.charts.cells import by_cell, timeline
 from harness.report.single import placement_words, route_words, server_facts
@@ -25,9 +26,9 @@ class CellDetails:
     command: str | None
     """The server's; None where nothing was measured."""
     timeline: list[tuple[str, str, list[float]]]
-    """Block, verdict and requests/s of each slice, of each visit."""
-    visits: list[list[str]]
-    """The columns of each visit."""
+    """Restart, verdict and requests/s of each slice."""
+    restarts: list[list[str]]
+    """The columns of each restart."""
 
 
 def cells(overview: Overview, judged: Sequence[EvaluatedVisit]) -> list[CellDetails]:
@@ -41,8 +42,8 @@ def cells(overview: Overview, judged: Sequence[EvaluatedVisit]) -> list[CellDeta
                 verdict=cell.verdict,
                 facts=[*_of_cell(cell), *_of_last(last)],
                 command=shlex.join(last.visit.facts.argv.server) if last and last.visit.facts else None,
-                timeline=[(_block(each), each.verdict, timeline(each)) for each in visits],
-                visits=[list(_visit(each)) for each in visits],
+                timeline=[(_restart(each), each.verdict, timeline(each)) for each in visits],
+                restarts=[list(_columns(each)) for each in visits],
             )
         )
     return details
@@ -53,7 +54,7 @@ def _of_cell(cell: CellOverview) -> Iterator[tuple[str, str]]:
         if figure.value is not None:
             yield METRICS[name].heading, f"{figure.text} {figure.half_width}".strip()
     counts = ((cell.valid, "valid"), (cell.invalid, "invalid"), (cell.failed, "failed"))
-    yield "visits", ", ".join(f"{count} {name}" for count, name in counts if count)
+    yield "restarts", ", ".join(f"{count} {name}" for count, name in counts if count)
     if cell.diagnosis is not None:
         bound = f"bound by {cell.diagnosis.bound_by}: " if cell.diagnosis.bound_by else ""
         yield "why", bound + words.remedied(cell.diagnosis.message, cell.diagnosis.remedies)
@@ -65,29 +66,29 @@ def _of_cell(cell: CellOverview) -> Iterator[tuple[str, str]]:
 
 
 def _of_last(last: EvaluatedVisit | None) -> Iterator[tuple[str, str]]:
-    """From the last visit that was measured."""
+    """From the last restart that was measured."""
     if last is None or last.visit.facts is None or last.evaluation is None:
         return
     yield from server_facts(last.visit.facts)
     if len(last.visit.facts.routes) > 1:
-        yield from (("requests of the last visit", route_words(route)) for route in last.visit.facts.routes)
+        yield from (("requests of the last restart", route_words(route)) for route in last.visit.facts.routes)
     yield from (("note", words.remedied(note.message, note.remedies)) for note in last.evaluation.notes)
 
 
-def visit_columns() -> Iterator[str]:
-    """Headings of the table of a cell's visits."""
-    yield from ("block", "started (UTC)", "verdict")
+def restart_columns() -> Iterator[str]:
+    """Headings of the table of a cell's restarts."""
+    yield from ("restart", "started (UTC)", "verdict")
     yield from (metric.heading for metric in METRICS.values())
     yield from ("failed", "why")
 
 
-def _block(judged: EvaluatedVisit) -> str:
-    return f"{judged.visit.block}{' again' if judged.visit.repeat else ''}"
+def _restart(judged: EvaluatedVisit) -> str:
+    return f"{judged.visit.restart}{' again' if judged.visit.repeat else ''}"
 
 
-def _visit(judged: EvaluatedVisit) -> Iterator[str]:
+def _columns(judged: EvaluatedVisit) -> Iterator[str]:
     facts = judged.visit.facts
-    yield _block(judged)
+    yield _restart(judged)
     yield "" if facts is None else facts.started_at[11:19]
     yield judged.verdict
     for metric in METRICS.values():
@@ -105,16 +106,18 @@ def protocol(
 ) -> Iterator[tuple[str, str]]:
     """How and where the run was measured."""
     host = record.host
-    part = "restart" if isinstance(record, RotationRecord) else "visit"
+    if isinstance(record, SingleRecord):
+        timing = record.timing
+        yield "measured", f"{timing.warmup_seconds:g} s of warm-up, a window of {timing.window_seconds:g} s"
+    else:
+        yield "method", "cells that are compared were up at once and were loaded in turn, after several fresh starts"
     if isinstance(record, RotationRecord):
         yield "cores", f"as by --pin {record.pin}"
         yield "generator", record.generator
     else:
         yield "protocol", ", ".join(map(str, protocols))
-        timing = record.timing
-        yield "each visit", f"{timing.warmup_seconds:g} s of warm-up, a window of {timing.window_seconds:g} s"
-    if not isinstance(record, RotationRecord):
-        yield "blocks", f"{overview.blocks}, each with every cell once, in an order that the next one reverses"
+    if isinstance(record, MatrixRecord):
+        yield "restarts", f"{overview.restarts}, of {counted(overview.sets, 'set')} of cells"
     measured = next((each.visit.facts for each in judged if each.visit.facts is not None), None)
     if measured is not None:
         yield "cores", placement_words(measured.placement)
@@ -130,7 +133,7 @@ def protocol(
     if host.memory_bytes:
         yield "memory", f"{host.memory_bytes / 2**30:.1f} GiB"
     if host.hypervisor:
-        yield "virtual machine", f"yes: other guests of its host can take its time; how much is in every {part}"
+        yield "virtual machine", "yes: other guests of its host can take its time; how much is in every restart"
 
 
 def reproduce(record: RunRecord) -> Iterator[tuple[str, str]]:

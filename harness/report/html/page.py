@@ -50,7 +50,7 @@ class Run:
     overview: Overview
     judged: Sequence[EvaluatedVisit]
     protocols: Sequence[int]
-    """Versions of the rules under which the visits were made."""
+    """Versions of the rules under which it was measured."""
     claims: Sequence[ClaimResult] = ()
     rotation: Rotation | None = None
     """The answer, where cells were loaded in turn."""
@@ -117,8 +117,8 @@ def render(run: Run) -> str:
         },
         "timeline": cell_charts.TIMELINE,
         "timelines": [cell.timeline for cell in page.cells],
-        "visits": [cell.visits for cell in page.cells],
-        "visit_columns": list(details.visit_columns()),
+        "restarts": [cell.restarts for cell in page.cells],
+        "restart_columns": list(details.restart_columns()),
     }
     library, script = _library(), (FOLDER / "report.js").read_text(encoding="utf-8")
     environment = jinja2.Environment(
@@ -231,7 +231,7 @@ def _sections(page: Page, report: View) -> Iterator[tuple[str, str]]:
 
 
 def _shades(report: View) -> dict[tuple[int, MetricName], int]:
-    """By the logarithm, from the least to the most of each table and metric; none without a valid visit."""
+    """By the logarithm, from the least to the most of each table and metric; none without a valid restart."""
     shades: dict[tuple[int, MetricName], int] = {}
     for table in report.tables:
         for metric in METRICS:

@@ -160,10 +160,10 @@ async function drawChart(element) {
 }
 
 function drawTimeline(element) {
-  const visits = data.timelines[element.dataset.cell] ?? [];
-  const rows = visits.flatMap(([block, verdict, rates]) => rates.map((rps, place) => ({ block, verdict, t: place + 1, rps })));
+  const restarts = data.timelines[element.dataset.cell] ?? [];
+  const rows = restarts.flatMap(([restart, verdict, rates]) => rates.map((rps, place) => ({ restart, verdict, t: place + 1, rps })));
   if (rows.length) draw(element, data.timeline, rows);
-  else element.textContent = 'No visit has slices.';
+  else element.textContent = 'No restart has slices.';
 }
 
 document.addEventListener('toggle', (event) => {
@@ -178,9 +178,9 @@ function chartTable(name) {
   return { columns: data.charts[name].columns, rows: rowsOf(name) };
 }
 
-function visitTable(cell) {
-  const rows = data.visits[cell].map((values) => Object.fromEntries(values.map((value, place) => [place, value])));
-  return { columns: data.visit_columns.map((title, place) => [place, title]), rows };
+function restartTable(cell) {
+  const rows = data.restarts[cell].map((values) => Object.fromEntries(values.map((value, place) => [place, value])));
+  return { columns: data.restart_columns.map((title, place) => [place, title]), rows };
 }
 
 // A number as it is sorted by, of a number or of a text such as '1,234.5'; undefined of other texts.
@@ -191,7 +191,7 @@ function numberOf(value) {
 
 // Tables that are long are made when they are opened.
 function fill(table) {
-  const { columns, rows } = table.dataset.chart ? chartTable(table.dataset.chart) : visitTable(table.dataset.visits);
+  const { columns, rows } = table.dataset.chart ? chartTable(table.dataset.chart) : restartTable(table.dataset.restarts);
   const head = table.createTHead().insertRow();
   const numeric = new Set();
   for (const [field, title] of columns) {

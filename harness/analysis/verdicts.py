@@ -1,0 +1,39 @@
+"""From a difference with its interval to what is said of it. Pure."""
+
+from __future__ import annotations
+
+import math
+
+from harness.model.comparison import ContrastVerdict, Interval
+from harness.model.metrics import METRICS, MetricName
+from harness.stats.intervals import LARGEST, could_be, distance, excludes
+from harness.stats.simultaneous import Difference
+
+MARGIN = 0.03
+"""What a reader does not care for, where she says nothing else."""
+
+
+def ratio_of(difference: Difference, half_width: float | None) -> Interval:
+    """The ratio b ÷ a with its interval. `half_width`: of the difference of logarithms."""
+    low = high = None
+    if half_width is not None and abs(difference.estimate) + half_width < LARGEST:
+        low, high = math.exp(difference.estimate - half_width), math.exp(difference.estimate + half_width)
+    return Interval(estimate=math.exp(difference.estimate), low=low, high=high, n=difference.restarts)
+
+
+def verdict(metric: MetricName, ratio: Interval, margin: float) -> ContrastVerdict:
+    """Of b: `equivalent` where the whole interval lies within the margin; `faster` or `slower` where it excludes 1 and
+    the estimate is beyond the margin; else undecided."""
+    largest = could_be(ratio)
+    if largest is not None and largest <= margin:
+        return "equivalent"
+    if distance(ratio.estimate) > margin and excludes(ratio, 1.0):
+        return "faster" if (ratio.estimate > 1) == (METRICS[metric].better == "higher") else "slower"
+    return "undecided"
+
+
+def worse(metric: MetricName, ratio: Interval, limit: float) -> bool:
+    """Whether the whole interval lies beyond `limit` (0.05: five percent) on the bad side."""
+    if ratio.low is None or ratio.high is None:
+        return False
+    return ratio.high < 1 - limit if METRICS[metric].better == "higher" else ratio.low > 1 + limit

@@ -1,0 +1,106 @@
+"""Which cells are up at once: groups of what is compared, cut into sets that share a reference. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from harness.config.cells import ResolvedCell, database_connections
+from harness.measure import schedule
+from harness.model.axes import AXES
+from harness.model.plan import CellSet
+
+MOST_MEMBERS = 10
+"""Of a set: with more of them a round takes so long that the machine no longer stands still in it."""
+SERVER_BYTES, WORKER_BYTES = 60_000_000, 60_000_000
+"""Memory of a server with none, and of each worker, with some room."""
+MEMORY_SHARE = 0.6
+"""Of what is free, that the servers of a set may take."""
+ALIKE = 4.0
+"""Slots that are longer than others by this factor belong to another set."""
+LEAST_SLOT = 0.1
+"""Seconds from which on slots differ in length."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Room:
+    """What the machine has for servers that are up at once."""
+
+    connections: int = 380
+    """Of Postgres; as many as the embedded one has, where none is up yet."""
+    memory_bytes: int | None = None
+    """None: enough."""
+
+
+def sets(cells: Sequence[ResolvedCell], twice: int | None, room: Room) -> list[CellSet]:
+    """The sets of all groups. `twice`: the cell that is there twice, in its set."""
+    found: list[CellSet] = []
+    for group in groups(cells):
+        found += _cut(cells, group, twice if twice in group else None, room)
+    return found
+
+
+def groups(cells: Sequence[ResolvedCell]) -> list[list[int]]:
+    """Places of cells with the same work under the same load."""
+    by_work: dict[tuple[str, str], list[int]] = {}
+    for place, resolved in enumerate(cells):
+        work = resolved.cell.variant.application.work_label
+        by_work.setdefault((work, resolved.cell.load.label), []).append(place)
+    return list(by_work.values())
+
+
+def _cut(cells: Sequence[ResolvedCell], group: Sequence[int], twice: int | None, room: Room) -> Iterator[CellSet]:
+    whole = [*group, *([] if twice is None else [twice])]
+    if fits([cells[place] for place in whole], room) and len({_length_class(cells[place]) for place in group}) == 1:
+        yield CellSet(members=whole, reference=None)
+        return
+    reference = twice if twice is not None else min(group, key=lambda place: (_length_class(cells[place]), place))
+    doubled = [] if twice is None else [twice]
+    members: list[int] = [reference, *doubled]
+    others = sorted((place for place in group if place != reference), key=lambda place: _nearness(cells, place))
+    for place in others:
+        alike = len(members) == 1 + len(doubled) or _length_class(cells[members[-1]]) == _length_class(cells[place])
+        if not alike or not fits([cells[each] for each in (*members, place)], room):
+            yield CellSet(members=members, reference=reference)
+            members, doubled = [reference], []
+        members.append(place)
+    yield CellSet(members=members, reference=reference)
+
+
+def _nearness(cells: Sequence[ResolvedCell], place: int) -> tuple[object, ...]:
+    """Cells that differ in their server only stand beside each other."""
+    cell = cells[place].cell
+    return (_length_class(cells[place]), *(axis.option(cell) for axis in AXES if axis.name != "server"), place)
+
+
+def fits(cells: Sequence[ResolvedCell], room: Room) -> bool:
+    """Whether servers can be up at once; a pair always can, or its own check says why not."""
+    if len(cells) <= 2:
+        return True
+    memory = sum(SERVER_BYTES + each.cell.variant.workers * WORKER_BYTES for each in cells)
+    connections = sum(database_connections(each)[0] for each in cells)
+    return (
+        len(cells) <= MOST_MEMBERS
+        and connections <= room.connections
+        and (room.memory_bytes is None or memory <= MEMORY_SHARE * room.memory_bytes)
+    )
+
+
+def slot_seconds(resolved: ResolvedCell) -> float:
+    """How long a cell's slots are at least, by what its workload says of its waits; 0 where it says nothing."""
+    load, variant = resolved.cell.load, resolved.cell.variant
+    waits = resolved.subject.waits(variant.interface)
+    total, occupied = waits.total_seconds or 0.0, waits.occupied_seconds or 0.0
+    if not total:
+        return 0.0
+    response = total
+    if load.users is not None and occupied:
+        slots = variant.workers * (1 if waits.slot == "event loop" else variant.threads)
+        response = max(total, load.users * occupied / slots)
+    return schedule.slot_length(response, known_wait_seconds=resolved.subject.known_seconds).seconds
+
+
+def _length_class(resolved: ResolvedCell) -> int:
+    """Cells of one class have slots of about the same length."""
+    return math.floor(math.log(max(LEAST_SLOT, slot_seconds(resolved)) / LEAST_SLOT, ALIKE) + 1e-9)

@@ -1,0 +1,316 @@
+"""The restarts of a matrix: which set of cells is to be started next, until everything is sure or the time is over."""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from harness.analysis import contrasts, overview, review
+from harness.analysis import rotation as analysis
+from harness.config import grouping
+from harness.config.cells import ResolvedCell
+from harness.deploy.spec import ServerSpec
+from harness.errors import MemberError
+from harness.experiments.generators import open_session
+from harness.experiments.session import Session
+from harness.host import signals
+from harness.load.generator import Generator
+from harness.measure import Measured
+from harness.measure.rotation import FIRST_SLOT, Label, MeasuredRestart, RotationJob, measure_restart
+from harness.model.comparison import Contrast, Observation
+from harness.model.counting import counted
+from harness.model.events import MatrixProgress, RestartFinished
+from harness.model.labels import twin
+from harness.model.metrics import MetricName
+from harness.model.plan import CellSet
+from harness.model.record import FailureRecord, MatrixRecord, MeasurementRecord, Place, StoredRun
+from harness.model.rotation import Restart
+from harness.stats.simultaneous import LEAST_RESTARTS, POOLED_LEVEL, studentized_range
+
+MEMBER_SECONDS = 3.0
+"""Of slots of each member in a restart."""
+LEAST_MEMBER_SECONDS = 1.0
+"""The same where the time is short."""
+BOOT_SECONDS, MEMBER_BOOT_SECONDS = 2.5, 0.7
+"""What a restart takes besides slots, by experience: at all, and for each member."""
+SHORTEST_SLOT = 0.12
+"""Seconds of a slot with its gap, where nothing is waited for."""
+SLOT_NOISE = 0.07
+"""Standard deviation of the throughput of a slot, of what its whole round has not in common."""
+MOST_VOID = 3
+"""Restarts of a set in a row that others may disturb before it is left to what it has."""
+LATEST = 1.5
+"""Of the time that was given: until then the least number of restarts is made."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rules:
+    """How sure and how long."""
+
+    precision: float
+    """Half-width of the intervals of throughput at which it is sure enough, as a share."""
+    margin: float
+    most_seconds: float
+    seed: int
+
+
+def slots_seconds(sets: Sequence[CellSet], most_seconds: float) -> list[float]:
+    """Of each set: how long the slots of a restart take together, so that the least number of restarts fits into the
+    time."""
+    whole = sum(LEAST_RESTARTS * (overhead_seconds(each) + MEMBER_SECONDS * len(each.members)) for each in sets)
+    fixed = sum(LEAST_RESTARTS * overhead_seconds(each) for each in sets)
+    share = 1.0 if whole <= most_seconds else (most_seconds - fixed) / (whole - fixed)
+    each_member = max(LEAST_MEMBER_SECONDS, MEMBER_SECONDS * share)
+    return [each_member * len(each.members) for each in sets]
+
+
+def overhead_seconds(cells: CellSet) -> float:
+    """What a restart of a set takes besides its slots."""
+    return BOOT_SECONDS + MEMBER_BOOT_SECONDS * len(cells.members)
+
+
+def restart_seconds(cells: CellSet, slots: float, members: Sequence[ResolvedCell]) -> float:
+    """What a restart of a set takes: at least one round, of which slots may be long by what is waited for in them."""
+    first = sum(FIRST_SLOT + grouping.slot_seconds(each) / 4 for each in members)
+    a_round = sum(max(SHORTEST_SLOT, grouping.slot_seconds(each)) for each in members)
+    return overhead_seconds(cells) + first + max(slots, a_round)
+
+
+def expected_half_width(sets: Sequence[CellSet], most_seconds: float) -> float:
+    """Of ratios of throughput after the least number of restarts, from the noise of slots on a calm machine: the median
+    over sets."""
+    halves = []
+    for cells, seconds in zip(sets, slots_seconds(sets, most_seconds), strict=True):
+        rounds = max(1.0, seconds / len(cells.members) / SHORTEST_SLOT)
+        error = SLOT_NOISE * math.sqrt(2 / rounds / LEAST_RESTARTS)
+        freedom = (LEAST_RESTARTS - 1) * max(1, len(cells.members) - 1)
+        members = max(2, len(cells.members))
+        halves.append(studentized_range(POOLED_LEVEL, members, freedom) / math.sqrt(2) * error)
+    return math.expm1(statistics.median(halves))
+
+
+class _Set:
+    """A set of cells, and what is known of it."""
+
+    def __init__(self, number: int, cells: CellSet, specs: Sequence[ServerSpec], repeated: str | None) -> None:
+        self.number, self.cells, self.specs = number, cells, specs
+        labels = [spec.cell.label for spec in specs]
+        self.repeats = [label == repeated and label in labels[:place] for place, label in enumerate(labels)]
+        self.up = list(range(len(specs)))
+        """Places of members that have come up so far."""
+        self.restarts: list[Restart] = []
+        self.visits: list[MeasurementRecord | FailureRecord] = []
+        self.attempts = 0
+        self.observations: list[Observation] = []
+
+    @property
+    def counting(self) -> list[Restart]:
+        """Restarts that count, with the members that still come up."""
+        names = self.names()
+        return [each for each in self.restarts if each.cells == names and analysis.void(each) is None]
+
+    def names(self) -> list[str]:
+        """What its members are called, of those that come up."""
+        labels = [spec.cell.label for spec in self.specs]
+        return [twin(labels[place]) if self.repeats[place] else labels[place] for place in self.up]
+
+    def disturbed(self) -> bool:
+        """Whether others disturbed so many restarts in a row that it is left to what it has."""
+        last = self.restarts[-MOST_VOID:]
+        return len(last) == MOST_VOID and all(analysis.void(each) is not None for each in last)
+
+    def short(self) -> bool:
+        """Whether it lacks restarts that a verdict takes."""
+        return bool(self.up) and len(self.counting) < LEAST_RESTARTS and not self.disturbed()
+
+    def observe(self, record: MatrixRecord) -> None:
+        """Take what is stored into what is compared."""
+        run = StoredRun(folder="", record=record, visits=self.visits, restarts=self.restarts)
+        self.observations = overview.observations(overview.evaluate_all(review.visits(run)))
+
+
+class Restarts:
+    """A matrix under way. What is started next follows from what is stored alone, so that a run that is gone on with
+    equals one that was never interrupted."""
+
+    def __init__(
+        self,
+        sets: Sequence[CellSet],
+        specs: Sequence[Sequence[ServerSpec]],
+        record: MatrixRecord,
+        generator: Generator,
+        rules: Rules,
+        session: Session,
+    ) -> None:
+        self._sets = [
+            _Set(number, cells, of_set, record.repeated)
+            for number, (cells, of_set) in enumerate(zip(sets, specs, strict=True), 1)
+        ]
+        self._record, self._generator, self._rules, self._session = record, generator, rules, session
+        self._seconds = slots_seconds(sets, rules.most_seconds)
+        self._spent, self._began = 0.0, time.monotonic()
+        self._number = 0
+        self._contrasts: list[Contrast] = []
+
+    @property
+    def count(self) -> int:
+        """Restarts that are stored."""
+        return sum(len(each.restarts) for each in self._sets)
+
+    def take(self, before: StoredRun) -> None:
+        """What an interrupted run has stored. Members whose restart was not stored any more do not count."""
+        numbers = {restart.number for restart in before.restarts}
+        for restart in before.restarts:
+            self._sets[restart.set - 1].restarts.append(restart)
+            self._spent += restart.seconds
+        for visit in before.visits:
+            assert visit.place is not None
+            cells = self._sets[visit.place.set - 1]
+            if isinstance(visit, FailureRecord):
+                numbers.add(visit.place.restart)
+                cells.up.remove(visit.place.member - 1)
+            if visit.place.restart in numbers:
+                cells.visits.append(visit)
+        self._number = max(numbers, default=0)
+        for cells in self._sets:
+            failures = sum(isinstance(visit, FailureRecord) for visit in cells.visits)
+            cells.attempts = len(cells.restarts) + failures
+            cells.observe(self._record)
+        self._compare()
+
+    def carry_out(self) -> None:
+        """Restart sets until all is sure, or the time is over."""
+        while (chosen := self._next()) is not None:
+            self._restart(chosen)
+
+    @property
+    def _passed(self) -> float:
+        return self._spent + time.monotonic() - self._began
+
+    def _next(self) -> _Set | None:
+        """The set that is to be restarted; None where nothing is left to do."""
+        short = [each for each in self._sets if each.short()]
+        if short:
+            if self._passed > LATEST * self._rules.most_seconds:
+                return None
+            fewest = min(each.attempts for each in short)
+            order = random.Random(f"{self._rules.seed}/{fewest}").sample(self._sets, len(self._sets))
+            return next(each for each in order if each in short and each.attempts == fewest)
+        unsure = [each for each in self._contrasts if (each.ratio.half_width or math.inf) > self._rules.precision]
+        for contrast in sorted(unsure, key=lambda each: -(each.ratio.half_width or math.inf)):
+            candidates = [
+                each
+                for each in self._sets
+                if not each.disturbed()
+                and {contrast.a.cell, contrast.b.cell} & {each.specs[place].cell.label for place in each.up}
+                and self._passed + self._duration(each) <= self._rules.most_seconds
+            ]
+            if candidates:
+                return min(candidates, key=lambda each: (self._sides(contrast, each), len(each.restarts)))
+        return None
+
+    def _sides(self, contrast: Contrast, cells: _Set) -> int:
+        """0 where both cells of a contrast are in a set, else 1."""
+        labels = {cells.specs[place].cell.label for place in cells.up}
+        return int(not {contrast.a.cell, contrast.b.cell} <= labels)
+
+    def _duration(self, cells: _Set) -> float:
+        if cells.restarts:
+            return statistics.fmean(each.seconds for each in cells.restarts)
+        return overhead_seconds(cells.cells) + self._seconds[cells.number - 1]
+
+    def _restart(self, cells: _Set) -> None:
+        self._number += 1
+        cells.attempts += 1
+        seed = random.Random(f"{self._rules.seed}/{cells.number}/{cells.attempts}").getrandbits(31)
+        label = Label(number=self._number, cells=cells.names(), set=cells.number)
+        started = datetime.now(UTC)
+        with signals.section():
+            try:
+                measured = measure_restart(self._job(cells), label, seed, self._session.emit)
+            except MemberError as error:
+                signals.defer()
+                self._fail(cells, error, started)
+            else:
+                signals.defer()
+                self._store(cells, measured)
+            cells.observe(self._record)
+            self._compare()
+            self._tell(cells)
+
+    def _job(self, cells: _Set) -> RotationJob:
+        specs = [cells.specs[place] for place in cells.up]
+        return RotationJob(
+            specs=specs,
+            generator=self._generator,
+            open_session=open_session(self._generator),
+            users=max(spec.users for spec in specs),
+            rate=specs[0].cell.load.rate,
+            seconds=self._seconds[cells.number - 1],
+            settling_responses=[analysis.settling_responses(cells.counting, place) for place in range(len(specs))],
+            least_rounds=1,
+        )
+
+    def _fail(self, cells: _Set, error: MemberError, started: datetime) -> None:
+        """A server that does not come up is an outcome: its set goes on without it."""
+        place = cells.up.pop(error.place)
+        where = Place(restart=self._number, set=cells.number, member=place + 1, repeat=cells.repeats[place])
+        cells.visits.append(self._session.store_failure(cells.specs[place].cell, error, where, started))
+
+    def _store(self, cells: _Set, measured: MeasuredRestart) -> None:
+        """Members first: the restart is the sign that all of them are stored."""
+        for place, facts, log_tail in zip(cells.up, measured.measurements, measured.log_tails, strict=True):
+            where = Place(restart=self._number, set=cells.number, member=place + 1, repeat=cells.repeats[place])
+            cells.visits.append(self._session.store(Measured(facts=facts, log_tail=log_tail), where))
+        self._session.folder.write_restart(measured.restart)
+        cells.restarts.append(measured.restart)
+
+    def _compare(self) -> None:
+        observations = [each for cells in self._sets for each in cells.observations]
+        compared = contrasts.compare(_once(observations), self._rules.margin, metrics=(self._primary(),))
+        self._contrasts = compared.contrasts
+
+    def _primary(self) -> MetricName:
+        open_load = all(spec.cell.load.rate is not None for cells in self._sets for spec in cells.specs)
+        return analysis.CPU if open_load else analysis.THROUGHPUT
+
+    def _tell(self, cells: _Set) -> None:
+        halves = [each.ratio.half_width for each in self._contrasts]
+        known = [half for half in halves if half is not None]
+        sure = sum(half <= self._rules.precision for half in known)
+        left = sum(max(0, LEAST_RESTARTS - len(each.restarts)) * self._duration(each) for each in self._sets)
+        if sure < len(halves) or not halves:
+            left = max(left, self._rules.most_seconds - self._passed)
+        last = cells.restarts[-1] if cells.restarts and cells.restarts[-1].number == self._number else None
+        failed = cells.visits[-1] if last is None and cells.visits else None
+        self._session.emit(
+            RestartFinished(
+                number=self._number,
+                void=analysis.void(last) if last is not None else failed.reasons[0].message if failed else None,
+                ratio=None,
+                matrix=MatrixProgress(
+                    what=_described(cells),
+                    fraction=min(1.0, self._passed / (self._passed + left)) if self._passed + left else 1.0,
+                    seconds_left=left,
+                    sure=sure,
+                    ratios=len(halves),
+                    median_half_width=statistics.median(known) if known else None,
+                ),
+            )
+        )
+
+
+def _once(observations: Sequence[Observation]) -> list[Observation]:
+    """Without the second of a cell that is there twice, which is contrasted with nothing else."""
+    return [each for each in observations if not each.repeat]
+
+
+def _described(cells: _Set) -> str:
+    """A set in a few words: `4 cells of select?user_id=1`."""
+    works = dict.fromkeys(spec.cell.variant.application.work_label for spec in cells.specs)
+    return f"{counted(len(cells.up), 'cell')} of {', '.join(works)}"
