@@ -45,7 +45,7 @@ def part_of(whole: str, begins: str | None, ends: str | None) -> str:
 
 
 def origin(folder: Path) -> str:
-    """Command with what has to be run before, moment, machine, versions, and what became of the visits."""
+    """Command with what has to be run before, moment, machine, versions, and what became of the measurements."""
     stored = stored_run(folder)
     record = stored.record
     environment = next(iter(record.environments.values()))
@@ -85,9 +85,9 @@ def _outcome(folder: Path) -> str:
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     lost = [each.name for each in run.overview.cells if not each.valid]
     return (
-        f"{len(run.judged)} visits: {counts}"
-        + (f"; {again} more were measured again" if again else "")
-        + (f"; without a valid visit: {', '.join(lost)}" if lost else "; every cell has valid visits")
+        f"{len(run.judged)} measurements: {counts}"
+        + (f"; {again} more were made again" if again else "")
+        + (f"; without a valid one: {', '.join(lost)}" if lost else "; every cell has valid ones")
     )
 
 
@@ -133,6 +133,26 @@ def _known_cost(benchmark: dict[str, Any]) -> str:
         f"{detected[CPU]} of {len(rows)} comparisons of {_seconds(rows)} s by its CPU time and in "
         f"{detected[THROUGHPUT]} by its throughput, and never told wrong by more than {100 * distance[CPU]:.1f} and "
         f"{100 * distance[THROUGHPUT]:.1f} points."
+    )
+
+
+def _no_bias(benchmark: dict[str, Any]) -> str:
+    """The widest interval, and the quotient farthest from 1, over all pairs and longer kinds."""
+    pairs = benchmark["summary"]
+
+    def of(metric: str) -> tuple[float, float, int, int]:
+        rows = [row for columns in pairs.values() for row in columns.get(metric, {}).values() if row["low"] is not None]
+        off = max(abs(row["ratio"] - 1) for row in rows)
+        return off, max(row["half_width"] for row in rows), sum(row["agrees"] for row in rows), len(rows)
+
+    off, widest, agree, count = of(THROUGHPUT)
+    tail, tail_width, tails, tail_count = of("p99_ms")
+    return (
+        f"**Short slots.** In the same restarts, ratios of throughput by slots of the schedule and by slots of 1 and 5 s "
+        f"were set against each other, for {len(pairs)} pairs where they are likeliest to differ: queues on one thread, "
+        f"full thread pools, two workers against one. {agree} of {count} agree; the farthest lie {off:.1%} apart, known "
+        f"to {_half(widest)} at worst. Of p99 {tails} of {tail_count} agree, the farthest {tail:.1%} apart (known to "
+        f"{_half(tail_width)} at worst)."
     )
 
 
@@ -190,6 +210,7 @@ def _half(share: float) -> str:
 TRUST: dict[str, Callable[[dict[str, Any]], str]] = {
     "rotation-aa": _equal_cells,
     "rotation-planted": _known_cost,
+    "rotation-bias": _no_bias,
     "rotation-noise": _noise,
     "rotation-transitive": _transitive,
     "coverage": _coverage,

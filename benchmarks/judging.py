@@ -2,11 +2,11 @@
 
     .venv/bin/python benchmarks/judging.py [--runs 300] [--preset NAME …] [--out FILE]
 
-Runs are simulated that have the cells, sets and references of a preset, all cells equal, and restarts that vary by DEVIATIONS
-(normal logarithms, every metric by itself; the median of the stored rotations is 1.8 %): the least number of
-restarts of each set, then more of the set whose ratios are widest, as a matrix does it. Counted is in how many runs
-anything is told to be faster or slower, in any metric, and in how many a cell that is 20 % faster is found. Then a run
-of 200 cells is written, read back and judged. No server runs.
+Runs are simulated that have the cells, sets and references of a preset, all cells equal, and restarts that vary by
+DEVIATIONS (normal logarithms, every metric by itself): the least number of restarts of each set, then more of the set
+whose ratios are widest, as a matrix does it. Counted is in how many runs anything is told to be faster or slower, in
+any metric, and in how many a cell that is 20 % faster is found. Then a run of 200 cells is written, read back and
+judged. No server runs.
 """
 
 from __future__ import annotations

@@ -301,10 +301,10 @@ def by_kind(restarts: Sequence[api.Restart]) -> dict[str, dict[str, Any]]:
 
 def bias(arguments: argparse.Namespace) -> Answer:
     """Slots of several lengths within the same restarts."""
-    rows: list[Row] = []
+    rows, summary = kept(arguments)
     short, second, long = arguments.lengths
     for name, (cells, users, shorts) in PAIRS.items():
-        if arguments.only and arguments.only not in name:
+        if name in summary or (arguments.only and arguments.only not in name):
             continue
         lengths = cycle(short, arguments.shorts or shorts, second, long)
         restarts: list[api.Restart] = []
@@ -545,7 +545,7 @@ def main() -> None:
             )
         command.add_argument("--out", metavar="FILE", type=Path, default=REFERENCE / f"rotation-{name}.json")
         command.set_defaults(answer=answer)
-        if name in ("aa", "planted", "transitive"):
+        if name in ("aa", "planted", "bias", "transitive"):
             command.add_argument("--go-on", action="store_true", help="keep what FILE holds, and add what is missing")
         if name == "endings":
             command.add_argument("--seed", type=int, default=1)

@@ -21,16 +21,18 @@ from harness.applications.inspect import InspectedApplication
 from harness.applications.prepared import PreparedApplication
 from harness.applications.served import Hook, ProcessContext
 from harness.applications.user import ServedUserApplication
+from harness.deploy.launch import target_of
 from harness.deploy.spec import ServerSpec
 from harness.environments import interpreters
-from harness.errors import HarnessError, TargetError
-from harness.experiments import matrix, rotation, single
+from harness.errors import HarnessError, MemberError, TargetError
+from harness.experiments import restarts as schedule
+from harness.experiments import rotation, single
 from harness.host import procfs, quiet, signals
 from harness.host.procfs import CpuTimes
 from harness.load import k6
 from harness.load.generator import Load
 from harness.load.turns import Body, Lane, TurnReport
-from harness.measure import Job, Measured, calibrate_users
+from harness.measure import Job, Measured, calibrate_users, members
 from harness.measure import rotation as restarts
 from harness.measure.meters import Reading
 from harness.model.application import UserApplication
@@ -162,8 +164,7 @@ def laboratory(template: Measurement, patch: pytest.MonkeyPatch, folder: Path) -
         rotation=FakeRotation(clock, history),
         history=history,
     )
-    for module in (single, matrix):
-        patch.setattr(module, "measure", found.deployments.measure)
+    patch.setattr(single, "measure", found.deployments.measure)
     patch.setattr(load, "find", found.find_generator)
     patch.setattr(k6, "find", lambda path: found.find_generator("k6", path))
     patch.setattr(hooks, "run_alone", found.run_hook)
@@ -189,7 +190,8 @@ class FakeMember:
 
     def __init__(self, spec: ServerSpec, rate: float, world: FakeRotation) -> None:
         self.spec, self._rate, self._world = spec, rate, world
-        self.target, self.bodies, self.child = _Port(), ["{}"] * len(spec.subject.probes()), _Log()
+        self.target, self.bodies = target_of(spec, 1, Path("/nowhere")), ["{}"] * len(spec.subject.probes())
+        self.child, self.argv = _Log(world.echo), ("server", spec.cell.variant.server)
         self.folder, self.boot_seconds = Path("/nowhere"), BOOT_SECONDS
         self.workers: list[object] = []
         self.rss_peak_bytes, self.processes = 50_000_000, 1
@@ -199,7 +201,9 @@ class FakeMember:
     def turn(self, users: int, rate: float | None, seconds: float) -> None:
         """Serve some users from now on: one alone reaches a quarter of what the server can."""
         speed = min(self._rate, users * self._rate / 4) if rate is None else rate
-        self._turn = (self._world.clock.now, seconds, speed * self._world.chance.gauss(1.0, self._world.noise))
+        work = self.spec.cell.variant.application.work_label.partition("?")[0]
+        noise = self._world.noise_of.get(work, self._world.noise)
+        self._turn = (self._world.clock.now, seconds, speed * max(0.1, self._world.chance.gauss(1.0, noise)))
 
     def finish(self) -> int:
         """End the turn; returns the requests that it served."""
@@ -232,13 +236,12 @@ class FakeMember:
         return int(self._world.outcome == "lost")
 
 
-class _Port:
-    port = 1
-
-
+@dataclass(frozen=True)
 class _Log:
+    text: str
+
     def log_tail(self) -> str:
-        return ""
+        return self.text
 
 
 class FakeTurns:
@@ -267,7 +270,8 @@ class FakeTurns:
     def report(self, lane: int) -> TurnReport:
         served, outcome = self._served, self._world.outcome
         failures = served // 100 if outcome == "failed" else 0
-        wrong = [Body(text=self._world.answer, kind=0, iteration=None)] if outcome == "wrong" else []
+        said = self._world.echo or self._world.answer
+        wrong = [Body(text=said, kind=0, iteration=None)] if outcome == "wrong" else []
         return TurnReport(
             answers=served - failures,
             begun_ms=[20] * (served - failures),
@@ -292,15 +296,21 @@ class FakeRotation:
 
     def __init__(self, clock: FakeClock, history: list[str]) -> None:
         self.clock, self._history = clock, history
-        self.rates = {"uvicorn": 1000.0, "granian": 1500.0}
+        self.rates = {"uvicorn": 1000.0, "granian": 1500.0, "gunicorn": 900.0, "hypercorn": 500.0}
         """Server → requests per second of a core."""
         self.noise = 0.005
-        """Standard deviation of a slot's rate, as a share."""
+        """Standard deviation of a slot's rate, as a share,"""
+        self.noise_of: dict[str, float] = {}
+        """and of those of a workload, where it is another one."""
         self.chance = random.Random(1)
         self.outcomes: list[RestartOutcome] = []
         self.outcome: RestartOutcome = "valid"
         self.answer = "no"
         """What a member says in the place of an answer."""
+        self.echo = ""
+        """What members repeat wherever they can: in wrong answers, in their logs, and where they do not come up."""
+        self.broken: set[str] = set()
+        """Servers that do not come up."""
         self._members: list[FakeMember] = []
 
     def deploy(self, specs: Sequence[ServerSpec], supervisor: object, order: Sequence[int]) -> list[FakeMember]:
@@ -310,6 +320,11 @@ class FakeRotation:
         self.outcome = self.outcomes.pop(0) if self.outcomes else "valid"
         if isinstance(self.outcome, BaseException):
             raise self.outcome
+        for place, spec in enumerate(specs):
+            server = spec.cell.variant.server
+            if server in self.broken:
+                down = TargetError(f"{server} ended while starting", cure="see its log", detail=f"no: {self.echo}")
+                raise MemberError(place, down)
         self._members = [FakeMember(spec, self.rates[spec.cell.variant.server], self) for spec in specs]
         return self._members
 
@@ -335,9 +350,12 @@ class FakeRotation:
             patch.setattr(module, "Supervisor", nothing)
             patch.setattr(module, "confined", nothing)
             patch.setattr(module, "place_database", lambda *_: None)
-        patch.setattr(restarts, "reported", lambda *_: {})
-        patch.setattr(restarts, "unmet", lambda *_: {})
-        patch.setattr(rotation, "open_session", lambda _: self.open_session)
+        for module in (restarts, members):
+            patch.setattr(module, "reported", lambda *_: {"threads": None})
+            patch.setattr(module, "unmet", lambda *_: {})
+        for experiment in (rotation, schedule):
+            patch.setattr(experiment, "open_session", lambda _: self.open_session)
+        patch.setattr(procfs, "connections", lambda *_: None)
         patch.setattr(procfs, "cpu_times", self.cpu_times)
         patch.setattr("time.process_time", lambda: 0.0)
 

@@ -8,13 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.analysis.bounds import NEAR
+from harness.analysis.contrasts import compare
 from harness.analysis.evaluation import evaluate
 from harness.analysis.validity import still_filling
+from harness.analysis.verdicts import MARGIN
 from harness.model.comparison import Interval, Observation
 from harness.model.evaluation import Diagnosis, Evaluation, Reason
 from harness.model.measurement import Measurement
 from harness.model.metrics import METRICS, Metric, MetricName
-from harness.model.overview import CellOverview, Count, Figure
+from harness.model.overview import CellOverview, Count, Figure, Overview
 from harness.model.variant import Cell
 from harness.stats.intervals import interval, usable
 from harness.stats.quantiles import Mixture
@@ -78,6 +80,36 @@ class EvaluatedVisit:
             return self.evaluation.reasons
         assert self.visit.failure is not None
         return [self.visit.failure]
+
+
+def overview(
+    visits: Sequence[Visit],
+    *,
+    title: str | None = None,
+    sets: int = 1,
+    finished: bool = True,
+    precision: float | None = None,
+    margin: float = MARGIN,
+    seconds: float,
+    notes: Sequence[str] = (),
+    impossible: Sequence[tuple[str, str]] = (),
+) -> Overview:
+    """The overview of a run. `visits` come in the order of the run's cells: of two cells that are compared, the one
+    that comes first is the base. `precision`: the half-width of ratios that was asked for, `margin`: the difference
+    that does not matter, both as fractions."""
+    evaluated = evaluate_all(visits)
+    return Overview(
+        title=title,
+        sets=sets,
+        restarts=len({each.restart for each in visits}),
+        finished=finished,
+        precision=precision,
+        seconds=round(seconds, 1),
+        cells=cells_of(evaluated),
+        comparison=compare(observations(evaluated), margin),
+        notes=list(notes),
+        impossible=list(impossible),
+    )
 
 
 def cells_of(visits: Sequence[EvaluatedVisit]) -> list[CellOverview]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from harness.analysis import contrasts, overview, rotation
+from harness.analysis import overview, rotation
 from harness.analysis.runs import compare_runs
 from harness.analysis.verdicts import MARGIN
 from harness.errors import UsageError
@@ -22,16 +22,15 @@ def review(stored: StoredRun) -> Overview:
     """The overview of a run so far, be it a matrix, finished or not, or a single cell."""
     record = stored.record
     matrix = record if isinstance(record, MatrixRecord) else None
-    evaluated = overview.evaluate_all(visits(stored))
-    return Overview(
+    return overview.overview(
+        visits(stored),
         title=None if matrix is None else matrix.plan.title,
         sets=1 if matrix is None else max(1, len(matrix.sets)),
-        restarts=len({each.visit.restart for each in evaluated}),
         finished=matrix is None or matrix.finished,
         precision=None if matrix is None else parse_fraction("precision", matrix.plan.precision),
-        seconds=round(_seconds(stored), 1),
-        cells=overview.cells_of(evaluated),
-        comparison=contrasts.compare(overview.observations(evaluated), _margin(stored)),
+        margin=_margin(stored),
+        seconds=_seconds(stored),
+        notes=[] if matrix is None else list(_notes(stored.restarts)),
         impossible=[] if matrix is None else matrix.impossible,
     )
 
@@ -120,15 +119,26 @@ def _repeat(visit: MeasurementRecord | FailureRecord) -> bool:
 def _compared_values(restarts: Sequence[Restart]) -> dict[tuple[int, str], dict[MetricName, float]]:
     """(restart, cell) → metric → figure by which the cell is compared with the others of its set."""
     values: dict[tuple[int, str], dict[MetricName, float]] = {}
-    sets: dict[tuple[int, tuple[str, ...]], list[Restart]] = {}
-    for restart in restarts:
-        sets.setdefault((restart.set, tuple(restart.cells)), []).append(restart)
-    for of_set in sets.values():
+    for of_set in _by_set(restarts):
         counting = [restart for restart in of_set if rotation.void(restart) is None] or of_set
         for restart, figures in zip(of_set, rotation.settled_figures(of_set, counting), strict=True):
             for name, metrics in zip(restart.cells, figures.values, strict=True):
                 values[restart.number, name] = metrics
     return values
+
+
+def _by_set(restarts: Sequence[Restart]) -> list[list[Restart]]:
+    """The restarts of each set; apart where another of its cells came up."""
+    sets: dict[tuple[int, tuple[str, ...]], list[Restart]] = {}
+    for restart in restarts:
+        sets.setdefault((restart.set, tuple(restart.cells)), []).append(restart)
+    return list(sets.values())
+
+
+def _notes(restarts: Sequence[Restart]) -> Iterator[str]:
+    for of_set in _by_set(restarts):
+        counting = [restart for restart in of_set if rotation.void(restart) is None]
+        yield from rotation.notes(counting, of_set[0].cells)
 
 
 def _seconds(stored: StoredRun) -> float:

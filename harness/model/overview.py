@@ -88,5 +88,7 @@ class Overview(Value):
     """From its begin to the end of its last restart."""
     cells: list[CellOverview]
     comparison: Comparison
+    notes: list[str]
+    """What members of sets did that a reader should know."""
     impossible: list[tuple[str, str]]
     """What the plan asks for that cannot exist, with the reason."""

@@ -255,6 +255,7 @@ def _warnings(overview: Overview) -> Iterator[str]:
                 f"{ratio(each.ratio, digits=3)}: something else than the cells is at work, and differences as small as "
                 "that are not to be trusted."
             )
+    yield from (f"{note}." for note in overview.notes)
     if not overview.finished:
         yield "Not finished: this is what the restarts so far say."
     without = [cell for cell in overview.cells if not cell.valid]

@@ -10,7 +10,6 @@ intervals too narrow, so that each level lies above the 95 % that is to hold. `t
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 import statistics
@@ -50,14 +49,15 @@ class Difference:
     freedom: float
     """Degrees of freedom of the error."""
     restarts: int
-    level: float
-    """At which its interval is to be computed, so that it holds at 95 % although one stops."""
+    pooled: bool
+    """The error is that of all members of a set together."""
 
     def half_width(self, members: int = 2, families: int = 1) -> float | None:
         """Of an interval that holds at once for all pairs of so many members, and of so many families of that kind."""
         if self.error is None:
             return None
-        level = 1 - (1 - self.level) / families
+        level = POOLED_LEVEL if self.pooled else PAIR_LEVEL if members == 2 else OWN_LEVEL
+        level = 1 - (1 - level) / families
         return studentized_range(level, members, int(self.freedom)) / math.sqrt(2) * self.error
 
     def p_value(self) -> float | None:
@@ -91,15 +91,10 @@ def differences(values: Sequence[Sequence[float]], *, pooled: bool) -> dict[tupl
     members = len(values[0])
     common = noise(values) if pooled and members > 2 else None
     return {
-        (a, b): _of_pair([row[b] - row[a] for row in values], common, members)
+        (a, b): difference([row[b] - row[a] for row in values], common)
         for a in range(members)
         for b in range(a + 1, members)
     }
-
-
-def _of_pair(logs: Sequence[float], common: Noise | None, members: int) -> Difference:
-    found = difference(logs, common)
-    return dataclasses.replace(found, level=PAIR_LEVEL) if members == 2 else found
 
 
 def noise(values: Sequence[Sequence[float]]) -> Noise | None:
@@ -116,11 +111,11 @@ def difference(logs: Sequence[float], common: Noise | None = None) -> Difference
     """From the differences of two members in each restart; `common`: what all members of their set vary by."""
     count, mean = len(logs), statistics.fmean(logs)
     if count < 2:
-        return Difference(estimate=mean, error=None, freedom=0, restarts=count, level=OWN_LEVEL)
+        return Difference(estimate=mean, error=None, freedom=0, restarts=count, pooled=False)
     if common is not None:
         error = math.sqrt(2 * common.variance / count)
-        return Difference(estimate=mean, error=error, freedom=common.freedom, restarts=count, level=POOLED_LEVEL)
-    return Difference(estimate=mean, error=standard_error(logs), freedom=count - 1, restarts=count, level=OWN_LEVEL)
+        return Difference(estimate=mean, error=error, freedom=common.freedom, restarts=count, pooled=True)
+    return Difference(estimate=mean, error=standard_error(logs), freedom=count - 1, restarts=count, pooled=False)
 
 
 def minus(b: Difference, a: Difference) -> Difference:
@@ -132,22 +127,22 @@ def minus(b: Difference, a: Difference) -> Difference:
         parts = [(each.error**2, each.freedom) for each in (a, b) if each.error is not None]
         error = math.sqrt(sum(part for part, _ in parts))
         freedom = error**4 / sum(part**2 / of for part, of in parts) if error else min(of for _, of in parts)
-    level = max(a.level, b.level)
-    return Difference(estimate=estimate, error=error, freedom=freedom, restarts=restarts, level=level)
+    pooled = a.pooled and b.pooled
+    return Difference(estimate=estimate, error=error, freedom=freedom, restarts=restarts, pooled=pooled)
 
 
 def mean(differences: Sequence[Difference]) -> Difference:
     """The mean of differences of distinct members, whose errors are independent."""
     count = len(differences)
     estimate, restarts = statistics.fmean(each.estimate for each in differences), min(e.restarts for e in differences)
-    level = max(each.level for each in differences)
+    pooled = all(each.pooled for each in differences)
     parts = [(each.error**2, each.freedom) for each in differences if each.error is not None]
     if len(parts) < count:
-        return Difference(estimate=estimate, error=None, freedom=0, restarts=restarts, level=level)
+        return Difference(estimate=estimate, error=None, freedom=0, restarts=restarts, pooled=pooled)
     total = sum(part for part, _ in parts)
     freedom = total**2 / sum(part**2 / of for part, of in parts) if total else min(of for _, of in parts)
     return Difference(
-        estimate=estimate, error=math.sqrt(total) / count, freedom=freedom, restarts=restarts, level=level
+        estimate=estimate, error=math.sqrt(total) / count, freedom=freedom, restarts=restarts, pooled=pooled
     )
 
 

@@ -21,7 +21,7 @@ REFERENCE = ROOT / "results" / "reference" / "first-run"
 
 
 def made(
-    folder: Path, rates: dict[str, float], *, blocks: int = 8, seed: int = 1, generator: str = "k6", **host: Any
+    folder: Path, rates: dict[str, float], *, restarts: int = 8, seed: int = 1, generator: str = "k6", **host: Any
 ) -> Path:
     """A stored matrix with these throughputs by server, and 1 % of noise; `host`: what differs about the machine."""
     chance = random.Random(seed)
@@ -34,12 +34,12 @@ def made(
         for server in rates
     }
     servers = [*rates, next(iter(rates))]
-    for number in range(blocks * len(servers)):
-        block, position = divmod(number, len(servers))
+    for number in range(restarts * len(servers)):
+        restart, position = divmod(number, len(servers))
         server, repeat = servers[position], position == len(servers) - 1
         record = visit.model_copy(
             update={
-                "place": Place(block=block + 1, position=position + 1, attempt=1, repeat=repeat),
+                "place": Place(restart=restart + 1, member=position + 1, repeat=repeat),
                 "cell": cells[server],
                 "requests": round(10 * rates[server] * chance.gauss(1, 0.01)),
                 "waits": None,
@@ -55,9 +55,10 @@ def made(
             "started_at": "2026-01-01T00:00:00.000+00:00",
             "cells": list(cells.values()),
         },
-        plan=Plan.model_validate({"blocks": blocks, "cells": [{}]}),
+        plan=Plan.model_validate({"cells": [{}]}),
         impossible=[],
-        order=[list(range(len(servers)))] * blocks,
+        sets=[],
+        finished=True,
         repeated=cells[servers[0]].label,
         database=None,
         requests=None,
@@ -114,16 +115,16 @@ def test_a_gate_that_compared_nothing_is_not_passed(harness: Harness) -> None:
     assert "for certain" not in done.stdout
 
 
-def test_few_blocks_are_shown_without_a_ranking(harness: Harness) -> None:
-    folder = made(harness.folder / "a", {"uvicorn": 900, "granian": 500, "hypercorn": 895}, blocks=2)
+def test_few_restarts_are_shown_without_a_ranking(harness: Harness) -> None:
+    folder = made(harness.folder / "a", {"uvicorn": 900, "granian": 500, "hypercorn": 895}, restarts=2)
     said = harness.run("report", str(folder)).stdout
-    assert "too few blocks for verdicts" in said
+    assert "too few restarts for verdicts" in said
     assert " = " not in said.partition("What makes a difference")[2]
     assert "granian 0.5" in said
 
 
 def test_an_ending_that_no_format_has_is_refused(harness: Harness) -> None:
-    folder = made(harness.folder / "a", {"uvicorn": 900}, blocks=1)
+    folder = made(harness.folder / "a", {"uvicorn": 900}, restarts=1)
     done = harness.run("report", str(folder), "--to", "report.pdf")
     assert done.returncode == 2
     assert "ending .pdf" in done.stderr
@@ -162,15 +163,15 @@ def test_a_run_is_exported_as_tidy_tables_and_as_markdown(harness: Harness) -> N
     folder = made(harness.folder / "a", {"uvicorn": 900, "granian": 500})
     for form, read in (("csv", polars.read_csv), ("parquet", polars.read_parquet)):
         done = harness.run("report", str(folder), "--format", form, "--to", "tables")
-        assert done.stdout.split() == [f"tables/cells.{form}", f"tables/visits.{form}"], done.stderr
+        assert done.stdout.split() == [f"tables/cells.{form}", f"tables/restarts.{form}"], done.stderr
         cells = read(harness.folder / "tables" / f"cells.{form}")
-        assert cells.height == 2 * 7
+        assert cells.height == 2 * 8
         rate = cells.filter(polars.col("metric") == "throughput_rps", polars.col("server") == "granian")
         assert rate["estimate"][0] == pytest.approx(500, rel=0.02)
         assert rate["low"][0] < rate["estimate"][0] < rate["high"][0]
-        visits = read(harness.folder / "tables" / f"visits.{form}")
-        assert visits.height == 8 * 3
-        assert visits["repeat"].sum() == 8
+        restarts = read(harness.folder / "tables" / f"restarts.{form}")
+        assert restarts.height == 8 * 3
+        assert restarts["repeat"].sum() == 8
     text = harness.run("report", str(folder), "--format", "markdown").stdout
     assert "| `granian` |" in text
     assert "#### `sleep?ms=100`: throughput, requests/s" in text

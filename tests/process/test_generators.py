@@ -31,20 +31,18 @@ def test_wrk_measures_and_leaves_null_what_it_cannot_know(harness: Harness) -> N
 
 
 @needs_wrk
-def test_a_matrix_is_loaded_with_wrk_and_gone_on_with_by_it(harness: Harness) -> None:
-    axes = ("--workload", "noop", "--vus", "4", "--warmup", "1s", "--duration", "1s", "--blocks", "1")
-    done = harness.run("matrix", "--generator", "wrk", *axes, "--attempts", "1", "--json")
+def test_a_matrix_is_loaded_with_wrk(harness: Harness) -> None:
+    axes = ("--workload", "noop", "--vus", "4", "--max-time", "4s")
+    done = harness.run("matrix", "--generator", "wrk", *axes, "--json")
     assert done.returncode in (0, 3), done.stderr
     (run,) = harness.folder.glob("results/*-matrix")
     document = json.loads((run / "run.json").read_text())
     assert (document["plan"]["generator"], document["generator"].split()[0]) == ("wrk", "wrk")
     (cell,) = json.loads(done.stdout)["cells"]
-    assert cell["valid"] + cell["invalid"] == 2
+    assert cell["valid"] + cell["invalid"] > 1
     assert cell["figures"]["p50_ms"] == {"value": None, "interval": None}
     made = sorted((run / "measurements").glob("*.json"))
-    made[-1].unlink()
-    assert harness.run("matrix", "--resume", str(run)).returncode in (0, 3)
-    assert json.loads(made[-1].read_text())["generator"]["name"] == "wrk"
+    assert {json.loads(path.read_text())["generator"]["name"] for path in made} == {"wrk"}
 
 
 def test_a_matrix_names_a_generator_that_there_is_not(harness: Harness) -> None:

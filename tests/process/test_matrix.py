@@ -12,9 +12,9 @@ from harness.analysis import review
 from harness.store import codec
 from tests.conftest import Harness, broken_environment, processes_mentioning
 
-# What others do to the machine meanwhile is no matter here, so no visit is repeated.
-QUICK = ("--warmup", "200ms", "--duration", "1s", "--vus", "5", "--attempts", "1")
-TWO = ("matrix", "--server", "uvicorn,granian", "--workload", "sleep", "-p", "ms=10", *QUICK)
+SHORT = ("--vus", "4", "--max-time", "6s")
+"""Of two or three restarts: enough to see what is made of them, too few for a verdict."""
+TWO = ("matrix", "--server", "uvicorn,granian", "--workload", "cpu", "-p", "n=8", *SHORT)
 
 
 def folder(harness: Harness) -> Path:
@@ -26,32 +26,41 @@ def documents(run: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in sorted((run / "measurements").glob("*.json"))]
 
 
-def test_every_cell_is_visited_in_every_block_and_compared(harness: Harness) -> None:
-    done = harness.run(*TWO, "--framework", "fastapi,flask", "--style", "sync", "--blocks", "2", "--json")
+def test_cells_are_up_at_once_loaded_in_turn_and_compared(harness: Harness) -> None:
+    done = harness.run(*TWO, "--framework", "fastapi,flask", "--style", "sync", "--json")
     assert done.returncode in (0, 3), done.stderr
     overview = json.loads(done.stdout)
     names = [cell["name"] for cell in overview["cells"]]
     assert names == [
-        f"{server}/{framework}/sync/sleep?ms=10/w1/c5"
+        f"{server}/{framework}/sync/cpu?n=8/w1/c4"
         for framework in ("fastapi", "flask")
         for server in ("uvicorn", "granian")
     ]
-    run = json.loads((folder(harness) / "run.json").read_text())
+    stored = codec.read_run(folder(harness))
+    assert len(stored.restarts) == overview["restarts"] > 0
+    for restart in stored.restarts:
+        assert restart.cells == [*names, f"{names[0]} (2)"]
+        counted = [restart.slots.member[place] for place in restart.slots.counted()]
+        assert {counted.count(member) for member in range(5)} == {counted.count(0)}
     made = documents(folder(harness))
-    assert len(made) == overview["visits"] == overview["planned"] == 10
+    assert len(made) == 5 * len(stored.restarts)
     for document in made:
-        place = document["place"]
-        number = run["order"][place["block"] - 1][place["position"] - 1]
-        assert document["cell"]["label"] == (names[0] if number == 4 else names[number])
-        assert place["repeat"] == (number == 4)
+        assert document["method"] == "slots"
+        assert document["requests"] > 100
+        assert document["latency_ms"]["p50"] > 0
+        assert document["evidence"]["in_flight_mean"] > 0.5
+        assert document["sampled"]["wrong"] == 0
+        assert document["verdict"] in ("valid", "invalid")
+        seen, counted = document["generator"]["answers"], sum(document["server"]["requests_by_worker"])
+        assert abs(seen - counted) <= 4 + 10
     comparison = overview["comparison"]
-    axes = {each["axis"] for each in comparison["contrasts"] + comparison["excluded"]}
+    axes = {each["axis"] for each in comparison["contrasts"]}
     assert axes == {"server", "framework"} or any(document["verdict"] != "valid" for document in made)
     for each in comparison["contrasts"]:
-        assert (each["verdict"], each["reason"]) == ("undecided", "too few blocks")
+        assert (each["verdict"], each["reason"]) == ("undecided", "too few restarts")
     lines = [line for line in done.stderr.splitlines() if line.startswith("[")]
-    assert [line.partition("]")[0] for line in lines] == [f"[{number}/10" for number in range(1, 11)]
-    assert all(" left" in line for line in lines)
+    assert len(lines) == len(stored.restarts)
+    assert all("4 cells" in line or "5 cells" in line for line in lines)
     again = harness.run("report", str(folder(harness)), "--format", "json")
     assert json.loads(again.stdout) == overview
     text = harness.run("report", str(folder(harness))).stdout
@@ -59,7 +68,7 @@ def test_every_cell_is_visited_in_every_block_and_compared(harness: Harness) -> 
 
 
 def test_an_interrupted_run_is_gone_on_with_where_it_stopped(harness: Harness, private_tmp: Path) -> None:
-    running = harness.start(*TWO, "--blocks", "2", "--seed", "5", TMPDIR=str(private_tmp))
+    running = harness.start(*TWO, "--seed", "5", TMPDIR=str(private_tmp))
     for number in (signal.SIGINT, signal.SIGKILL):
         stored = _stored(harness)
         deadline = time.monotonic() + 60
@@ -74,20 +83,19 @@ def test_an_interrupted_run_is_gone_on_with_where_it_stopped(harness: Harness, p
     deadline = time.monotonic() + 10
     while processes_mentioning(str(private_tmp)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    part = review.review(codec.read_run(folder(harness)))
-    assert 0 < part.visits < part.planned == 6
-    assert "of 6 visits so far" in harness.run("report", str(folder(harness))).stdout
-    before = documents(folder(harness))
+    part = codec.read_run(folder(harness))
+    assert not review.review(part).finished
+    assert "so far" in harness.run("report", str(folder(harness))).stdout
+    before = [restart.started_at for restart in part.restarts]
     done = harness.run("matrix", "--resume", str(folder(harness)), TMPDIR=str(private_tmp))
     assert done.returncode in (0, 3), done.stderr
-    after = documents(folder(harness))
-    assert after[: len(before)] == before
-    assert [(each["place"]["block"], each["place"]["position"]) for each in after] == [
-        (block, position) for block in (1, 2) for position in (1, 2, 3)
-    ]
+    after = codec.read_run(folder(harness))
+    assert [restart.started_at for restart in after.restarts][: len(before)] == before
+    assert [restart.number for restart in after.restarts] == list(range(1, len(after.restarts) + 1))
+    assert review.review(after).finished
     nothing = harness.run("matrix", "--resume", str(folder(harness)))
     assert nothing.returncode in (0, 3)
-    assert documents(folder(harness)) == after
+    assert len(codec.read_run(folder(harness)).restarts) == len(after.restarts)
     path = folder(harness) / "run.json"
     document = json.loads(path.read_text())
     document["environments"][""]["packages"]["granian"] = "0.1"
@@ -98,27 +106,31 @@ def test_an_interrupted_run_is_gone_on_with_where_it_stopped(harness: Harness, p
 
 
 def _stored(harness: Harness) -> int:
-    return len(list(harness.folder.glob("results/*-matrix/measurements/*.json")))
+    return len(list(harness.folder.glob("results/*-matrix/restarts/*.json")))
 
 
-def test_a_server_that_does_not_come_up_is_a_result_and_tried_once_more(harness: Harness, tmp_path: Path) -> None:
+def test_a_server_that_does_not_come_up_is_a_result_and_the_other_goes_on(harness: Harness, tmp_path: Path) -> None:
     python = broken_environment(tmp_path / "broken", "uvloop", "raise ImportError('no loop today')\n")
-    done = harness.run(*TWO, "--python", python, "--blocks", "1", "--attempts", "2", "--json")
-    assert done.returncode == 3, done.stderr
+    servers = ("--server", "uvicorn:loop=asyncio,uvicorn:loop=uvloop")
+    done = harness.run("matrix", *servers, "--workload", "noop", *SHORT, "--python", python, "--json")
+    assert done.returncode in (0, 3), done.stderr
     overview = json.loads(done.stdout)
-    assert [cell["failed"] for cell in overview["cells"]] == [2, 1]  # of the first one the A/A visit too
-    assert "while starting" in overview["cells"][0]["reasons"][0]["reason"]
-    made = documents(folder(harness))
-    assert sorted(each["place"]["attempt"] for each in made) == [1, 1, 1, 2, 2, 2]
-    assert all("requests" not in each and "uvloop" in each["log"] for each in made)
+    assert [(cell["valid"] + cell["invalid"] > 0, cell["failed"]) for cell in overview["cells"]] == [
+        (True, 0),
+        (False, 1),
+    ]
+    assert "while starting" in overview["cells"][1]["reasons"][0]["reason"]
+    (failed,) = [each for each in documents(folder(harness)) if "requests" not in each]
+    assert "uvloop" in failed["log"]
     assert "ImportError: no loop today" in harness.run("report", str(folder(harness))).stdout
 
 
 def test_a_dry_run_measures_nothing(harness: Harness) -> None:
-    done = harness.run(*TWO, "--framework", "fastapi,flask", "--style", "sync,blocking", "--blocks", "3", "--dry-run")
+    done = harness.run(*TWO, "--framework", "fastapi,flask", "--style", "sync,blocking", "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert "21 visits of 0.2 s warm-up and 1 s window" in done.stdout
-    assert "uvicorn/flask/blocking/sleep?ms=10/w1/c5: " in done.stdout.partition("cannot exist")[2]
+    assert "6 cells, up at once" in done.stdout
+    assert "--max-time 6s is too short" in done.stdout
+    assert "uvicorn/flask/blocking/cpu?n=8/w1/c4: " in done.stdout.partition("cannot exist")[2]
     assert not (harness.folder / "results").exists()
     plan = done.stdout.partition("the same as a file:\n\n")[2]
     (harness.folder / "plan.toml").write_text(plan)

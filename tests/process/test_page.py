@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on PATH
 
 MATRICES = Path(__file__).resolve().parents[2] / "results" / "reference" / "matrices"
 MATRIX, SMALL = MATRICES / "servers", MATRICES / "noop"
-"""The largest, with cells that have no valid visit, and one of a sixth of its cells for what takes long."""
+"""The largest, with cells that have no valid restart, and one of a sixth of its cells for what takes long."""
 HOSTILE = "<img src=x onerror='window.pwned=1'><script>window.pwned=1</script>"
 
 
@@ -131,7 +131,7 @@ def test_a_figure_leads_to_its_cell(opened: Opened) -> None:
     page.locator(f"{target}[open]").wait_for()
     cell.locator(".timeline svg").wait_for()
     assert cell.locator(".timeline svg .mark-line path").count() > 0
-    assert cell.locator("table[data-visits] tbody tr").count() >= 6
+    assert cell.locator("table[data-restarts] tbody tr").count() >= 6
 
 
 def test_contrasts_are_drawn_when_they_are_opened(opened: Opened) -> None:

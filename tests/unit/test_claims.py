@@ -24,7 +24,7 @@ def said(
         cell: Cell = each.cell
         rate = next((rate for name, rate in rates.items() if cell.label.startswith(name)), 100.0)
         stolen = 3.0 if invalid and cell.label.startswith(invalid) else 0.0
-        for block, noise in enumerate(NOISE, 1):
+        for restart, noise in enumerate(NOISE, 1):
             found = facts.model_copy(
                 update={
                     "cell": cell,
@@ -35,7 +35,7 @@ def said(
                     "placement": facts.placement.model_copy(update={"note": note}),
                 }
             )
-            visits.append(Visit(cell=cell, block=block, repeat=False, facts=found, failure=None))
+            visits.append(Visit(cell=cell, restart=restart, repeat=False, facts=found, failure=None))
     results = evaluate_claims(studies.statements(), evaluate_all(visits), studies.published())
     return {f"{each.claim} {each.case}".strip(): each for each in results}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,16 +11,14 @@ from typing import Any
 import pytest
 
 from harness.config.cells import CellSpec, ResolvedCell, resolve_cell
-from harness.errors import LackError, TargetError, UsageError
-from harness.experiments import matrix, single
+from harness.errors import LackError, TargetError
+from harness.experiments import single
 from harness.experiments.session import ExecutionOptions, exclusive, stored
 from harness.host import signals
 from harness.measure import Measured
-from harness.model.events import VisitFinished, VisitStarted
 from harness.model.load import Timing
 from harness.model.measurement import AnswerChecks, Measurement
-from harness.model.plan import ApplicationPlan, Axes, Plan
-from harness.model.record import FailureRecord, MatrixRecord, MeasurementRecord, SingleRecord
+from harness.model.record import SingleRecord
 from harness.store import codec
 from tests.fakes import Laboratory, application, files_with
 
@@ -42,12 +39,6 @@ def chosen(server: str = "uvicorn", **parts: Any) -> ResolvedCell:
 def only_run(options: ExecutionOptions) -> Path:
     (folder,) = [path for path in options.out.iterdir() if not path.name.startswith(".")]
     return folder
-
-
-def places(laboratory: Laboratory) -> list[str]:
-    """Block, position and attempt of each visit that began."""
-    begun = [event.place for event in laboratory.events if isinstance(event, VisitStarted)]
-    return [f"{place.block}.{place.position}.{place.attempt}" for place in begun]
 
 
 # One cell
@@ -124,143 +115,6 @@ def test_an_interruption_after_the_window_loses_no_measurement(
     assert len(codec.read_run(only_run(options)).visits) == 1
 
 
-# Matrices
-
-
-PLAN = Plan(cells=[Axes(server=["uvicorn", "granian"])], blocks=2, warmup="1s", duration="3s")
-
-
-def test_a_matrix_is_visited_in_its_order(laboratory: Laboratory, options: ExecutionOptions) -> None:
-    folder = matrix.run(PLAN, {}, options, laboratory.events.append)
-    run = codec.read_run(folder)
-    assert isinstance(run.record, MatrixRecord)
-    labels = [*(cell.label for cell in run.record.cells), run.record.repeated]
-    assert laboratory.measured == [labels[place] for block in run.record.order for place in block]
-    assert [visit.cell.label for visit in run.visits] == laboratory.measured
-    assert run.record.plan == PLAN
-    finished = [event for event in laboratory.events if isinstance(event, VisitFinished)]
-    assert [(event.done, event.visits) for event in finished] == [(number, 6) for number in range(1, 7)]
-    assert finished[1].seconds_left == pytest.approx(4 * 8.0)
-
-
-def test_a_disturbed_visit_is_repeated_at_a_quieter_moment(laboratory: Laboratory, options: ExecutionOptions) -> None:
-    laboratory.deployments.outcomes = ["valid", "disturbed", "failed", "valid", "failed"]
-    folder = matrix.run(PLAN.model_copy(update={"blocks": 1}), {}, options, laboratory.events.append)
-    assert places(laboratory) == ["1.1.1", "1.2.1", "1.3.1", "1.2.2", "1.3.2"]
-    labels = laboratory.measured
-    assert laboratory.history == [*labels[:3], "waited", *labels[3:]]
-    verdicts = [visit.verdict for visit in codec.read_run(folder).visits]
-    assert verdicts == ["valid", "invalid", "failed", "valid", "failed"]
-
-
-def test_a_server_that_does_not_start_is_an_outcome(laboratory: Laboratory, options: ExecutionOptions) -> None:
-    laboratory.deployments.broken = {"granian"}
-    run = codec.read_run(matrix.run(PLAN.model_copy(update={"attempts": 1}), {}, options))
-    failures = [visit for visit in run.visits if isinstance(visit, FailureRecord)]
-    assert {visit.cell.variant.server for visit in failures} == {"granian"}
-    assert failures[0].reasons[0].message.startswith("granian ended while starting; its log ends with: no")
-    others = [visit for visit in run.visits if isinstance(visit, MeasurementRecord)]
-    assert {visit.cell.variant.server for visit in others} == {"uvicorn"}
-    assert len(run.visits) == 6
-
-
-def interrupted(laboratory: Laboratory, options: ExecutionOptions, plan: Plan, after: int) -> Path:
-    """A matrix that was told to end when so many of its visits were stored."""
-    laboratory.deployments.outcomes = ["valid"] * after + [signals.Ended()]
-    with pytest.raises(signals.Ended):
-        matrix.run(plan, {}, options)
-    return only_run(options)
-
-
-def test_an_interrupted_matrix_is_gone_on_with_where_it_stopped(
-    laboratory: Laboratory, options: ExecutionOptions, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, "harness")
-    folder = interrupted(laboratory, options, PLAN, after=2)
-    assert f"2 of 6 visits are stored; go on with: harness matrix --resume {folder}" in caplog.text
-    assert matrix.resume(folder, {}, options, laboratory.events.append) == folder
-    assert places(laboratory) == ["1.3.1", "2.1.1", "2.2.1", "2.3.1"]
-    run = codec.read_run(folder)
-    assert isinstance(run.record, MatrixRecord)
-    labels = [*(cell.label for cell in run.record.cells), run.record.repeated]
-    assert [visit.cell.label for visit in run.visits] == [
-        labels[place] for block in run.record.order for place in block
-    ]
-    assert only_run(options) == folder
-
-
-def test_an_attempt_that_is_left_is_made_when_a_matrix_is_gone_on_with(
-    laboratory: Laboratory, options: ExecutionOptions
-) -> None:
-    laboratory.deployments.outcomes = ["disturbed", "valid", signals.Ended()]
-    with pytest.raises(signals.Ended):
-        matrix.run(PLAN.model_copy(update={"blocks": 1}), {}, options)
-    matrix.resume(only_run(options), {}, options, laboratory.events.append)
-    assert places(laboratory) == ["1.3.1", "1.1.2"]
-
-
-def test_the_cell_that_is_visited_twice_stays_the_one_that_it_was(
-    laboratory: Laboratory, options: ExecutionOptions
-) -> None:
-    plan = Plan(cells=[Axes(workload=["noop", "cpu"])], blocks=1, warmup="1s", duration="3s")
-    folder = interrupted(laboratory, options, plan, after=1)
-    document = json.loads((folder / "run.json").read_text())
-    assert "/cpu?" in document["repeated"]
-    document["repeated"] = document["cells"][0]["label"]  # as another version of the harness might choose
-    (folder / "run.json").write_text(json.dumps(document))
-    (stored,) = codec.read_run(folder).visits
-    assert stored.place is not None
-    assert not stored.place.repeat
-    matrix.resume(folder, {}, options)
-    assert [visit.cell.label for visit in codec.read_run(folder).visits].count(document["repeated"]) == 2
-
-
-def test_a_matrix_is_not_gone_on_with_under_other_conditions(laboratory: Laboratory, options: ExecutionOptions) -> None:
-    folder = interrupted(laboratory, options, PLAN, after=1)
-    laboratory.generator.version = "2.0.0"
-    with pytest.raises(UsageError, match="the load generator has changed since it began"):
-        matrix.resume(folder, {}, options)
-    assert len(codec.read_run(folder).visits) == 1
-
-
-def test_only_a_matrix_is_gone_on_with(laboratory: Laboratory, options: ExecutionOptions) -> None:
-    folder = single.run(chosen(), TIMING, options).folder
-    with pytest.raises(UsageError, match="is no matrix"):
-        matrix.resume(folder, {}, options)
-
-
-def test_environments_below_the_home_folder_are_the_same_ones_later(
-    laboratory: Laboratory, options: ExecutionOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    plan = Plan(cells=[Axes(python=[f"{tmp_path}/old/python", f"{tmp_path}/new/python"])], blocks=1)
-    folder = interrupted(laboratory, options, plan, after=1)
-    record = codec.read_run(folder).record
-    assert [cell.variant.environment for cell in record.cells] == list(record.environments)
-    assert list(record.environments) == ["~/old/python", "~/new/python"]
-    matrix.resume(folder, {}, options)
-    assert len(codec.read_run(folder).visits) == 3
-
-
-def test_an_application_below_the_home_folder_is_found_again(
-    laboratory: Laboratory, options: ExecutionOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    shop = tmp_path / "shop"
-    shop.mkdir()
-    (shop / "requests.toml").write_text('requests = [{ path = "/" }]\n')
-    (shop / "variables").write_text("DEBUG=1\n")
-    described = ApplicationPlan(
-        app="shop:app", app_dir=str(shop), requests=f"{shop}/requests.toml", env_file=f"{shop}/variables"
-    )
-    folder = interrupted(laboratory, options, PLAN.model_copy(update={"application": described}), after=1)
-    assert files_with(folder, str(tmp_path)) == []
-    matrix.resume(folder, {}, options)
-    run = codec.read_run(folder)
-    assert len(run.visits) == 6
-    assert {visit.cell.variant.application.work_label for visit in run.visits} == {"shop:app@shop"}
-
-
 # The user's commands
 
 
@@ -324,19 +178,6 @@ def test_the_secrets_of_several_applications_are_in_no_file(
         session.store(Measured(facts=facts.model_copy(update={"sampled": sampled}), log_tail=SECRET))
         folder = session.folder.publish()
     assert files_with(folder, "not *** and ***")
-    assert files_with(options.out, SECRET) == []
-
-
-@pytest.mark.parametrize("broken", [set(), {"granian"}])
-def test_secrets_are_in_no_file_of_a_matrix(
-    laboratory: Laboratory, options: ExecutionOptions, tmp_path: Path, broken: set[str]
-) -> None:
-    laboratory.deployments.echo, laboratory.deployments.broken = SECRET, broken
-    described = ApplicationPlan(app="shop:app", app_dir=str(tmp_path), path=["/"], env=["API_TOKEN"])
-    cells = [Axes(server=["uvicorn", "granian", "hypercorn"])]
-    plan = Plan(cells=cells, blocks=1, attempts=1, application=described)
-    folder = matrix.run(plan, {"API_TOKEN": SECRET}, options)
-    assert files_with(folder / "measurements", "not ***")
     assert files_with(options.out, SECRET) == []
 
 

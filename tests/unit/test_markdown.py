@@ -23,8 +23,8 @@ def test_text_from_a_result_is_no_markup(hostile: str) -> None:
 def test_a_cell_s_name_cannot_leave_its_code_or_its_table_cell(facts: Measurement) -> None:
     hostile = "evil`|<script>alert(1)</script>\n| x |"
     cell = facts.cell.model_copy(update={"variant": facts.cell.variant.model_copy(update={"server": hostile})})
-    visit = Visit(cell=cell, block=1, repeat=False, facts=facts.model_copy(update={"cell": cell}), failure=None)
-    text = markdown.of_overview(overview([visit], title="<b>", blocks=1, planned=1, seconds=1.0, impossible=[]), [])
+    visit = Visit(cell=cell, restart=1, repeat=False, facts=facts.model_copy(update={"cell": cell}), failure=None)
+    text = markdown.of_overview(overview([visit], title="<b>", seconds=1.0), [])
     assert "`evil'/<script>" in text  # inside of code nothing is markup
     rows = [line for line in text.splitlines() if line.startswith("| `evil")]
     assert [row.count("|") for row in rows] == [3]

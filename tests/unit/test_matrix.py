@@ -1,17 +1,19 @@
-"""Plans: axes to cells, what cannot exist, the order of visits, files, and the options of the command line."""
+"""Plans: axes to cells, what cannot exist, which are up at once, files, and the options of the command line."""
 
 from __future__ import annotations
 
 import itertools
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from harness.config import expand, files, presets
 from harness.config.matrix import MatrixOptions, matrix_plan, refuse_with_resume, workloads
-from harness.config.parsing import parse_timing, split_list, split_numbers, split_rates, split_servers
+from harness.config.parsing import split_list, split_numbers, split_rates, split_servers
 from harness.errors import UsageError
+from harness.experiments.matrix import forecast, rules_of
 from harness.model.plan import Axes, Plan
 from harness.report import plan as shown
 
@@ -25,19 +27,19 @@ def names(*groups: Axes) -> list[str]:
 def test_axes_are_multiplied() -> None:
     found = names(Axes(server=["uvicorn", "granian"], style=["async", "sync"], workload=["noop"], workers=[1, 4]))
     assert len(found) == 8
-    assert "granian/fastapi/sync/noop/w4/c100" in found
+    assert "granian/fastapi/sync/noop/w4/c16" in found
 
 
 def test_what_cannot_exist_is_left_out_with_its_reason() -> None:
     wanted = Plan(cells=[Axes(framework=["fastapi", "flask"], style=["async", "blocking"], workload=["mixed"])])
     found = expand.expand(wanted)
     assert [each.label for each in found.cells] == [
-        "uvicorn/fastapi/async/mixed?ms=100/w1/c100",
-        "uvicorn/flask/async/mixed?ms=100/w1/c100",
+        "uvicorn/fastapi/async/mixed?ms=100/w1/c16",
+        "uvicorn/flask/async/mixed?ms=100/w1/c16",
     ]
     assert [cell for cell, _ in found.impossible] == [
-        "uvicorn/fastapi/blocking/mixed/w1/c100",
-        "uvicorn/flask/blocking/mixed/w1/c100",
+        "uvicorn/fastapi/blocking/mixed/w1/c16",
+        "uvicorn/flask/blocking/mixed/w1/c16",
     ]
     assert all(reason for _, reason in found.impossible)
 
@@ -55,9 +57,9 @@ def test_a_plan_of_which_nothing_can_exist_is_refused() -> None:
 def test_pool_sizes_are_for_workloads_with_a_database_only() -> None:
     found = names(Axes(workload=["noop", "select"], pool_size=[5, 20]))
     assert found == [
-        "uvicorn/fastapi/async/noop/w1/c100",
-        "uvicorn/fastapi/async/select?user_id=1/w1/p5/c100",
-        "uvicorn/fastapi/async/select?user_id=1/w1/p20/c100",
+        "uvicorn/fastapi/async/noop/w1/c16",
+        "uvicorn/fastapi/async/select?user_id=1/w1/p5/c16",
+        "uvicorn/fastapi/async/select?user_id=1/w1/p20/c16",
     ]
 
 
@@ -70,28 +72,13 @@ def test_closed_and_open_loads_are_one_axis() -> None:
     assert [name.rpartition("/")[2] for name in names(Axes(rate=[200.0]))] == ["r200"]
 
 
-@pytest.mark.parametrize(("cells", "blocks"), [(1, 1), (5, 8), (12, 7)])
-def test_each_block_has_every_cell_once_and_one_twice(cells: int, blocks: int) -> None:
-    found = expand.order(cells, blocks, seed=3)
-    assert len(found) == blocks
-    assert all(sorted(block) == list(range(cells + 1)) for block in found)
-    assert all(found[place + 1] == found[place][::-1] for place in range(0, blocks - 1, 2))
-
-
-def test_the_order_follows_from_the_seed() -> None:
-    assert expand.order(20, 4, seed=1) == expand.order(20, 4, seed=1)
-    assert expand.order(20, 4, seed=1) != expand.order(20, 4, seed=2)
-    first, third = expand.order(20, 4, seed=1)[0], expand.order(20, 4, seed=1)[2]
-    assert first != third
-
-
-def test_the_cell_that_is_visited_twice_is_not_held_at_a_ceiling() -> None:
+def test_the_cell_that_is_there_twice_is_not_held_at_a_ceiling() -> None:
     expansion = expand.expand(Plan(cells=[Axes(workload=["sleep", "mixed", "noop", "cpu"])]))
     assert expansion.cells[expand.repeated(expansion)].cell.variant.application.workload == "cpu"
     assert expand.repeated(expand.expand(Plan(cells=[Axes(workload=["sleep", "mixed"])]))) == 0
 
 
-def test_noop_is_visited_twice_only_where_all_else_waits() -> None:
+def test_noop_is_there_twice_only_where_all_else_waits() -> None:
     assert expand.repeated(expand.expand(Plan(cells=[Axes(workload=["sleep", "noop"])]))) == 1
 
 
@@ -118,15 +105,17 @@ def test_a_common_parameter_goes_to_the_workloads_that_have_it() -> None:
 
 def test_options_make_the_plan_that_a_file_would() -> None:
     given = MatrixOptions(server=["uvicorn,granian"], workers=["1,2"], workload=["select"], param=["user_id=random"])
-    made = matrix_plan(given, {"blocks": 3, "seed": None}, None, None)
+    made = matrix_plan(given, {"precision": "2%", "aa": False, "seed": None}, None, None)
     assert made == Plan(
-        cells=[Axes(server=["uvicorn", "granian"], workers=[1, 2], workload=["select?user_id=random"])], blocks=3
+        cells=[Axes(server=["uvicorn", "granian"], workers=[1, 2], workload=["select?user_id=random"])],
+        precision="2%",
+        aa=False,
     )
 
 
 def test_a_plan_as_a_file_is_the_same_plan(tmp_path: Path) -> None:
     given = MatrixOptions(server=["uvicorn:loop=asyncio,granian"], style=["async,sync"], vus=["10"])
-    made = matrix_plan(given, {"warmup": "1s"}, None, None)
+    made = matrix_plan(given, {"max_time": "10m", "aa": False}, None, None)
     file = tmp_path / "plan.toml"
     file.write_text("\n".join(shown.toml(made)))
     assert files.load(file) == made
@@ -134,19 +123,20 @@ def test_a_plan_as_a_file_is_the_same_plan(tmp_path: Path) -> None:
 
 def test_the_plan_of_a_project_is_its_own_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "pyproject.toml").write_text('[tool.harness.matrix]\nblocks = 2\ncells = [{ server = ["granian"] }]\n')
-    assert matrix_plan(MatrixOptions(), {}, None, None) == Plan(cells=[Axes(server=["granian"])], blocks=2)
+    (tmp_path / "pyproject.toml").write_text('[tool.harness.matrix]\nseed = 2\ncells = [{ server = ["granian"] }]\n')
+    assert matrix_plan(MatrixOptions(), {}, None, None) == Plan(cells=[Axes(server=["granian"])], seed=2)
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("blocks = 2", "cells: field required"),
-        ("blocks = 0\n[[cells]]", "blocks: input should be greater than or equal to 1"),
+        ("seed = 2", "cells: field required"),
+        ("blocks = 2\n[[cells]]", "blocks: extra inputs are not permitted"),
+        ('aa = "maybe"\n[[cells]]', "aa: input should be a valid boolean"),
         ('[[cells]]\nserver = "uvicorn"', "cells.0.server: input should be a valid list"),
         ("[[cells]]\nservers = []", "cells.0.servers: extra inputs are not permitted"),
         ("[[cells]]\nworkers = [1.5]", "cells.0.workers.0"),
-        ("blocks =", "is no TOML"),
+        ("seed =", "is no TOML"),
     ],
 )
 def test_a_plan_that_is_wrong_is_told_where(tmp_path: Path, text: str, says: str) -> None:
@@ -181,9 +171,9 @@ def test_what_does_not_go_together_is_refused(
 
 
 def test_resuming_takes_no_other_plan() -> None:
-    refuse_with_resume(MatrixOptions(), {"blocks": None}, None, None)
-    with pytest.raises(UsageError, match="--blocks"):
-        refuse_with_resume(MatrixOptions(), {"blocks": 2}, None, None)
+    refuse_with_resume(MatrixOptions(), {"max_time": None}, None, None)
+    with pytest.raises(UsageError, match="--max-time"):
+        refuse_with_resume(MatrixOptions(), {"max_time": "2m"}, None, None)
 
 
 @pytest.mark.parametrize("name", presets.names())
@@ -200,18 +190,45 @@ def test_there_are_presets_and_others_are_refused() -> None:
     assert "quick" in caught.value.cure
 
 
-def test_the_quick_preset_is_quick() -> None:
-    wanted = presets.preset("quick")
-    visits = sum(map(len, expand.order(len(expand.expand(wanted).cells), wanted.blocks, wanted.seed)))
-    timing = parse_timing(wanted.warmup, wanted.duration)
-    assert visits * (timing.warmup_seconds + timing.window_seconds + shown.OVERHEAD_SECONDS) <= 180
+@pytest.mark.parametrize(("name", "minutes"), [("quick", 2), ("servers", 50)])
+def test_a_preset_fits_into_its_time(name: str, minutes: float) -> None:
+    wanted = presets.preset(name)
+    found = forecast(wanted, expand.expand(wanted))
+    assert found.seconds <= found.most_seconds == minutes * 60
 
 
-def test_a_dry_run_shows_cells_time_and_what_cannot_exist() -> None:
-    wanted = Plan(cells=[Axes(workload=["mixed"], style=["async", "blocking"])], blocks=2, warmup="1s", duration="4s")
-    text = list(shown.lines(wanted, expand.expand(wanted), parse_timing("1s", "4s")))
-    assert text[0].startswith("1 cell, visited twice, in 2 blocks: 4 visits of 1 s warm-up and 4 s window, about 32 s")
-    assert any("blocking/mixed/w1/c100: " in line and "cannot exist" in line for line in text)
+@pytest.mark.parametrize("name", ["quick", "servers"])
+def test_presets_load_what_computes_or_queries_with_few_users(name: str) -> None:
+    assert {users for axes in presets.preset(name).cells for users in axes.vus or ()} == {16}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"precision": "wide"}, "precision wide: not a share"),
+        ({"margin": "0"}, "margin 0: not a share"),
+        ({"max_time": "soon"}, "max_time soon: not a duration"),
+    ],
+)
+def test_numbers_of_a_plan_are_checked_before_anything_is_started(changes: dict[str, str], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        rules_of(Plan(cells=[Axes()]).model_copy(update=changes))
+
+
+def test_a_dry_run_shows_sets_time_precision_and_what_cannot_exist() -> None:
+    wanted = Plan(cells=[Axes(workload=["mixed"], style=["async", "blocking"], server=["uvicorn", "granian"])])
+    expansion = expand.expand(wanted)
+    text = list(shown.lines(wanted, expansion, forecast(wanted, expansion)))
+    assert re.match(r"2 cells, up at once: \d+ (s|min) for the least number of restarts, 60 min at most", text[0])
+    assert re.search(r"about ±\d\.\d% on a calm machine", text[1])
+    assert any(line.endswith("(once more: A/A)") for line in text)
+    assert any("blocking/mixed/w1/c16: " in line and "cannot exist" in line for line in text)
+
+
+def test_a_dry_run_says_where_the_time_is_too_short() -> None:
+    wanted = Plan(cells=[Axes(server=["uvicorn", "granian"])], max_time="5s")
+    expansion = expand.expand(wanted)
+    assert "--max-time 5s is too short" in "\n".join(shown.lines(wanted, expansion, forecast(wanted, expansion)))
 
 
 def test_the_schema_that_is_shipped_is_the_plan_s() -> None:
@@ -219,6 +236,6 @@ def test_the_schema_that_is_shipped_is_the_plan_s() -> None:
     assert stored == Plan.model_json_schema()
 
 
-def test_visits_that_differ_only_in_order_are_no_other_cells() -> None:
+def test_each_cell_has_a_written_form_of_its_own() -> None:
     expansion = expand.expand(Plan(cells=[Axes(server=["uvicorn", "granian"], style=["async", "sync"])]))
     assert all(a.label != b.label for a, b in itertools.combinations(expansion.cells, 2))

@@ -1,4 +1,4 @@
-"""From visits to what a run says: which visits count, pooled quantiles, reasons; and how it is printed."""
+"""From what was measured to what a run says: what counts, pooled quantiles, reasons; and how it is printed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tests.conftest import changed
 
 @pytest.fixture
 def visit(facts: Measurement) -> object:
-    """A visit with a throughput; of another server or style, valid or not."""
+    """A cell in a restart, with a throughput; of another server or style, valid or not."""
 
     def made(
-        block: int,
+        restart: int,
         rps: float,
         *,
         server: str = "granian",
@@ -40,19 +40,13 @@ def visit(facts: Measurement) -> object:
                 "machine": facts.machine.model_copy(update={"stolen_cores": stolen}),
             }
         )
-        return Visit(cell=cell, block=block, repeat=repeat, facts=found, failure=None)
+        return Visit(cell=cell, restart=restart, repeat=repeat, facts=found, failure=None)
 
     return made
 
 
 def said(visits: Sequence[Visit], **changes: object) -> Overview:
-    settings: dict[str, object] = {
-        "title": None,
-        "blocks": 8,
-        "planned": len(visits),
-        "seconds": 60.0,
-        "impossible": [],
-    }
+    settings: dict[str, object] = {"seconds": 60.0}
     return overview(visits, **(settings | changes))  # type: ignore[arg-type]
 
 
@@ -71,7 +65,7 @@ def text(found: Overview, width: int = 100) -> str:
 NOISE = (1.0, 1.01, 0.99, 1.0, 1.01, 0.99, 1.0, 1.0)
 
 
-def test_figures_are_of_valid_visits_only(visit: object) -> None:
+def test_figures_are_of_valid_restarts_only(visit: object) -> None:
     assert callable(visit)
     found = said([visit(1, 100.0), visit(2, 100.0), visit(3, 900.0, stolen=2.0)])
     assert (cell(found).valid, cell(found).invalid, cell(found).failed) == (2, 1, 0)
@@ -82,7 +76,7 @@ def test_figures_are_of_valid_visits_only(visit: object) -> None:
     assert "others took" in cell(found).reasons[0].reason
 
 
-def test_a_cell_without_a_valid_visit_shows_its_last_figure_apart(visit: object) -> None:
+def test_a_cell_without_a_valid_restart_shows_its_last_figure_apart(visit: object) -> None:
     assert callable(visit)
     found = said([visit(1, 800.0, stolen=2.0), visit(2, 900.0, stolen=2.0)])
     assert (cell(found).verdict, cell(found).throughput, cell(found).unproven_rps) == ("invalid", None, 900.0)
@@ -94,13 +88,13 @@ def test_a_server_that_did_not_come_up_is_failed(visit: object) -> None:
     assert callable(visit)
     good = visit(1, 100.0)
     failure = Reason(gate="start", message="it ended while starting", value=None, limit=None)
-    bad = Visit(cell=good.cell, block=1, repeat=False, facts=None, failure=failure)
+    bad = Visit(cell=good.cell, restart=1, repeat=False, facts=None, failure=failure)
     found = said([bad])
     assert (cell(found).verdict, cell(found).failed, cell(found).unproven_rps) == ("failed", 1, None)
-    assert "1 failed of 1 visits: it ended while starting" in text(found)
+    assert "1 failed of 1 restart: it ended while starting" in text(found)
 
 
-def test_the_second_visit_of_a_block_stands_in_where_the_first_is_not_valid(visit: object) -> None:
+def test_the_second_of_a_cell_that_is_there_twice_stands_in_where_the_first_is_not_valid(visit: object) -> None:
     assert callable(visit)
     found = said(
         [visit(1, 500.0, stolen=2.0), visit(1, 100.0, repeat=True), visit(2, 100.0), visit(2, 900.0, repeat=True)]
@@ -116,7 +110,7 @@ def test_quantiles_are_pooled_by_their_requests(visit: object, facts: Measuremen
     pair = [
         Visit(
             cell=each.cell,
-            block=each.block,
+            restart=each.restart,
             repeat=False,
             facts=each.facts.model_copy(update={"grid": grid}),
             failure=None,
@@ -129,8 +123,8 @@ def test_quantiles_are_pooled_by_their_requests(visit: object, facts: Measuremen
 
 def test_latencies_of_a_queue_that_was_still_filling_are_left_out(visit: object) -> None:
     made = [
-        visit(block, rps, server=server)  # type: ignore[operator]
-        for block in range(1, 9)
+        visit(restart, rps, server=server)  # type: ignore[operator]
+        for restart in range(1, 9)
         for server, rps in (("granian", 1000.0), ("uvicorn", 5.0))
     ]
     found = said(made)
@@ -149,9 +143,9 @@ def test_the_best_of_each_column_is_marked_and_ties_with_it(visit: object) -> No
     assert callable(visit)
     rates = {"granian": 1000.0, "uvicorn": 1000.0, "hypercorn": 500.0}
     visits = [
-        visit(block, rate * noise, server=server)
+        visit(restart, rate * noise, server=server)
         for server, rate in rates.items()
-        for block, noise in enumerate(NOISE, 1)
+        for restart, noise in enumerate(NOISE, 1)
     ]
     shown = text(said(visits))
     lines = {line.split()[0]: line for line in shown.splitlines() if re.match(r"  \w", line)}
@@ -185,7 +179,7 @@ def _workers(visit: Visit, workers: int) -> Visit:
     assert visit.facts is not None
     cell = changed(visit.cell, workers=workers)
     facts = visit.facts.model_copy(update={"cell": cell})
-    return Visit(cell=cell, block=visit.block, repeat=False, facts=facts, failure=None)
+    return Visit(cell=cell, restart=visit.restart, repeat=False, facts=facts, failure=None)
 
 
 def test_an_interval_is_shown_by_its_half_width() -> None:

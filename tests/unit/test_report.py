@@ -52,14 +52,14 @@ Visits = Callable[..., list[Visit]]
 
 @pytest.fixture
 def visits(facts: Measurement) -> Visits:
-    """Visits of a matrix: servers × styles × workers, with a little noise; granian is the fastest."""
+    """What was measured of a matrix: servers × styles × workers, with a little noise; granian is the fastest."""
 
     def build(
         servers: Sequence[str] = tuple(SPEEDS),
         styles: Sequence[str] = ("async", "sync"),
         workers: Sequence[int] = (1, 2),
         users: Sequence[int] = (100,),
-        blocks: int = 8,
+        restarts: int = 8,
         speeds: dict[str, float] | None = None,
         stolen: float = 0.0,
         noise: float = 0.01,
@@ -71,7 +71,7 @@ def visits(facts: Measurement) -> Visits:
             application = BundledApplication(framework="fastapi", style=style, workload="noop", params={})
             cell = with_variant(facts.cell, server=server, application=application, workers=count)
             cell = cell.model_copy(update={"load": ClosedLoad(users=user_count)})
-            for block in range(1, blocks + 1):
+            for restart in range(1, restarts + 1):
                 for repeat in (False, True) if place == 0 else (False,):
                     rps = 1000 * (speeds or SPEEDS).get(server, 1.0) * count * math.exp(chance.gauss(0, noise))
                     server_facts = {
@@ -88,7 +88,7 @@ def visits(facts: Measurement) -> Visits:
                             "server": facts.server.model_copy(update=server_facts),
                         }
                     )
-                    visits.append(Visit(cell=cell, block=block, repeat=repeat, facts=measured, failure=None))
+                    visits.append(Visit(cell=cell, restart=restart, repeat=repeat, facts=measured, failure=None))
         return visits
 
     return build
@@ -100,7 +100,7 @@ def with_variant(cell: Cell, **parts: Any) -> Cell:
 
 
 def of(visits: Sequence[Visit], title: str | None = None) -> Overview:
-    return overview(visits, title=title, blocks=8, planned=len(visits), seconds=60.0, impossible=[])
+    return overview(visits, title=title, seconds=60.0)
 
 
 def run_of(visits: Sequence[Visit], title: str | None = None) -> page.Run:
@@ -134,15 +134,15 @@ def test_what_cannot_be_told_is_said_with_its_bound(visits: Visits) -> None:
     assert re.search(r"no difference could be told in any of 4 cases; a difference could be up to \d+%", lines), lines
 
 
-def test_too_few_blocks_give_no_verdict(visits: Visits) -> None:
-    (lines,) = answers(of(visits(blocks=3)))
+def test_too_few_restarts_give_no_verdict(visits: Visits) -> None:
+    (lines,) = answers(of(visits(restarts=3)))
     assert lines.startswith("There can be no verdicts: too few")
 
 
 def test_a_single_cell_is_answered_by_its_figures(visits: Visits) -> None:
-    one = visits(servers=("granian",), styles=("async",), workers=(1,), blocks=1)[:1]
+    one = visits(servers=("granian",), styles=("async",), workers=(1,), restarts=1)[:1]
     assert re.match(r"granian/fastapi/async/noop/w1/c100 serves 1,\d+ requests per second, 99 %", answers(of(one))[0])
-    invalid = visits(servers=("granian",), styles=("async",), workers=(1,), blocks=1, stolen=1.0)[:1]
+    invalid = visits(servers=("granian",), styles=("async",), workers=(1,), restarts=1, stolen=1.0)[:1]
     assert " is invalid: others took" in answers(of(invalid))[0]
 
 
@@ -155,11 +155,11 @@ def test_cells_that_differ_in_more_than_an_axis_are_not_called_invalid(visits: V
     apart += [*visits(servers=("granian",), styles=("sync",), workers=(1,))]
     once = [each for each in apart if not each.repeat]
     assert "nothing is compared" in answers(of(once))[0]
-    assert answers(of([])) == ["No visit was made yet."]
+    assert answers(of([])) == ["No restart has ended yet."]
 
 
 def test_an_interval_without_bounds_worth_the_name_is_not_drawn(visits: Visits) -> None:
-    summary = of(visits(blocks=2, noise=0.05))
+    summary = of(visits(restarts=2, noise=0.05))
     (chart,) = (
         chart
         for metric, axis, chart in ratios.contrasts(summary)
@@ -202,7 +202,7 @@ def test_the_page_of_the_article_shows_its_claims(tmp_path: Path) -> None:
     *_, data = parts(whole)
     assert len(data["charts"]["claims"]["rows"]) == 19
     assert 'data-chart="claims"' in whole
-    assert "3 cells have visits whose latencies are left out" in whole
+    assert "3 cells have measurements whose latencies are left out" in whole
     panels = {row["panel"] for row in data["charts"]["throughput-by-workers"]["rows"]}
     assert len(panels) == 9, "styles and workloads with both numbers of workers"
     assert "throughput-by-users" not in data["charts"], "each workload has one number of users"
@@ -226,13 +226,13 @@ def test_ceilings_are_in_the_chart(facts: Measurement) -> None:
     sample = [
         Visit(
             cell=cell,
-            block=block,
+            restart=restart,
             repeat=False,
             facts=facts.model_copy(update={"cell": cell, "waits": waits}),
             failure=None,
         )
         for cell in cells
-        for block in range(1, 7)
+        for restart in range(1, 7)
     ]
     chart = charts.of_run(of(sample), evaluate_all(sample))[0]
     assert chart.name == "throughput-by-workers"
@@ -285,7 +285,7 @@ def test_no_text_of_a_result_is_markup(visits: Visits) -> None:
 
 def test_cells_that_do_not_count_are_there_with_their_reasons(visits: Visits) -> None:
     text = page.render(run_of(visits(stolen=1.0)))
-    assert "12 of 12 cells have no valid visit" in text
+    assert "12 of 12 cells have no valid restart" in text
     assert text.count("others took") >= 12
     assert 'class="invalid"' in text
 
@@ -293,7 +293,7 @@ def test_cells_that_do_not_count_are_there_with_their_reasons(visits: Visits) ->
 @pytest.mark.slow
 def test_a_page_of_200_cells_is_below_2_mb(visits: Visits) -> None:
     sample = visits(
-        servers=[f"server{number}" for number in range(5)], workers=(1, 2, 4, 8), users=(8, 16, 32, 64, 128), blocks=8
+        servers=[f"server{number}" for number in range(5)], workers=(1, 2, 4, 8), users=(8, 16, 32, 64, 128), restarts=8
     )
     run = run_of(sample)
     assert len(run.overview.cells) == 200

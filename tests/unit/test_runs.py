@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import pytest
 from scipy import stats
 
-from harness.analysis.runs import compare_runs, worse
+from harness.analysis.runs import compare_runs
+from harness.analysis.verdicts import worse
 from harness.model.comparison import Interval, Observation
 from harness.model.variant import Cell
 from harness.stats.intervals import difference
@@ -24,12 +25,12 @@ def run(
     return [
         Observation(
             cell=changed(cell, server=server),
-            block=block,
+            restart=restart,
             values={"throughput_rps": rate * factor},
             at_ceiling=capped,
         )
         for server, rate in rates.items()
-        for block, factor in enumerate(noise, 1)
+        for restart, factor in enumerate(noise, 1)
     ]
 
 
@@ -44,7 +45,7 @@ def test_the_interval_is_welch_s() -> None:
     assert found.n == 4
 
 
-def test_one_block_bounds_nothing_and_equal_values_are_certain() -> None:
+def test_one_restart_bounds_nothing_and_equal_values_are_certain() -> None:
     found, p = difference([0.0], [0.1, 0.2])
     assert (found.low, found.high, p) == (None, None, None)
     found, p = difference([0.0, 0.0], [1.0, 1.0])
@@ -54,7 +55,7 @@ def test_one_block_bounds_nothing_and_equal_values_are_certain() -> None:
 def test_each_cell_has_its_verdict(cell: Cell) -> None:
     first = run(cell, {"uvicorn": 1000, "granian": 1000, "hypercorn": 1000})
     second = run(cell, {"uvicorn": 1001, "granian": 1500, "hypercorn": 500})
-    found = compare_runs(first, second, "throughput_rps", None)
+    found = compare_runs(first, second, "throughput_rps", 0.03, None)
     assert [(each.name.partition("/")[0], each.verdict) for each in found.contrasts] == [
         ("uvicorn", "equivalent"),
         ("granian", "faster"),
@@ -63,20 +64,22 @@ def test_each_cell_has_its_verdict(cell: Cell) -> None:
     assert all(each.worse is None for each in found.contrasts)
 
 
-def test_few_blocks_give_no_verdict(cell: Cell) -> None:
-    found = compare_runs(run(cell, {"uvicorn": 1000}, NOISE[:5]), run(cell, {"uvicorn": 500}), "throughput_rps", 0.05)
-    assert (found.contrasts[0].verdict, found.contrasts[0].reason) == ("undecided", "too few blocks")
+def test_few_restarts_give_no_verdict(cell: Cell) -> None:
+    found = compare_runs(
+        run(cell, {"uvicorn": 1000}, NOISE[:5]), run(cell, {"uvicorn": 500}), "throughput_rps", 0.03, 0.05
+    )
+    assert (found.contrasts[0].verdict, found.contrasts[0].reason) == ("undecided", "too few restarts")
 
 
 def test_what_only_one_run_has_and_what_is_at_its_ceiling_is_left_out(cell: Cell) -> None:
     first, second = run(cell, {"uvicorn": 1000, "granian": 1000}), run(cell, {"granian": 900, "hypercorn": 10})
-    found = compare_runs(first, second, "throughput_rps", None)
+    found = compare_runs(first, second, "throughput_rps", 0.03, None)
     assert [each.name.partition("/")[0] for each in found.contrasts] == ["granian"]
     assert [reason for _, reason in found.excluded] == [
-        "not in the second run, or without a valid visit there",
-        "not in the first run, or without a valid visit there",
+        "not in the second run, or without a valid restart there",
+        "not in the first run, or without a valid restart there",
     ]
-    capped = compare_runs(first, run(cell, {"granian": 500}, capped=True), "throughput_rps", 0.05)
+    capped = compare_runs(first, run(cell, {"granian": 500}, capped=True), "throughput_rps", 0.03, 0.05)
     assert capped.contrasts == []
     assert ("at its ceiling") in [reason for _, reason in capped.excluded]
 

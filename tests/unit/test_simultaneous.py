@@ -30,7 +30,8 @@ def covered(deviations: Sequence[float], runs: int, seed: int = 1) -> float:
             MOST,
         )
         pairs = simultaneous.differences(values[:restarts].tolist(), pooled=pooled).values()
-        hits += all(pair.half_width is not None and abs(pair.estimate) <= pair.half_width for pair in pairs)
+        halves = [(abs(pair.estimate), pair.half_width(values.shape[1])) for pair in pairs]
+        hits += all(half is not None and off <= half for off, half in halves)
     return hits / runs
 
 

@@ -1,4 +1,4 @@
-"""Estimates over blocks, against values computed by hand and by scipy.stats."""
+"""Estimates over restarts, against values computed by hand and by scipy.stats."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_p_and_interval_agree_on_what_excludes_one() -> None:
     assert {True, False} == set(decided)
 
 
-def test_an_interval_of_eight_blocks_holds_the_truth_in_95_of_100_samples() -> None:
+def test_an_interval_of_eight_values_holds_the_truth_in_95_of_100_samples() -> None:
     rng = random.Random(8)
     held = sum(not excludes(interval([rng.gauss(0.1, 0.05) for _ in range(8)]), math.exp(0.1)) for _ in range(2000))
     assert 0.935 < held / 2000 < 0.965
@@ -100,7 +100,7 @@ def test_bounds_beyond_any_number_are_none() -> None:
     assert not excludes(found, 1e300)
 
 
-def test_pairs_are_formed_from_blocks_that_both_have() -> None:
+def test_pairs_are_formed_from_restarts_that_both_have() -> None:
     logs = paired({1: 100.0, 2: 50.0, 3: 10.0}, {3: 11.0, 1: 200.0, 4: 7.0})
     assert list(logs) == [1, 3]
     assert list(logs.values()) == pytest.approx([math.log(2), math.log(1.1)])
@@ -142,24 +142,24 @@ def test_what_could_be_is_the_farther_end() -> None:
     assert could_be(Interval(estimate=1.0, low=0.95, high=1.1, n=8)) == pytest.approx(0.1)
 
 
-def _drifting(chance: np.random.Generator, blocks: int, runs: int) -> tuple[Any, Any]:
-    """Logs of two cells over blocks: their own noise of 6 %, and what each block does to both alike, which drifts."""
-    drift = np.cumsum(chance.normal(0, 0.1, (runs, blocks)), axis=1)
-    first, second = (chance.normal(0, 0.06, (runs, blocks)) + drift for _ in range(2))
+def _drifting(chance: np.random.Generator, restarts: int, runs: int) -> tuple[Any, Any]:
+    """Logs of two cells over restarts: own noise of 6 %, and what each restart does to both, which drifts."""
+    drift = np.cumsum(chance.normal(0, 0.1, (runs, restarts)), axis=1)
+    first, second = (chance.normal(0, 0.06, (runs, restarts)) + drift for _ in range(2))
     return first, second
 
 
-@pytest.mark.parametrize("blocks", [6, 8, 12])
-def test_intervals_of_paired_ratios_cover_the_truth_although_the_machine_drifts(blocks: int) -> None:
-    chance = np.random.default_rng(blocks)
-    first, second = _drifting(chance, blocks, 10_000)
+@pytest.mark.parametrize("restarts", [6, 8, 12])
+def test_intervals_of_paired_ratios_cover_the_truth_although_the_machine_drifts(restarts: int) -> None:
+    chance = np.random.default_rng(restarts)
+    first, second = _drifting(chance, restarts, 10_000)
     found = [interval(list(logs)) for logs in second - first]
     covered = sum(each.low <= 1 <= each.high for each in found if each.low is not None and each.high is not None)
     assert 0.940 <= covered / 10_000 <= 0.960
 
 
 def test_the_power_on_a_known_difference_is_what_the_t_test_has() -> None:
-    """A difference of 10 % under noise of 6 % per visit, eight blocks: by theory (noncentral t) 0.76 are found."""
+    """A difference of 10 % under noise of 6 % per restart, eight restarts: by theory (noncentral t) 0.76 are found."""
     chance = np.random.default_rng(4)
     first, second = _drifting(chance, 8, 4000)
     p = [p_value(list(logs + math.log(1.1))) for logs in second - first]

@@ -23,7 +23,7 @@ from harness.model.environment import Environment
 from harness.model.events import ignore
 from harness.model.load import Timing
 from harness.model.measurement import Measurement
-from harness.model.plan import Axes, Plan
+from harness.model.plan import Axes, CellSet, Plan
 from harness.model.record import (
     SCHEMA,
     DatabaseIdentity,
@@ -86,7 +86,8 @@ def matrix_record(cell: Cell) -> MatrixRecord:
         **header(*cells),
         plan=Plan(cells=[Axes(server=["uvicorn", "granian"], rate=[50.0])], title="both"),
         impossible=[("uvicorn/flask/wrapped/noop/w1/c1", "flask has no wrapped")],
-        order=[[0, 2, 1], [1, 2, 0]],
+        sets=[CellSet(members=[0, 1, 0], reference=None)],
+        finished=True,
         repeated=cells[0].label,
         database=DatabaseIdentity(kind="embedded", version="18.4", server="local", checksums={"users": "0"}),
         requests=None,
@@ -129,7 +130,7 @@ def test_each_kind_of_run_is_read_back_as_it_was_written(
     tmp_path: Path, facts: Measurement, cell: Cell, make: Any
 ) -> None:
     record = make(cell)
-    place = Place(block=2, position=3, attempt=1, repeat=True)
+    place = Place(restart=2, set=1, member=3, repeat=True)
     wrong = facts.model_copy(update={"requests": 0})
     error = TargetError("it ended while starting", cure="", detail="Traceback\nno")
     with RunFolder.create(tmp_path, "name", NOON) as folder:
@@ -161,7 +162,7 @@ def test_runs_are_listed_by_what_they_measured(tmp_path: Path, facts: Measuremen
     found = {entry.kind: entry.what for entry in index.runs(tmp_path)}
     assert found == {
         "single": cell.label,
-        "matrix": "both: 2 cells in 2 blocks",
+        "matrix": "both: 2 cells",
         "rotation": f"{cell.label} and granian/shop:app@services/head/w2/c100",
     }
 

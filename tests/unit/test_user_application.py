@@ -276,8 +276,8 @@ def test_reports_speak_of_the_application(facts: Measurement, cell: Cell) -> Non
     measured = facts.model_copy(update={"cell": own_cell, "routes": kinds})
     shown = single.text(measured, evaluate(measured), Path("x"), "")
     assert "/a: 6,000, 3 failed; p50 100.9   p99 110.0" in shown
-    visit = overview.Visit(cell=own_cell, block=1, repeat=False, facts=measured, failure=None)
-    found = overview.overview([visit], title=None, blocks=1, planned=1, seconds=1.0, impossible=[])
+    visit = overview.Visit(cell=own_cell, restart=1, repeat=False, facts=measured, failure=None)
+    found = overview.overview([visit], seconds=1.0)
     assert "application shop:app; 2 requests: GET /a ×2, GET /b ×1" in answers.question(found)
     assert words.column_of(found.cells[0], found.cells) == "w2"
 
@@ -305,8 +305,8 @@ def test_kinds_of_requests_are_a_table_of_their_own(facts: Measurement, cell: Ce
     ]
     several = facts.model_copy(update={"routes": kinds})
     for measured, names in ((facts, ["cells.csv", "visits.csv"]), (several, ["cells.csv", "visits.csv", "routes.csv"])):
-        visit = overview.Visit(cell=cell, block=1, repeat=False, facts=measured, failure=None)
-        found = overview.overview([visit], title=None, blocks=1, planned=1, seconds=1.0, impossible=[])
+        visit = overview.Visit(cell=cell, restart=1, repeat=False, facts=measured, failure=None)
+        found = overview.overview([visit], seconds=1.0)
         written = tables.write(tmp_path, "csv", found, overview.evaluate_all([visit]))
         assert [path.name for path in written] == names
     rows = (tmp_path / "routes.csv").read_text().splitlines()
