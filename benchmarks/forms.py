@@ -67,10 +67,16 @@ def _command(folder: Path, command: str | None) -> str:
     """As it was typed, but for where to store; earlier results do not hold it, their recipe does."""
     recipe = next((each for each in reference.REFERENCES if reference.REFERENCE / each.name == folder), None)
     before = f"harness {shlex.join(recipe.before)}\n" if recipe is not None and recipe.before else ""
-    if command is not None:
+    if command is not None and not _one_by_one(folder):
         return before + re.sub(r" --out \S+", "", command)
     assert recipe is not None
     return f"{before}harness {shlex.join(recipe.command)}"
+
+
+def _one_by_one(folder: Path) -> bool:
+    """Whether it is a matrix that was measured before cells took turns: its command is no more."""
+    record = stored_run(folder).record
+    return isinstance(record, api.MatrixRecord) and not record.sets
 
 
 def machine(host: api.HostFacts) -> str:
@@ -148,11 +154,11 @@ def _no_bias(benchmark: dict[str, Any]) -> str:
     off, widest, agree, count = of(THROUGHPUT)
     tail, tail_width, tails, tail_count = of("p99_ms")
     return (
-        f"**Short slots.** In the same restarts, ratios of throughput by slots of the schedule and by slots of 1 and 5 s "
-        f"were set against each other, for {len(pairs)} pairs where they are likeliest to differ: queues on one thread, "
-        f"full thread pools, two workers against one. {agree} of {count} agree; the farthest lie {off:.1%} apart, known "
-        f"to {_half(widest)} at worst. Of p99 {tails} of {tail_count} agree, the farthest {tail:.1%} apart (known to "
-        f"{_half(tail_width)} at worst)."
+        f"**Short slots.** In the same restarts, ratios of throughput by slots of the schedule and by slots of 1 and "
+        f"5 s were set against each other, for {len(pairs)} pairs where they are likeliest to differ: queues on one "
+        f"thread, full thread pools, two workers against one. {agree} of {count} agree; the farthest lie {off:.1%} "
+        f"apart, known to {_half(widest)} at worst. Of p99 {tails} of {tail_count} agree, the farthest {tail:.1%} "
+        f"apart (known to {_half(tail_width)} at worst)."
     )
 
 

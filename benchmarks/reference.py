@@ -52,7 +52,7 @@ REFERENCES = (
         question="What do more workers give where a handler awaits and then blocks?",
         command=(
             *("matrix", "--server", "uvicorn,granian", "--style", "async,sync", "--workload", "mixed?ms=20"),
-            *("--workers", "1,2,4", "--vus", "256", "--warmup", "2s", "--duration", "5s"),
+            *("--workers", "1,2,4", "--vus", "256"),
         ),
     ),
     Reference(
@@ -60,7 +60,7 @@ REFERENCES = (
         question="What do more users give, awaiting and in threads?",
         command=(
             *("matrix", "--server", "uvicorn", "--style", "async,sync", "--workload", "sleep?ms=20"),
-            *("--vus", "4,16,64,256", "--warmup", "2s", "--duration", "5s"),
+            *("--vus", "4,16,64,256"),
         ),
     ),
     Reference(
@@ -73,8 +73,7 @@ REFERENCES = (
         question="What do the servers reach where the handler does nothing?",
         command=(
             *("matrix", "--server", ",".join(SERVERS), "--framework", "fastapi,flask", "--style", "async,sync"),
-            *("--workload", "noop", "--vus", "64", "--generator", "wrk", "--attempts", "4"),
-            *("--warmup", "2s", "--duration", "5s"),
+            *("--workload", "noop", "--vus", "64", "--generator", "wrk"),
         ),
     ),
 )

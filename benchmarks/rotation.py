@@ -63,6 +63,8 @@ BURN = 310
 """What is counted to; about 5 % of a request."""
 SHORT, SECOND, LONG = 0.085, 1.0, 5.0
 """Least lengths of slots; the first is that of the schedule."""
+PARTS = 2
+"""Of the time of a pair, after each of which `bias` looks whether it is known."""
 JOINT = 0.03
 """Half-width to which `bias` asks how kinds of slots differ."""
 Pair = tuple[api.CellLike, api.CellLike]
@@ -309,9 +311,9 @@ def bias(arguments: argparse.Namespace) -> Answer:
         lengths = cycle(short, arguments.shorts or shorts, second, long)
         restarts: list[api.Restart] = []
         seconds, part = 0.0, 0
-        while seconds < arguments.seconds and not agreed(by_kind(restarts)):
+        while part < PARTS and not agreed(by_kind(restarts)):
             progress(f"{name}, part {part + 1}")
-            result = compared(cells, arguments, users, lengths, seconds=arguments.seconds / 2, seed=part + 1)
+            result = compared(cells, arguments, users, lengths, seconds=arguments.seconds / PARTS, seed=part + 1)
             part, seconds = part + 1, seconds + result.rotation.seconds
             restarts += counted(result, arguments)
         rows.append(

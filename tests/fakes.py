@@ -274,7 +274,7 @@ class FakeTurns:
         wrong = [Body(text=said, kind=0, iteration=None)] if outcome == "wrong" else []
         return TurnReport(
             answers=served - failures,
-            begun_ms=[20] * (served - failures),
+            begun_ms=[60] * (served - failures),
             lasted_us=[1000] * (served - failures),
             status=failures,
             matched=1,

@@ -6,7 +6,7 @@ import math
 
 from harness.model.comparison import ContrastVerdict, Interval
 from harness.model.metrics import METRICS, MetricName
-from harness.stats.intervals import LARGEST, could_be, distance, excludes
+from harness.stats.intervals import LARGEST, ROUNDING, could_be, distance, excludes
 from harness.stats.simultaneous import Difference
 
 MARGIN = 0.03
@@ -25,7 +25,7 @@ def verdict(metric: MetricName, ratio: Interval, margin: float) -> ContrastVerdi
     """Of b: `equivalent` where the whole interval lies within the margin; `faster` or `slower` where it excludes 1 and
     the estimate is beyond the margin; else undecided."""
     largest = could_be(ratio)
-    if largest is not None and largest <= margin:
+    if largest is not None and largest <= margin * (1 + ROUNDING) + ROUNDING:
         return "equivalent"
     if distance(ratio.estimate) > margin and excludes(ratio, 1.0):
         return "faster" if (ratio.estimate > 1) == (METRICS[metric].better == "higher") else "slower"

@@ -36,8 +36,8 @@ MEMBER_SECONDS = 3.0
 """Of slots of each member in a restart."""
 LEAST_MEMBER_SECONDS = 1.0
 """The same where the time is short."""
-BOOT_SECONDS, MEMBER_BOOT_SECONDS = 2.5, 0.7
-"""What a restart takes besides slots, by experience: at all, and for each member."""
+BOOT_SECONDS, MEMBER_BOOT_SECONDS = 2.0, 0.7 + FIRST_SLOT
+"""What a restart takes besides slots that count, by experience: at all, and for each member with its first slot."""
 SHORTEST_SLOT = 0.12
 """Seconds of a slot with its gap, where nothing is waited for."""
 SLOT_NOISE = 0.07
@@ -76,7 +76,7 @@ def overhead_seconds(cells: CellSet) -> float:
 
 def restart_seconds(cells: CellSet, slots: float, members: Sequence[ResolvedCell]) -> float:
     """What a restart of a set takes: at least one round, of which slots may be long by what is waited for in them."""
-    first = sum(FIRST_SLOT + grouping.slot_seconds(each) / 4 for each in members)
+    first = sum(grouping.slot_seconds(each) / 4 for each in members)
     a_round = sum(max(SHORTEST_SLOT, grouping.slot_seconds(each)) for each in members)
     return overhead_seconds(cells) + first + max(slots, a_round)
 
@@ -97,9 +97,16 @@ def expected_half_width(sets: Sequence[CellSet], most_seconds: float) -> float:
 class _Set:
     """A set of cells, and what is known of it."""
 
-    def __init__(self, number: int, cells: CellSet, specs: Sequence[ServerSpec], repeated: str | None) -> None:
-        self.number, self.cells, self.specs = number, cells, specs
-        labels = [spec.cell.label for spec in specs]
+    def __init__(
+        self,
+        number: int,
+        cells: CellSet,
+        specs: Sequence[ServerSpec],
+        labels: Sequence[str],
+        repeated: str | None,
+    ) -> None:
+        """`labels`: written forms of the members, as they are stored."""
+        self.number, self.cells, self.specs, self.labels = number, cells, specs, labels
         self.repeats = [label == repeated and label in labels[:place] for place, label in enumerate(labels)]
         self.up = list(range(len(specs)))
         """Places of members that have come up so far."""
@@ -116,8 +123,7 @@ class _Set:
 
     def names(self) -> list[str]:
         """What its members are called, of those that come up."""
-        labels = [spec.cell.label for spec in self.specs]
-        return [twin(labels[place]) if self.repeats[place] else labels[place] for place in self.up]
+        return [twin(self.labels[place]) if self.repeats[place] else self.labels[place] for place in self.up]
 
     def disturbed(self) -> bool:
         """Whether others disturbed so many restarts in a row that it is left to what it has."""
@@ -147,11 +153,18 @@ class Restarts:
         rules: Rules,
         session: Session,
     ) -> None:
+        self._record = session.folder.cleaned(record)
+        self._generator, self._rules, self._session = generator, rules, session
         self._sets = [
-            _Set(number, cells, of_set, record.repeated)
+            _Set(
+                number,
+                cells,
+                of_set,
+                [self._record.cells[place].label for place in cells.members],
+                self._record.repeated,
+            )
             for number, (cells, of_set) in enumerate(zip(sets, specs, strict=True), 1)
         ]
-        self._record, self._generator, self._rules, self._session = record, generator, rules, session
         self._seconds = slots_seconds(sets, rules.most_seconds)
         self._spent, self._began = 0.0, time.monotonic()
         self._number = 0
@@ -207,7 +220,7 @@ class Restarts:
                 each
                 for each in self._sets
                 if not each.disturbed()
-                and {contrast.a.cell, contrast.b.cell} & {each.specs[place].cell.label for place in each.up}
+                and {contrast.a.cell, contrast.b.cell} & {each.labels[place] for place in each.up}
                 and self._passed + self._duration(each) <= self._rules.most_seconds
             ]
             if candidates:
@@ -216,7 +229,7 @@ class Restarts:
 
     def _sides(self, contrast: Contrast, cells: _Set) -> int:
         """0 where both cells of a contrast are in a set, else 1."""
-        labels = {cells.specs[place].cell.label for place in cells.up}
+        labels = {cells.labels[place] for place in cells.up}
         return int(not {contrast.a.cell, contrast.b.cell} <= labels)
 
     def _duration(self, cells: _Set) -> float:
@@ -268,7 +281,7 @@ class Restarts:
             where = Place(restart=self._number, set=cells.number, member=place + 1, repeat=cells.repeats[place])
             cells.visits.append(self._session.store(Measured(facts=facts, log_tail=log_tail), where))
         self._session.folder.write_restart(measured.restart)
-        cells.restarts.append(measured.restart)
+        cells.restarts.append(self._session.folder.cleaned(measured.restart))
 
     def _compare(self) -> None:
         observations = [each for cells in self._sets for each in cells.observations]

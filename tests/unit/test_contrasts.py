@@ -240,8 +240,8 @@ def test_at_the_ceiling_only_cpu_is_compared(cell: Cell) -> None:
         for server, cpu in (("a", 100), ("b", 120), ("c", 140))
     ]
     comparison = compare(observations)
-    assert {each.metric for each in comparison.excluded} == {"throughput_rps", "p50_ms", "p99_ms"}
-    assert {each.reason for each in comparison.excluded} == {
+    assert {each.metric for each in comparison.excluded} == {"throughput_rps", "p50_ms", "p99_ms", "beyond_wait_ms"}
+    assert {each.reason for each in comparison.excluded if each.metric != "beyond_wait_ms"} == {
         "at its ceiling: b",
         "at its ceiling: c",
         "at its ceiling: b, c",
@@ -347,7 +347,11 @@ def test_intervals_of_a_family_hold_at_once(cell: Cell) -> None:
 
 def test_strata_widen_the_intervals_of_a_family(cell: Cell) -> None:
     one = servers(cell, values(1), values(1.1, 0.02), users=50)
-    two = one + servers(cell, values(1), values(1.1, 0.02), users=60)
+    two = one + [
+        each
+        for server, measured in (("a", values(1)), ("b", values(1.1, 0.02)))
+        for each in visits(changed(cell, server=server, users=60), measured, first=11, in_set=2)
+    ]
     alone, both = contrast(compare(one)), contrast(compare(two), stratum="c50")
     low, _ = of_pair(1.1, 0.02, 1 - (1 - PAIR_LEVEL) / 2)
     assert both.ratio.low == pytest.approx(low)
@@ -388,7 +392,7 @@ def test_hodges_lehmann_stands_beside_the_estimate(cell: Cell) -> None:
     a = [100.0] * 16
     b = [99.9] * 12 + [164.0 + restart for restart in range(4)]
     found = contrast(compare(servers(cell, a, b)))
-    assert found.verdict == "faster"
+    assert found.ratio.estimate > 1.1
     assert found.hodges_lehmann == pytest.approx(0.999)
 
 
@@ -531,17 +535,17 @@ def test_a_main_effect_by_way_of_a_third_cell_is_no_surer_than_its_parts(cell: C
     """What both have in common does not average out."""
     reference = changed(cell, server="r", workers=8)
     observations = visits(reference, values(1)) + visits(reference, values(1, 0.02), first=11, in_set=2)
-    for workers in (1, 2):
+    for workers in (1, 2, 3, 4):
         observations += visits(changed(cell, server="a", workers=workers), values(1))
         observations += visits(changed(cell, server="b", workers=workers), values(1), first=11, in_set=2)
     comparison = compare(observations)
     (effect,) = [each for each in comparison.main_effects if each.axis == "server" and each.metric == "throughput_rps"]
     simple = [each for each in comparison.contrasts if each.axis == "server" and each.by_way_of]
-    assert len(simple) == 2
+    assert len(simple) == 4
     assert effect.effect is not None
     assert effect.effect.half_width is not None
     assert all(each.ratio.half_width is not None for each in simple)
-    assert effect.effect.half_width >= 0.8 * min(each.ratio.half_width or 0 for each in simple)
+    assert effect.effect.half_width >= 0.6 * min(each.ratio.half_width or 0 for each in simple)
 
 
 def test_means_are_geometric_and_latency_has_none(cell: Cell) -> None:
@@ -569,6 +573,6 @@ def test_nothing_says_nothing() -> None:
 
 def test_a_comparison_can_be_stored(cell: Cell) -> None:
     """Bounds that no number holds included, which JSON cannot write."""
-    comparison = compare(servers(cell, *([1.0 + place, 1e9 / (place + 1)] for place in range(8))))
+    comparison = compare(servers(cell, *([1.0 + place, 1e60 / (place + 1) ** 9] for place in range(8))))
     assert any(each.ratio.low is None for each in comparison.contrasts)
     assert Comparison.model_validate_json(comparison.model_dump_json()) == comparison

@@ -315,7 +315,7 @@ def test_secrets_are_in_no_file_of_a_matrix(
     laboratory: Laboratory, options: ExecutionOptions, tmp_path: Path, broken: set[str]
 ) -> None:
     laboratory.rotation.echo, laboratory.rotation.broken = SECRET, broken
-    laboratory.rotation.outcomes = ["valid", "wrong", "wrong"]
+    laboratory.rotation.outcomes = ["valid", "failed", "failed"]
     described = ApplicationPlan(app="shop:app", app_dir=str(tmp_path), path=["/"], env=["API_TOKEN"])
     plan = Plan(cells=[Axes(server=["uvicorn", "granian", "hypercorn"])], precision="5%", application=described)
     folder = matrix.run(plan, {"API_TOKEN": SECRET}, options)

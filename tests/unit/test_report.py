@@ -361,12 +361,12 @@ def test_a_metric_is_added_by_one_entry(visits: Visits, monkeypatch: pytest.Monk
     assert '<option value="boot">boot, s</option>' in whole
     assert re.search(r'<span class="of boot [^>]*data-value="0\.\d+">0\.50', whole)
     assert "body[data-metric=boot] .of.boot" in whole
-    assert "boot, s" in data["visit_columns"]
+    assert "boot, s" in data["restart_columns"]
     assert "contrasts-boot-by-server" in data["charts"]
     exported = tables.cells(summary).filter(metric="boot_seconds")
     assert set(exported["unit"]) == {"s"}
     assert len(exported) == 12
-    assert tables.visits(evaluate_all(measured))["boot_seconds"].min() > 0.4
+    assert tables.restarts_of(evaluate_all(measured))["boot_seconds"].min() > 0.4
 
 
 class VariantWithBacklog(Variant):

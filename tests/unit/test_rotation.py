@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from harness.analysis import rotation
+from harness.analysis import rotation, verdicts
 from harness.load.control import Control
 from harness.measure import schedule
 from harness.model.comparison import Interval
-from harness.model.rotation import BUCKET, LatencyCounts, MemberSamples, Restart, Slots
-from harness.stats import settling
+from harness.model.rotation import MemberSamples, Restart, Slots
+from harness.stats import latencies, settling
 
 MEMBER = MemberSamples(
     boot_s=0.5,
@@ -160,12 +160,16 @@ def test_the_first_round_does_not_count() -> None:
 def test_latency_is_read_from_its_buckets_within_a_percent() -> None:
     counts: dict[int, int] = {}
     for micros in range(1000, 101_000, 100):
-        bucket = math.ceil(math.log(micros) / BUCKET)
+        bucket = latencies.bucket_of(micros)
         counts[bucket] = counts.get(bucket, 0) + 1
-    latency = LatencyCounts(counts=dict(sorted(counts.items())))
-    assert rotation.quantile(latency, 0.5) == pytest.approx(51, rel=0.01)
-    assert rotation.quantile(latency, 0.99) == pytest.approx(100, rel=0.012)
-    assert rotation.quantile(LatencyCounts(counts={100: 900}), 0.99) is None  # nine lie beyond
+    assert latencies.quantile(counts, 0.5) == pytest.approx(51, rel=0.01)
+    assert latencies.quantile(counts, 0.99) == pytest.approx(100, rel=0.012)
+    assert latencies.quantile({100: 900}, 0.99) is None  # nine lie beyond
+    assert latencies.mean(counts) == pytest.approx(51, rel=0.01)
+    percentiles, milliseconds = zip(*latencies.grid(counts), strict=True)
+    assert (percentiles[0], percentiles[-1]) == (0.0, 100.0)
+    assert list(milliseconds) == sorted(milliseconds)
+    assert latencies.grid({}) == []
 
 
 @pytest.mark.parametrize(
@@ -219,8 +223,8 @@ def test_what_a_member_does_is_an_outcome(member: dict[str, Any], failures: int,
 )
 def test_verdicts(low: float, high: float, throughput: str, cpu: str) -> None:
     ratio = Interval(estimate=math.sqrt(low * high), low=low, high=high, n=8)
-    assert rotation.verdict("throughput_rps", ratio, 0.03) == throughput
-    assert rotation.verdict("cpu_us_per_request", ratio, 0.03) == cpu
+    assert verdicts.verdict("throughput_rps", ratio, 0.03) == throughput
+    assert verdicts.verdict("cpu_us_per_request", ratio, 0.03) == cpu
 
 
 def test_few_restarts_give_no_verdict_and_a_reason_stands_for_its_metric() -> None:
@@ -240,10 +244,10 @@ def test_the_gate_asks_for_the_whole_interval() -> None:
     def ratio(low: float, high: float) -> Interval:
         return Interval(estimate=math.sqrt(low * high), low=low, high=high, n=8)
 
-    assert rotation.worse("throughput_rps", ratio(0.90, 0.96), 0.03)
-    assert not rotation.worse("throughput_rps", ratio(0.90, 0.98), 0.03)
-    assert rotation.worse("cpu_us_per_request", ratio(1.04, 1.2), 0.03)
-    assert not rotation.worse("cpu_us_per_request", ratio(0.8, 0.9), 0.03)
+    assert verdicts.worse("throughput_rps", ratio(0.90, 0.96), 0.03)
+    assert not verdicts.worse("throughput_rps", ratio(0.90, 0.98), 0.03)
+    assert verdicts.worse("cpu_us_per_request", ratio(1.04, 1.2), 0.03)
+    assert not verdicts.worse("cpu_us_per_request", ratio(0.8, 0.9), 0.03)
 
 
 def test_a_member_that_is_not_idle_or_reconnects_is_named() -> None:

@@ -52,7 +52,7 @@ def test_two_members_have_student_s_interval() -> None:
     logs = [b - a for a, b in values]
     error = float(numpy.std(logs, ddof=1)) / math.sqrt(8)
     assert pair.estimate == pytest.approx(0.035)
-    assert pair.half_width == pytest.approx(stats.t.ppf((1 + simultaneous.PAIR_LEVEL) / 2, 7) * error)
+    assert pair.half_width() == pytest.approx(stats.t.ppf((1 + simultaneous.PAIR_LEVEL) / 2, 7) * error)
 
 
 def test_several_members_have_tukey_s_interval() -> None:
@@ -63,8 +63,8 @@ def test_several_members_have_tukey_s_interval() -> None:
     error = math.sqrt((residuals**2).sum() / 18 / 7)
     half = stats.studentized_range.ppf(simultaneous.POOLED_LEVEL, 4, 18) * error
     assert len(whole) == 6
-    assert {round(pair.half_width or 0, 9) for pair in whole.values()} == {round(half, 9)}
-    own = {pair.half_width for pair in simultaneous.differences(values.tolist(), pooled=False).values()}
+    assert {round(pair.half_width(4) or 0, 9) for pair in whole.values()} == {round(half, 9)}
+    own = {pair.half_width(4) for pair in simultaneous.differences(values.tolist(), pooled=False).values()}
     assert len(own) == 6
 
 
@@ -72,7 +72,7 @@ def test_what_a_whole_restart_has_in_common_falls_out() -> None:
     values = [[drift, drift + 0.1, drift - 0.2] for drift in (0.0, 1.0, -2.0, 0.5, 0.3, 4.0)]
     pairs = simultaneous.differences(values, pooled=True)
     assert pairs[0, 1].estimate == pytest.approx(0.1)
-    assert pairs[0, 1].half_width == pytest.approx(0, abs=1e-9)
+    assert pairs[0, 1].half_width(3) == pytest.approx(0, abs=1e-9)
 
 
 def test_a_noisy_member_is_found_out() -> None:
@@ -86,6 +86,26 @@ def test_a_noisy_member_is_found_out() -> None:
 
 def test_one_restart_bounds_nothing_and_stops_nothing() -> None:
     (pair,) = simultaneous.differences([[0.0, 0.1]], pooled=True).values()
-    assert pair.half_width is None
+    assert pair.half_width() is None
+    assert pair.p_value() is None
     assert not simultaneous.narrow([[0.0, 0.0]] * 5, 0.5, pooled=True)
     assert simultaneous.narrow([[0.0, 0.0]] * 6, 0.5, pooled=True)
+
+
+def test_errors_of_differences_that_share_no_restart_add() -> None:
+    chance = numpy.random.default_rng(4)
+    first, second = chance.normal(0.1, 0.02, 7).tolist(), chance.normal(0.3, 0.05, 9).tolist()
+    found = simultaneous.minus(simultaneous.difference(second), simultaneous.difference(first))
+    reference = stats.ttest_ind(second, first, equal_var=False)
+    assert found.estimate == pytest.approx(numpy.mean(second) - numpy.mean(first))
+    assert found.freedom == pytest.approx(reference.df)
+    assert found.p_value() == pytest.approx(reference.pvalue)
+
+
+def test_the_mean_of_independent_differences_is_surer_than_each() -> None:
+    chance = numpy.random.default_rng(5)
+    parts = [simultaneous.difference(chance.normal(0.1, 0.02, 8).tolist()) for _ in range(4)]
+    found = simultaneous.mean(parts)
+    assert found.estimate == pytest.approx(numpy.mean([each.estimate for each in parts]))
+    assert found.error == pytest.approx(math.sqrt(sum((each.error or 0) ** 2 for each in parts)) / 4)
+    assert found.freedom > 7

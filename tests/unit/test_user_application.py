@@ -304,7 +304,10 @@ def test_kinds_of_requests_are_a_table_of_their_own(facts: Measurement, cell: Ce
         for path in ("/a", "/b")
     ]
     several = facts.model_copy(update={"routes": kinds})
-    for measured, names in ((facts, ["cells.csv", "visits.csv"]), (several, ["cells.csv", "visits.csv", "routes.csv"])):
+    for measured, names in (
+        (facts, ["cells.csv", "restarts.csv"]),
+        (several, ["cells.csv", "restarts.csv", "routes.csv"]),
+    ):
         visit = overview.Visit(cell=cell, restart=1, repeat=False, facts=measured, failure=None)
         found = overview.overview([visit], seconds=1.0)
         written = tables.write(tmp_path, "csv", found, overview.evaluate_all([visit]))

@@ -30,8 +30,8 @@ def test_a_flawless_measurement_is_valid(facts: Measurement) -> None:
     [
         ("failures_by_kind", {"timeout": 11}, "failed", "failures", "11 timed out"),
         ("failures_by_kind", {"status": 11}, "failed", "failures", "another status"),
-        ("server", {"workers_lost": 1}, "invalid", "workers", "1 of 2 workers"),
-        ("sampled", {"wrong": 1, "example": "it is not JSON"}, "invalid", "answers", "it is not JSON"),
+        ("server", {"workers_lost": 1}, "failed", "workers", "1 of 2 workers"),
+        ("sampled", {"wrong": 1, "example": "it is not JSON"}, "failed", "answers", "it is not JSON"),
         ("server", {"unmet": {"loop": "asked for a, in effect is b"}}, "invalid", "settings", "asked for a"),
         ("generator", {"cpu_cores": 0.81}, "invalid", "generator", "81%"),
         ("generator", {"offered_rps": 100.0, "overdue": 12}, "invalid", "offered", "only 99% of the requests"),
