@@ -152,12 +152,14 @@ def _no_bias(benchmark: dict[str, Any]) -> str:
         return off, max(row["half_width"] for row in rows), sum(row["agrees"] for row in rows), len(rows)
 
     off, widest, agree, count = of(THROUGHPUT)
+    cost, cost_width, costs, cost_count = of(CPU)
     tail, tail_width, tails, tail_count = of("p99_ms")
     return (
         f"**Short slots.** In the same restarts, ratios of throughput by slots of the schedule and by slots of 1 and "
         f"5 s were set against each other, for {len(pairs)} pairs where they are likeliest to differ: queues on one "
         f"thread, full thread pools, two workers against one. {agree} of {count} agree; the farthest lie {off:.1%} "
-        f"apart, known to {_half(widest)} at worst. Of p99 {tails} of {tail_count} agree, the farthest {tail:.1%} "
+        f"apart, known to {_half(widest)} at worst. Of CPU per request {costs} of {cost_count} agree, the farthest "
+        f"{cost:.1%} apart ({_half(cost_width)}). Of p99 {tails} of {tail_count} agree, the farthest {tail:.1%} "
         f"apart (known to {_half(tail_width)} at worst)."
     )
 

@@ -96,14 +96,15 @@ def _means(cell: ComparedCell) -> list[Mean]:
 
 
 def _controls(cells: Sequence[ComparedCell], second: ComparedCell) -> list[Control]:
-    """The cell that is there twice, metric by metric."""
+    """The cell that is there twice, metric by metric; intervals hold for all metrics at once."""
+    names = [each.name for each in contrasted()]
     twins = [each for each in cells if (each.workload, each.options) == (second.workload, second.options)]
     controls = []
     for first in twins:
-        for metric in (each.name for each in contrasted()):
+        for metric in names:
             difference, _, _ = Differences([first, second], metric).of(first, second)
             if difference is not None:
-                ratio = ratio_of(difference, difference.half_width())
+                ratio = ratio_of(difference, difference.half_width(families=len(names)))
                 controls.append(Control(cell=first.cell, metric=metric, ratio=ratio, excludes_one=excludes(ratio, 1.0)))
     return controls
 

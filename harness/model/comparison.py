@@ -78,7 +78,7 @@ class Control(Value):
     """The cell's written form."""
     metric: MetricName
     ratio: Interval
-    """Second ÷ first, over restarts."""
+    """Second ÷ first, over restarts; intervals of all metrics hold at once."""
     excludes_one: bool
     """Something else than the cells is at work, and differences as small as this one are not to be trusted."""
 

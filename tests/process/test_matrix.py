@@ -68,7 +68,8 @@ def test_cells_are_up_at_once_loaded_in_turn_and_compared(harness: Harness) -> N
 
 
 def test_an_interrupted_run_is_gone_on_with_where_it_stopped(harness: Harness, private_tmp: Path) -> None:
-    running = harness.start(*TWO, "--seed", "5", TMPDIR=str(private_tmp))
+    longer = ("--seed", "5", "--max-time", "20s")
+    running = harness.start(*TWO, *longer, TMPDIR=str(private_tmp))
     for number in (signal.SIGINT, signal.SIGKILL):
         stored = _stored(harness)
         deadline = time.monotonic() + 60
