@@ -21,7 +21,8 @@ from harness.experiments.session import Session
 from harness.host import signals
 from harness.load.generator import Generator
 from harness.measure import Measured
-from harness.measure.rotation import FIRST_SLOT, Label, MeasuredRestart, RotationJob, measure_restart
+from harness.measure.job import Label, MeasuredRestart, RotationJob
+from harness.measure.rotation import FIRST_SLOT, measure_restart
 from harness.model.comparison import Contrast, Observation
 from harness.model.counting import counted
 from harness.model.events import MatrixProgress, RestartFinished

@@ -27,7 +27,8 @@ from harness.host import signals
 from harness.load.generator import Generator
 from harness.measure import calibrate_users as users_calibration
 from harness.measure import schedule
-from harness.measure.rotation import Label, RotationJob, measure_restart
+from harness.measure.job import Label, RotationJob
+from harness.measure.rotation import measure_restart
 from harness.model.comparison import Interval
 from harness.model.events import Emit, RestartFinished, ignore
 from harness.model.labels import unique

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.deploy.spec import ServerSpec
 from harness.host import procfs
+from harness.host.processes import Supervisor
 from harness.load.generator import Generator
+from harness.load.turns import Lane, TurnSession
+from harness.measure import schedule
 from harness.model.load import Timing
+from harness.model.measurement import Measurement
 from harness.model.placement import Placement
+from harness.model.rotation import Restart
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """One server, and how to load it."""
+    """One server, and how to load it in one window."""
 
     spec: ServerSpec
     timing: Timing
@@ -39,6 +44,56 @@ class Job:
     def postmaster(self) -> int | None:
         """Process of the embedded Postgres, where the server uses it."""
         return None if self.spec.database is None else self.spec.database.postmaster
+
+
+OpenSession = Callable[[Sequence[Lane], Supervisor, Sequence[int] | None, int, Callable[[int], int]], TurnSession]
+"""Opens a generator: lanes, supervisor, cores, seed, and lane → requests in flight."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RotationJob:
+    """What rotates."""
+
+    specs: Sequence[ServerSpec]
+    generator: Generator
+    open_session: OpenSession
+    users: int
+    """Of each member; under open load as many as the rate needs."""
+    rate: float | None
+    seconds: float
+    """Of slots in a restart, as far as the least number of rounds fits into them."""
+    settling_responses: Sequence[float]
+    """Response times that each member's slots take to settle."""
+    least_slot_seconds: Sequence[float] = (schedule.LEAST_COUNTED,)
+    """The shortest counted part of the slots of a round, from round to round in turn."""
+    least_rounds: int = schedule.LEAST_ROUNDS
+
+    @property
+    def least_lengths(self) -> list[float]:
+        """The distinct ones, in ascending order."""
+        return sorted(set(self.least_slot_seconds))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MeasuredRestart:
+    """What a restart found out."""
+
+    restart: Restart
+    measurements: list[Measurement]
+    """Of each member."""
+    log_tails: list[str]
+    """Of each member's server."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Label:
+    """What a restart is called."""
+
+    number: int
+    """In the run, from 1."""
+    cells: list[str]
+    """What the members are called."""
+    set: int = 1
 
 
 def postgres_processes(specs: Sequence[ServerSpec]) -> list[int]:

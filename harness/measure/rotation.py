@@ -16,11 +16,10 @@ from harness.errors import MemberError, TargetError
 from harness.host import procfs
 from harness.host.affinity import confined, place_database
 from harness.host.processes import Supervisor
-from harness.load.generator import Generator
 from harness.load.turns import Lane, TurnReport, TurnSession
 from harness.measure import schedule
 from harness.measure.collect import reported, unmet
-from harness.measure.job import postgres_processes
+from harness.measure.job import Label, MeasuredRestart, RotationJob, postgres_processes
 from harness.measure.members import Tally, Watch, measurement
 from harness.measure.meters import DeploymentMeter, Reading
 from harness.measure.schedule import SlotLength
@@ -32,59 +31,9 @@ from harness.model.rotation import LatencyCounts, MemberSamples, Restart, Slots
 FIRST_SLOT = 0.25
 """Seconds of the slot by which a member is warmed up and its response time found."""
 LONGEST_FIRST_SLOT = 15.0
-LEAST_ROUNDS = 3
 CENSUS_SECONDS = 1.0
 SERVICE_TIMES = 500.0
 """Of open load: service times that a slot holds at least, so that its queue is neither empty nor still growing."""
-
-OpenSession = Callable[[Sequence[Lane], Supervisor, Sequence[int] | None, int, Callable[[int], int]], TurnSession]
-"""Opens a generator: lanes, supervisor, cores, seed, and lane → requests in flight."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RotationJob:
-    """What rotates."""
-
-    specs: Sequence[ServerSpec]
-    generator: Generator
-    open_session: OpenSession
-    users: int
-    """Of each member; under open load as many as the rate needs."""
-    rate: float | None
-    seconds: float
-    """Of slots in a restart, as far as the least number of rounds fits into them."""
-    settling_responses: Sequence[float]
-    """Response times that each member's slots take to settle."""
-    least_slot_seconds: Sequence[float] = (schedule.LEAST_COUNTED,)
-    """The shortest counted part of the slots of a round, from round to round in turn."""
-    least_rounds: int = LEAST_ROUNDS
-
-    @property
-    def least_lengths(self) -> list[float]:
-        """The distinct ones, in ascending order."""
-        return sorted(set(self.least_slot_seconds))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MeasuredRestart:
-    """What a restart found out."""
-
-    restart: Restart
-    measurements: list[Measurement]
-    """Of each member."""
-    log_tails: list[str]
-    """Of each member's server."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Label:
-    """What a restart is called."""
-
-    number: int
-    """In the run, from 1."""
-    cells: list[str]
-    """What the members are called."""
-    set: int = 1
 
 
 def measure_restart(job: RotationJob, label: Label, seed: int, emit: Emit) -> MeasuredRestart:

@@ -25,6 +25,8 @@ LONGEST_SLOT = 5.0
 """Seconds from which on a slot is called a window: the machine does not stand still for so long."""
 POINTS = 16
 """Readings of a slot."""
+LEAST_ROUNDS = 3
+"""That count, of a restart that is to be compared by itself."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
