@@ -31,9 +31,11 @@ def ceiling(facts: Measurement) -> Ceiling | None:
 def _users(facts: Measurement, total: float) -> Ceiling:
     if facts.cell.load.users is None:
         assert facts.cell.load.rate is not None
-        return Ceiling(rps=facts.cell.load.rate, limit=f"{facts.cell.load.rate:g} requests/s offered")
+        return Ceiling(rps=facts.cell.load.rate, limit=f"{facts.cell.load.rate:g} requests/s offered", bound_by="rate")
     return Ceiling(
-        rps=round(facts.cell.load.users / total, 3), limit=f"{counted(facts.cell.load.users, 'user')} ÷ {total:g} s"
+        rps=round(facts.cell.load.users / total, 3),
+        limit=f"{counted(facts.cell.load.users, 'user')} ÷ {total:g} s",
+        bound_by="users",
     )
 
 
@@ -61,4 +63,8 @@ def _servers(facts: Measurement, slots: int, occupied: float) -> Ceiling:
         slots_label = (
             f"{counted(busy, facts.waits.slot)} that have a user (connections {' / '.join(map(str, connections))})"
         )
-    return Ceiling(rps=round(busy / occupied, 3), limit=f"{slots_label} ÷ {occupied:g} s{blocked}")
+    return Ceiling(
+        rps=round(busy / occupied, 3),
+        limit=f"{slots_label} ÷ {occupied:g} s{blocked}",
+        bound_by="event loop" if facts.waits.slot == "event loop" else "threads",
+    )

@@ -1,7 +1,9 @@
 """The cause of a throughput: what requests wait for, from evidence and not from its configuration. Pure.
 
 Causes are examined in order; the first whose evidence is there is the answer. What saturates the processor comes
-first, because everything else queues behind it.
+first, because everything else queues behind it; then the innermost resource that is full: a thread is in use because it
+waits for a connection, and never the other way round. Workers are looked at one by one, since they rarely have equally
+many connections. A cell at its ceiling is bound by the term of its ceiling.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.analysis import validity
+from harness.analysis.bounds import NEAR, ceiling
 from harness.model.counting import counted
 from harness.model.evaluation import Diagnosis, Remedy
 from harness.model.measurement import Measurement
@@ -67,22 +70,56 @@ def _cpu(facts: Measurement) -> Diagnosis | None:
 
 
 def _interpreter(facts: Measurement) -> Diagnosis | None:
-    """Each worker is at the one core that its interpreter can use, though there are more."""
+    """A worker is at the one core that its interpreter can use, though there are more."""
     assert facts.evidence is not None
     cores = facts.evidence.cpu_cores_by_worker
-    if (
-        not cores
-        or min(cores) < BUSY * _cores(facts) / _core_count(facts)
-        or facts.server.effective.get("gil") is False
-    ):
+    full = BUSY * _cores(facts) / _core_count(facts)
+    if not cores or max(cores) < full or facts.server.effective.get("gil") is False:
         return None
     used = " / ".join(f"{share:.2f}" for share in cores)
+    if min(cores) < full:
+        return _uneven(facts, cores.index(max(cores)), used)
     workers = [Remedy(kind="workers", direction="raise")]
     if facts.waits is not None and facts.waits.slot == "thread":
         message = f"threads of one interpreter take turns at one core (workers use {used}), so more threads do not help"
         return Diagnosis(bound_by="gil", message=message, remedies=workers)
     message = f"each worker's event loop uses a whole core ({used}), and there are more cores"
     return Diagnosis(bound_by="cpu", message=message, remedies=workers)
+
+
+def _uneven(facts: Measurement, worker: int, used: str) -> Diagnosis | None:
+    """One worker is at its core and another is not: requests wait in the one."""
+    return Diagnosis(
+        bound_by="cpu",
+        message=f"worker {worker + 1} uses a whole core and others do not ({used}){_shares(facts)}: requests wait "
+        "in it",
+        remedies=[Remedy(kind="work", direction="lower"), Remedy(kind="users", direction="raise")],
+    )
+
+
+def _shares(facts: Measurement) -> str:
+    """How connections are shared out, where there are several workers and they are not shared evenly."""
+    connections = facts.server.connections_by_worker
+    if connections is None or len(connections) < 2 or max(connections) == min(connections):
+        return ""
+    return f"; connections {' / '.join(map(str, connections))}"
+
+
+def _at_ceiling(facts: Measurement) -> Diagnosis | None:
+    """At its ceiling the lowest term of the law is the cause."""
+    highest = ceiling(facts)
+    if highest is None or facts.throughput_rps < NEAR * highest.rps:
+        return None
+    reached = f"it serves {facts.throughput_rps / highest.rps:.0%} of what {highest.limit} allows"
+    if highest.bound_by == "event loop":
+        return _event_loop(facts) or Diagnosis(
+            bound_by="event loop", message=reached, remedies=[Remedy(kind="blocking calls", direction="mend")]
+        )
+    if highest.bound_by == "threads":
+        return _threads(facts) or Diagnosis(
+            bound_by="threads", message=f"{reached}{_shares(facts)}", remedies=THREAD_REMEDIES
+        )
+    return None
 
 
 def _event_loop(facts: Measurement) -> Diagnosis | None:
@@ -99,20 +136,40 @@ def _event_loop(facts: Measurement) -> Diagnosis | None:
     )
 
 
+THREAD_REMEDIES = [
+    Remedy(kind="threads", direction="raise"),
+    Remedy(kind="style", direction="choose", value="async"),
+]
+
+
 def _threads(facts: Measurement) -> Diagnosis | None:
+    """The threads of a worker are in use, and requests wait for one of them."""
     assert facts.evidence is not None
     use = facts.evidence.threads
-    if use is None or use.limit is None or use.used_mean < BUSY * use.limit:
+    if use is None or use.limit is None:
         return None
-    if use.waiting_mean is not None and use.waiting_mean < WAITING:
+    used = use.used_by_worker or [use.used_mean]
+    waiting = use.waiting_by_worker or ([] if use.waiting_mean is None else [use.waiting_mean] * len(used))
+    full = [
+        worker
+        for worker, busy in enumerate(used)
+        if busy >= BUSY * use.limit and (not waiting or waiting[worker] >= WAITING)
+    ]
+    if not full:
         return None
-    waiting = "" if use.waiting_mean is None else f", {use.waiting_mean:,.0f} requests wait for one"
     tail = facts.latency_ms.p99 if facts.latency_ms.p99 is not None else facts.latency_ms.max
     latency = "latency" if tail is None else f"p99 of {tail:,.0f} ms"
+    queued = sum(waiting[worker] for worker in full) if waiting else None
+    wait = "" if queued is None else f", {queued / len(full):,.0f} requests wait for one"
+    where = ""
+    if len(full) < len(used):
+        named = " and ".join(f"worker {worker + 1}" for worker in full)
+        where = f" in {named}, while others have some to spare{_shares(facts)}"
+    busy = sum(used[worker] for worker in full) / len(full)
     return Diagnosis(
         bound_by="threads",
-        message=f"the {latency} is queueing for {use.limit} threads ({use.used_mean:,.1f} in use{waiting})",
-        remedies=[Remedy(kind="threads", direction="raise"), Remedy(kind="style", direction="choose", value="async")],
+        message=f"the {latency} is queueing for {use.limit} threads ({busy:,.1f} in use{wait}){where}",
+        remedies=THREAD_REMEDIES,
     )
 
 
@@ -174,9 +231,10 @@ CAUSES: tuple[Callable[[Measurement], Diagnosis | None], ...] = (
     _generator,
     _cpu,
     _interpreter,
+    _at_ceiling,
     _event_loop,
-    _threads,
     _pool,
+    _threads,
     _rate,
     _database,
     _users,

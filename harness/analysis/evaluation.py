@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from harness.analysis import validity
 from harness.analysis.bounds import NEAR, ceiling
 from harness.analysis.diagnosis import diagnose
-from harness.analysis.validity import OUTCOMES, TURNS, VALIDITY, notes
+from harness.analysis.validity import OUTCOMES, notes
 from harness.model.evaluation import Evaluation, Note, Verdict
 from harness.model.measurement import Measurement
 
@@ -12,7 +13,8 @@ from harness.model.measurement import Measurement
 def evaluate(facts: Measurement) -> Evaluation:
     """The verdict under this version of the protocol, with the reasons for it."""
     failures = [reason for gate in OUTCOMES if (reason := gate(facts))]
-    gates = VALIDITY if facts.method == "window" else TURNS
+    gates = validity.gates_of(facts)
+    states = validity.states(facts, (*OUTCOMES, *gates))
     flaws = [reason for gate in gates if (reason := gate(facts))]
     verdict: Verdict = "failed" if failures else "invalid" if flaws else "valid"
     highest = ceiling(facts)
@@ -22,6 +24,7 @@ def evaluate(facts: Measurement) -> Evaluation:
         remarks.append(Note(message=f"at its ceiling ({highest.limit}): tells no servers apart"))
     return Evaluation(
         verdict=verdict,
+        gates=states,
         reasons=failures + flaws,
         notes=remarks,
         ceiling=highest,

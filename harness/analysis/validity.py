@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
 
-from harness.model.evaluation import Evaluation, Note, Reason, Remedy
+from harness.model.evaluation import Evaluation, GateState, Note, Reason, Remedy
 from harness.model.measurement import Measurement
 from harness.stats import steadiness
 
@@ -236,8 +237,7 @@ def machine(facts: Measurement) -> Reason | None:
 
 def steady(facts: Measurement) -> Reason | None:
     """The end of the window must be as fast as its beginning. Not evaluated for short windows and slow requests."""
-    median = facts.latency_ms.p50
-    if not median or facts.window_seconds * 1000 < SERVICE_TIMES * median:
+    if not _can_be_steady(facts):
         return None
     change = steadiness.change([piece.requests / piece.seconds for piece in facts.slices])
     if change is None:
@@ -250,6 +250,12 @@ def steady(facts: Measurement) -> Reason | None:
         limit=steadiness.SHARE,
         remedies=[Remedy(kind="warm-up", direction="raise"), Remedy(kind="drift", direction="mend")],
     )
+
+
+def _can_be_steady(facts: Measurement) -> bool:
+    median = facts.latency_ms.p50
+    long_enough = bool(median) and facts.window_seconds * 1000 >= SERVICE_TIMES * (median or 0.0)
+    return long_enough and len(facts.slices) >= steadiness.FEWEST_SLICES
 
 
 DISTURBED = frozenset(
@@ -280,6 +286,39 @@ VALIDITY: tuple[Gate, ...] = (
 """Not passing one: the measurement is invalid."""
 TURNS: tuple[Gate, ...] = (settings, counts, idle_generator, machine)
 """The same of what was loaded in turn with others."""
+
+
+NOT_EVALUATED: Mapping[Gate, Callable[[Measurement], bool]] = {
+    answers: lambda facts: facts.sampled is None,
+    null_ceiling: lambda facts: not facts.generator.null_rps,
+    offered: lambda facts: facts.generator.overdue is None,
+    lateness: lambda facts: facts.generator.lateness_ms_p99 is None or facts.generator.users_accounted is None,
+    blocked: lambda facts: facts.generator.blocked_ms_p99 is None,
+    user_seconds: lambda facts: facts.generator.users_accounted is None,
+    counts: lambda facts: facts.generator.answers is None,
+    steady: lambda facts: not _can_be_steady(facts),
+}
+"""Gate → whether what it asks for is not known of a measurement. The others can always be evaluated."""
+
+
+def gates_of(facts: Measurement) -> list[Gate]:
+    """Of validity, as far as they are about how this was measured: alone or in turn, under closed or open load."""
+    if facts.method != "window":
+        return list(TURNS)
+    others = (user_seconds,) if facts.cell.load.users is None else (offered, lateness)
+    return [gate for gate in VALIDITY if gate not in others]
+
+
+def states(facts: Measurement, gates: Iterable[Gate]) -> list[GateState]:
+    """What becomes of each gate."""
+    found = []
+    for gate in gates:
+        asked = gate not in NOT_EVALUATED or not NOT_EVALUATED[gate](facts)
+        state: Literal["passed", "failed", "not evaluated"] = "passed" if asked else "not evaluated"
+        if gate(facts) is not None:
+            state = "failed"
+        found.append(GateState(gate=gate.__name__.replace("_", "-"), state=state))
+    return found
 
 
 def still_filling(facts: Measurement) -> float | None:

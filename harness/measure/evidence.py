@@ -59,20 +59,38 @@ def _threads(
     first: Sequence[Counters], last: Sequence[Counters], limit: int | None, in_flight: list[float] | None
 ) -> ThreadUse | None:
     """Of AnyIO's limiter, where requests went through it; else, where each request has a thread, requests under way."""
-    samples = _sum(first, last, layout.THREAD_SAMPLES)
-    if samples:
-        return ThreadUse(
-            limit=limit,
-            used_mean=round(_sum(first, last, layout.THREADS_USED) / samples, 3),
-            waiting_mean=round(_sum(first, last, layout.THREADS_WAITING) / samples, 3),
+    samples = [
+        new.values[layout.THREAD_SAMPLES] - old.values[layout.THREAD_SAMPLES] for old, new in _pairs(first, last)
+    ]
+    if any(samples):
+        used, waiting = (
+            [
+                (new.values[slot] - old.values[slot]) / count if count else 0.0
+                for count, (old, new) in zip(samples, _pairs(first, last), strict=True)
+            ]
+            for slot in (layout.THREADS_USED, layout.THREADS_WAITING)
         )
+        return _thread_use(limit, used, waiting)
     if in_flight:
         # Of requests; those of a worker beyond its threads wait for one.
         used = [each if limit is None else min(each, limit) for each in in_flight]
-        waiting = (sum(in_flight) - sum(used)) / len(in_flight)
-        used_mean = sum(used) / len(used)
-        return ThreadUse(limit=limit, used_mean=round(used_mean, 3), waiting_mean=round(waiting, 3) or None)
+        waiting = [each - busy for each, busy in zip(in_flight, used, strict=True)]
+        return _thread_use(limit, used, waiting if any(waiting) else [])
     return None
+
+
+def _thread_use(limit: int | None, used: list[float], waiting: list[float]) -> ThreadUse:
+    return ThreadUse(
+        limit=limit,
+        used_mean=round(sum(used) / len(used), 3),
+        waiting_mean=round(sum(waiting) / len(waiting), 3) if waiting else None,
+        used_by_worker=[round(each, 3) for each in used],
+        waiting_by_worker=[round(each, 3) for each in waiting],
+    )
+
+
+def _pairs(first: Sequence[Counters], last: Sequence[Counters]) -> list[tuple[Counters, Counters]]:
+    return list(zip(first, last, strict=True))
 
 
 def _pool(first: Sequence[Counters], last: Sequence[Counters]) -> PoolUse | None:

@@ -52,6 +52,13 @@ class Reason(Value):
     remedies: list[Remedy] = []
 
 
+class GateState(Value):
+    """What became of a gate."""
+
+    gate: str
+    state: Literal["passed", "failed", "not evaluated"]
+
+
 class Note(Value):
     """Something that a reader should know although no gate failed."""
 
@@ -65,6 +72,8 @@ class Ceiling(Value):
     rps: float
     limit: str
     """The law with its figures, such as `100 users ÷ 0.1 s`."""
+    bound_by: Literal["users", "rate", "event loop", "threads"] | None = None
+    """The term of the law that is lowest; None in results of older versions."""
 
 
 class Diagnosis(Value):
@@ -81,6 +90,8 @@ class Evaluation(Value):
     """Verdict, ceiling and diagnosis of a measurement under a version of the protocol."""
 
     verdict: Verdict
+    gates: list[GateState] = []
+    """Every gate that there is for such a measurement; empty in results of older versions."""
     reasons: list[Reason]
     notes: list[Note]
     ceiling: Ceiling | None

@@ -127,6 +127,10 @@ class ThreadUse(Value):
     used_mean: float
     waiting_mean: float | None
     """Requests that wait for a thread; None where they wait unseen, inside the server."""
+    used_by_worker: list[float] = []
+    """The same of each worker: they rarely have equally many connections."""
+    waiting_by_worker: list[float] = []
+    """Empty where they wait unseen."""
 
 
 class PoolUse(Value):

@@ -65,6 +65,8 @@ def _rows(facts: Measurement, evaluation: Evaluation) -> Iterator[tuple[str, Tex
         bound = evaluation.diagnosis.bound_by
         why = words.remedied(evaluation.diagnosis.message, evaluation.diagnosis.remedies)
         yield "why", f"bound by {bound}: {why}" if bound else why
+    if evaluation.gates:
+        yield "gates", words.gates(evaluation.gates)
     for reason in evaluation.reasons:
         yield (
             evaluation.verdict,

@@ -8,7 +8,7 @@ from typing import Literal
 from harness.model.axes import AXES, Axis, axis
 from harness.model.comparison import TOO_FEW, Contrast, Control, Interval, RunContrast
 from harness.model.counting import counted
-from harness.model.evaluation import Remedy
+from harness.model.evaluation import GateState, Remedy
 from harness.model.load import LoadProfile
 from harness.model.metrics import METRICS
 from harness.model.overview import CellOverview, Count, Overview
@@ -144,6 +144,13 @@ def sentence(text: str) -> str:
 def number(value: float) -> str:
     """Requests per second in as many digits as mean something."""
     return METRICS["throughput_rps"].format(value)
+
+
+def gates(states: Sequence[GateState]) -> str:
+    """How many gates passed, and which could not be evaluated: `9 passed; not evaluated: steady`."""
+    passed = sum(each.state == "passed" for each in states)
+    unknown = [each.gate for each in states if each.state == "not evaluated"]
+    return f"{passed} passed" + (f"; not evaluated: {', '.join(unknown)}" if unknown else "")
 
 
 REMEDIES = {

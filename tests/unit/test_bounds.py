@@ -74,6 +74,8 @@ def test_the_lowest_ceiling_and_how_it_follows(
     found = ceiling(facts_of(facts, **given))
     assert found is not None
     assert (found.rps, found.limit) == (pytest.approx(rps), limit)
+    words = {"users ÷": "users", "offered": "rate", "thread": "threads", "event loop": "event loop"}
+    assert found.bound_by == next(term for word, term in words.items() if word in limit)
 
 
 def test_without_known_waits_there_is_none(facts: Measurement) -> None:

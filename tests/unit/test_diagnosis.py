@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from harness.analysis.bounds import ceiling
 from harness.analysis.diagnosis import diagnose
 from harness.deploy.workers import Counters
 from harness.injected import harness_layout as layout
@@ -165,7 +166,9 @@ def test_counters_become_evidence() -> None:
         **{"lag0": 57, "lag40": 98, "lag60": 2},
     )
     found = gathering.evidence([first], [last], threads=40, in_thread=False, in_flight=[[1, 2, 3]], cpu_cores=[0.5])
-    assert found.threads == ThreadUse(limit=40, used_mean=40.0, waiting_mean=3.0)
+    assert found.threads == ThreadUse(
+        limit=40, used_mean=40.0, waiting_mean=3.0, used_by_worker=[40.0], waiting_by_worker=[3.0]
+    )
     assert found.pool == PoolUse(connections=10, requests=100, queued=50, wait_ms_mean=4.0)
     assert found.in_flight_mean == 2.0
     # 50 lags below 0.1 ms, 98 in the bucket that ends at 0.1 × 2^10 ms, 2 in the one that ends at 0.1 × 2^15.
@@ -181,7 +184,7 @@ def test_where_each_request_has_a_thread_those_under_way_are_counted() -> None:
         in_flight=[[40, 40], [20, 40]],
         cpu_cores=[0.1, 0.1],
     )
-    assert found.threads == ThreadUse(limit=40, used_mean=35.0, waiting_mean=None)
+    assert found.threads == ThreadUse(limit=40, used_mean=35.0, waiting_mean=None, used_by_worker=[40.0, 30.0])
     crowded = gathering.evidence(
         [counters(), counters()],
         [counters(), counters()],
@@ -190,7 +193,9 @@ def test_where_each_request_has_a_thread_those_under_way_are_counted() -> None:
         in_flight=[[64, 64], [20, 20]],
         cpu_cores=[0.1, 0.1],
     )
-    assert crowded.threads == ThreadUse(limit=40, used_mean=30.0, waiting_mean=12.0)
+    assert crowded.threads == ThreadUse(
+        limit=40, used_mean=30.0, waiting_mean=12.0, used_by_worker=[40.0, 20.0], waiting_by_worker=[24.0, 0.0]
+    )
     assert found.loop_lag_ms is None
     assert found.pool is None
 
@@ -199,3 +204,57 @@ def test_the_latest_worker_counts() -> None:
     found = gathering.lag([counters(), counters()], [counters(lag0=100), counters(lag0=50, lag40=50)])
     assert found is not None
     assert found.p99 == 102.4
+
+
+def told(facts: Measurement, **parts: Any) -> tuple[str | None, str]:
+    found = diagnose(changed(facts, **parts))
+    assert found is not None
+    return found.bound_by, found.message
+
+
+def test_threads_of_one_worker_are_short_although_those_of_another_are_not(facts: Measurement) -> None:
+    """75 and 25 connections on two workers of 40 threads, each request half a second in a thread."""
+    use = ThreadUse(
+        limit=40, used_mean=32.5, waiting_mean=17.5, used_by_worker=[40.0, 25.0], waiting_by_worker=[35.0, 0.0]
+    )
+    cause, message = told(facts, evidence={"threads": use}, server={"connections_by_worker": [75, 25]})
+    assert cause == "threads"
+    assert "35 requests wait for one" in message
+    assert "in worker 1, while others have some to spare; connections 75 / 25" in message
+
+
+def test_a_pool_is_told_before_the_threads_that_wait_for_it(facts: Measurement) -> None:
+    assert told(facts, evidence=THREADS | POOL)[0] == "pool"
+    under_wsgi = {"threads": ThreadUse(limit=40, used_mean=40.0, waiting_mean=None, used_by_worker=[40.0])}
+    assert told(facts, evidence=under_wsgi | POOL)[0] == "pool"
+    assert told(facts, evidence=under_wsgi)[0] == "threads"
+
+
+def test_one_saturated_worker_of_two_is_a_cause(facts: Measurement) -> None:
+    cause, message = told(
+        facts,
+        evidence={"cpu_cores_by_worker": [0.99, 0.62], "in_flight_mean": 99.0},
+        server={"cpu_cores": 1.61, "connections_by_worker": [64, 36]},
+    )
+    assert cause == "cpu"
+    assert message.startswith("worker 1 uses a whole core and others do not (0.99 / 0.62); connections 64 / 36")
+
+
+@pytest.mark.parametrize(("slot", "occupied", "cause"), [("thread", 0.5, "threads"), ("event loop", 0.5, "event loop")])
+def test_at_its_ceiling_a_cell_is_bound_by_the_term_of_its_ceiling(
+    facts: Measurement, slot: Any, occupied: float, cause: str
+) -> None:
+    """However the evidence looks: the property that the two never contradict each other."""
+    busy = facts.model_copy(
+        update={
+            "waits": Waits(total_seconds=occupied, occupied_seconds=occupied, slot=slot),
+            "server": facts.server.model_copy(
+                update={"effective": facts.server.effective | {"threads": 40}, "connections_by_worker": [50, 50]}
+            ),
+        }
+    )
+    highest = ceiling(busy)
+    assert highest is not None
+    assert highest.bound_by == cause
+    at = busy.model_copy(update={"requests": round(0.99 * highest.rps * busy.window_seconds)})
+    assert told(at, evidence={"in_flight_mean": 99.0})[0] == cause

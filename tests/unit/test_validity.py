@@ -179,3 +179,46 @@ def test_every_kind_of_remedy_has_words() -> None:
 @pytest.mark.parametrize("module", [validity, diagnosis, evaluation])
 def test_messages_of_the_analysis_name_no_option(module: ModuleType) -> None:
     assert not re.search(r"--[a-z]", inspect.getsource(module))
+
+
+def state_of(facts: Measurement, gate: str) -> str:
+    (found,) = [each.state for each in evaluate(facts).gates if each.gate == gate]
+    return found
+
+
+def test_each_gate_has_a_state(change: Callable[..., Measurement], facts: Measurement) -> None:
+    assert {each.gate for each in evaluate(facts).gates} == {
+        *("failures", "nothing-measured", "workers", "answers", "settings", "generator", "null-ceiling", "blocked"),
+        *("user-seconds", "machine", "steady"),
+    }
+    assert state_of(facts, "machine") == "passed"
+    assert state_of(change(machine={"stolen_cores": 2.0}), "machine") == "failed"
+
+
+def test_a_gate_that_cannot_be_evaluated_says_so(change: Callable[..., Measurement], facts: Measurement) -> None:
+    long = facts.model_copy(update={"slices": facts.slices * 6})
+    assert state_of(long, "steady") == "passed"
+    assert state_of(facts, "steady") == "not evaluated"
+    assert state_of(change(generator={"null_rps": 5000.0}), "null-ceiling") == "passed"
+    assert state_of(facts, "null-ceiling") == "not evaluated"
+    assert state_of(facts.model_copy(update={"sampled": None}), "answers") == "not evaluated"
+
+
+def test_what_was_loaded_in_turn_has_gates_of_its_own(facts: Measurement) -> None:
+    generator = facts.generator.model_copy(update={"answers": sum(facts.server.requests_by_worker)})
+    turns = facts.model_copy(update={"method": "slots", "generator": generator})
+    gates = {each.gate: each.state for each in evaluate(turns).gates}
+    assert set(gates) >= {"settings", "counts", "idle-generator", "machine", "workers"}
+    assert "steady" not in gates
+    assert gates["counts"] == "passed"
+    off = generator.model_copy(update={"answers": sum(facts.server.requests_by_worker) + 1000})
+    assert evaluate(turns.model_copy(update={"generator": off})).reasons[0].gate == "counts"
+
+
+def test_a_busy_generator_is_no_limit_where_the_server_is_at_its_own(facts: Measurement) -> None:
+    busy = facts.generator.model_copy(update={"cpu_cores": 0.9, "answers": sum(facts.server.requests_by_worker)})
+    idle = facts.model_copy(update={"method": "slots", "generator": busy})
+    assert [reason.gate for reason in evaluate(idle).reasons] == ["generator"]
+    cores = min(2, facts.cell.variant.workers)
+    full = idle.model_copy(update={"server": facts.server.model_copy(update={"cpu_cores": 0.95 * cores})})
+    assert evaluate(full).reasons == []

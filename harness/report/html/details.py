@@ -70,6 +70,7 @@ def _of_last(last: EvaluatedVisit | None) -> Iterator[tuple[str, str]]:
     if last is None or last.visit.facts is None or last.evaluation is None:
         return
     yield from server_facts(last.visit.facts)
+    yield "gates of the last restart", words.gates(last.evaluation.gates)
     if len(last.visit.facts.routes) > 1:
         yield from (("requests of the last restart", route_words(route)) for route in last.visit.facts.routes)
     yield from (("note", words.remedied(note.message, note.remedies)) for note in last.evaluation.notes)
