@@ -67,6 +67,7 @@ from harness.host.placement import place
 from harness.host.processes import Child, Supervisor
 from harness.host.procfs import cpu_seconds, cpu_times
 from harness.load import find as find_generator
+from harness.load.arrivals import moments_ms as arrival_moments
 from harness.load.generator import Generator, Load, LoadSummary, LoadTarget
 from harness.load.k6 import find as find_k6
 from harness.measure import Job, Measured, measure
@@ -172,6 +173,7 @@ __all__ = [
     "Variant",
     "Window",
     "answers",
+    "arrival_moments",
     "as_text",
     "ask",
     "calibrate",

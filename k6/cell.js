@@ -1,6 +1,7 @@
 // Loads a server for the harness with requests that the harness describes. What it is told, and how requests count:
 // measured.js.
 import exec from 'k6/execution';
+import { SharedArray } from 'k6/data';
 import { sleep } from 'k6';
 import { begin, count, endMs, load, metrics } from './measured.js';
 import { Requests, refused, right } from './requests.js';
@@ -8,6 +9,7 @@ import { Requests, refused, right } from './requests.js';
 export { handleSummary, options } from './measured.js';
 
 const sender = new Requests(load.target);
+const due = load.rate === null ? null : new SharedArray('due', () => JSON.parse(open(load.due)));
 
 // Of this user, from its first iteration on.
 let startMs = null;
@@ -28,12 +30,12 @@ export default function () {
 
   let late = 0;
   if (load.rate !== null) {
-    const due = startMs + (exec.scenario.iterationInTest * 1000) / load.rate;
-    const wait = due - Date.now();
+    const moment = startMs + due[Math.min(exec.scenario.iterationInTest, due.length - 1)];
+    const wait = moment - Date.now();
     if (wait > 0) {
       sleep(wait / 1000);
     }
-    late = Math.max(0, Date.now() - due);
+    late = Math.max(0, Date.now() - moment);
     if (Date.now() - startMs < endMs) {
       metrics.sent.add(1);
     }

@@ -5,6 +5,7 @@
 //   script          a k6 script of the user's, or null
 //   users           virtual users
 //   rate            open load: requests per second; null: closed load, each user sends one request after another
+//   due             open load: a JSON file of the moments (ms from the start) at which requests are due, one after another
 //   warmup_ms       from the start of the scenario; users begin at random moments of it
 //   window_ms       a request counts when it completes inside the window
 //   sample_every    each user looks at the body of every Nth request

@@ -217,7 +217,7 @@ def _users(facts: Measurement) -> Diagnosis | None:
 
 
 def _rate(facts: Measurement) -> Diagnosis | None:
-    rate = facts.cell.load.rate
+    rate = facts.generator.offered_rps if facts.cell.load.rate is not None else None
     if rate is None or facts.throughput_rps < 0.99 * rate:
         return None
     return Diagnosis(

@@ -21,6 +21,8 @@ NULL_SHARE = 0.70
 LATE_MS, LATE_SHARE = 3.0, 0.10
 OTHERS_SHARE = 0.05
 FILLING_SHARE = 0.05
+SMOOTH_RPS = 500
+"""Up to which rate k6's arrivals vary as a Poisson process does, within 5 %: see benchmarks/arrivals.py."""
 BUSY_SHARE = 0.9
 """Of the cores that a server can use, from which on it is itself what limits its throughput."""
 OWN_REQUESTS = 10
@@ -137,7 +139,7 @@ def counts(facts: Measurement) -> Reason | None:
 
 def offered(facts: Measurement) -> Reason | None:
     """An open load of which a part was never sent was another load than the one asked for."""
-    rate, overdue = facts.generator.offered_rps, facts.generator.overdue
+    rate, overdue = facts.cell.load.rate, facts.generator.overdue
     if rate is None or overdue is None:
         return None
     due = rate * (facts.warmup_seconds + facts.window_seconds)
@@ -344,6 +346,12 @@ def notes(facts: Measurement) -> list[Note]:
         seconds = math.ceil(SERVICE_TIMES * service / 1000)
         longer = Remedy(kind="duration", direction="raise", value=seconds)
         remarks.append(Note(message=f"{message}{1 / times:.0%}", remedies=[longer]))
+    rate = facts.cell.load.rate
+    if rate is not None and rate > SMOOTH_RPS:
+        message = (
+            f"k6's clock counts whole milliseconds: at {rate:g} requests/s arrivals are burstier than by chance alone"
+        )
+        remarks.append(Note(message=message, remedies=[Remedy(kind="rate", direction="lower")]))
     wait = still_filling(facts)
     if wait is not None:
         message = (

@@ -50,6 +50,14 @@ Vus = Annotated[
     typer.Option(metavar="N", help="Closed load: users, each waiting for its answer.  [default: 100]"),
 ]
 Rate = Annotated[float | None, typer.Option(metavar="N", help="Open load: requests per second, answered or not.")]
+ArrivalsOption = Annotated[
+    str,
+    typer.Option(
+        "--arrivals",
+        metavar="HOW",
+        help="How requests of --rate arrive: poisson (by chance, as from many users), or even (at equal distances).",
+    ),
+]
 Warmup = Annotated[str, typer.Option(metavar="TIME", help="Warm-up that does not count.")]
 Duration = Annotated[str, typer.Option(metavar="TIME", help="The window that counts.")]
 Python = Annotated[

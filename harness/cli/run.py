@@ -28,6 +28,7 @@ def run(
     pool_size: o.PoolSize = None,
     vus: o.Vus = None,
     rate: o.Rate = None,
+    arrivals: o.ArrivalsOption = "poisson",
     warmup: o.Warmup = "3s",
     duration: o.Duration = "10s",
     python: o.Python = None,
@@ -66,6 +67,7 @@ def run(
             pool_size=pool_size,
             users=vus,
             rate=rate,
+            arrivals=arrivals,
             application=own,
             python=python,
         )

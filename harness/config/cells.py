@@ -29,6 +29,7 @@ from harness.servers.adapter import Adapter, Interface
 FRAMEWORK, STYLE, WORKLOAD = "fastapi", "async", "sleep"
 """Names of the application that is measured by default."""
 MAXIMUM_USERS = 100_000
+ARRIVALS = ("poisson", "even")
 ALTERNATIVES = "see what there is with: harness list styles, harness list workloads"
 
 
@@ -48,6 +49,8 @@ class CellSpec:
     pool_size: int | None = None
     users: int | None = None
     rate: float | None = None
+    arrivals: str = "poisson"
+    """Of an open load: poisson, or even."""
     app: str | None = None
     """The user's application in its written form, still to be prepared."""
     application: PreparedApplication | None = None
@@ -126,7 +129,7 @@ def _resolved(
             cure=f"use --workers {adapter.maximum_workers}, or another server: " + ", ".join(servers.names()),
         )
     options = choose_options(adapter, interface, values)
-    load = choose_load(spec.users, spec.rate)
+    load = choose_load(spec.users, spec.rate, spec.arrivals)
     variant = Variant(
         environment=spec.environment,
         server=name,
@@ -179,8 +182,14 @@ def parse_params(workload: Workload, texts: Iterable[str]) -> dict[str, int | st
         raise UsageError(f"--param {error}", cure=f"see: harness list workloads ({workload.name})") from None
 
 
-def choose_load(vus: int | None, rate: float | None) -> ClosedLoad | OpenLoad:
+def choose_load(vus: int | None, rate: float | None, arrivals: str = "poisson") -> ClosedLoad | OpenLoad:
     """The load of so many users or requests per second; 100 users where neither is set."""
+    require_choice("arrivals", arrivals, ARRIVALS)
+    if arrivals != "poisson" and rate is None:
+        raise UsageError(
+            f"--arrivals {arrivals} without --rate: users who wait for their answers arrive when they have them",
+            cure="give --rate N, or leave --arrivals away",
+        )
     if vus is not None and rate is not None:
         raise UsageError(
             "--vus and --rate together: a load is closed or open",
@@ -189,7 +198,7 @@ def choose_load(vus: int | None, rate: float | None) -> ClosedLoad | OpenLoad:
     if rate is not None:
         if not 0 < rate <= MAXIMUM_USERS:
             raise UsageError(f"--rate {rate:g}: out of bounds", cure=f"give a rate above 0, {MAXIMUM_USERS} at most")
-        return OpenLoad(rate=rate)
+        return OpenLoad(rate=rate, arrivals=arrivals)  # type: ignore[arg-type]
     return ClosedLoad(users=parse_int("--vus", DEFAULT_USERS if vus is None else vus, 1, MAXIMUM_USERS))
 
 
@@ -227,7 +236,7 @@ def parse_cell(text: str, shared: CellSpec) -> CellSpec:
     if label.application is not None:
         changes["app"] = label.application
     if label.users is not None or label.rate is not None:
-        changes |= {"users": label.users, "rate": label.rate}
+        changes |= {"users": label.users, "rate": label.rate, "arrivals": label.arrivals}
     if label.environment is not None:
         changes["python"] = label.environment
     return dataclasses.replace(shared, **changes)
@@ -239,7 +248,9 @@ def label_of(spec: CellSpec) -> str:
         parts = [spec.application.served.application.work_label]
     else:
         parts = [spec.framework, spec.style, "?".join(filter(None, (spec.workload, "&".join(spec.params))))]
-    load = labels.users_label(spec.users) if spec.users is not None else labels.rate_label(spec.rate or 0.0)
+    load = (
+        labels.users_label(spec.users) if spec.users is not None else labels.rate_label(spec.rate or 0.0, spec.arrivals)
+    )
     head = f"{spec.environment}:{spec.server}" if spec.environment else spec.server
     return "/".join((head, *parts, f"w{spec.workers}", load))
 

@@ -137,7 +137,7 @@ def _planned(plan: Plan, options: ExecutionOptions) -> ExecutionOptions:
 
 
 def _check(expansion: Expansion, options: ExecutionOptions) -> Preflight:
-    preflight.refuse_scripts(expansion.cells)
+    preflight.refuse_without_turns(expansion.cells)
     return preflight.check(expansion.cells, options, FOREVER)
 
 

@@ -50,9 +50,15 @@ def check(
     return Preflight(environments=environments, generator=generator)
 
 
-def refuse_scripts(cells: Sequence[ResolvedCell]) -> None:
+def refuse_without_turns(cells: Sequence[ResolvedCell]) -> None:
     """Refuse, where cells are loaded in turn, what cannot be loaded so."""
     for cell in cells:
+        load = cell.cell.load
+        if load.users is None and load.arrivals != "poisson":
+            raise UsageError(
+                f"{cell.label} cannot be loaded in turns: there requests arrive by chance",
+                cure=f"leave {load.arrivals!r} away, or measure it with: harness run --arrivals {load.arrivals}",
+            )
         if cell.application is not None and cell.application.served.script is not None:
             raise UsageError(
                 f"{cell.label} cannot be loaded in turns: a k6 script of your own sends at its own pace and knows no "

@@ -110,7 +110,7 @@ def check(cells: Sequence[ResolvedCell], options: ExecutionOptions) -> Preflight
             f"cells under different loads ({', '.join(sorted(loads))}) are not compared with each other",
             cure="give --vus or --rate once, for all",
         )
-    preflight.refuse_scripts(cells)
+    preflight.refuse_without_turns(cells)
     return preflight.check(cells, options, FOREVER, together=True)
 
 

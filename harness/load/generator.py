@@ -37,6 +37,8 @@ class Load:
     """Open load: requests per second. None under closed load."""
     warmup_seconds: float
     window_seconds: float
+    due_ms: Sequence[float] | None = None
+    """Open load: when each request is due, from the start."""
 
     @property
     def script(self) -> str | None:

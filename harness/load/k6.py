@@ -96,6 +96,7 @@ class K6Session:
             "script": None if load.script is None else str(load.script),
             "users": load.users,
             "rate": load.rate,
+            "due": None if load.due_ms is None else str(supervisor.folder / "k6-due.json"),
             "warmup_ms": round(load.warmup_seconds * 1000),
             "window_ms": round(load.window_seconds * 1000),
             "sample_every": SAMPLE_EVERY,
@@ -103,6 +104,8 @@ class K6Session:
             "percentiles": percentiles(),
             "summary": str(self._summary),
         }
+        if load.due_ms is not None:
+            (supervisor.folder / "k6-due.json").write_text(json.dumps(load.due_ms), encoding="utf-8")
         # A file, because a text in the environment may have 128 KiB at most.
         instructions = supervisor.folder / "k6-load.json"
         instructions.write_text(json.dumps(settings), encoding="utf-8")

@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 
 from harness.deploy.launch import Deployment, Ending
 from harness.deploy.spec import ServerSpec
+from harness.load import arrivals
 from harness.load.generator import LoadSession, LoadSummary
 from harness.measure.evidence import evidence
 from harness.measure.job import Job
@@ -176,8 +177,10 @@ def unmet(service: ServerSpec, server: Deployment, facts: Mapping[str, Any]) -> 
 
 def generator_facts(job: Job, window: Window, summary: LoadSummary, null_rps: float | None) -> GeneratorFacts:
     """The generator's side of the window."""
-    rate, timing = job.rate, job.timing
-    due = None if rate is None else int(rate * (timing.warmup_seconds + timing.window_seconds))
+    timing, moments = job.timing, job.due_ms
+    whole = timing.warmup_seconds + timing.window_seconds
+    due = None if moments is None else arrivals.due(moments, 0.0, whole)
+    offered = None if moments is None else arrivals.due(moments, timing.warmup_seconds, whole) / timing.window_seconds
     cpus = job.placement.generator_cpus
     return GeneratorFacts(
         name=job.generator.name,
@@ -193,7 +196,7 @@ def generator_facts(job: Job, window: Window, summary: LoadSummary, null_rps: fl
             else round(job.users - summary.idle_seconds / summary.window_seconds, 2)
         ),
         null_rps=null_rps,
-        offered_rps=rate,
+        offered_rps=offered,
         overdue=None if due is None or summary.sent is None else max(0, due - summary.sent),
         lateness_ms_p99=summary.lateness_ms_p99,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from harness.deploy.spec import ServerSpec
 from harness.host import procfs
 from harness.host.processes import Supervisor
+from harness.load import arrivals
 from harness.load.generator import Generator
 from harness.load.turns import Lane, TurnSession
 from harness.measure import schedule
@@ -39,6 +40,14 @@ class Job:
     def rate(self) -> float | None:
         """Open load: requests per second."""
         return self.spec.cell.load.rate
+
+    @property
+    def due_ms(self) -> list[float] | None:
+        """Open load: when each request is due, in milliseconds from the start."""
+        load = self.spec.cell.load
+        if load.users is not None:
+            return None
+        return arrivals.moments_ms(load.rate, self.timing.warmup_seconds + self.timing.window_seconds, load.arrivals)
 
     @property
     def postmaster(self) -> int | None:

@@ -19,6 +19,7 @@ def load_of(job: Job, server: Deployment) -> Load:
         rate=job.rate,
         warmup_seconds=job.timing.warmup_seconds,
         window_seconds=job.timing.window_seconds,
+        due_ms=job.due_ms,
     )
 
 

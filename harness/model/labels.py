@@ -2,7 +2,8 @@
 
 `ENVIRONMENT:SERVER:key=value,key=value/FRAMEWORK/STYLE/WORKLOAD?param=value/wN/tN/pN/cN`, or with
 `MODULE:OBJECT@FOLDER` in place of framework, style and workload. Only the server must be there; the environment stands
-first, the rest may come in any order. `w` workers, `t` threads, `p` pool size, `c` users, `r` requests per second.
+first, the rest may come in any order. `w` workers, `t` threads, `p` pool size, `c` users, `r` requests per second, by
+chance or, with `even` behind the number, at equal distances.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from harness.errors import UsageError
 from harness.model.axes import AXES
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 APPLICATION = re.compile(r"[\w.]+:[\w.]+(@[^@]+)?")
 """A user's application: `module:object`, and its folder behind an `@`."""
-RATE = re.compile(r"r\d+(\.\d+)?(e[+-]?\d+)?")
+RATE = re.compile(r"r(?P<rate>\d+(\.\d+)?(e[+-]?\d+)?)(?P<arrivals>even)?")
 """An open load."""
 
 
@@ -51,6 +52,7 @@ class CellLabel:
     """Axis → number, such as `workers` → 2."""
     users: int | None = None
     rate: float | None = None
+    arrivals: Literal["poisson", "even"] = "poisson"
 
 
 def unique(labels: Sequence[str]) -> list[str]:
@@ -81,9 +83,9 @@ def users_label(users: int) -> str:
     return f"c{users}"
 
 
-def rate_label(rate: float) -> str:
-    """An open load: `r200`."""
-    return f"r{rate:.12g}"
+def rate_label(rate: float, arrivals: str = "poisson") -> str:
+    """An open load: `r200`; `r200even` where requests arrive at equal distances."""
+    return f"r{rate:.12g}" + ("" if arrivals == "poisson" else arrivals)
 
 
 def cell_label(cell: Cell) -> str:
@@ -101,12 +103,14 @@ def parse_cell_label(text: str, names: Names) -> CellLabel:
     letters = {each.letter: each.name for each in AXES if each.letter} | {"c": "users"}
     server, *parts = _split_parts(rest, letters)
     values: dict[str, str | int | float] = {}
+    arrivals = "poisson"
     value: str | int | float
     for part in parts:
         if part[:1] in letters and part[1:].isdecimal():
             name, value = letters[part[0]], int(part[1:])
-        elif RATE.fullmatch(part):
-            name, value = "rate", float(part[1:])
+        elif match := RATE.fullmatch(part):
+            name, value = "rate", float(match["rate"])
+            arrivals = match["arrivals"] or "poisson"
         else:
             name, value = _kind(text, part, names), part
         if name in values:
@@ -116,7 +120,13 @@ def parse_cell_label(text: str, names: Names) -> CellLabel:
     if served and "application" in values:
         raise UsageError(f"{text}: {served[0]} and an application together", cure="give one of them")
     numbers = {name: values.pop(name) for name in letters.values() if name in values and name != "users"}
-    return CellLabel(environment=environment, server=server, numbers=numbers, **values)  # type: ignore[arg-type]
+    return CellLabel(
+        environment=environment,
+        server=server,
+        numbers=numbers,  # type: ignore[arg-type]
+        arrivals=arrivals,  # type: ignore[arg-type]
+        **values,  # type: ignore[arg-type]
+    )
 
 
 def _kind(text: str, part: str, names: Names) -> str:

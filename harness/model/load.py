@@ -33,6 +33,9 @@ class OpenLoad(Value):
 
     kind: Literal["open"] = "open"
     rate: float
+    arrivals: Literal["poisson", "even"] = "poisson"
+    """By chance, as from users who know nothing of each other; or at equal distances, which queue nothing below
+    capacity."""
 
     @property
     def users(self) -> None:
@@ -40,8 +43,8 @@ class OpenLoad(Value):
 
     @property
     def label(self) -> str:
-        """The part of a cell's written form, such as `r200`."""
-        return labels.rate_label(self.rate)
+        """The part of a cell's written form, such as `r200`; `r200even` at equal distances."""
+        return labels.rate_label(self.rate, self.arrivals)
 
 
 LoadProfile = Annotated[ClosedLoad | OpenLoad, Field(discriminator="kind")]

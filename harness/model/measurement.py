@@ -175,6 +175,7 @@ class GeneratorFacts(Value):
     """What the same generator, placed the same and with as many users, reaches against a server that does nothing; None
     where it was not needed, because the generator was far from busy."""
     offered_rps: float | None
+    """Open load: requests that were due in the window, per second; chance makes it differ from what was asked for."""
     overdue: int | None
     """Open load: requests that were due by the end of the window but had not been sent."""
     lateness_ms_p99: float | None

@@ -70,8 +70,11 @@ def too_few(overview: Overview) -> bool:
 
 
 def load(profile: LoadProfile) -> str:
-    """`100 users`, or `200 requests/s offered`."""
-    return f"{profile.rate:g} requests/s offered" if profile.users is None else counted(profile.users, "user")
+    """`100 users`, or `200 requests/s offered as a Poisson process`."""
+    if profile.users is not None:
+        return counted(profile.users, "user")
+    how = "as a Poisson process" if profile.arrivals == "poisson" else "at equal distances"
+    return f"{profile.rate:g} requests/s offered {how}"
 
 
 def ceiling(cell: CellOverview) -> str:

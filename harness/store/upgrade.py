@@ -88,7 +88,9 @@ def _visit(document: Document, names: dict[str, str]) -> Document:
             "environment": names[environment["executable"]],
             "application": {"kind": "bundled" if "framework" in application else "user", **application},
         },
-        "load": {"kind": "open", "rate": rate} if users is None else {"kind": "closed", "users": users},
+        "load": {"kind": "open", "rate": rate, "arrivals": "even"}
+        if users is None
+        else {"kind": "closed", "users": users},
     }
     place = None
     if document.get("block") is not None:
