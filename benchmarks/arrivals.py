@@ -3,7 +3,8 @@
     .venv/bin/python benchmarks/arrivals.py [--seconds 30] [--out FILE]
 
 First k6 loads a server of this script that notes when each request reaches it: the coefficient of variation of the
-gaps, which is 1 for a Poisson process, at several rates (k6's clock counts whole milliseconds), and 0 at equal distances.
+gaps, which is 1 for a Poisson process, at several rates (k6's clock counts whole milliseconds), and 0 at equal
+distances.
 Then one worker whose requests compute for some milliseconds is loaded at 80 % of its capacity, by chance and at equal
 distances: the mean wait against what Pollaczek and Khinchine say of a queue with that service. The service is what a
 request takes at a tenth of the capacity, where hardly any waits. Needs two cores; five minutes.
