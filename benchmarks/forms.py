@@ -7,7 +7,7 @@ import json
 import re
 import shlex
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,16 @@ def of_answers(folder: Path) -> str:
 
 def of_trust(folder: Path) -> str:
     """What the benchmarks of rotations have shown, a sentence each, as far as they are stored in a folder."""
-    paths = {folder / f"{name}.json": words for name, words in TRUST.items()}
+    return _lines(folder, TRUST)
+
+
+def of_matrix_trust(folder: Path) -> str:
+    """The same of matrices."""
+    return _lines(folder, MATRIX_TRUST)
+
+
+def _lines(folder: Path, sentences: Mapping[str, Callable[[dict[str, Any]], str]]) -> str:
+    paths = {folder / f"{name}.json": words for name, words in sentences.items()}
     lines = [words(document(path)) for path, words in paths.items() if path.exists()]
     return "\n".join(f"- {line}" for line in lines) + "\n"
 
@@ -203,6 +212,49 @@ def _endings(benchmark: dict[str, Any]) -> str:
     )
 
 
+def _at_once(benchmark: dict[str, Any]) -> str:
+    parts = [
+        f"`{workload}` to {_half(row['widest'])} in {row['seconds']:.0f} s"
+        for workload, row in benchmark["summary"].items()
+        if row["widest"] is not None
+    ]
+    return f"**Four servers at once.** Every ratio of their throughput is known, of {', of '.join(parts)}."
+
+
+def _preset(benchmark: dict[str, Any]) -> str:
+    summary = benchmark["summary"]
+    by_workload = ", ".join(
+        f"`{workload}` {_half(half)}" for workload, half in summary["median_half_width_by_workload"].items()
+    )
+    return (
+        f"**A large preset.** `{summary['preset']}`, {summary['cells']} cells in {summary['sets']} sets, took "
+        f"{summary['minutes']:.0f} minutes. Half of its {summary['ratios']} ratios of throughput are known to "
+        f"{_half(summary['median_half_width'])} or better ({by_workload}); {summary['undecided_share']:.0%} are "
+        "undecided."
+    )
+
+
+def _false_verdicts(benchmark: dict[str, Any]) -> str:
+    rows = benchmark["rows"]
+    worst = max(rows, key=lambda row: row["wrong_share"])
+    large = benchmark["summary"]["large"]
+    return (
+        f"**Equal cells.** Of simulated runs with the cells and sets of the presets, all cells equal, "
+        f"{worst['wrong_share']:.1%} at worst told any difference in any metric ({worst['runs']} runs of "
+        f"`{worst['preset']}`, {worst['contrasts']} contrasts each). A run of {large['cells']} cells is read and "
+        f"judged in {large['read_seconds'] + large['judge_seconds']:.0f} s."
+    )
+
+
+def _kills(benchmark: dict[str, Any]) -> str:
+    summary = benchmark["summary"]
+    return (
+        f"**Ended and gone on with.** Of {summary['times']} matrices ended at a random moment, {summary['the_same']} "
+        f"came to the same sets and seeds as one that was never ended; {summary['left_something']} left a process "
+        "behind."
+    )
+
+
 def _interval(row: dict[str, Any]) -> api.Interval:
     return api.Interval(estimate=row["ratio"], low=row["low"], high=row["high"], n=row.get("n", 2))
 
@@ -226,9 +278,17 @@ TRUST: dict[str, Callable[[dict[str, Any]], str]] = {
 }
 """Name of a benchmark's document → its sentence."""
 
+MATRIX_TRUST: dict[str, Callable[[dict[str, Any]], str]] = {
+    "matrices-at-once": _at_once,
+    "matrices-preset": _preset,
+    "judging": _false_verdicts,
+    "matrices-kills": _kills,
+}
+
 FORMS: dict[str, Callable[[Path], str]] = {
     "origin": origin,
     "claims": of_claims,
     "answers": of_answers,
     "trust": of_trust,
+    "matrix_trust": of_matrix_trust,
 }

@@ -31,10 +31,10 @@ from running import REFERENCE, Row, document, write_document
 from harness import api
 
 PRESETS = ("quick", "servers")
-DEVIATIONS = (0.01, 0.02, 0.03)
+DEVIATIONS = (0.01, 0.03)
 """Standard deviation of a cell's logarithm from restart to restart."""
 EFFECT = 0.2
-MORE = 6
+MORE = 3
 """Restarts beyond the least number, one by one of the set that is known least."""
 METRICS = [metric.name for metric in api.METRICS.values() if metric.contrasted]
 LEAST = api.simultaneous.LEAST_RESTARTS
@@ -153,7 +153,7 @@ def large(restarts: int) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Simulate, then judge a large run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=300, help="simulated runs of each kind")
+    parser.add_argument("--runs", type=int, default=200, help="simulated runs of each kind")
     parser.add_argument("--preset", nargs="+", default=list(PRESETS))
     parser.add_argument("--restarts", type=int, default=LEAST, help="of the large run")
     parser.add_argument("--out", type=Path, default=REFERENCE / "judging.json")

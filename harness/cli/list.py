@@ -58,5 +58,7 @@ def list_runs(out: o.Out = Path("results"), as_json: o.Json = False) -> None:
     entries = index.runs(out)
     if as_json:
         print(json.dumps([{**dataclasses.asdict(each), "folder": str(each.folder)} for each in entries]))
-    else:
+    elif entries:
         lists.runs(entries)
+    else:
+        print(f"no runs are stored below {out}; make one with: harness run")

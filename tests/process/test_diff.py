@@ -142,6 +142,7 @@ def test_a_stored_matrix_is_shown_again(harness: Harness) -> None:
 
 def test_runs_are_listed_and_the_latest_is_shown(harness: Harness) -> None:
     assert harness.run("report", "--latest").returncode == 2
+    assert harness.run("list", "runs").stdout == "no runs are stored below results; make one with: harness run\n"
     made(harness.folder / "results" / "a", {"uvicorn": 900})
     shutil.copytree(REFERENCE, harness.folder / "results" / "b")
     (harness.folder / "results" / "no-run").mkdir()
