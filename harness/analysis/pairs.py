@@ -98,6 +98,8 @@ class Differences:
 
     def __init__(self, cells: Sequence[ComparedCell], metric: MetricName) -> None:
         self._cells, self._metric = cells, metric
+        self._shared = [each for each in cells if len(set(each.sets.values())) > 1]
+        """Cells that were up in several sets: by way of them all others are compared."""
         self._noise = {number: self._noise_of(number) for number in {s for each in cells for s in each.sets.values()}}
 
     def of(self, a: ComparedCell, b: ComparedCell) -> tuple[Difference | None, list[float], str | None]:
@@ -106,7 +108,7 @@ class Differences:
         if direct is not None:
             return direct, self._logs(a, b), None
         ways = []
-        for other in self._cells:
+        for other in self._shared:
             first, second = self._direct(other, a), self._direct(other, b)
             if first is not None and second is not None:
                 ways.append((simultaneous.minus(second, first), other.cell))

@@ -18,7 +18,7 @@ from harness.deploy.spec import ServerSpec
 from harness.errors import MemberError
 from harness.experiments.generators import open_session
 from harness.experiments.session import Session
-from harness.host import signals
+from harness.host import quiet, signals
 from harness.load.generator import Generator
 from harness.measure import Measured
 from harness.measure.job import Label, MeasuredRestart, RotationJob
@@ -43,8 +43,10 @@ SHORTEST_SLOT = 0.12
 """Seconds of a slot with its gap, where nothing is waited for."""
 SLOT_NOISE = 0.07
 """Standard deviation of the throughput of a slot, of what its whole round has not in common."""
-MOST_VOID = 3
+MOST_VOID = 5
 """Restarts of a set in a row that others may disturb before it is left to what it has."""
+QUIET_SECONDS = 15.0
+"""How long to wait for a quieter moment after a restart that others disturbed."""
 LATEST = 1.5
 """Of the time that was given: until then the least number of restarts is made."""
 
@@ -239,6 +241,8 @@ class Restarts:
         return overhead_seconds(cells.cells) + self._seconds[cells.number - 1]
 
     def _restart(self, cells: _Set) -> None:
+        if cells.restarts and analysis.void(cells.restarts[-1]) is not None:
+            quiet.wait(QUIET_SECONDS)
         self._number += 1
         cells.attempts += 1
         seed = random.Random(f"{self._rules.seed}/{cells.number}/{cells.attempts}").getrandbits(31)
