@@ -189,7 +189,16 @@ def _figure(metric: Metric, visits: Sequence[EvaluatedVisit], pooled: Mixture) -
     interval = over_restarts([each.visit.value(metric) for each in visits])
     if metric.quantile is None:
         return Figure(value=None if interval is None else interval.estimate, interval=interval)
-    return Figure(value=_rounded(pooled.quantile(metric.quantile)) if pooled.count else None, interval=interval)
+    value = _rounded(pooled.quantile(metric.quantile)) if pooled.count else None
+    return Figure(value=value, interval=_around(value, interval))
+
+
+def _around(value: float | None, interval: Interval | None) -> Interval | None:
+    """The interval of the restarts' own quantiles, laid around that of all samples together."""
+    if value is None or interval is None:
+        return interval
+    low, high = (None if end is None else end / interval.estimate * value for end in (interval.low, interval.high))
+    return Interval(estimate=value, low=low, high=high, n=interval.n)
 
 
 def over_restarts(values: Iterable[float | None]) -> Interval | None:

@@ -16,8 +16,7 @@ class Figure(Value):
     """Geometric mean over restarts; of a quantile of the latency that of all samples pooled, None where fewer than ten
     lie beyond it or the queue of users was still filling."""
     interval: Interval | None
-    """Over restarts; of a quantile that of each one's own, which says how sure the pooled one is and is not to be
-    quoted in its place."""
+    """Over restarts; of a quantile that of each one's own, laid around the pooled one."""
 
 
 class Count(Value):

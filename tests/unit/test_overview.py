@@ -121,6 +121,28 @@ def test_quantiles_are_pooled_by_their_requests(visit: object, facts: Measuremen
     assert (figures["p50_ms"].value, figures["p99_ms"].value) == (1.0, 9.0)
 
 
+def test_a_quantile_lies_inside_of_its_own_interval(visit: object, facts: Measurement) -> None:
+    """One restart has nearly all of the samples, so that the pooled quantile is far from the others' own."""
+    assert callable(visit)
+    made = []
+    for restart in range(1, 9):
+        each = visit(restart, 100.0 if restart < 8 else 5000.0)
+        level = 10.0 + 0.1 * restart if restart < 8 else 30.0
+        measured = each.facts.model_copy(
+            update={
+                "grid": [(0.0, level), (100.0, level)],
+                "latency_ms": each.facts.latency_ms.model_copy(update={"p99": level, "p50": level}),
+            }
+        )
+        made.append(Visit(cell=each.cell, restart=restart, repeat=False, facts=measured, failure=None))
+    figure = cell(said(made)).figures["p99_ms"]
+    assert figure.value == 30.0
+    assert figure.interval is not None
+    assert figure.interval.low is not None
+    assert figure.interval.high is not None
+    assert figure.interval.low < figure.value < figure.interval.high
+
+
 def test_latencies_of_a_queue_that_was_still_filling_are_left_out(visit: object) -> None:
     made = [
         visit(restart, rps, server=server)  # type: ignore[operator]
