@@ -192,8 +192,8 @@ class RunContrast(Value):
     """The cell's, as both runs have it."""
     metric: MetricName
     ratio: Interval
-    """Second ÷ first, as it is shown: 95 % over all cells together (Bonferroni). Restarts of two runs are no pairs,
-    so the interval is that of Welch's t; `n` is the smaller number of restarts."""
+    """Second ÷ first beyond what all cells have in common, 95 % over all cells together (Bonferroni). Restarts of two
+    runs are no pairs, so the interval is that of Welch's t; `n` is the smaller number of restarts."""
     p: float | None
     p_holm: float | None
     verdict: ContrastVerdict
@@ -213,6 +213,8 @@ class RunComparison(Value):
     """Difference, as a fraction, below which two are taken for equivalent: the larger margin of the two runs."""
     limit: float | None
     """How much worse the second run may be, as a fraction."""
+    shift: Interval | None
+    """Second ÷ first of all cells together, which is taken for the machine's; None of fewer than three cells."""
     contrasts: list[RunContrast]
     excluded: list[tuple[str, str]]
     """Cells that cannot be compared, with the reason."""

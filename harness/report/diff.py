@@ -25,6 +25,12 @@ def parts(comparison: RunComparison) -> Iterator[Text | Table]:
         f"differences below {comparison.margin:.1%} are not told; intervals are 95 % over all cells together",
         style="dim",
     )
+    if comparison.shift is not None:
+        yield Text(
+            f"all cells together: {ratio(comparison.shift, digits=3)}; that is taken for the machine's, and what each "
+            "cell does is told beyond it",
+            style="dim",
+        )
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     for _ in range(3):
         table.add_column(overflow="fold")
@@ -33,7 +39,7 @@ def parts(comparison: RunComparison) -> Iterator[Text | Table]:
     yield table
     for name, reason in comparison.excluded:
         yield Text(f"  {name}: {reason}", style="dim")
-    if not comparison.contrasts:
+    if all(each.reason for each in comparison.contrasts):
         yield Text(
             "\nno cell could be compared: it takes one that both runs hold, valid and below its ceiling.\n"
             "Servers are compared within one run: harness matrix, or harness compare",

@@ -98,26 +98,3 @@ def excludes(ratio: Interval, value: float) -> bool:
     if ratio.low is None or ratio.high is None:
         return False
     return not ratio.low * (1 - ROUNDING) <= value <= ratio.high * (1 + ROUNDING)
-
-
-def difference(
-    first: Sequence[float], second: Sequence[float], *, comparisons: int = 1
-) -> tuple[Interval, float | None]:
-    """exp(mean of `second` − mean of `first`) of unpaired logs with Welch's t interval, widened as in `interval`; and
-    the two-sided p of a difference of 0. Source: Welch 1947, degrees of freedom by Satterthwaite."""
-    mean = statistics.mean(second) - statistics.mean(first)
-    fewest = min(len(first), len(second))
-    if fewest < 2:
-        return Interval(estimate=math.exp(mean), low=None, high=None, n=fewest), None
-    parts = [statistics.variance(each) / len(each) for each in (first, second)]
-    error = math.sqrt(sum(parts))
-    if not error:
-        certain = math.exp(mean)
-        return Interval(estimate=certain, low=certain, high=certain, n=fewest), 0.0 if mean else 1.0
-    freedom = sum(parts) ** 2 / sum(
-        part**2 / (len(each) - 1) for part, each in zip(parts, (first, second), strict=True)
-    )
-    half = -error * float(stdtrit(freedom, ERROR / comparisons / 2))
-    p = 2 * float(stdtr(freedom, -abs(mean) / error))
-    low, high = (math.exp(mean - half), math.exp(mean + half)) if abs(mean) + half < LARGEST else (None, None)
-    return Interval(estimate=math.exp(mean), low=low, high=high, n=fewest), p

@@ -18,6 +18,8 @@ from harness.store import codec
 from tests.conftest import ROOT, Harness
 
 REFERENCE = ROOT / "results" / "reference" / "first-run"
+THREE = {"uvicorn": 900.0, "granian": 900.0, "gunicorn": 900.0}
+"""Cells without which what a whole run shares cannot be told from a change."""
 
 
 def made(
@@ -68,12 +70,14 @@ def made(
 
 
 def test_differences_are_told_from_noise_and_gated(harness: Harness) -> None:
-    first = made(harness.folder / "a", {"uvicorn": 900, "granian": 900})
-    same = made(harness.folder / "b", {"uvicorn": 900, "granian": 900}, seed=2)
-    slower = made(harness.folder / "c", {"uvicorn": 900, "granian": 700}, seed=3)
+    calm = {"uvicorn": 900, "gunicorn": 900, "hypercorn": 900}
+    first = made(harness.folder / "a", {**calm, "granian": 900})
+    same = made(harness.folder / "b", {**calm, "granian": 900}, seed=2)
+    slower = made(harness.folder / "c", {**calm, "granian": 700}, seed=3)
     equal = harness.run("diff", str(first), str(same), "--fail-slower", "5%")
     assert equal.returncode == 0, equal.stderr
-    assert equal.stdout.count("equivalent") == 2
+    assert equal.stdout.count("equivalent") == 4
+    assert "all cells together: 1.0" in equal.stdout
     assert "no cell is worse by more than 5% for certain" in equal.stdout
     gated = harness.run("diff", str(first), str(slower), "--fail-slower", "5%")
     assert gated.returncode == 1
@@ -82,15 +86,15 @@ def test_differences_are_told_from_noise_and_gated(harness: Harness) -> None:
     assert lenient.returncode == 0
     found = {each["name"].partition("/")[0]: each for each in json.loads(lenient.stdout)["contrasts"]}
     assert {server: each["verdict"] for server, each in found.items()} == {
-        "uvicorn": "equivalent",
+        **dict.fromkeys(calm, "equivalent"),
         "granian": "slower",
     }
     assert found["granian"]["ratio"]["estimate"] == pytest.approx(700 / 900, rel=0.02)
 
 
 def test_runs_of_different_hosts_are_not_compared_unless_told_to(harness: Harness) -> None:
-    first = made(harness.folder / "a", {"uvicorn": 900})
-    other = made(harness.folder / "b", {"uvicorn": 900}, cpu_model="another")
+    first = made(harness.folder / "a", THREE)
+    other = made(harness.folder / "b", THREE, cpu_model="another")
     done = harness.run("diff", str(first), str(other))
     assert done.returncode == 2
     assert "cpu_model" in done.stderr
@@ -98,8 +102,8 @@ def test_runs_of_different_hosts_are_not_compared_unless_told_to(harness: Harnes
 
 
 def test_runs_of_different_generators_are_not_compared_unless_told_to(harness: Harness) -> None:
-    first = made(harness.folder / "a", {"uvicorn": 900})
-    other = made(harness.folder / "b", {"uvicorn": 900}, generator="wrk")
+    first = made(harness.folder / "a", THREE)
+    other = made(harness.folder / "b", THREE, generator="wrk")
     done = harness.run("diff", str(first), str(other))
     assert done.returncode == 2
     assert "the load generator is k6 and wrk" in done.stderr
@@ -112,6 +116,11 @@ def test_a_gate_that_compared_nothing_is_not_passed(harness: Harness) -> None:
     done = harness.run("diff", str(first), str(other), "--fail-slower", "5%")
     assert done.returncode == 3
     assert "no cell could be compared" in done.stdout
+    assert "for certain" not in done.stdout
+    alone = made(harness.folder / "c", {"uvicorn": 500}, seed=2)
+    done = harness.run("diff", str(first), str(alone), "--fail-slower", "5%")
+    assert done.returncode == 3
+    assert "harness compare tells two apart" in done.stdout
     assert "for certain" not in done.stdout
 
 
