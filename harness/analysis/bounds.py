@@ -10,9 +10,12 @@ from __future__ import annotations
 from harness.model.counting import counted
 from harness.model.evaluation import Ceiling
 from harness.model.measurement import Measurement
+from harness.model.metrics import Metric
 
 NEAR = 0.95
-"""From this share of its ceiling on, a cell tells no servers apart."""
+"""From this share of its ceiling on, the ceiling is what is seen of a cell."""
+ALIKE = 0.02
+"""Ceilings that differ by no more are the same."""
 
 
 def ceiling(facts: Measurement) -> Ceiling | None:
@@ -26,6 +29,19 @@ def ceiling(facts: Measurement) -> Ceiling | None:
         if slots is not None:
             ceilings.append(_servers(facts, slots, waits.occupied_seconds))
     return min(ceilings, key=lambda each: each.rps)
+
+
+def same(a: Ceiling | None, b: Ceiling | None) -> bool:
+    """Whether two cells are at the same ceiling, so that it is all that is seen of both."""
+    return (
+        a is not None and b is not None and a.bound_by == b.bound_by and abs(a.rps - b.rps) <= ALIKE * max(a.rps, b.rps)
+    )
+
+
+def hides(ceiling: Ceiling, metric: Metric) -> bool:
+    """Whether a ceiling that two cells are at leaves nothing to be told of a metric. Users who wait for a known time set
+    the throughput, but not how long requests take beyond it; threads and event loops that are all in use set both."""
+    return metric.capped and (not metric.latency or ceiling.bound_by in ("threads", "event loop"))
 
 
 def _users(facts: Measurement, total: float) -> Ceiling:

@@ -69,7 +69,7 @@ class EvaluatedVisit:
 
     @property
     def at_ceiling(self) -> bool:
-        """Whether the visit is so close to its ceiling that it tells no servers apart."""
+        """Whether it is so close to its ceiling that the ceiling is what is seen."""
         fraction = None if self.evaluation is None else self.evaluation.ceiling_fraction
         return fraction is not None and fraction >= NEAR and self.visit.cell.load.users is not None
 
@@ -142,7 +142,7 @@ def _observation(evaluated: EvaluatedVisit) -> Observation:
             name: None if metric.quantile is not None and evaluated.settled is None else visit.value(metric)
             for name, metric in METRICS.items()
         },
-        at_ceiling=evaluated.at_ceiling,
+        ceiling=evaluated.evaluation.ceiling if evaluated.evaluation and evaluated.at_ceiling else None,
         repeat=visit.repeat,
     )
 
@@ -178,7 +178,7 @@ def cell_overview(visits: Sequence[EvaluatedVisit]) -> CellOverview:
         unproven_rps=round(measurements[-1].throughput_rps, 3) if measurements and not valid else None,
         ceiling=highest,
         ceiling_fraction=round(throughput.estimate / highest.rps, 4) if throughput and highest else None,
-        at_ceiling=any(each.at_ceiling for each in visits if each.valid is not None),
+        at_ceiling=2 * sum(each.at_ceiling for each in visits if each.valid is not None) > counts["valid"],
         diagnosis=_main_diagnosis([each.evaluation for each in visits if each.evaluation is not None]),
         reasons=_counts(visits),
     )

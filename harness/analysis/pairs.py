@@ -8,8 +8,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.analysis import bounds
 from harness.model.axes import AXES, AxisName, options
 from harness.model.comparison import Observation, Side
+from harness.model.evaluation import Ceiling
 from harness.model.metrics import METRICS, MetricName
 from harness.stats import simultaneous
 from harness.stats.intervals import usable
@@ -30,8 +32,8 @@ class ComparedCell:
     """Restart → logarithm, of what has one."""
     sets: Mapping[int, int]
     """Restart → the set of cells that was up."""
-    at_ceiling: bool
-    """Whether it is at its ceiling in any restart: then it is so close that chance decides in which."""
+    ceiling: Ceiling | None
+    """The one that it is at in most of its restarts."""
 
     def side(self, axis: AxisName) -> Side:
         """The cell as one side of a contrast along an axis."""
@@ -89,8 +91,14 @@ def _compared_cell(observed: Sequence[Observation]) -> ComparedCell:
             for metric in METRICS
         },
         sets={each.restart: each.set for each in observed},
-        at_ceiling=any(each.at_ceiling for each in observed),
+        ceiling=_ceiling([each.ceiling for each in observed]),
     )
+
+
+def _ceiling(ceilings: Sequence[Ceiling | None]) -> Ceiling | None:
+    """The last one, where most restarts have one."""
+    found = [each for each in ceilings if each is not None]
+    return found[-1] if 2 * len(found) > len(ceilings) else None
 
 
 class Differences:
@@ -188,10 +196,9 @@ def _pair(
     axis: AxisName, metric: MetricName, stratum: str, a: ComparedCell, b: ComparedCell, differences: Differences
 ) -> Pair:
     difference, logs, way = differences.of(a, b)
-    at_ceiling = [each.options[axis] for each in (a, b) if each.at_ceiling and METRICS[metric].capped]
     excluded = None
-    if at_ceiling:
-        excluded = f"at its ceiling: {', '.join(at_ceiling)}"
+    if a.ceiling is not None and bounds.same(a.ceiling, b.ceiling) and bounds.hides(a.ceiling, METRICS[metric]):
+        excluded = f"both are at the same ceiling, {a.ceiling.limit}"
     elif difference is None:
         excluded = "no restart in which both have a value, nor a cell with which both were up"
     return Pair(

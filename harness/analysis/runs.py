@@ -8,6 +8,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
+from harness.analysis import bounds
 from harness.analysis.verdicts import ratio_of, verdict, worse
 from harness.model.comparison import TOO_FEW, Observation, RunComparison, RunContrast
 from harness.model.metrics import METRICS, MetricName
@@ -107,7 +108,12 @@ def _samples(observations: Sequence[Observation], metric: MetricName) -> Mapping
 def _excluded(first: Sequence[Observation], second: Sequence[Observation], metric: MetricName) -> list[tuple[str, str]]:
     """Cells of either run that cannot be compared, with the reason."""
     names = [dict.fromkeys(one.cell.label for one in each) for each in (first, second)]
-    capped = {each.cell.label for each in (*first, *second) if each.at_ceiling and METRICS[metric].capped}
+    ceilings = [{one.cell.label: one.ceiling for one in each if one.ceiling is not None} for each in (first, second)]
+    capped = {
+        name
+        for name, ceiling in ceilings[0].items()
+        if bounds.same(ceiling, ceilings[1].get(name)) and bounds.hides(ceiling, METRICS[metric])
+    }
     reasons = []
     for name in dict.fromkeys((*names[0], *names[1])):
         if name not in names[0]:
@@ -115,5 +121,5 @@ def _excluded(first: Sequence[Observation], second: Sequence[Observation], metri
         elif name not in names[1]:
             reasons.append((name, "not in the second run, or without a valid restart there"))
         elif name in capped:
-            reasons.append((name, "at its ceiling"))
+            reasons.append((name, "at the same ceiling in both"))
     return reasons

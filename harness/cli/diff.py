@@ -31,8 +31,8 @@ def diff(
 ) -> None:
     """Set two stored runs side by side.
 
-    Cell by cell, and which differences are real. Exit code 3 where nothing could be told: it takes three cells that both
-    runs hold, each of six restarts.
+    Cell by cell, and which differences are real. Exit code 3 where nothing could be told: it takes three cells that
+    both runs hold, each of six restarts.
     """
     from harness.analysis import review
     from harness.config.parsing import require_choice

@@ -11,6 +11,7 @@ from typing import Literal
 
 from harness.model import Value
 from harness.model.axes import AxisName
+from harness.model.evaluation import Ceiling
 from harness.model.metrics import MetricName
 from harness.model.variant import Cell
 
@@ -30,7 +31,8 @@ class Observation(Value):
     """Of the cells that were up at once."""
     values: dict[MetricName, float | None]
     """In the unit that the metric's name says. What is None, zero or missing takes no part."""
-    at_ceiling: bool = False
+    ceiling: Ceiling | None = None
+    """The ceiling that it is at; None where it is below."""
     repeat: bool = False
     """The second of the cell that is there twice."""
 

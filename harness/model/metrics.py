@@ -50,12 +50,19 @@ class Metric:
     quantile: float | None = None
     """Percentile of the latency that it is. Such a metric is pooled over measurements, never averaged, and counts only
     where the queue of users had filled before the window began."""
+    beyond_wait: bool = False
+    """It is how long requests take beyond what they wait by themselves."""
     contrasted: bool = True
     """Whether cells are compared by it."""
     headline: bool = False
     """Whether the answer in sentences speaks of it."""
     capped: bool = True
     """Whether it says what limits a cell, and nothing about the cell, where the cell is at its ceiling."""
+
+    @property
+    def latency(self) -> bool:
+        """Whether it is how long requests take."""
+        return self.quantile is not None or self.beyond_wait
 
     @property
     def heading(self) -> str:
@@ -112,7 +119,7 @@ METRICS: dict[MetricName, Metric] = {
             better="lower",
             of=_beyond_wait,
             format="{:,.2f}".format,
-            capped=False,
+            beyond_wait=True,
         ),
         Metric(
             name="cpu_us_per_request",

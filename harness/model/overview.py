@@ -52,7 +52,7 @@ class CellOverview(Value):
     ceiling_fraction: float | None
     """Mean throughput ÷ ceiling."""
     at_ceiling: bool
-    """In any restart: it tells no servers apart."""
+    """In most of its valid restarts."""
     diagnosis: Diagnosis | None
     """The one of most restarts, in the words of the last of them."""
     reasons: list[Count]

@@ -41,7 +41,7 @@ def parts(comparison: RunComparison) -> Iterator[Text | Table]:
         yield Text(f"  {name}: {reason}", style="dim")
     if all(each.reason for each in comparison.contrasts):
         yield Text(
-            "\nno cell could be compared: it takes one that both runs hold, valid and below its ceiling.\n"
+            "\nno cell could be compared: it takes three that both runs hold, valid in six restarts of each.\n"
             "Servers are compared within one run: harness matrix, or harness compare",
             style="bold yellow",
         )

@@ -19,7 +19,7 @@ from harness.report.words import column_of, half_width, ratio, row_of
 
 MEANINGS = {
     "*": "best of its column, or not told apart from the best",
-    "^": "at its ceiling: tells no servers apart",
+    "^": "at its ceiling: cells at the same one are not told apart",
     "!": "no valid restart",
     "x": "failed",
     "±": "95 % interval over restarts",
@@ -280,7 +280,7 @@ def _kept_out(overview: Overview) -> Iterator[tuple[str, list[tuple[str, str]]]]
     yield "Not valid, and kept out", [(cell.name, _why(cell)) for cell in invalid]
     capped = [cell for cell in overview.cells if cell.at_ceiling and cell.ceiling is not None]
     yield (
-        "At their ceiling: their throughput says what limits them, not which server is faster",
+        "At their ceiling: that is what limits them, and cells at the same one are not told apart",
         [(cell.name, words.ceiling(cell)) for cell in capped],
     )
     yield "Cannot exist", overview.impossible

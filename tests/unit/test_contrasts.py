@@ -12,6 +12,7 @@ import pytest
 from harness.analysis.contrasts import compare, tie_groups
 from harness.analysis.verdicts import verdict
 from harness.model.comparison import Comparison, Contrast, Control, Interval, MainEffect, Observation, Ranking
+from harness.model.evaluation import Ceiling
 from harness.model.metrics import MetricName
 from harness.model.variant import Cell
 from harness.stats import simultaneous
@@ -20,6 +21,8 @@ from tests.conftest import changed
 
 WANDER = (1.0, -0.6, 0.3, -1.2, 0.8, -0.9, 1.1, -0.5)
 """Deviations of eight restarts: they add up to 0, and their standard deviation is 0.926."""
+USERS = Ceiling(rps=1000.0, limit="100 users ÷ 0.1 s", bound_by="users")
+THREADS = Ceiling(rps=400.0, limit="40 threads ÷ 0.1 s", bound_by="threads")
 NEVER = "no restart in which both have a value, nor a cell with which both were up"
 DRIFT = (100, 101, 97, 60, 99, 103, 98, 102)
 """Values of a machine that had a bad fourth restart."""
@@ -46,7 +49,7 @@ def visits(
             cell=cell,
             restart=restart,
             values={metric: value},
-            at_ceiling=at_ceiling,
+            ceiling=USERS if at_ceiling else None,
             repeat=repeat,
             set=in_set,
         )
@@ -228,35 +231,85 @@ def test_without_a_common_restart_a_contrast_is_excluded(cell: Cell) -> None:
     assert comparison.rankings == []
 
 
-def test_at_the_ceiling_only_cpu_is_compared(cell: Cell) -> None:
-    observations = [
-        Observation(
-            cell=changed(cell, server=server),
-            restart=restart,
-            values={"throughput_rps": 999, "p50_ms": 100, "p99_ms": 110, "cpu_us_per_request": cpu},
-            at_ceiling=server != "a" and restart == 3,
-        )
-        for restart in range(1, 9)
-        for server, cpu in (("a", 100), ("b", 120), ("c", 140))
-    ]
-    comparison = compare(observations)
-    assert {each.metric for each in comparison.excluded} == {"throughput_rps", "p50_ms", "p99_ms", "beyond_wait_ms"}
-    assert {each.reason for each in comparison.excluded if each.metric != "beyond_wait_ms"} == {
-        "at its ceiling: b",
-        "at its ceiling: c",
-        "at its ceiling: b, c",
-    }
-    assert {(each.metric, each.verdict) for each in comparison.contrasts} == {("cpu_us_per_request", "slower")}
-    assert len(comparison.contrasts) == 3
-
-
-def test_cells_at_their_ceiling_are_not_ranked(cell: Cell) -> None:
-    observations = servers(cell, values(1), values(1.2)) + visits(
-        changed(cell, server="c"), values(1.3), at_ceiling=True
+def at(cell: Cell, *ceilings: Ceiling | None, **values: Sequence[float]) -> Comparison:
+    """Servers at these ceilings in every restart; metric → value of each."""
+    return compare(
+        [
+            Observation(
+                cell=changed(cell, server=server),
+                restart=restart,
+                values={name: each[place] * (1 + 0.001 * (restart % 3)) for name, each in values.items()},
+                ceiling=ceiling,
+            )
+            for restart in range(1, 9)
+            for place, (server, ceiling) in enumerate(zip("abc", ceilings, strict=False))
+        ]
     )
-    (ranking,) = compare(observations).rankings
+
+
+def verdicts(comparison: Comparison) -> dict[str, str]:
+    return {each.metric: each.verdict for each in comparison.contrasts}
+
+
+def test_where_users_bind_latency_and_cost_are_compared_and_throughput_is_not(cell: Cell) -> None:
+    """p99 of 103 and 140 ms where each request waits for 100: tails differ by much, however equal the throughput."""
+    found = at(
+        cell,
+        USERS,
+        USERS,
+        throughput_rps=(999, 998),
+        p99_ms=(103, 140),
+        beyond_wait_ms=(1, 5),
+        cpu_us_per_request=(100, 120),
+    )
+    assert verdicts(found) == {"p99_ms": "slower", "beyond_wait_ms": "slower", "cpu_us_per_request": "slower"}
+    (excluded,) = [each for each in found.excluded if each.metric == "throughput_rps"]
+    assert excluded.reason == f"both are at the same ceiling, {USERS.limit}"
+
+
+def test_where_threads_bind_quantiles_follow_from_them_too(cell: Cell) -> None:
+    found = at(
+        cell,
+        THREADS,
+        THREADS,
+        throughput_rps=(400, 399),
+        p99_ms=(250, 260),
+        beyond_wait_ms=(150, 160),
+        cpu_us_per_request=(100, 120),
+    )
+    assert verdicts(found) == {"cpu_us_per_request": "slower"}
+    assert {each.metric for each in found.excluded} >= {"throughput_rps", "p99_ms", "beyond_wait_ms"}
+
+
+def test_a_ceiling_that_the_server_makes_tells_servers_apart(cell: Cell) -> None:
+    """A server that has six threads, whatever is asked for, beside one that has forty."""
+    six = Ceiling(rps=60.0, limit="6 threads ÷ 0.1 s", bound_by="threads")
+    assert verdicts(at(cell, THREADS, six, throughput_rps=(400, 60))) == {"throughput_rps": "slower"}
+
+
+def test_a_cell_below_its_ceiling_is_compared_with_one_at_its_own(cell: Cell) -> None:
+    assert verdicts(at(cell, USERS, None, throughput_rps=(999, 700))) == {"throughput_rps": "slower"}
+
+
+def test_a_cell_is_at_its_ceiling_where_most_of_its_restarts_are(cell: Cell) -> None:
+    def observed(restarts: int) -> Comparison:
+        return compare(
+            [
+                each.model_copy(update={"ceiling": USERS if each.restart <= restarts else None})
+                for each in servers(cell, values(1), values(1.001))
+            ]
+        )
+
+    assert observed(3).excluded == []
+    assert observed(6).contrasts == []
+
+
+def test_cells_that_no_contrast_is_made_with_are_not_ranked(cell: Cell) -> None:
+    observations = servers(cell, values(1), values(1.2))
+    observations += visits(changed(cell, server="c", threads=7), values(1.3), at_ceiling=True)
+    observations += visits(changed(cell, server="d", threads=7), values(1.3), at_ceiling=True)
+    (ranking,) = [each for each in compare(observations).rankings if each.axis == "server"]
     assert groups(ranking) == [["b"], ["a"]]
-    assert [side.option for side in ranking.unranked] == ["c"]
 
 
 @pytest.mark.parametrize(
@@ -525,7 +578,9 @@ def test_a_main_effect_needs_every_stratum(cell: Cell) -> None:
     assert compare(observations).main_effects == []
     for users in (50, 100):
         observations += servers(cell, values(1), values(1.1), workers=2, users=users)
-    ceiling = [visit.model_copy(update={"at_ceiling": visit.cell.load.users == 50}) for visit in observations]
+    ceiling = [
+        visit.model_copy(update={"ceiling": USERS if visit.cell.load.users == 50 else None}) for visit in observations
+    ]
     found = main_effect(compare(ceiling))
     assert (found.strata, found.effect) == (3, None)
     assert found.reason == "1 of 3 strata cannot be compared"

@@ -11,9 +11,11 @@ import pytest
 from harness.analysis.runs import compare_runs
 from harness.analysis.verdicts import worse
 from harness.model.comparison import Interval, Observation
+from harness.model.evaluation import Ceiling
 from harness.model.variant import Cell
 from tests.conftest import changed
 
+CAPPED = Ceiling(rps=1000.0, limit="100 users ÷ 0.1 s", bound_by="users")
 NOISE = (1.0, 1.02, 0.98, 1.01, 0.99, 1.0, 1.01, 0.99)
 
 
@@ -26,7 +28,7 @@ def run(
             cell=changed(cell, server=server),
             restart=restart,
             values={"throughput_rps": rate * factor},
-            at_ceiling=capped,
+            ceiling=CAPPED if capped else None,
         )
         for server, rate in rates.items()
         for restart, factor in enumerate(noise, 1)
@@ -100,9 +102,12 @@ def test_what_only_one_run_has_and_what_is_at_its_ceiling_is_left_out(cell: Cell
         "not in the second run, or without a valid restart there",
         "not in the first run, or without a valid restart there",
     ]
-    capped = compare_runs(first, run(cell, {"granian": 500}, capped=True), "throughput_rps", 0.03, 0.05)
+    both = [run(cell, {"granian": 1000}, capped=True) for _ in range(2)]
+    capped = compare_runs(*both, "throughput_rps", 0.03, 0.05)
     assert capped.contrasts == []
-    assert ("at its ceiling") in [reason for _, reason in capped.excluded]
+    assert [reason for _, reason in capped.excluded] == ["at the same ceiling in both"]
+    assert len(compare_runs(*both, "cpu_us_per_request", 0.03, 0.05).excluded) == 0
+    assert len(compare_runs(first, both[1], "throughput_rps", 0.03, 0.05).contrasts) == 1
 
 
 @pytest.mark.parametrize(("rate", "fails"), [(1000, False), (970, False), (930, False), (800, True), (1300, False)])
