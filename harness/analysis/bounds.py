@@ -39,8 +39,8 @@ def same(a: Ceiling | None, b: Ceiling | None) -> bool:
 
 
 def hides(ceiling: Ceiling, metric: Metric) -> bool:
-    """Whether a ceiling that two cells are at leaves nothing to be told of a metric. Users who wait for a known time set
-    the throughput, but not how long requests take beyond it; threads and event loops that are all in use set both."""
+    """Whether a ceiling that two cells are at leaves nothing to be told of a metric. Users who wait for a known time
+    set the throughput, but not how long requests take beyond it; threads and event loops that are all in use do."""
     return metric.capped and (not metric.latency or ceiling.bound_by in ("threads", "event loop"))
 
 

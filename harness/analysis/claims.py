@@ -52,20 +52,25 @@ class Claim:
 def evaluate_claims(
     claims: Sequence[Claim], visits: Sequence[EvaluatedVisit], study: Mapping[Row, float]
 ) -> list[ClaimResult]:
-    """Every ratio of every claim; `study` holds the published throughputs in requests per second."""
-    return [
-        _result(claim, case, (numerator, denominator), visits, study[numerator] / study[denominator])
+    """Every ratio of every claim; `study` holds the published throughputs in requests per second. Intervals hold for
+    all of them at once (Bonferroni): who looks at twenty claims finds one by chance."""
+    cases = [
+        (claim, case, study[numerator] / study[denominator], [_visits(row, visits) for row in (numerator, denominator)])
         for claim in claims
         for case, numerator, denominator in claim.pairs
+    ]
+    logs = [_logs(*sides) if all(sides) else [] for *_, sides in cases]
+    judged = max(1, sum(map(bool, logs)))
+    return [
+        _result(claim, case, sides, published, interval(each, comparisons=judged) if each else None)
+        for (claim, case, published, sides), each in zip(cases, logs, strict=True)
     ]
 
 
 def _result(
-    claim: Claim, case: str, rows: tuple[Row, Row], visits: Sequence[EvaluatedVisit], published: float
+    claim: Claim, case: str, sides: Sequence[Sequence[EvaluatedVisit]], published: float, ratio: Interval | None
 ) -> ClaimResult:
-    sides = [_visits(row, visits) for row in rows]
     numerator, denominator = sides
-    ratio = _ratio(numerator, denominator) if numerator and denominator else None
     verdict, why = _verdict(claim, sides, ratio)
     return ClaimResult(
         claim=claim.name,
@@ -113,9 +118,9 @@ def _throughputs(visits: Iterable[EvaluatedVisit]) -> dict[int, float]:
     }
 
 
-def _ratio(numerator: Sequence[EvaluatedVisit], denominator: Sequence[EvaluatedVisit]) -> Interval | None:
-    logs = list(paired(_throughputs(denominator), _throughputs(numerator)).values())
-    return interval(logs) if logs else None
+def _logs(numerator: Sequence[EvaluatedVisit], denominator: Sequence[EvaluatedVisit]) -> list[float]:
+    """The logarithm of their ratio in each restart that both have."""
+    return list(paired(_throughputs(denominator), _throughputs(numerator)).values())
 
 
 def _verdict(

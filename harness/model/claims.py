@@ -24,7 +24,7 @@ class ClaimResult(Value):
     denominator: str
     """Ids of the cells here; empty where the run has none."""
     measured: Interval | None
-    """Throughput ratio here, paired by restart, 95 %."""
+    """Throughput ratio here, paired by restart; 95 % for all claims at once."""
     verdict: ClaimVerdict
     why: str
     """What the verdict rests on."""
