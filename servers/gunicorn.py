@@ -28,7 +28,10 @@ class Gunicorn(Adapter):
     options = {
         "worker": Option(choices=("asgi", "uvicorn"), help="worker class", interface="asgi"),
         "loop": Option(choices=tuple(LOOP_CLASSES), help="event loop", interface="asgi"),
-        "parser": Option(choices=("python", "fast"), help="HTTP parser of gunicorn's own workers"),
+        "parser": Option(
+            choices=("auto", "python", "fast"),
+            help="HTTP parser of gunicorn's own workers; auto: the fast one if there",
+        ),
     }
     parsers = {
         "uvicorn.protocols.http.httptools_impl": "httptools",
@@ -84,12 +87,9 @@ class Gunicorn(Adapter):
         return (*loop, *fast)
 
     def expects(self, target: Target, options: Mapping[str, str]) -> Mapping[str, str]:
-        if target.interface == "wsgi":
-            return {"http": options["parser"]}
-        return {
-            "loop": LOOP_CLASSES[options["loop"]],
-            "http": "httptools" if self._uvicorn(options) else options["parser"],
-        }
+        parser = "httptools" if self._uvicorn(options) else options["parser"]
+        http = {} if parser == "auto" else {"http": parser}  # what it chose is read back all the same
+        return http if target.interface == "wsgi" else {"loop": LOOP_CLASSES[options["loop"]], **http}
 
 
 ADAPTER = Gunicorn()

@@ -50,7 +50,7 @@ def test_the_written_form(asked: dict[str, Any], written: str) -> None:
         (
             {"server": "gunicorn:worker=asgi", "framework": "flask", "style": "sync"},
             "under asgi only",
-            "parser=python|fast",
+            "parser=auto|python|fast",
         ),
         ({"framework": "django"}, "unknown framework 'django'", "fastapi, flask"),
         ({"style": "threads"}, "unknown style 'threads'", "async, sync, blocking, offloaded, wrapped"),
