@@ -30,7 +30,7 @@ class Gunicorn(Adapter):
         "loop": Option(choices=tuple(LOOP_CLASSES), help="event loop", interface="asgi"),
         "parser": Option(
             choices=("auto", "python", "fast"),
-            help="HTTP parser of gunicorn's own workers; auto: the fast one if there",
+            help="HTTP parser of its own workers; auto: fast if installed",
         ),
     }
     parsers = {

@@ -13,7 +13,7 @@ from harness.analysis.verdicts import ratio_of, verdict, worse
 from harness.measure import schedule
 from harness.model.comparison import Interval
 from harness.model.metrics import METRICS, MetricName
-from harness.model.rotation import LatencyCounts, Restart, RotationContrast, SettlingCurve
+from harness.model.rotation import LatencyCounts, Restart, Rotation, RotationContrast, SettlingCurve
 from harness.stats import latencies, settling, simultaneous
 from harness.stats.intervals import interval, usable
 
@@ -201,6 +201,64 @@ def means(restarts: Sequence[RestartFigures], members: int) -> list[dict[MetricN
         if logs:
             figures_of[member][metric] = interval(logs)
     return figures_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What a rotation is to tell."""
+
+    members: Sequence[str]
+    """What they are called."""
+    servers: Sequence[str] = ()
+    """With their versions and Pythons."""
+    users: int | None
+    """Of each member; None under open load."""
+    users_reason: str
+    """How that number was come by."""
+    margin: float
+    precision: float
+    limit: float | None = None
+
+
+def answer(question: Question, restarts: Sequence[Restart], seconds: float, remarks: Sequence[str] = ()) -> Rotation:
+    """What restarts say. `remarks` stand before what else a reader should know; `seconds`: of the whole comparison."""
+    labels, places = question.members, range(len(question.members))
+    voids = [(restart.number, reason) for restart in restarts if (reason := void(restart)) is not None]
+    counting = [restart for restart in restarts if void(restart) is None]
+    of_each = settled_figures(counting)
+    outcomes = list(dict.fromkeys(each for restart in restarts if (each := outcome(restart, labels)) is not None))
+    curves = [settling_curve(counting, member) for member in places]
+    primary = CPU if question.users is None else THROUGHPUT
+    return Rotation(
+        members=list(labels),
+        servers=list(question.servers),
+        method=restarts[-1].method if restarts else "slots",
+        users=question.users,
+        users_reason=question.users_reason,
+        margin=question.margin,
+        precision=question.precision,
+        reached=enough(of_each, question.precision, primary),
+        limit=question.limit,
+        values=means(of_each, len(labels)),
+        contrasts=contrasts(of_each, labels, question.margin, question.limit, _reasons(question, counting, outcomes)),
+        interval_method=interval_method(of_each),
+        curves=[curve for curve in curves if curve is not None],
+        notes=[*remarks, *notes(counting, labels)],
+        restarts=len(of_each),
+        void=[f"restart {number}: {reason}" for number, reason in voids],
+        outcomes=outcomes,
+        seconds=round(seconds, 1),
+    )
+
+
+def _reasons(question: Question, restarts: Sequence[Restart], outcomes: Sequence[str]) -> dict[MetricName, str]:
+    """Metrics in which there can be no verdict."""
+    if outcomes:
+        return dict.fromkeys((*LATENCIES, BEYOND, THROUGHPUT, CPU), outcomes[0])
+    if question.users is None:
+        return {THROUGHPUT: "an open load sends as many requests per second as it is told to"}
+    limited = generator_limits(restarts)
+    return {} if limited is None else dict.fromkeys((*LATENCIES, BEYOND, THROUGHPUT), limited)
 
 
 def settling_curve(restarts: Sequence[Restart], member: int) -> SettlingCurve | None:

@@ -33,7 +33,6 @@ from harness.model.comparison import Interval
 from harness.model.events import Emit, RestartFinished, ignore
 from harness.model.labels import unique
 from harness.model.load import FOREVER, ClosedLoad
-from harness.model.metrics import MetricName
 from harness.model.record import RotationRecord
 from harness.model.rotation import Restart, Rotation
 from harness.stats import simultaneous
@@ -130,14 +129,8 @@ class _Work:
         self._rate = cells[0].cell.load.rate
         self._began = time.monotonic()
         self._chance = random.Random(rules.seed)
-        self._settling = [schedule.SETTLING_RESPONSES for _ in specs]
         self._users, self._users_reason = 0, ""
         self.restarts: list[Restart] = []
-        self._counted: list[Restart] = []
-        self._figures: list[analysis.RestartFigures] = []
-        self._primary = analysis.THROUGHPUT if self._rate is None else analysis.CPU
-        self._void: list[str] = []
-        self._outcomes: list[str] = []
 
     @property
     def labels(self) -> list[str]:
@@ -147,14 +140,12 @@ class _Work:
     def carry_out(self) -> Rotation:
         """Restart until the intervals are narrow enough or the time is over."""
         while True:
-            self._restart()
+            answer = self._restart()
             passed = time.monotonic() - self._began
             late = passed + passed / len(self.restarts) > self._rules.most_seconds
-            if self._outcomes and len(self.restarts) >= simultaneous.LEAST_RESTARTS:
+            if answer.reached or (answer.outcomes and len(self.restarts) >= simultaneous.LEAST_RESTARTS):
                 break
-            if analysis.enough(self._figures, self._rules.precision, self._primary):
-                break
-            if late and (len(self._figures) >= simultaneous.LEAST_RESTARTS or passed > 2 * self._rules.most_seconds):
+            if late and (answer.restarts >= simultaneous.LEAST_RESTARTS or passed > 2 * self._rules.most_seconds):
                 break
         return self.conclude()
 
@@ -181,11 +172,18 @@ class _Work:
             users=users,
             rate=self._rate,
             seconds=self._rules.restart_seconds,
-            settling_responses=self._settling,
+            settling_responses=[
+                analysis.settling_responses(self._counting, place) for place in range(len(self._specs))
+            ],
             least_slot_seconds=self._rules.least_slot_seconds,
         )
 
-    def _restart(self) -> None:
+    @property
+    def _counting(self) -> list[Restart]:
+        return [restart for restart in self.restarts if analysis.void(restart) is None]
+
+    def _restart(self) -> Rotation:
+        """One more restart, stored; returns what all of them say."""
         number = len(self.restarts) + 1
         with signals.section():
             label = Label(number=number, cells=self.labels)
@@ -195,68 +193,35 @@ class _Work:
             self.restarts.append(restart)
             self._session.folder.write_restart(restart)
             self._session.folder.publish()
-            self._count(restart)
+            answer = self._answer()
+            self._session.emit(
+                RestartFinished(number=number, void=analysis.void(restart), ratio=self._known_least(answer))
+            )
+        return answer
 
-    def _count(self, restart: Restart) -> None:
-        """Take a stored restart into the answer."""
-        void, outcome = analysis.void(restart), analysis.outcome(restart, self.labels)
-        if void is not None:
-            self._void.append(f"restart {restart.number}: {void}")
-        else:
-            self._counted.append(restart)
-            self._settle()
-        if outcome is not None and outcome not in self._outcomes:
-            self._outcomes.append(outcome)
-        self._session.emit(RestartFinished(number=restart.number, void=void, ratio=self._ratio()))
+    def _known_least(self, answer: Rotation) -> Interval | None:
+        """The ratio of the pair of which least is known, in what decides when to stop."""
+        primary = analysis.CPU if answer.users is None else analysis.THROUGHPUT
+        ratios = [each.ratio for each in answer.contrasts if each.metric == primary]
+        return max(ratios, key=lambda each: each.half_width or math.inf) if ratios else None
 
-    def _settle(self) -> None:
-        """What is left out of slots follows from the restarts so far: of those to come, and of these too."""
-        self._settling = [analysis.settling_responses(self._counted, member) for member in range(len(self._specs))]
-        self._figures = analysis.settled_figures(self._counted)
-
-    def _ratio(self) -> Interval | None:
-        pairs = analysis.contrasts(self._figures, self.labels, self._rules.margin, None, {})
-        widest = [each for each in pairs if each.metric == self._primary]
-        return max(widest, key=lambda each: each.ratio.half_width or math.inf).ratio if widest else None
-
-    def conclude(self) -> Rotation:
-        """The answer so far, stored."""
-        reasons = self._reasons()
-        rotation = Rotation(
+    def _answer(self) -> Rotation:
+        question = analysis.Question(
             members=self.labels,
             servers=[server_version(spec) for spec in self._specs],
-            method=self.restarts[-1].method,
             users=None if self._rate is not None else self._users,
             users_reason=self._users_reason,
             margin=self._rules.margin,
             precision=self._rules.precision,
-            reached=analysis.enough(self._figures, self._rules.precision, self._primary),
             limit=self._rules.limit,
-            values=analysis.means(self._figures, len(self._specs)),
-            contrasts=analysis.contrasts(self._figures, self.labels, self._rules.margin, self._rules.limit, reasons),
-            interval_method=analysis.interval_method(self._figures),
-            curves=[
-                curve
-                for member in range(len(self._specs))
-                if (curve := analysis.settling_curve(self._counted, member)) is not None
-            ],
-            notes=list(analysis.notes(self._counted, self.labels)),
-            restarts=len(self._figures),
-            void=self._void,
-            outcomes=self._outcomes,
-            seconds=round(time.monotonic() - self._began, 1),
         )
-        self._session.folder.write_rotation(rotation)
-        return self._session.folder.cleaned(rotation)
+        return analysis.answer(question, self.restarts, time.monotonic() - self._began)
 
-    def _reasons(self) -> dict[MetricName, str]:
-        """Metrics in which there can be no verdict."""
-        if self._outcomes:
-            return dict.fromkeys((*analysis.LATENCIES, analysis.THROUGHPUT, analysis.CPU), self._outcomes[0])
-        if self._rate is not None:
-            return {analysis.THROUGHPUT: "an open load sends as many requests per second as it is told to"}
-        limited = analysis.generator_limits(self._counted)
-        return {} if limited is None else dict.fromkeys((*analysis.LATENCIES, analysis.THROUGHPUT), limited)
+    def conclude(self) -> Rotation:
+        """The answer so far, stored."""
+        answer = self._answer()
+        self._session.folder.write_rotation(answer)
+        return self._session.folder.cleaned(answer)
 
 
 def server_version(spec: ServerSpec) -> str:

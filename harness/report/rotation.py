@@ -61,34 +61,16 @@ def of_stored(stored: StoredRun) -> Rotation | None:
     record = stored.record
     if not isinstance(record, RotationRecord) or stored.rotation is not None:
         return stored.rotation
-    labels = unique([cell.label for cell in record.cells])
-    voids = {restart.number: analysis.void(restart) for restart in stored.restarts}
-    counting = [restart for restart in stored.restarts if voids[restart.number] is None]
-    figures = analysis.settled_figures(counting)
-    outcomes = [each for restart in stored.restarts if (each := analysis.outcome(restart, labels)) is not None]
-    limited = outcomes[0] if outcomes else analysis.generator_limits(counting)
-    reasons = {} if limited is None else dict.fromkeys(METRICS, limited)
-    curves = [analysis.settling_curve(stored.restarts, member) for member in range(len(labels))]
-    return Rotation(
-        members=labels,
-        servers=[],
-        method=stored.restarts[-1].method if stored.restarts else "slots",
-        users=record.cells[0].load.users,
-        users_reason="" if record.cells[0].load.rate is None else record.cells[0].load.label,
+    load = record.cells[0].load
+    question = analysis.Question(
+        members=unique([cell.label for cell in record.cells]),
+        users=load.users,
+        users_reason="" if load.rate is None else load.label,
         margin=record.margin,
         precision=record.precision,
-        reached=analysis.enough(figures, record.precision),
-        limit=None,
-        values=analysis.means(figures, len(labels)),
-        contrasts=analysis.contrasts(figures, labels, record.margin, None, reasons),
-        interval_method=analysis.interval_method(figures),
-        curves=[curve for curve in curves if curve is not None],
-        notes=["the run was ended before it had its answer", *analysis.notes(counting, labels)],
-        restarts=len(figures),
-        void=[f"restart {number}: {reason}" for number, reason in voids.items() if reason is not None],
-        outcomes=list(dict.fromkeys(outcomes)),
-        seconds=round(sum(restart.seconds for restart in stored.restarts), 1),
     )
+    seconds = sum(restart.seconds for restart in stored.restarts)
+    return analysis.answer(question, stored.restarts, seconds, ["the run was ended before it had its answer"])
 
 
 def exit_code(rotation: Rotation) -> int:
