@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from harness.model.application import UserApplication
 from harness.model.axes import AXES, AxisName
 from harness.model.axes import axis as axis_of
-from harness.model.comparison import Contrast
+from harness.model.comparison import Contrast, Ranking
 from harness.model.metrics import METRICS, MetricName
 from harness.model.overview import CellOverview, Overview
 from harness.report.words import load, number, remedied, sentence, too_few, workload_of
@@ -92,6 +92,9 @@ def _of_axis(overview: Overview, axis: AxisName, metric: MetricName) -> Iterator
     if all(len(each.groups) == 1 for each in rankings) and not decided:
         yield name + _undecided(contrasts, len(rankings))
         return
+    if len(rankings) == 1:
+        yield name + _one_case(rankings[0], contrasts)
+        return
     leads = Counter(side.option for each in rankings for side in each.groups[0].members)
     alone = Counter(each.groups[0].members[0].option for each in rankings if len(each.groups[0].members) == 1)
     cases = "the one case" if len(rankings) == 1 else f"{len(rankings)} cases"
@@ -107,6 +110,22 @@ def _of_axis(overview: Overview, axis: AxisName, metric: MetricName) -> Iterator
             f" ({where})" if where else ""
         )
     yield f"{name}best, or not told apart from the best, in {cases}: {', '.join(counts)}{widest}."
+
+
+def _one_case(ranking: Ranking, contrasts: Sequence[Contrast]) -> str:
+    """Who leads, and how far the others are behind the first of them."""
+    best, *behind = [[side.option for side in group.members] for group in ranking.groups]
+    leads = f"{best[0]} leads" if len(best) == 1 else f"{', '.join(best[:-1])} and {best[-1]} lead, not told apart"
+    ratios = {(each.a.option, each.b.option): each.ratio for each in contrasts}
+    higher = METRICS[ranking.metric].better == "higher"
+    others = []
+    for option in (option for group in behind for option in group):
+        ratio = ratios.get((best[0], option))
+        away = ratio.estimate if ratio is not None else 1 / ratios[option, best[0]].estimate
+        half = (ratio or ratios[option, best[0]]).half_width
+        sure = "" if half is None else f" (±{half:.1%})".replace("%", " %")
+        others.append(f"{option} {abs(away - 1):.1%}".replace("%", " %") + f" {'less' if higher else 'more'}{sure}")
+    return f"{leads}; {', '.join(others)}." if others else f"{leads}."
 
 
 def _several(overview: Overview) -> bool:
