@@ -21,6 +21,8 @@ NULL_SHARE = 0.70
 LATE_MS, LATE_SHARE = 3.0, 0.10
 OTHERS_SHARE = 0.05
 FILLING_SHARE = 0.05
+SPEED_SPREAD = 0.25
+"""Of the machine's speed within a window, from which on it is told."""
 SMOOTH_RPS = 500
 """Up to which rate k6's arrivals vary as a Poisson process does, within 5 %: see benchmarks/arrivals.py."""
 BUSY_SHARE = 0.9
@@ -346,6 +348,12 @@ def notes(facts: Measurement) -> list[Note]:
         seconds = math.ceil(SERVICE_TIMES * service / 1000)
         longer = Remedy(kind="duration", direction="raise", value=seconds)
         remarks.append(Note(message=f"{message}{1 / times:.0%}", remedies=[longer]))
+    spread = facts.machine.speed_spread
+    if facts.method == "window" and spread is not None and spread > SPEED_SPREAD:
+        message = (
+            f"a CPU second of this machine was worth {spread:.0%} more at one moment of the window than at another"
+        )
+        remarks.append(Note(message=message, remedies=[Remedy(kind="machine", direction="mend")]))
     rate = facts.cell.load.rate
     if rate is not None and rate > SMOOTH_RPS:
         message = (

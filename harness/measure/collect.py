@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 
 from harness.deploy.launch import Deployment, Ending
 from harness.deploy.spec import ServerSpec
+from harness.host import speed
 from harness.load import arrivals
 from harness.load.generator import LoadSession, LoadSummary
 from harness.measure.evidence import evidence
@@ -43,6 +44,7 @@ def assemble(
     """Everything that a measurement found out."""
     spec = job.spec
     sent = spec.subject.request_mix(spec.database, server.bodies)
+    how_fast, spread = speed.summary(window.speeds)
     return Measurement(
         started_at=started_at,
         cell=spec.cell,
@@ -64,6 +66,8 @@ def assemble(
             stolen_cores=round(window.stolen_cores, 4),
             foreign_cores=round(window.foreign_cores, 4),
             cores_in_use=len(job.placement.cores),
+            speed=how_fast,
+            speed_spread=spread,
         ),
         database=database_facts(spec, window.database_cpu_cores),
         routes=routes(sent, summary),

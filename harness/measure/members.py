@@ -217,6 +217,8 @@ def measurement(
             stolen_cores=round(restart.stolen_cpu_share * len(spec.placement.cores), 4),
             foreign_cores=round(restart.foreign_cpu_share * len(spec.placement.cores), 4),
             cores_in_use=len(spec.placement.cores),
+            speed=restart.speed,
+            speed_spread=restart.speed_spread,
         ),
         database=database_facts(spec, watch.database_seconds / watch.seconds if watch.seconds else None),
         routes=_routes(spec, deployment, tally, requests),

@@ -13,7 +13,7 @@ from harness.applications.served import Hook
 from harness.deploy.launch import Deployment, deploy
 from harness.deploy.spec import ServerSpec
 from harness.errors import MemberError, TargetError
-from harness.host import procfs
+from harness.host import procfs, speed
 from harness.host.affinity import confined, place_database
 from harness.host.processes import Supervisor
 from harness.load.turns import Lane, TurnReport, TurnSession
@@ -119,6 +119,7 @@ class _Rounds:
         ]
         self._responses = [0.0 for _ in job.specs]
         self._census_at = 0.0
+        self._speeds: list[float] = []
 
     def carry_out(self) -> None:
         """A first slot of each member, which warms it up and shows its response time; then rounds."""
@@ -220,6 +221,7 @@ class _Rounds:
         if time.monotonic() >= self._census_at:
             for each in self._meters:
                 each.census()
+            self._speeds.append(speed.probe())
             self._census_at = time.monotonic() + CENSUS_SECONDS
         return slot
 
@@ -281,6 +283,7 @@ class _Rounds:
 
     def restart(self, label: Label, started_at: str, seed: int, seconds: float) -> Restart:
         """Everything that was read."""
+        how_fast, spread = speed.summary(self._speeds)
         longest = max((slot.length for slot in self._slots if slot.round), key=lambda length: length.seconds)
         return Restart(
             number=label.number,
@@ -298,6 +301,8 @@ class _Rounds:
             generator_cpu_share=round(self._generator_share, 4),
             foreign_cpu_share=round(self._foreign_share, 4),
             stolen_cpu_share=round(self._stolen_share, 4),
+            speed=how_fast,
+            speed_spread=spread,
         )
 
     def _columns(self) -> Slots:

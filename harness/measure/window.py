@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.deploy.launch import Deployment
 from harness.deploy.workers import Counters
-from harness.host import procfs
+from harness.host import procfs, speed
 from harness.load.generator import LoadSession
 from harness.measure.evidence import lag
 from harness.measure.job import Job
@@ -34,6 +34,8 @@ class Window:
     workers_lost: int
     stolen_cores: float
     foreign_cores: float
+    speeds: list[float]
+    """Of a CPU second, once a slice."""
     first: list[Counters]
     """The workers' counters when it began,"""
     last: list[Counters]
@@ -121,6 +123,7 @@ def watch(job: Job, server: Deployment, generator: LoadSession, emit: Emit) -> W
     readings = [meters.read()]
     end = start + job.timing.window_seconds
     in_flight: list[list[int]] = [[] for _ in server.workers]
+    speeds: list[float] = []
     while (left := end - readings[-1].at) > 0 or len(readings) == 1:
         # A last slice of less than half a second is joined to the one before it. If the machine stalled through the
         # whole window there is still one slice, of what came after.
@@ -131,11 +134,12 @@ def watch(job: Job, server: Deployment, generator: LoadSession, emit: Emit) -> W
             for samples, worker in zip(in_flight, server.workers, strict=True):
                 samples.append(worker.in_flight())
         readings.append(meters.read())
+        speeds.append(speed.probe())
         if not sum(connected or []):
             connected = _connections(server)  # a generator that begins the window with new connections
         _report(readings, job.timing.window_seconds, emit)
     connected = max(connected, _connections(server), key=lambda each: sum(each or []))
-    return _window(job, server, readings, connected, in_flight)
+    return _window(job, server, readings, connected, in_flight, speeds)
 
 
 def _report(readings: list[Reading], window_seconds: float, emit: Emit) -> None:
@@ -179,6 +183,7 @@ def _window(
     readings: list[Reading],
     connected: list[int] | None,
     in_flight: list[list[int]],
+    speeds: list[float],
 ) -> Window:
     first, last = readings[0], readings[-1]
     seconds = last.at - first.at
@@ -198,6 +203,7 @@ def _window(
         workers_lost=server.workers_lost(),
         stolen_cores=(last.stolen - first.stolen) / seconds,
         foreign_cores=max(0.0, last.others_cpu - first.others_cpu) / seconds,
+        speeds=speeds,
         first=first.counters,
         last=last.counters,
         in_flight=in_flight,

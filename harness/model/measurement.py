@@ -194,6 +194,11 @@ class MachineFacts(Value):
     """Cores that other processes of this machine used, of those in use."""
     cores_in_use: int | None = None
     """Cores that server and generator were given together."""
+    speed: float | None = None
+    """Of a CPU second, by a fixed piece of work that the harness did on the generator's cores beside the load, about
+    once a second: million steps per CPU second. It tells days and machines apart that took no time away."""
+    speed_spread: float | None = None
+    """By how much the fastest probe was faster than the slowest, as a share."""
 
 
 class DatabaseFacts(Value):

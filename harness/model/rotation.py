@@ -122,6 +122,9 @@ class Restart(Value):
     foreign_cpu_share: float
     """CPU time of other processes, of the cores in use."""
     stolen_cpu_share: float
+    speed: float | None = None
+    """Of a CPU second, as in a measurement of one cell; about once a second, between slots."""
+    speed_spread: float | None = None
 
 
 class RotationContrast(Value):

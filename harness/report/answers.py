@@ -97,7 +97,7 @@ def _of_axis(overview: Overview, axis: AxisName, metric: MetricName) -> Iterator
         return
     leads = Counter(side.option for each in rankings for side in each.groups[0].members)
     alone = Counter(each.groups[0].members[0].option for each in rankings if len(each.groups[0].members) == 1)
-    cases = "the one case" if len(rankings) == 1 else f"{len(rankings)} cases"
+    cases = f"{len(rankings)} cases"
     counts = [
         f"{option} in {count}" + (f" (alone in {alone[option]})" if alone[option] else "")
         for option, count in leads.most_common(MOST_OPTIONS)
