@@ -53,8 +53,14 @@ def origin(folder: Path) -> str:
     host, moment = record.host, datetime.fromisoformat(record.started_at)
     memory = "" if host.memory_bytes is None else f"{host.memory_bytes / 2**30:.0f} GB, "
     database = record.database if isinstance(record, api.MatrixRecord) else None
+    earlier = (
+        f"measured before cells took turns: each alone, in windows of {record.timing.window_seconds:g} s"
+        if _one_by_one(folder)
+        else ""
+    )
     lines = [
         _command(folder, record.command),
+        *([earlier] if earlier else []),
         f"{moment:%Y-%m-%d} on {machine(host)}, {memory}{host.distribution}, "
         f"Linux {host.kernel}{', a virtual machine' if host.hypervisor else ''}",
         f"Python {environment.python}, {', '.join(versions)}",
