@@ -114,7 +114,7 @@ def _contrast(family: Family, pair: Pair, p_holm: float | None, margin: float) -
     half = pair.difference.half_width(family.strata[pair.stratum], len(family.strata))
     ratio = ratio_of(pair.difference, half)
     decision = verdict(family.metric, ratio, margin)
-    reason = TOO_FEW if ratio.n < simultaneous.LEAST_RESTARTS else None
+    reason = TOO_FEW if ratio.n < simultaneous.LEAST_RESTARTS else pair.undecided
     if reason or (decision in ("faster", "slower") and (p_holm is None or p_holm >= RUN_ERROR)):
         decision = "undecided"
     return Contrast(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from harness.analysis.bounds import NEAR
 from harness.analysis.contrasts import compare
 from harness.analysis.evaluation import evaluate
 from harness.analysis.validity import still_filling
-from harness.analysis.verdicts import MARGIN
+from harness.analysis.verdicts import MARGIN, TAIL_SECONDS
 from harness.model.comparison import Interval, Observation
 from harness.model.evaluation import Diagnosis, Evaluation, Reason
 from harness.model.measurement import Measurement
@@ -142,9 +143,16 @@ def _observation(evaluated: EvaluatedVisit) -> Observation:
             name: None if metric.quantile is not None and evaluated.settled is None else visit.value(metric)
             for name, metric in METRICS.items()
         },
+        short_turns=_short_turns(visit.facts),
         ceiling=evaluated.evaluation.ceiling if evaluated.evaluation and evaluated.at_ceiling else None,
         repeat=visit.repeat,
     )
+
+
+def _short_turns(facts: Measurement | None) -> bool:
+    if facts is None or facts.method != "slots" or not facts.slices:
+        return False
+    return statistics.median(each.seconds for each in facts.slices) < TAIL_SECONDS
 
 
 def cell_overview(visits: Sequence[EvaluatedVisit]) -> CellOverview:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.analysis import bounds
+from harness.analysis.verdicts import SHORT_TURNS
 from harness.model.axes import AXES, AxisName, options
 from harness.model.comparison import Observation, Side
 from harness.model.evaluation import Ceiling
@@ -34,6 +35,7 @@ class ComparedCell:
     """Restart → the set of cells that was up."""
     ceiling: Ceiling | None
     """The one that it is at in most of its restarts."""
+    short_turns: bool
 
     def side(self, axis: AxisName) -> Side:
         """The cell as one side of a contrast along an axis."""
@@ -55,6 +57,8 @@ class Pair:
     """The cell that both were compared with, where they were never up at once."""
     excluded: str | None
     """The reason why the two cannot be contrasted; None where they can."""
+    undecided: str | None
+    """The reason why there can be no verdict on them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +96,7 @@ def _compared_cell(observed: Sequence[Observation]) -> ComparedCell:
         },
         sets={each.restart: each.set for each in observed},
         ceiling=_ceiling([each.ceiling for each in observed]),
+        short_turns=any(each.short_turns for each in observed),
     )
 
 
@@ -209,4 +214,5 @@ def _pair(
         logs=logs,
         by_way_of=way,
         excluded=excluded,
+        undecided=SHORT_TURNS if METRICS[metric].tail and (a.short_turns or b.short_turns) else None,
     )

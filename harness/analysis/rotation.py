@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.analysis.validity import BUSY_SHARE, FAILURE_SHARE, GENERATOR_SHARE, OTHERS_SHARE, OWN_REQUESTS
-from harness.analysis.verdicts import ratio_of, verdict, worse
+from harness.analysis.verdicts import SHORT_TURNS, TAIL_SECONDS, ratio_of, verdict, worse
 from harness.measure import schedule
 from harness.model.comparison import Interval
 from harness.model.metrics import METRICS, MetricName
@@ -229,6 +229,8 @@ def answer(question: Question, restarts: Sequence[Restart], seconds: float, rema
     outcomes = list(dict.fromkeys(each for restart in restarts if (each := outcome(restart, labels)) is not None))
     curves = [settling_curve(counting, member) for member in places]
     primary = CPU if question.users is None else THROUGHPUT
+    reasons = _reasons(question, counting, outcomes)
+    short = SHORT_TURNS in reasons.values()
     return Rotation(
         members=list(labels),
         servers=list(question.servers),
@@ -240,10 +242,10 @@ def answer(question: Question, restarts: Sequence[Restart], seconds: float, rema
         reached=enough(of_each, question.precision, primary),
         limit=question.limit,
         values=means(of_each, len(labels)),
-        contrasts=contrasts(of_each, labels, question.margin, question.limit, _reasons(question, counting, outcomes)),
+        contrasts=contrasts(of_each, labels, question.margin, question.limit, reasons),
         interval_method=interval_method(of_each),
         curves=[curve for curve in curves if curve is not None],
-        notes=[*remarks, *notes(counting, labels)],
+        notes=[*remarks, *notes(counting, labels), *([f"no verdict on p99: {SHORT_TURNS}"] if short else [])],
         restarts=len(of_each),
         void=[f"restart {number}: {reason}" for number, reason in voids],
         outcomes=outcomes,
@@ -255,10 +257,14 @@ def _reasons(question: Question, restarts: Sequence[Restart], outcomes: Sequence
     """Metrics in which there can be no verdict."""
     if outcomes:
         return dict.fromkeys((*LATENCIES, BEYOND, THROUGHPUT, CPU), outcomes[0])
+    reasons: dict[MetricName, str] = {}
+    seconds = [restart.slots.read_s[place][-1] for restart in restarts for place in restart.slots.counted()]
+    if seconds and statistics.median(seconds) < TAIL_SECONDS:
+        reasons |= {name: SHORT_TURNS for name in LATENCIES if METRICS[name].tail}
     if question.users is None:
-        return {THROUGHPUT: "an open load sends as many requests per second as it is told to"}
+        return reasons | {THROUGHPUT: "an open load sends as many requests per second as it is told to"}
     limited = generator_limits(restarts)
-    return {} if limited is None else dict.fromkeys((*LATENCIES, BEYOND, THROUGHPUT), limited)
+    return reasons | ({} if limited is None else dict.fromkeys((*LATENCIES, BEYOND, THROUGHPUT), limited))
 
 
 def settling_curve(restarts: Sequence[Restart], member: int) -> SettlingCurve | None:

@@ -13,6 +13,12 @@ MARGIN = 0.03
 """What a reader does not care for, where she says nothing else."""
 
 
+TAIL_SECONDS = 1.0
+"""Of a turn, from which on its p99 is that of long windows within 10 %: see benchmarks/rotation.py bias."""
+SHORT_TURNS = "in turns this short the slowest requests need not be those of a long window"
+"""Why there is no verdict on p99."""
+
+
 def ratio_of(difference: Difference, half_width: float | None) -> Interval:
     """The ratio b ÷ a with its interval. `half_width`: of the difference of logarithms."""
     low = high = None

@@ -33,6 +33,8 @@ class Observation(Value):
     """In the unit that the metric's name says. What is None, zero or missing takes no part."""
     ceiling: Ceiling | None = None
     """The ceiling that it is at; None where it is below."""
+    short_turns: bool = False
+    """It was loaded in turns so short that the slowest requests of a long window may be others."""
     repeat: bool = False
     """The second of the cell that is there twice."""
 

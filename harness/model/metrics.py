@@ -12,6 +12,8 @@ from typing import Literal
 
 from harness.model.measurement import Measurement
 
+TAIL = 90
+"""Percentile beyond which a quantile is about the slowest requests."""
 MetricName = str
 """Key of a metric in METRICS, such as `throughput_rps`."""
 
@@ -63,6 +65,11 @@ class Metric:
     def latency(self) -> bool:
         """Whether it is how long requests take."""
         return self.quantile is not None or self.beyond_wait
+
+    @property
+    def tail(self) -> bool:
+        """Whether it is about the slowest requests."""
+        return self.quantile is not None and self.quantile > TAIL
 
     @property
     def heading(self) -> str:

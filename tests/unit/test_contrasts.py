@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.analysis.contrasts import compare, tie_groups
-from harness.analysis.verdicts import verdict
+from harness.analysis.verdicts import SHORT_TURNS, verdict
 from harness.model.comparison import Comparison, Contrast, Control, Interval, MainEffect, Observation, Ranking
 from harness.model.evaluation import Ceiling
 from harness.model.metrics import MetricName
@@ -631,3 +631,18 @@ def test_a_comparison_can_be_stored(cell: Cell) -> None:
     comparison = compare(servers(cell, *([1.0 + place, 1e250 / (place + 1) ** 30] for place in range(8))))
     assert any(each.ratio.low is None for each in comparison.contrasts)
     assert Comparison.model_validate_json(comparison.model_dump_json()) == comparison
+
+
+def test_of_short_turns_there_is_no_verdict_on_the_slowest_requests(cell: Cell) -> None:
+    short = [
+        each.model_copy(update={"short_turns": True})
+        for metric in ("p99_ms",)
+        for each in servers(cell, values(1), values(1.5), metric=metric)
+    ]
+    found = contrast(compare(short), metric="p99_ms")
+    assert found.ratio.estimate == pytest.approx(1.5)
+    assert (found.verdict, found.reason) == ("undecided", SHORT_TURNS)
+    median = [
+        each.model_copy(update={"short_turns": True}) for each in servers(cell, values(1), values(1.5), metric="p50_ms")
+    ]
+    assert contrast(compare(median), metric="p50_ms").verdict == "slower"
