@@ -102,7 +102,13 @@ def end_many(
             except subprocess.TimeoutExpired:
                 process.send_signal(number)
             ended = time.monotonic()
-            _, printed = process.communicate(timeout=30)
+            try:
+                _, printed = process.communicate(timeout=30)
+            except subprocess.TimeoutExpired:
+                found.left.append({"turn": turn, "moment": round(moment, 2), "remains": ["it did not end"], "log": ""})
+                print(f"{turn}: {number.name} after {moment:.2f} s did not end it", file=sys.stderr, flush=True)
+                process.kill()
+                _, printed = process.communicate()
             while survivors(str(temporary)) and time.monotonic() - ended < GIVEN_SECONDS:
                 time.sleep(0.05)
             found.times += 1

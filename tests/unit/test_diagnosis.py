@@ -141,7 +141,8 @@ def test_a_generator_at_its_limit_comes_first(facts: Measurement) -> None:
 
 def test_a_served_rate_leaves_room(facts: Measurement) -> None:
     cell = conftest.changed(facts.cell, rate=990.0)
-    found = diagnose(changed(facts, evidence={"in_flight_mean": 3.0}, cell=cell))
+    offered = facts.generator.model_copy(update={"offered_rps": 985.0})
+    found = diagnose(changed(facts, evidence={"in_flight_mean": 3.0}, cell=cell, generator=offered))
     assert found is not None
     assert found.bound_by == "rate"
     assert remedied("", found.remedies) == "raise --rate"
