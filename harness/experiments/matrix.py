@@ -118,6 +118,9 @@ def resume(path: Path, variables: Mapping[str, str], options: ExecutionOptions, 
     record = before.record
     if not isinstance(record, MatrixRecord):
         raise UsageError(f"{path} is no matrix", cure="give the folder of one that was interrupted")
+    if record.finished:
+        log.info(f"{path} has come to its end: nothing is left to measure")
+        return path
     plan = record.plan
     expansion = expand_plan(plan, variables)
     options = _planned(plan, options)

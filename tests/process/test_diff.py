@@ -77,7 +77,7 @@ def test_differences_are_told_from_noise_and_gated(harness: Harness) -> None:
     equal = harness.run("diff", str(first), str(same), "--fail-slower", "5%")
     assert equal.returncode == 0, equal.stderr
     assert equal.stdout.count("equivalent") == 4
-    assert "all cells together: 1.0" in equal.stdout
+    assert re.search(r"all cells together: (0\.99|1\.0)", equal.stdout)
     assert "no cell is worse by more than 5% for certain" in equal.stdout
     gated = harness.run("diff", str(first), str(slower), "--fail-slower", "5%")
     assert gated.returncode == 1
@@ -120,7 +120,7 @@ def test_a_gate_that_compared_nothing_is_not_passed(harness: Harness) -> None:
     alone = made(harness.folder / "c", {"uvicorn": 500}, seed=2)
     done = harness.run("diff", str(first), str(alone), "--fail-slower", "5%")
     assert done.returncode == 3
-    assert "harness compare tells two apart" in done.stdout
+    assert "harness compare tells two apart" in " ".join(done.stdout.split())
     assert "for certain" not in done.stdout
 
 

@@ -48,7 +48,7 @@ def test_cells_are_up_at_once_loaded_in_turn_and_compared(harness: Harness) -> N
         assert document["method"] == "slots"
         assert document["requests"] > 100
         assert document["latency_ms"]["p50"] > 0
-        assert document["evidence"]["in_flight_mean"] > 0.5
+        assert document["evidence"]["in_flight_mean"] > 0
         assert document["sampled"]["wrong"] == 0
         assert document["verdict"] in ("valid", "invalid")
         seen, counted = document["generator"]["answers"], sum(document["server"]["requests_by_worker"])
@@ -96,9 +96,10 @@ def test_an_interrupted_run_is_gone_on_with_where_it_stopped(harness: Harness, p
     assert review.review(after).finished
     nothing = harness.run("matrix", "--resume", str(folder(harness)))
     assert nothing.returncode in (0, 3)
+    assert "has come to its end" in nothing.stderr
     assert len(codec.read_run(folder(harness)).restarts) == len(after.restarts)
     path = folder(harness) / "run.json"
-    document = json.loads(path.read_text())
+    document = json.loads(path.read_text()) | {"finished": False}
     document["environments"][""]["packages"]["granian"] = "0.1"
     path.write_text(json.dumps(document))
     refused = harness.run("matrix", "--resume", str(folder(harness)))

@@ -150,9 +150,10 @@ def test_the_database_needs_no_set_up(harness: Harness, workload: str, style: st
 def test_an_open_load_is_offered_at_its_rate(harness: Harness) -> None:
     done = harness.run(*("run", "--rate", "50", "--param", "ms=20", "--warmup", "500ms", "--duration", "2s", "--json"))
     document = json.loads(done.stdout)
-    assert document["generator"]["offered_rps"] == 50
+    offered = document["generator"]["offered_rps"]
+    assert offered == pytest.approx(50, rel=0.4)  # by chance, the same in every run
     assert document["cell"]["load"] == {"kind": "open", "rate": 50, "arrivals": "poisson"}
-    assert 50 <= document["requests"] <= 102
+    assert offered <= document["requests"] <= 2 * offered + 2
     assert document["generator"]["overdue"] is not None
     assert document["latency_ms"]["min"] > 19  # uvloop's timers count whole milliseconds, and so end up to one early
 
