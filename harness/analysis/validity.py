@@ -23,7 +23,7 @@ OTHERS_SHARE = 0.05
 FILLING_SHARE = 0.05
 SPEED_SPREAD = 0.25
 """Of the machine's speed within a window, from which on it is told."""
-SMOOTH_RPS = 500
+SMOOTH_RPS = 300
 """Up to which rate k6's arrivals vary as a Poisson process does, within 5 %: see benchmarks/arrivals.py."""
 BUSY_SHARE = 0.9
 """Of the cores that a server can use, from which on it is itself what limits its throughput."""
