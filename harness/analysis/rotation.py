@@ -13,7 +13,7 @@ from harness.analysis.verdicts import SHORT_TURNS, TAIL_SECONDS, ratio_of, verdi
 from harness.measure import schedule
 from harness.model.comparison import Interval
 from harness.model.metrics import METRICS, MetricName
-from harness.model.rotation import LatencyCounts, Restart, Rotation, RotationContrast, SettlingCurve
+from harness.model.rotation import LatencyCounts, Restart, Rotation, RotationContrast, SettlingCurve, Slots
 from harness.stats import latencies, settling, simultaneous
 from harness.stats.intervals import interval, usable
 
@@ -46,7 +46,7 @@ def figures(restart: Restart, kind: int = 0, settled_s: Sequence[float] | None =
     for place in restart.slots.counted(kind):
         member, number = restart.slots.member[place], restart.slots.round[place]
         rounds.setdefault(number, {})[member] = _slot_figures(
-            restart, place, restart.slots.settling_s[place] if settled_s is None else settled_s[member]
+            restart.slots, place, None if settled_s is None else settled_s[member]
         )
     values: list[dict[MetricName, float]] = [{} for _ in members]
     logs: list[dict[MetricName, float]] = [{} for _ in members]
@@ -83,17 +83,13 @@ def _beyond(latency: LatencyCounts, known_wait_s: float) -> float | None:
     return latency.total_us / requests / 1000 - known_wait_s * 1000
 
 
-def _slot_figures(restart: Restart, place: int, settled_s: float) -> tuple[float | None, float | None]:
+def _slot_figures(slots: Slots, place: int, settled_s: float | None) -> tuple[float | None, float | None]:
     """Requests per second in the counted part of a slot, and CPU microseconds per request of the whole slot, until
     everything was answered: so each request is in it with all of its cost."""
-    slots = restart.slots
-    moments = slots.read_s[place]
-    first = min(range(len(moments)), key=lambda number: abs(moments[number] - settled_s))
-    requests = slots.finished[place][-1] - slots.finished[place][first]
-    seconds = moments[-1] - moments[first]
-    if requests <= 0 or seconds <= 0:
+    part = slots.counted_part(place, settled_s)
+    if part.requests <= 0 or part.seconds <= 0:
         return None, None
-    return requests / seconds, slots.drained_cpu_s[place] / slots.drained_requests[place] * 1e6
+    return part.requests / part.seconds, slots.drained_cpu_s[place] / slots.drained_requests[place] * 1e6
 
 
 def void(restart: Restart) -> str | None:
@@ -133,7 +129,7 @@ def generator_limits(restarts: Sequence[Restart]) -> str | None:
         if restart.generator_cpu_share <= GENERATOR_SHARE:
             continue
         for member, samples in enumerate(restart.members):
-            own = [place for place in restart.slots.counted() if restart.slots.member[place] == member]
+            own = restart.slots.counted(member=member)
             seconds = sum(restart.slots.read_s[place][-1] for place in own)
             cores = sum(restart.slots.cpu_s[place][-1] for place in own) / seconds if seconds else 0.0
             if cores < BUSY_SHARE * samples.cores:
@@ -306,8 +302,7 @@ def settling_responses(restarts: Sequence[Restart], member: int) -> float:
         responses = 1.5 * max(
             restart.slots.settling_s[place] / restart.response_s[member]
             for restart in known
-            for place in restart.slots.counted()
-            if restart.slots.member[place] == member
+            for place in restart.slots.counted(member=member)
         )
     return min(MOST_SETTLING, max(schedule.SETTLING_RESPONSES, responses))
 

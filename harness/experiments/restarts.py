@@ -290,7 +290,7 @@ class Restarts:
 
     def _compare(self) -> None:
         observations = [each for cells in self._sets for each in cells.observations]
-        compared = contrasts.compare(_once(observations), self._rules.margin, metrics=(self._primary(),))
+        compared = contrasts.compare(observations, self._rules.margin, metrics=(self._primary(),))
         self._contrasts = compared.contrasts
 
     def _primary(self) -> MetricName:
@@ -321,11 +321,6 @@ class Restarts:
                 ),
             )
         )
-
-
-def _once(observations: Sequence[Observation]) -> list[Observation]:
-    """Without the second of a cell that is there twice, which is contrasted with nothing else."""
-    return [each for each in observations if not each.repeat]
 
 
 def _described(cells: _Set) -> str:

@@ -116,14 +116,15 @@ class Tally:
     routes: dict[int, Counter[int]] = field(default_factory=dict)
     """Kind of request → bucket → requests; of several kinds only."""
     answers: int = 0
-    """Of turns that count, as everything below."""
+    """Of turns that count, as failures by kind."""
     status: int = 0
     timeout: int = 0
     connection: int = 0
+    checked: int = 0
+    """Sampled answers of all turns, those that warm up too."""
+    unchecked: int = 0
     wrong: str | None = None
     wrong_count: int = 0
-    checked: int = 0
-    unchecked: int = 0
 
     def add(self, report: TurnReport, kind: int, first_ms: float, last_ms: float) -> None:
         """A turn that counts: latencies of requests that began in its counted part, whenever they ended."""
@@ -231,7 +232,7 @@ def _server(
 ) -> ServerFacts:
     samples = restart.members[place]
     effective = reported(spec, deployment)
-    own = [at for at in restart.slots.counted() if restart.slots.member[at] == place]
+    own = restart.slots.counted(member=place)
     requests = sum(restart.slots.drained_requests[at] for at in own)
     cpu = sum(restart.slots.drained_cpu_s[at] for at in own)
     seconds = sum(each.seconds for each in slots)
@@ -257,17 +258,14 @@ def _server(
 def _slots(restart: Restart, place: int) -> list[Slice]:
     """The counted part of each of a member's turns that count."""
     slots, found = restart.slots, []
-    for at in slots.counted():
-        if slots.member[at] != place:
-            continue
-        moments = slots.read_s[at]
-        first = min(range(len(moments)), key=lambda number: abs(moments[number] - slots.settling_s[at]))
+    for at in slots.counted(member=place):
+        part = slots.counted_part(at)
         found.append(
             Slice(
-                t=round(slots.begin_s[at] + moments[-1], 4),
-                seconds=round(moments[-1] - moments[first], 6),
-                requests=slots.finished[at][-1] - slots.finished[at][first],
-                cpu_seconds=round(slots.cpu_s[at][-1] - slots.cpu_s[at][first], 6),
+                t=round(slots.begin_s[at] + slots.read_s[at][-1], 4),
+                seconds=round(part.seconds, 6),
+                requests=part.requests,
+                cpu_seconds=round(part.cpu_seconds, 6),
                 lag_ms=None,
                 rss_bytes=restart.members[place].rss_peak_bytes,
             )

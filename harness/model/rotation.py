@@ -6,11 +6,19 @@ The restart is the unit: what is said rests on one number per restart, member an
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from harness.model import Value
 from harness.model.comparison import ContrastVerdict, Interval
 from harness.model.metrics import MetricName
+
+
+class CountedPart(NamedTuple):
+    """The part of a slot that counts: from the end of settling to the slot's end."""
+
+    requests: int
+    seconds: float
+    cpu_seconds: float
 
 
 class Slots(Value):
@@ -47,9 +55,27 @@ class Slots(Value):
     stolen_s: list[float]
     """CPU time of the cores in use that other guests of the machine's host took during the slot."""
 
-    def counted(self, kind: int = 0) -> list[int]:
-        """Places of the slots of a kind that count."""
-        return [place for place, number in enumerate(self.round) if number > 0 and self.kind[place] == kind]
+    def counted(self, kind: int = 0, member: int | None = None) -> list[int]:
+        """Places of the slots of a kind that count; `member`: of this one alone."""
+        return [
+            place
+            for place, number in enumerate(self.round)
+            if number > 0 and self.kind[place] == kind and member in {None, self.member[place]}
+        ]
+
+    def counted_part(self, place: int, settling_s: float | None = None) -> CountedPart:
+        """What was finished in the slot at a place from the reading nearest to the end of settling on.
+
+        `settling_s`: how long it settles, where more is known by now than when it was loaded.
+        """
+        moments = self.read_s[place]
+        settled = self.settling_s[place] if settling_s is None else settling_s
+        first = min(range(len(moments)), key=lambda number: abs(moments[number] - settled))
+        return CountedPart(
+            requests=self.finished[place][-1] - self.finished[place][first],
+            seconds=moments[-1] - moments[first],
+            cpu_seconds=self.cpu_s[place][-1] - self.cpu_s[place][first],
+        )
 
 
 BUCKET = math.log(1.01)
