@@ -23,6 +23,7 @@ from harness.experiments.restarts import Restarts, Rules
 from harness.experiments.session import ExecutionOptions, Session, exclusive, stored
 from harness.host import limits, signals
 from harness.model.application import UserApplication
+from harness.model.counting import counted
 from harness.model.database import Database
 from harness.model.events import Emit, ignore
 from harness.model.load import FOREVER
@@ -228,6 +229,7 @@ def _carry_out(matrix: PreparedMatrix, session: Session, before: StoredRun | Non
         restarts.carry_out()
     except (HarnessError, signals.Ended):
         if restarts.count:
-            log.info(f"{restarts.count} restarts are stored; go on with: harness matrix --resume {session.folder.path}")
+            stored_so_far = counted(restarts.count, "restart")
+            log.info(f"stored: {stored_so_far}; go on with: harness matrix --resume {session.folder.path}")
         raise
     session.folder.write_run(record.model_copy(update={"finished": True}))

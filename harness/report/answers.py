@@ -51,7 +51,7 @@ def answers(overview: Overview) -> list[str]:
         return [_uncompared(overview)]
     if too_few(overview):
         reason = next(each.reason for each in overview.comparison.contrasts)
-        return [f"There can be no verdicts: {reason}, six are needed. The figures come with their intervals only."]
+        return [f"There can be no verdicts: {reason}, six are needed. No difference below is decided."]
     axes = dict.fromkeys(each.axis for each in overview.comparison.contrasts)
     metrics = [each.name for each in METRICS.values() if each.headline]
     return [answer for axis in axes for metric in metrics for answer in _of_axis(overview, axis, metric)]

@@ -56,8 +56,6 @@ def _lines(report: view.View) -> Iterator[str]:
     findings = [each for each in report.findings if each.metric is metric]
     if findings:
         yield from ("", f"<details><summary>Contrasts of {metric.label}</summary>", "")
-        if report.remark:
-            yield from (report.remark, "")
         contrasts = [
             (
                 *(_code(finding.workload), finding.axis.label, escaped(each.stratum)),

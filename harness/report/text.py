@@ -102,8 +102,6 @@ def _findings(report: view.View) -> Iterator[Text]:
     findings = [each for each in report.findings if each.metric.headline]
     if findings:
         yield _title("What makes a difference")
-    if findings and report.remark:
-        yield Text(f"  {report.remark}", style="yellow")
     for metric in {each.metric.name: each.metric for each in findings}.values():
         said = f": {report.controls[metric.name]}" if metric.name in report.controls else ""
         yield Text(f"  {metric.label}{said}", style="dim")

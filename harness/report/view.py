@@ -122,8 +122,6 @@ class View:
     tables: list[Table] = field(default_factory=list)
     legend: list[tuple[str, str]] = field(default_factory=list)
     """Mark → meaning, of those in the tables."""
-    remark: str = ""
-    """What holds for all findings."""
     controls: dict[MetricName, str] = field(default_factory=dict)
     """What a cell that is there twice differs by from itself."""
     findings: list[Finding] = field(default_factory=list)
@@ -142,7 +140,6 @@ def of_overview(overview: Overview, results: Sequence[ClaimResult] = ()) -> View
     places = {cell.name: place for place, cell in enumerate(overview.cells)}
     best = _best(overview)
     tables = [_table(workload, cells, places, best) for workload, cells in words.by_work(overview.cells).items()]
-    few = words.too_few(overview)
     return View(
         title=overview.cells[0].name
         if len(overview.cells) == 1
@@ -153,7 +150,6 @@ def of_overview(overview: Overview, results: Sequence[ClaimResult] = ()) -> View
         warnings=list(_warnings(overview)),
         tables=tables,
         legend=_legend(tables),
-        remark="too few restarts for verdicts, six are needed: ratios with their intervals only" if few else "",
         controls={each.metric: words.control(each) for each in overview.comparison.controls},
         findings=list(_findings(overview)),
         claims=claims(results),

@@ -127,7 +127,7 @@ def test_a_gate_that_compared_nothing_is_not_passed(harness: Harness) -> None:
 def test_few_restarts_are_shown_without_a_ranking(harness: Harness) -> None:
     folder = made(harness.folder / "a", {"uvicorn": 900, "granian": 500, "hypercorn": 895}, restarts=2)
     said = harness.run("report", str(folder)).stdout
-    assert "too few restarts for verdicts" in said
+    assert " ".join(said.split()).count("no verdicts: too few restarts, six are needed") == 1
     assert " = " not in said.partition("What makes a difference")[2]
     assert "granian 0.5" in said
 

@@ -206,7 +206,7 @@ def test_an_interrupted_matrix_is_gone_on_with_to_what_it_would_have_been(
     caplog.set_level(logging.INFO, "harness")
     whole = codec.read_run(matrix.run(TWO_GROUPS, {}, ExecutionOptions(out=tmp_path / "whole")))
     folder = interrupted(laboratory, options, TWO_GROUPS, after=3)
-    assert f"3 restarts are stored; go on with: harness matrix --resume {folder}" in caplog.text
+    assert f"stored: 3 restarts; go on with: harness matrix --resume {folder}" in caplog.text
     assert not record_of(codec.read_run(folder)).finished
     assert not review.review(codec.read_run(folder)).finished
     assert matrix.resume(folder, {}, options) == folder
