@@ -5,9 +5,11 @@
 First k6 loads a server of this script that notes when each request reaches it: the coefficient of variation of the
 gaps, which is 1 for a Poisson process, at several rates (k6's clock counts whole milliseconds), and 0 at equal
 distances.
-Then one worker whose requests compute for some milliseconds is loaded at 80 % of its capacity, by chance and at equal
-distances: the mean wait against what Pollaczek and Khinchine say of a queue with that service. The service is what a
-request takes at a tenth of the capacity, where hardly any waits. Needs two cores; five minutes.
+Then one thread, in which requests sleep for some milliseconds one after another, is loaded at 80 % of its capacity, by
+chance and at equal distances: the mean wait against what Pollaczek and Khinchine say of a queue with that constant
+service, and against the wait that just these arrivals have in such a queue (Lindley's recursion), which leaves chance
+out. A sleep, because it is as long as it says on a machine whose CPU seconds are not. The service is 1 ÷ capacity; what
+a request takes besides waiting is what it takes at a tenth of the capacity. Needs two cores; eight minutes.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import os
 import socket
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.sharedctypes import SynchronizedArray
 from pathlib import Path
@@ -30,9 +32,10 @@ from running import REFERENCE, Row, document, run, write_document
 from harness import api
 
 RATES = (100, 300, 500, 1000, 3000)
-SERVICE = "cpu?n=22"
-"""Some milliseconds of computation, much alike from request to request."""
+SERVICE = "uvicorn/sync/sleep?ms=5/t1"
+"""One server, of constant service."""
 SHARE = 0.8
+ARRIVALS: tuple[Literal["poisson", "even"], ...] = ("poisson", "even")
 MOST = 400_000
 """Requests that are noted."""
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -123,37 +126,53 @@ def variation(rate: float, way: Literal["poisson", "even"], seconds: float) -> R
     }
 
 
+def lindley(due_ms: Sequence[float], service_ms: float, from_ms: float) -> float:
+    """The mean wait in milliseconds of requests due from `from_ms` on, in a queue of one server."""
+    free, waited = 0.0, []
+    for due in due_ms:
+        begin = max(due, free)
+        free = begin + service_ms
+        if due >= from_ms:
+            waited.append(begin - due)
+    return statistics.fmean(waited)
+
+
 def waits(seconds: float) -> Row:
     """The mean wait at 80 % of the capacity against the law."""
     timing = api.Timing(warmup_seconds=3.0, window_seconds=seconds)
-    full = run(f"uvicorn/{SERVICE}/c8", timing)
-    capacity = full.throughput_rps
-    alone = run(f"uvicorn/{SERVICE}/r{capacity / 10:.4g}even", timing)
-    service = alone.latency_ms.mean or 0.0
-    busy = 1000 / capacity
+    capacity = run(f"{SERVICE}/c8", timing).throughput_rps
+    service = 1000 / capacity
+    alone = run(f"{SERVICE}/r{capacity / 10:.4g}", timing).latency_ms.mean or 0.0
+    besides = alone - pollaczek_khinchine(0.1, service)
     rows: dict[str, Any] = {}
-    for way in ("", "even"):
-        loaded = run(f"uvicorn/{SERVICE}/r{SHARE * capacity:.4g}{way}", timing)
-        offered = loaded.generator.offered_rps or 0.0
-        load = offered * busy / 1000
-        law = load / (2 * (1 - load)) * busy
-        wait = (loaded.latency_ms.mean or 0.0) - service
-        rows[way or "poisson"] = {
-            "offered_rps": round(offered, 2),
-            "load": round(load, 4),
+    for way in ARRIVALS:
+        rate = float(f"{SHARE * capacity:.4g}")
+        loaded = run(f"{SERVICE}/r{rate:g}{'' if way == 'poisson' else way}", timing)
+        due = api.arrival_moments(rate, timing.warmup_seconds + seconds, way)
+        wait = (loaded.latency_ms.mean or 0.0) - besides
+        law = pollaczek_khinchine(rate / capacity, service) if way == "poisson" else 0.0
+        rows[way] = {
+            "rate": rate,
+            "offered_rps": round(loaded.generator.offered_rps or 0.0, 2),
             "mean_wait_ms": round(wait, 3),
+            "law_ms": round(law, 3),
+            "wait_by_law": round(wait / law, 3) if law else None,
+            "these_arrivals_ms": round(lindley(due, service, timing.warmup_seconds * 1000), 3),
             "p99_ms": loaded.latency_ms.p99,
-            "law_ms": round(law, 3) if way == "" else 0.0,
-            "wait_by_law": round(wait / law, 3) if way == "" and law else None,
             "verdict": loaded.verdict,
         }
-    return {"cell": SERVICE, "capacity_rps": round(capacity, 2), "service_ms": round(busy, 3), **rows}
+    return {"cell": SERVICE, "capacity_rps": round(capacity, 2), "service_ms": round(service, 3), **rows}
+
+
+def pollaczek_khinchine(load: float, service_ms: float) -> float:
+    """The mean wait in milliseconds of Poisson arrivals at one server of constant service."""
+    return load / (2 * (1 - load)) * service_ms
 
 
 def main() -> None:
     """Measure, and store what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=30.0, help="of each window")
+    parser.add_argument("--seconds", type=float, default=90.0, help="of each window")
     parser.add_argument("--out", type=Path, default=REFERENCE / "arrivals.json")
     arguments = parser.parse_args()
     rows: list[Row] = []

@@ -21,6 +21,30 @@ def reference_visit() -> tuple[api.SingleRecord, api.MeasurementRecord]:
     return stored.record, visit
 
 
+def two_hundred_cells() -> list[api.Cell]:
+    """More than any preset has."""
+    _, visit = reference_visit()
+    variant = visit.cell.variant
+    return [
+        api.Cell(
+            variant=variant.model_copy(
+                update={
+                    "server": server,
+                    "workers": workers,
+                    "application": variant.application.model_copy(
+                        update={"style": style, "workload": "noop", "params": {}}
+                    ),
+                }
+            ),
+            load=api.ClosedLoad(users=users),
+        )
+        for server in ("uvicorn", "granian", "gunicorn", "hypercorn", "waitress")
+        for style in ("async", "sync")
+        for workers in (1, 2, 4, 8)
+        for users in (8, 16, 32, 64, 128)
+    ]
+
+
 def generate(
     folder: Path, cells: Sequence[api.Cell], restarts: int, *, noise: float, rps: Callable[[api.Cell], float]
 ) -> int:

@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from generated import REFERENCE, generate, reference_visit
+from generated import REFERENCE, generate, two_hundred_cells
 from playwright.sync_api import Browser, sync_playwright
 from running import Row, write
 
@@ -29,30 +29,6 @@ from harness import api
 RESTARTS, TIMES = 8, 5
 WIDTH, HEIGHT = 1000, 1000
 """Of the picture, in pixels."""
-
-
-def cells() -> list[api.Cell]:
-    """Two hundred of them."""
-    _, visit = reference_visit()
-    variant = visit.cell.variant
-    return [
-        api.Cell(
-            variant=variant.model_copy(
-                update={
-                    "server": server,
-                    "workers": workers,
-                    "application": variant.application.model_copy(
-                        update={"style": style, "workload": "noop", "params": {}}
-                    ),
-                }
-            ),
-            load=api.ClosedLoad(users=users),
-        )
-        for server in ("uvicorn", "granian", "gunicorn", "hypercorn", "waitress")
-        for style in ("async", "sync")
-        for workers in (1, 2, 4, 8)
-        for users in (8, 16, 32, 64, 128)
-    ]
 
 
 def opened(browser: Browser, page: Path) -> tuple[float, float]:
@@ -122,7 +98,9 @@ def main() -> None:
         stored = arguments.runs or [path.parent for path in sorted((REFERENCE / "matrices").glob("*/run.json"))]
         if not arguments.runs:
             stored.append(folder / "generated")
-            generate(stored[-1], cells(), RESTARTS, noise=0.05, rps=lambda cell: 500.0 * cell.variant.workers)
+            generate(
+                stored[-1], two_hundred_cells(), RESTARTS, noise=0.05, rps=lambda cell: 500.0 * cell.variant.workers
+            )
         for run in stored:
             rows.append(one(browser, run, folder))
             write(arguments.out, rows)

@@ -20,15 +20,15 @@ REFERENCE = Path(__file__).resolve().parent.parent / "results" / "reference" / "
 
 
 def run(
-    cell: api.CellLike, timing: api.Timing = api.TIMING, *, k6: str | None = None, pin: str = "auto"
+    cell: api.CellLike, timing: api.Timing = api.TIMING, *, pin: str = "auto", generator: str = "k6"
 ) -> api.MeasurementRecord:
     """Measure one cell, again while others disturb the machine; nothing is kept of it but the record.
 
-    `k6`: path of another k6. `pin`: how cores are given (auto, split or none).
+    `pin`: how cores are given (auto, split or none). `generator`: k6 or wrk.
     """
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     with tempfile.TemporaryDirectory() as folder:
-        return api.run(cell, timing, api.ExecutionOptions(out=Path(folder), k6=k6, pin=pin)).record
+        return api.run(cell, timing, api.ExecutionOptions(out=Path(folder), pin=pin, generator=generator)).record
 
 
 def messages(record: api.MeasurementRecord) -> list[str]:

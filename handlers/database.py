@@ -1,7 +1,7 @@
 """Postgres for the workloads: a sync pool and an async pool side by side, opened and closed by the mount.
 
 `DATABASE_URL` says where, `HARNESS_POOL_SIZE` how many connections each pool holds (10 by default). A workload asks for
-a connection and does not know whether a pool stands behind it: where an event loop lives for one request only, a pool
+rows and does not know whether a pool stands behind them: where an event loop lives for one request only, a pool
 cannot be shared across loops (26 of 40 requests ended in PoolTimeout when tried), and a connection is opened instead.
 """
 
@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, Connection
+from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+from .workload import Transaction
 
 SCHEMA = "harness_shop"
 DEFAULT_POOL_SIZE = 10
@@ -24,6 +27,7 @@ OPEN_SECONDS = 15.0
 
 SyncPool = ConnectionPool[Connection[tuple[Any, ...]]]
 AsyncPool = AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]
+Rows = list[dict[str, Any]]
 
 _sync_pool: SyncPool | None = None
 _async_pools: dict[asyncio.AbstractEventLoop, AsyncPool] = {}
@@ -50,7 +54,7 @@ def application_name() -> str:
 
 
 def _options() -> dict[str, Any]:
-    # Autocommit: one round trip per query, not a transaction around each SELECT.
+    # Autocommit: one round trip per query, and no transaction around each SELECT but where a workload asks for one.
     return {"autocommit": True, "options": f"-c search_path={SCHEMA}", "application_name": application_name()}
 
 
@@ -100,24 +104,24 @@ async def async_pool() -> AsyncIterator[AsyncPool]:
         await pool.close()
 
 
-@contextmanager
-def sync_connection() -> Iterator[Connection[tuple[Any, ...]]]:
-    """A connection of the sync pool, or one of its own where no pool is open."""
-    if _sync_pool is not None:
-        with _sync_pool.connection() as connection:
-            yield connection
-    else:
-        with psycopg.connect(_url(), **_options()) as connection:
-            yield connection
+def fetch(query: str, parameters: Mapping[str, Any], tx: Transaction) -> Rows:
+    """The rows of one query, by a connection of the sync pool, or by one of its own where no pool is open."""
+    pool = _sync_pool
+    with (
+        psycopg.connect(_url(), **_options()) if pool is None else pool.connection() as connection,
+        nullcontext() if tx is None else connection.transaction(),
+        connection.cursor(row_factory=dict_row) as cursor,
+    ):
+        return cursor.execute(query, parameters).fetchall()
 
 
-@asynccontextmanager
-async def async_connection() -> AsyncIterator[AsyncConnection[tuple[Any, ...]]]:
-    """A connection of the running loop's pool, or one of its own where that loop has no pool."""
+async def fetch_async(query: str, parameters: Mapping[str, Any], tx: Transaction) -> Rows:
+    """The rows of one query, by a connection of the running loop's pool, or by one of its own where it has no pool."""
     pool = _async_pools.get(asyncio.get_running_loop())
-    if pool is not None:
-        async with pool.connection() as connection:
-            yield connection
-    else:
-        async with await AsyncConnection.connect(_url(), **_options()) as connection:
-            yield connection
+    async with (
+        await AsyncConnection.connect(_url(), **_options()) if pool is None else pool.connection() as connection,
+        nullcontext() if tx is None else connection.transaction(),
+        connection.cursor(row_factory=dict_row) as cursor,
+    ):
+        await cursor.execute(query, parameters)
+        return await cursor.fetchall()

@@ -32,6 +32,8 @@ class Drawn:
 
 
 UserId = Annotated[int, Interval(ge=1, le=LARGEST_ID), Drawn("users")]
+Transaction = Literal["1"] | None
+"""`1`: a transaction around each query, three round trips to Postgres in place of one. None: no transaction."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

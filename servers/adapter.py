@@ -36,6 +36,14 @@ class Option:
         return self.choices[0]
 
 
+BRIDGE = Option(
+    choices=("a2wsgi", "native"),
+    help="how its event loop calls WSGI: a2wsgi takes any number of threads, the server's own way does not",
+    interface="wsgi",
+)
+"""For ASGI servers that serve WSGI from threads beside their event loop."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
     """What a server is to serve, and with what."""
@@ -83,8 +91,6 @@ class Adapter:
     """The most worker processes that it can run; None: no limit."""
     environment_prefix: ClassVar[str | None] = None
     """Variables by which the server would take settings from the surroundings; they are kept from it."""
-    wraps_wsgi: ClassVar[bool] = False
-    """True: under `wsgi` the server is given an ASGI application that wraps the WSGI one (a2wsgi)."""
     parsers: ClassVar[Mapping[str, str]] = {}
     """Imported module → the HTTP parser in effect, as the entry sees it in the worker. First hit counts."""
     built_in_parser: ClassVar[str | None] = None
@@ -93,6 +99,10 @@ class Adapter:
     def launch(self, target: Target, options: Mapping[str, str]) -> Launch:
         """The command that starts the server. `options` holds every option, given or default."""
         raise NotImplementedError
+
+    def wraps_wsgi(self, options: Mapping[str, str]) -> bool:
+        """Whether under `wsgi` the server is given an ASGI application that wraps the WSGI one (a2wsgi)."""
+        return options.get("bridge") == "a2wsgi"
 
     def requires(self, interface: Interface, options: Mapping[str, str]) -> tuple[str, ...]:
         """Distributions that this choice needs besides the server's own."""

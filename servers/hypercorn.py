@@ -1,10 +1,10 @@
-"""hypercorn: ASGI and WSGI, most of its settings by configuration file only."""
+"""hypercorn: ASGI; WSGI through a2wsgi, or by its own bridge. Most of its settings by configuration file only."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from .adapter import BACKLOG, KEEP_ALIVE_SECONDS, LOOP_CLASSES, Adapter, Interface, Launch, Option, Target
+from .adapter import BACKLOG, BRIDGE, KEEP_ALIVE_SECONDS, LOOP_CLASSES, Adapter, Interface, Launch, Option, Target
 
 
 class Hypercorn(Adapter):
@@ -13,7 +13,7 @@ class Hypercorn(Adapter):
     name = "hypercorn"
     distribution = "hypercorn"
     interfaces = ("asgi", "wsgi")
-    options = {"loop": Option(choices=tuple(LOOP_CLASSES), help="event loop")}
+    options = {"loop": Option(choices=tuple(LOOP_CLASSES), help="event loop"), "bridge": BRIDGE}
     parsers = {"h11": "h11"}
 
     def launch(self, target: Target, options: Mapping[str, str]) -> Launch:
@@ -32,28 +32,30 @@ class Hypercorn(Adapter):
         return Launch(
             argv=(
                 *(target.python, "-m", "hypercorn", "--config", target.file("hypercorn.toml")),
-                f"wsgi:{application}" if target.interface == "wsgi" else application,
+                f"wsgi:{application}" if options.get("bridge") == "native" else application,
             ),
             files={"hypercorn.toml": "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())},
         )
 
     def requires(self, interface: Interface, options: Mapping[str, str]) -> tuple[str, ...]:
-        return ("uvloop",) if options["loop"] == "uvloop" else ()
+        loop = ("uvloop",) if options["loop"] == "uvloop" else ()
+        return (*loop, "a2wsgi") if self.wraps_wsgi(options) else loop
 
     def expects(self, target: Target, options: Mapping[str, str]) -> Mapping[str, str]:
-        # Under WSGI the application never sees the event loop.
-        return {"http": "h11", **({"loop": LOOP_CLASSES[options["loop"]]} if target.interface == "asgi" else {})}
+        # Behind its own bridge the application never sees the event loop.
+        loop = {} if options.get("bridge") == "native" else {"loop": LOOP_CLASSES[options["loop"]]}
+        return {"http": "h11", **loop}
 
     def threads(self, target: Target, options: Mapping[str, str], facts: Mapping[str, Any]) -> int | None:
-        if target.interface == "wsgi":
+        if options.get("bridge") == "native":
             return facts.get("default_executor_threads")
         return super().threads(target, options, facts)
 
     def declared_limits(self, target: Target, options: Mapping[str, str]) -> Mapping[str, str]:
-        if target.interface == "asgi":
+        if options.get("bridge") != "native":
             return {}
         return {
-            "threads": "WSGI runs in asyncio's default executor, cores + 4 threads; hypercorn has no setting for it"
+            "threads": "its own bridge runs WSGI in asyncio's default executor, cores + 4 threads, which cannot be set"
         }
 
 

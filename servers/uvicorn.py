@@ -1,21 +1,25 @@
-"""uvicorn: ASGI; WSGI through a2wsgi, since its own WSGI bridge is fixed to 10 threads."""
+"""uvicorn: ASGI; WSGI through a2wsgi, or by its own bridge, which is fixed to 10 threads."""
 
 from collections.abc import Mapping
+from typing import Any
 
-from .adapter import BACKLOG, KEEP_ALIVE_SECONDS, LOOP_CLASSES, Adapter, Interface, Launch, Option, Target
+from .adapter import BACKLOG, BRIDGE, KEEP_ALIVE_SECONDS, LOOP_CLASSES, Adapter, Interface, Launch, Option, Target
+
+NATIVE_THREADS = 10
+"""Of uvicorn's own bridge, in `uvicorn.middleware.wsgi`."""
 
 
 class Uvicorn(Adapter):
-    """uvicorn behind its ASGI interface."""
+    """uvicorn behind its ASGI interface, or its own WSGI bridge."""
 
     name = "uvicorn"
     distribution = "uvicorn"
     interfaces = ("asgi", "wsgi")
     environment_prefix = "UVICORN_"
-    wraps_wsgi = True
     options = {
         "loop": Option(choices=tuple(LOOP_CLASSES), help="event loop"),
         "http": Option(choices=("httptools", "h11"), help="HTTP parser"),
+        "bridge": BRIDGE,
     }
     parsers = {
         "uvicorn.protocols.http.httptools_impl": "httptools",
@@ -23,12 +27,18 @@ class Uvicorn(Adapter):
     }
 
     def launch(self, target: Target, options: Mapping[str, str]) -> Launch:
+        native = options.get("bridge") == "native"
         return Launch(
             argv=(
                 *(target.python, "-m", "uvicorn", f"{target.module}:{target.attribute}"),
                 *("--host", target.host, "--port", str(target.port)),
                 *("--workers", str(target.workers)),
-                *("--interface", "asgi3", "--lifespan", "on", "--ws", "none"),
+                *(
+                    ("--interface", "wsgi", "--lifespan", "off")
+                    if native
+                    else ("--interface", "asgi3", "--lifespan", "on")
+                ),
+                *("--ws", "none"),
                 *("--loop", options["loop"], "--http", options["http"]),
                 *("--backlog", str(BACKLOG), "--timeout-keep-alive", str(KEEP_ALIVE_SECONDS)),
                 *("--log-level", "warning", "--no-access-log"),
@@ -38,16 +48,26 @@ class Uvicorn(Adapter):
 
     def requires(self, interface: Interface, options: Mapping[str, str]) -> tuple[str, ...]:
         loop = ("uvloop",) if options["loop"] == "uvloop" else ()
-        bridge = ("a2wsgi",) if interface == "wsgi" else ()
+        bridge = ("a2wsgi",) if self.wraps_wsgi(options) else ()
         return (*loop, options["http"], *bridge)
 
     def expects(self, target: Target, options: Mapping[str, str]) -> Mapping[str, str]:
-        return {"loop": LOOP_CLASSES[options["loop"]], "http": options["http"]}
+        # Behind its own bridge the application never sees the event loop.
+        loop = {} if options.get("bridge") == "native" else {"loop": LOOP_CLASSES[options["loop"]]}
+        return {**loop, "http": options["http"]}
+
+    def threads(self, target: Target, options: Mapping[str, str], facts: Mapping[str, Any]) -> int | None:
+        return NATIVE_THREADS if options.get("bridge") == "native" else super().threads(target, options, facts)
 
     def declared_limits(self, target: Target, options: Mapping[str, str]) -> Mapping[str, str]:
-        if options["loop"] != "asyncio" or target.workers == 1:
-            return {}
-        return {"tcp_nodelay": "uvicorn's workers lose TCP_NODELAY under asyncio's own loop: answers may wait 40 ms"}
+        limits = {}
+        if options.get("bridge") == "native":
+            limits["threads"] = f"uvicorn's own bridge runs WSGI in {NATIVE_THREADS} threads, which cannot be set"
+        if options["loop"] == "asyncio" and target.workers > 1:
+            limits["tcp_nodelay"] = (
+                "uvicorn's workers lose TCP_NODELAY under asyncio's own loop: answers may wait 40 ms"
+            )
+        return limits
 
 
 ADAPTER = Uvicorn()

@@ -2,30 +2,24 @@
 
 from typing import Any
 
-from psycopg.rows import dict_row
-
 from .. import database
-from ..workload import Answer, Params, UserId, Work, Workload
+from ..workload import Answer, Params, Transaction, UserId, Work, Workload
 
 USER_ORDERS = database.query("user_orders_with_products")
 COLUMNS = {"user_id", "order_id", "status", "created_at", "item_id", "quantity", "unit_price", "product_id", "title"}
 
 
-def sync_twin(user_id: UserId = 1) -> Answer:
+def sync_twin(user_id: UserId = 1, tx: Transaction = None) -> Answer:
     """One user's orders with their items and products."""
-    with database.sync_connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(USER_ORDERS, {"user_id": user_id})
-        return {"rows": cursor.fetchall()}
+    return {"rows": database.fetch(USER_ORDERS, {"user_id": user_id}, tx)}
 
 
-async def async_twin(user_id: UserId = 1) -> Answer:
+async def async_twin(user_id: UserId = 1, tx: Transaction = None) -> Answer:
     """One user's orders with their items and products."""
-    async with database.async_connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(USER_ORDERS, {"user_id": user_id})
-        return {"rows": await cursor.fetchall()}
+    return {"rows": await database.fetch_async(USER_ORDERS, {"user_id": user_id}, tx)}
 
 
-def work(user_id: int) -> Work:
+def work(user_id: int, tx: str | None) -> Work:
     """It waits for Postgres; for how long depends on it."""
     return Work(awaited_seconds=None, blocked_seconds=0.0)
 
@@ -50,7 +44,7 @@ def trivial(answer: Any) -> str | None:
 
 WORKLOAD = Workload(
     name="select",
-    summary="one SQL query through a psycopg pool, rows back as JSON",
+    summary="one SQL query through a psycopg pool, in a transaction with tx=1; rows back as JSON",
     sync_twin=sync_twin,
     async_twin=async_twin,
     work=work,

@@ -1,6 +1,7 @@
 """simulation: a production-like request, two queries at once, data frames, and some computation."""
 
 import asyncio
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
@@ -8,7 +9,7 @@ import anyio.to_thread
 import polars as pl
 
 from .. import database, fibonacci
-from ..workload import Answer, FibonacciIndex, Params, UserId, Work, Workload
+from ..workload import Answer, FibonacciIndex, Params, Transaction, UserId, Work, Workload
 
 PRODUCTS = database.query("products_bought")
 ORDERS = database.query("user_orders")
@@ -25,26 +26,32 @@ ORDER_COLUMNS = {
 }
 LARGEST_INDEX = 35
 
-Rows = list[tuple[Any, ...]]
-
 
 def sync_twin(
-    user_id: UserId = 1, fib: FibonacciIndex | None = None, cpu: Literal["inline", "thread"] = "inline"
+    user_id: UserId = 1,
+    fib: FibonacciIndex | None = None,
+    cpu: Literal["inline", "thread"] = "inline",
+    tx: Transaction = None,
 ) -> Answer:
     """Both queries on a two-thread executor made for the request, then the computation."""
     with ThreadPoolExecutor(max_workers=2) as executor:
-        products = executor.submit(_fetch, PRODUCTS, user_id)
-        orders = executor.submit(_fetch, ORDERS, user_id)
+        products = executor.submit(database.fetch, PRODUCTS, {"user_id": user_id}, tx)
+        orders = executor.submit(database.fetch, ORDERS, {"user_id": user_id}, tx)
         frames = _frames(products.result(), orders.result())
     total, index = _totals(frames, fib)
     return _answer(frames, total, fibonacci.naive(index))
 
 
 async def async_twin(
-    user_id: UserId = 1, fib: FibonacciIndex | None = None, cpu: Literal["inline", "thread"] = "inline"
+    user_id: UserId = 1,
+    fib: FibonacciIndex | None = None,
+    cpu: Literal["inline", "thread"] = "inline",
+    tx: Transaction = None,
 ) -> Answer:
     """Both queries gathered, then the computation on the loop or in a thread of AnyIO's limiter."""
-    products, orders = await asyncio.gather(_fetch_async(PRODUCTS, user_id), _fetch_async(ORDERS, user_id))
+    products, orders = await asyncio.gather(
+        database.fetch_async(PRODUCTS, {"user_id": user_id}, tx), database.fetch_async(ORDERS, {"user_id": user_id}, tx)
+    )
     frames = _frames(products, orders)
     total, index = _totals(frames, fib)
     if cpu == "thread":
@@ -54,22 +61,13 @@ async def async_twin(
     return _answer(frames, total, number)
 
 
-def _fetch(query: str, user_id: int) -> Rows:
-    with database.sync_connection() as connection:
-        return connection.execute(query, {"user_id": user_id}).fetchall()
+def _frames(products: database.Rows, orders: database.Rows) -> tuple[pl.DataFrame, pl.DataFrame]:
+    return _frame(products, PRODUCT_COLUMNS), _frame(orders, ORDER_COLUMNS)
 
 
-async def _fetch_async(query: str, user_id: int) -> Rows:
-    async with database.async_connection() as connection:
-        cursor = await connection.execute(query, {"user_id": user_id})
-        return await cursor.fetchall()
-
-
-def _frames(products: Rows, orders: Rows) -> tuple[pl.DataFrame, pl.DataFrame]:
-    return (
-        pl.DataFrame(products, schema=PRODUCT_COLUMNS, orient="row"),
-        pl.DataFrame(orders, schema=ORDER_COLUMNS, orient="row"),
-    )
+def _frame(rows: database.Rows, columns: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:
+    """Types are inferred from the rows, which costs time; without any they are those of the columns."""
+    return pl.DataFrame(rows) if rows else pl.DataFrame(schema=columns)
 
 
 def _totals(frames: tuple[pl.DataFrame, pl.DataFrame], fib: int | None) -> tuple[int, int]:
@@ -88,7 +86,7 @@ def _answer(frames: tuple[pl.DataFrame, pl.DataFrame], total: int, number: int) 
     }
 
 
-def work(user_id: int, fib: int | None, cpu: str) -> Work:
+def work(user_id: int, fib: int | None, cpu: str, tx: str | None) -> Work:
     """It waits for Postgres and computes; for how long depends on the machine."""
     return Work(awaited_seconds=None, blocked_seconds=None)
 

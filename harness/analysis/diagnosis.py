@@ -8,7 +8,7 @@ many connections. A cell at its ceiling is bound by the term of its ceiling.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from harness.analysis import validity
 from harness.analysis.bounds import NEAR, ceiling
@@ -24,6 +24,30 @@ WAITING = 1.0
 """Requests that wait for a thread, on average, from which on threads are what is short."""
 QUEUED_SHARE, WAIT_SHARE = 0.10, 0.10
 """Requests that waited for a connection of the pool, and their wait as a part of the median latency."""
+
+FASTER_APPLICATION = Remedy(kind="work", direction="lower")
+MORE_WORKERS = Remedy(kind="workers", direction="raise")
+MORE_USERS = Remedy(kind="users", direction="raise")
+ADVICE: Mapping[str, list[Remedy]] = {
+    "cores": [FASTER_APPLICATION, Remedy(kind="cores", direction="raise")],
+    "cores of Postgres": [
+        Remedy(kind="queries", direction="lower"),
+        Remedy(kind="database cores", direction="raise"),
+    ],
+    "event loops at a core": [MORE_WORKERS],
+    "threads at a core": [MORE_WORKERS],
+    "one worker at a core": [FASTER_APPLICATION, MORE_USERS],
+    "blocked event loop": [Remedy(kind="blocking calls", direction="mend")],
+    "threads": [
+        Remedy(kind="threads", direction="raise"),
+        Remedy(kind="style", direction="choose", value="async"),
+    ],
+    "pool": [Remedy(kind="pool size", direction="raise")],
+    "waits for Postgres": [Remedy(kind="queries", direction="mend")],
+    "users": [MORE_USERS],
+    "rate": [Remedy(kind="rate", direction="raise")],
+}
+"""What was found → what to do about it. `benchmarks/advice.py` tries each."""
 
 
 def diagnose(facts: Measurement) -> Diagnosis | None:
@@ -57,7 +81,7 @@ def _cpu(facts: Measurement) -> Diagnosis | None:
         return Diagnosis(
             bound_by="database",
             message=f"Postgres and server use {share}, Postgres {database:.2f} of them",
-            remedies=[Remedy(kind="queries", direction="lower"), Remedy(kind="database cores", direction="raise")],
+            remedies=ADVICE["cores of Postgres"],
         )
     user = "the server uses"
     if database >= 0.005:
@@ -65,7 +89,7 @@ def _cpu(facts: Measurement) -> Diagnosis | None:
     return Diagnosis(
         bound_by="cpu",
         message=f"{user} {share}",
-        remedies=[Remedy(kind="work", direction="lower"), Remedy(kind="cores", direction="raise")],
+        remedies=ADVICE["cores"],
     )
 
 
@@ -79,12 +103,11 @@ def _interpreter(facts: Measurement) -> Diagnosis | None:
     used = " / ".join(f"{share:.2f}" for share in cores)
     if min(cores) < full:
         return _uneven(facts, cores.index(max(cores)), used)
-    workers = [Remedy(kind="workers", direction="raise")]
     if facts.waits is not None and facts.waits.slot == "thread":
         message = f"threads of one interpreter take turns at one core (workers use {used}), so more threads do not help"
-        return Diagnosis(bound_by="gil", message=message, remedies=workers)
+        return Diagnosis(bound_by="gil", message=message, remedies=ADVICE["threads at a core"])
     message = f"each worker's event loop uses a whole core ({used}), and there are more cores"
-    return Diagnosis(bound_by="cpu", message=message, remedies=workers)
+    return Diagnosis(bound_by="cpu", message=message, remedies=ADVICE["event loops at a core"])
 
 
 def _uneven(facts: Measurement, worker: int, used: str) -> Diagnosis | None:
@@ -93,7 +116,7 @@ def _uneven(facts: Measurement, worker: int, used: str) -> Diagnosis | None:
         bound_by="cpu",
         message=f"worker {worker + 1} uses a whole core and others do not ({used}){_shares(facts)}: requests wait "
         "in it",
-        remedies=[Remedy(kind="work", direction="lower"), Remedy(kind="users", direction="raise")],
+        remedies=ADVICE["one worker at a core"],
     )
 
 
@@ -113,11 +136,11 @@ def _at_ceiling(facts: Measurement) -> Diagnosis | None:
     reached = f"it serves {facts.throughput_rps / highest.rps:.0%} of what {highest.limit} allows"
     if highest.bound_by == "event loop":
         return _event_loop(facts) or Diagnosis(
-            bound_by="event loop", message=reached, remedies=[Remedy(kind="blocking calls", direction="mend")]
+            bound_by="event loop", message=reached, remedies=ADVICE["blocked event loop"]
         )
     if highest.bound_by == "threads":
         return _threads(facts) or Diagnosis(
-            bound_by="threads", message=f"{reached}{_shares(facts)}", remedies=THREAD_REMEDIES
+            bound_by="threads", message=f"{reached}{_shares(facts)}", remedies=ADVICE["threads"]
         )
     return None
 
@@ -132,14 +155,8 @@ def _event_loop(facts: Measurement) -> Diagnosis | None:
         bound_by="event loop",
         message=f"the event loop is blocked: what is ready waits {lag.p50:,.0f} ms for it (p99 {lag.p99:,.0f} ms), "
         f"while the worker uses {busiest:.2f} cores",
-        remedies=[Remedy(kind="blocking calls", direction="mend")],
+        remedies=ADVICE["blocked event loop"],
     )
-
-
-THREAD_REMEDIES = [
-    Remedy(kind="threads", direction="raise"),
-    Remedy(kind="style", direction="choose", value="async"),
-]
 
 
 def _threads(facts: Measurement) -> Diagnosis | None:
@@ -169,7 +186,7 @@ def _threads(facts: Measurement) -> Diagnosis | None:
     return Diagnosis(
         bound_by="threads",
         message=f"the {latency} is queueing for {use.limit} threads ({busy:,.1f} in use{wait}){where}",
-        remedies=THREAD_REMEDIES,
+        remedies=ADVICE["threads"],
     )
 
 
@@ -185,7 +202,7 @@ def _pool(facts: Measurement) -> Diagnosis | None:
         bound_by="pool",
         message=f"{use.queued / use.requests:.0%} of the requests for a connection wait, {use.wait_ms_mean:,.1f} ms on "
         f"average, for {use.connections} connections",
-        remedies=[Remedy(kind="pool size", direction="raise")],
+        remedies=ADVICE["pool"],
     )
 
 
@@ -200,7 +217,7 @@ def _database(facts: Measurement) -> Diagnosis | None:
     return Diagnosis(
         bound_by="database",
         message=f"{facts.evidence.in_flight_mean:,.0f} requests are under way and wait for Postgres{cpu}",
-        remedies=[Remedy(kind="queries", direction="mend")],
+        remedies=ADVICE["waits for Postgres"],
     )
 
 
@@ -212,7 +229,7 @@ def _users(facts: Measurement) -> Diagnosis | None:
     return Diagnosis(
         bound_by="users",
         message=f"{under_way:,.0f} of {users:,} users are being served at any moment and nothing is short",
-        remedies=[Remedy(kind="users", direction="raise")],
+        remedies=ADVICE["users"],
     )
 
 
@@ -223,7 +240,7 @@ def _rate(facts: Measurement) -> Diagnosis | None:
     return Diagnosis(
         bound_by="rate",
         message=f"all {rate:g} requests/s were served: the server has room for more",
-        remedies=[Remedy(kind="rate", direction="raise")],
+        remedies=ADVICE["rate"],
     )
 
 

@@ -12,7 +12,7 @@ from harness.analysis.bounds import NEAR
 from harness.analysis.contrasts import compare
 from harness.analysis.evaluation import evaluate
 from harness.analysis.validity import still_filling
-from harness.analysis.verdicts import MARGIN, TAIL_SECONDS
+from harness.analysis.verdicts import MARGIN, TAIL_SECONDS, few_moments
 from harness.model.comparison import Interval, Observation
 from harness.model.evaluation import Diagnosis, Evaluation, Reason
 from harness.model.measurement import Measurement
@@ -144,9 +144,14 @@ def _observation(evaluated: EvaluatedVisit) -> Observation:
             for name, metric in METRICS.items()
         },
         short_turns=_short_turns(visit.facts),
+        tail_moments=_tail_moments(visit),
         ceiling=evaluated.evaluation.ceiling if evaluated.evaluation and evaluated.at_ceiling else None,
         repeat=visit.repeat,
     )
+
+
+def _tail_moments(visit: Visit) -> int | None:
+    return None if visit.facts is None else visit.facts.latency_ms.tail_moments
 
 
 def _short_turns(facts: Measurement | None) -> bool:
@@ -164,7 +169,7 @@ def cell_overview(visits: Sequence[EvaluatedVisit]) -> CellOverview:
     once = list({each.visit.restart: each for each in repeats_first if each.valid is not None}.values())
     settled = [each for each in once if each.settled is not None]
     measurements = [each.visit.facts for each in visits if each.visit.facts is not None]
-    pooled = Mixture([(facts.grid, facts.requests) for each in visits if (facts := each.settled) and facts.grid])
+    pooled = _pooled([each.settled for each in visits if each.settled is not None and each.settled.grid])
     figures = {
         name: _figure(metric, once if metric.quantile is None else settled, pooled) for name, metric in METRICS.items()
     }
@@ -192,11 +197,20 @@ def cell_overview(visits: Sequence[EvaluatedVisit]) -> CellOverview:
     )
 
 
+def _pooled(measurements: Sequence[Measurement]) -> Mixture:
+    """Latencies of all restarts, each of the same weight: one in which the cell was fast sends more requests, and must
+    not outvote another in which users had to wait."""
+    requests = sum(facts.requests for facts in measurements)
+    return Mixture([(facts.grid, requests / len(measurements)) for facts in measurements])
+
+
 def _figure(metric: Metric, visits: Sequence[EvaluatedVisit], pooled: Mixture) -> Figure:
     """A metric over restarts; a quantile of the latency is that of the samples of all of them."""
     interval = over_restarts([each.visit.value(metric) for each in visits])
     if metric.quantile is None:
         return Figure(value=None if interval is None else interval.estimate, interval=interval)
+    if metric.tail and few_moments("it", [_tail_moments(each.visit) for each in visits]):
+        return Figure(value=None, interval=None)
     value = _rounded(pooled.quantile(metric.quantile)) if pooled.count else None
     return Figure(value=value, interval=_around(value, interval))
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.analysis import bounds
-from harness.analysis.verdicts import SHORT_TURNS
+from harness.analysis.verdicts import SHORT_TURNS, few_moments
 from harness.model.axes import AXES, AxisName, options
 from harness.model.comparison import Observation, Side
 from harness.model.evaluation import Ceiling
@@ -36,6 +36,8 @@ class ComparedCell:
     ceiling: Ceiling | None
     """The one that it is at in most of its restarts."""
     short_turns: bool
+    tail_moments: Sequence[int | None]
+    """Of its restarts."""
 
     def side(self, axis: AxisName) -> Side:
         """The cell as one side of a contrast along an axis."""
@@ -97,6 +99,7 @@ def _compared_cell(observed: Sequence[Observation]) -> ComparedCell:
         sets={each.restart: each.set for each in observed},
         ceiling=_ceiling([each.ceiling for each in observed]),
         short_turns=any(each.short_turns for each in observed),
+        tail_moments=[each.tail_moments for each in observed],
     )
 
 
@@ -214,5 +217,12 @@ def _pair(
         logs=logs,
         by_way_of=way,
         excluded=excluded,
-        undecided=SHORT_TURNS if METRICS[metric].tail and (a.short_turns or b.short_turns) else None,
+        undecided=_tail_reason(a, b) if METRICS[metric].tail else None,
     )
+
+
+def _tail_reason(a: ComparedCell, b: ComparedCell) -> str | None:
+    """Why there can be no verdict on the slowest requests of two cells."""
+    if a.short_turns or b.short_turns:
+        return SHORT_TURNS
+    return next((why for each in (a, b) if (why := few_moments(each.cell, each.tail_moments))), None)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.analysis.validity import BUSY_SHARE, FAILURE_SHARE, GENERATOR_SHARE, OTHERS_SHARE, OWN_REQUESTS
-from harness.analysis.verdicts import SHORT_TURNS, TAIL_SECONDS, ratio_of, verdict, worse
+from harness.analysis.verdicts import SHORT_TURNS, TAIL_SECONDS, few_moments, ratio_of, verdict, worse
 from harness.measure import schedule
 from harness.model.comparison import Interval
 from harness.model.metrics import METRICS, MetricName
@@ -19,6 +19,7 @@ from harness.stats.intervals import interval, usable
 
 THROUGHPUT, CPU, MEMORY, BEYOND = "throughput_rps", "cpu_us_per_request", "rss_peak_bytes", "beyond_wait_ms"
 LATENCIES: Mapping[MetricName, float] = {"p50_ms": 0.50, "p99_ms": 0.99}
+TAILS = [name for name in LATENCIES if METRICS[name].tail]
 MOST_SETTLING = 30.0
 """Response times of a slot that are left out at the most."""
 IDLE_SHARE = 0.005
@@ -256,11 +257,22 @@ def _reasons(question: Question, restarts: Sequence[Restart], outcomes: Sequence
     reasons: dict[MetricName, str] = {}
     seconds = [restart.slots.read_s[place][-1] for restart in restarts for place in restart.slots.counted()]
     if seconds and statistics.median(seconds) < TAIL_SECONDS:
-        reasons |= {name: SHORT_TURNS for name in LATENCIES if METRICS[name].tail}
+        reasons |= dict.fromkeys(TAILS, SHORT_TURNS)
+    elif (few := _few_moments(question, restarts)) is not None:
+        reasons |= dict.fromkeys(TAILS, few)
     if question.users is None:
         return reasons | {THROUGHPUT: "an open load sends as many requests per second as it is told to"}
     limited = generator_limits(restarts)
     return reasons | ({} if limited is None else dict.fromkeys((*LATENCIES, BEYOND, THROUGHPUT), limited))
+
+
+def _few_moments(question: Question, restarts: Sequence[Restart]) -> str | None:
+    for place, name in enumerate(question.members):
+        latencies_of = [restart.members[place].latency for restart in restarts]
+        few = few_moments(name, [each[0].tail_moments for each in latencies_of if each])
+        if few is not None:
+            return few
+    return None
 
 
 def settling_curve(restarts: Sequence[Restart], member: int) -> SettlingCurve | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from harness.model.comparison import ContrastVerdict, Interval
+from harness.model.counting import counted
 from harness.model.metrics import METRICS, MetricName
 from harness.stats.intervals import LARGEST, ROUNDING, could_be, distance, excludes
 from harness.stats.simultaneous import Difference
@@ -17,6 +19,16 @@ TAIL_SECONDS = 1.0
 """Of a turn, from which on its p99 is that of long windows within 10 %: see benchmarks/rotation.py bias."""
 SHORT_TURNS = "in turns this short the slowest requests need not be those of a long window"
 """Why there is no verdict on p99."""
+TAIL_MOMENTS = 10
+"""Separate moments at which slow requests ended, of all restarts together, on which a p99 has to rest."""
+
+
+def few_moments(name: str, moments: Sequence[int | None]) -> str | None:
+    """Why there is no verdict on the p99 of a cell: it rests on few stalls. `moments`: of its restarts, where known."""
+    known = [each for each in moments if each is not None]
+    if not known or len(known) < len(moments) or sum(known) >= TAIL_MOMENTS:
+        return None
+    return f"the slowest requests of {name} ended at {counted(sum(known), 'moment')} only, {TAIL_MOMENTS} are needed"
 
 
 def ratio_of(difference: Difference, half_width: float | None) -> Interval:

@@ -212,7 +212,7 @@ def server_environment(
         "target": serving.target,
         "factory": serving.factory,
         "interface": service.cell.variant.interface,
-        "wraps_wsgi": service.adapter.wraps_wsgi,
+        "wraps_wsgi": service.adapter.wraps_wsgi(service.options),
         "threads": service.cell.variant.threads,
         "port": target.port,
         "parsers": list(service.adapter.parsers),

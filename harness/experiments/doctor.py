@@ -236,8 +236,11 @@ def _ceilings() -> Iterator[Finding]:
             subject="generator's ceiling", state="ok", found="not calibrated yet: the first fast cell does that"
         )
     for key, ceiling in stored.items():
-        busy = "" if ceiling.quiet else "; calibrated while others took CPU time"
-        yield Finding(subject="generator's ceiling", state="ok", found=f"{ceiling.rps:,.0f} req/s ({key}{busy})")
+        remarks = [] if ceiling.quiet else ["calibrated while others took CPU time"]
+        if ceiling.at < time.time() - calibration.FRESH_SECONDS:
+            remarks.append("old: measured anew when it is needed")
+        described = "; ".join((key, *remarks))
+        yield Finding(subject="generator's ceiling", state="ok", found=f"{ceiling.rps:,.0f} req/s ({described})")
 
 
 def _watch(seconds: float) -> tuple[float, float]:

@@ -31,5 +31,6 @@ def latency(grid: Grid, values: Mapping[str, float], count: int) -> Latency:
         min=values.get("min"),
         mean=values.get("avg"),
         max=values.get("max"),
+        tail_moments=None,
         **{f"p{p}": quantile(grid, p, count) for p in (50, 90, 95, 99)},
     )

@@ -1,9 +1,11 @@
-"""The generator's own ceiling: its throughput against a server that does nothing, measured once per machine."""
+"""The generator's own ceiling: its throughput against a server that does nothing, measured anew when the machine has
+become another one: after an hour, or where a CPU second has become faster or slower."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import socket
 import sys
@@ -17,7 +19,7 @@ from harness.environments import interpreters
 from harness.errors import HarnessError, LackError
 from harness.host import facts as host
 from harness.host import paths as home
-from harness.host import procfs, signals
+from harness.host import procfs, signals, speed
 from harness.host.affinity import confined
 from harness.host.processes import Child, Supervisor
 from harness.load import null_server
@@ -34,6 +36,9 @@ QUIET_SHARE = 0.05
 TRIALS = 3
 NEAR, CONFIRMATIONS = 0.7, 5
 """Share of the ceiling from which on it is measured again beside a measurement, and after how many times no more."""
+FRESH_SECONDS, SAME_SPEED = 3600.0, 0.15
+"""How old a ceiling may be, and by how much, as a share, the speed of a CPU second may have changed since."""
+PROBES = 5
 FILE = "null-ceilings.json"
 
 
@@ -46,6 +51,15 @@ class Calibration:
     """Whether nobody took CPU time, at least once. Else the generator reaches more at a quieter time: it is tried again
     the next times, TRIALS in all, and the most counts."""
     times: int
+    at: float
+    """When it was last measured, in seconds of the Unix epoch."""
+    speed: float
+    """Of a CPU second at that time, in million steps of `harness.host.speed`."""
+
+    def fresh(self, now: float, speed_now: float) -> bool:
+        """Whether the machine is still the one that was measured."""
+        changed = abs(math.log(speed_now / self.speed)) if self.speed > 0 else math.inf
+        return now - self.at < FRESH_SECONDS and changed < math.log(1 + SAME_SPEED)
 
 
 def ceiling(job: Job, emit: Emit) -> float | None:
@@ -54,7 +68,7 @@ def ceiling(job: Job, emit: Emit) -> float | None:
     most = job.rate if job.rate is not None else job.users / known if known else None
     if most is not None and most < NEEDED_RPS:
         return None
-    stored = read().get(key(job))
+    stored = _fresh(key(job))
     if stored is not None and (stored.quiet or stored.times >= TRIALS):
         return stored.rps
     return _calibrate_now(job, emit)
@@ -65,7 +79,7 @@ def confirmed(job: Job, known: float | None, reached_rps: float, emit: Emit) -> 
     that it speaks against the measurement, it is measured once more beside it, and the most counts."""
     if known is None or reached_rps <= NEAR * known:
         return known
-    stored = read().get(key(job))
+    stored = _fresh(key(job))
     if signals.pending() or (stored is not None and stored.times >= CONFIRMATIONS):
         return known
     with signals.interruptible():
@@ -76,9 +90,19 @@ def confirmed(job: Job, known: float | None, reached_rps: float, emit: Emit) -> 
     return known
 
 
+def _fresh(name: str) -> Calibration | None:
+    """What is stored under a name, if the machine is still the same."""
+    stored = read().get(name)
+    return stored if stored is not None and stored.fresh(time.time(), _speed()) else None
+
+
+def _speed() -> float:
+    return sum(speed.probe() for _ in range(PROBES)) / PROBES
+
+
 def _calibrate_now(job: Job, emit: Emit) -> float:
     name = key(job)
-    stored = read().get(name)
+    stored = _fresh(name)
     emit(MeasurementProgress(phase="calibration"))
     cpus = job.placement.cores
     before, began = procfs.cpu_times(cpus).stolen, time.monotonic()
@@ -87,7 +111,8 @@ def _calibrate_now(job: Job, emit: Emit) -> float:
     quiet = stolen <= QUIET_SHARE
     if stored is not None:
         rps, quiet = max(rps, stored.rps), quiet or stored.quiet
-    ceiling = Calibration(rps=rps, quiet=quiet, times=1 + (stored.times if stored else 0))
+    times = 1 + (stored.times if stored else 0)
+    ceiling = Calibration(rps=rps, quiet=quiet, times=times, at=round(time.time(), 1), speed=round(_speed(), 4))
     _write(read() | {name: ceiling})
     return ceiling.rps
 
@@ -98,7 +123,8 @@ def key(job: Job) -> str:
     texts = b"".join((resources.folder("k6") / name).read_bytes() for name in generator.scripts)
     script = hashlib.sha256(texts).hexdigest()[:12]
     cpus = [len(each) if each else 0 for each in (job.placement.generator_cpus, job.placement.server_cpus)]
-    processor = host.facts()["cpu_model"]
+    facts = host.facts()
+    processor = f"{facts['cpu_model']}, Linux {facts['kernel']}"
     return (
         f"{generator.name} {generator.version} {script}, {job.users} users, "
         f"cores {cpus[0]}/{cpus[1]} of {os.cpu_count()} {processor}"

@@ -32,7 +32,7 @@ from harness.model.measurement import (
     Slice,
     WorkerStats,
 )
-from harness.model.rotation import MemberSamples, Restart
+from harness.model.rotation import LatencyCounts, MemberSamples, Restart
 from harness.stats import latencies
 
 QUANTILES = (50, 90, 95, 99)
@@ -113,8 +113,11 @@ class Tally:
     """Kind of slots → bucket → requests that began in the counted part."""
     lasted_us: list[int]
     """Kind of slots → how long these took together."""
+    ends: list[list[tuple[int, int, int]]]
+    """Kind of slots → of each of these: number of its turn, millisecond of it at which it ended, and bucket."""
     routes: dict[int, Counter[int]] = field(default_factory=dict)
     """Kind of request → bucket → requests; of several kinds only."""
+    turns: int = 0
     answers: int = 0
     """Of turns that count, as failures by kind."""
     status: int = 0
@@ -126,14 +129,21 @@ class Tally:
     wrong: str | None = None
     wrong_count: int = 0
 
+    @classmethod
+    def of_kinds(cls, kinds: int) -> Tally:
+        """Of no turn yet."""
+        return cls(latency=[{} for _ in range(kinds)], lasted_us=[0] * kinds, ends=[[] for _ in range(kinds)])
+
     def add(self, report: TurnReport, kind: int, first_ms: float, last_ms: float) -> None:
         """A turn that counts: latencies of requests that began in its counted part, whenever they ended."""
         counts = self.latency[kind]
+        self.turns += 1
         for place, (begun, lasted) in enumerate(zip(report.begun_ms, report.lasted_us, strict=True)):
             if first_ms <= begun < last_ms:
                 bucket = latencies.bucket_of(lasted)
                 counts[bucket] = counts.get(bucket, 0) + 1
                 self.lasted_us[kind] += lasted
+                self.ends[kind].append((self.turns, begun + lasted // 1000, bucket))
                 if report.kinds:
                     self.routes.setdefault(report.kinds[place], Counter())[bucket] += 1
         self.answers += report.answers or 0
@@ -177,7 +187,7 @@ def measurement(
     failed = tally.failures / sent if sent else 0.0
     requests = finished - math.ceil(finished * failed)
     samples = restart.members[place]
-    counts = Counter(samples.latency[0].counts) if samples.latency else Counter[int]()
+    known = samples.latency[0] if samples.latency else LatencyCounts(counts={})
     cpus = spec.placement.generator_cpus
     return Measurement(
         started_at=restart.started_at,
@@ -193,8 +203,8 @@ def measurement(
                 for kind in ("timeout", "connection", "status")
             }
         ),
-        latency_ms=latency(counts, samples.latency[0].total_us if samples.latency else None),
-        grid=latencies.grid(counts),
+        latency_ms=latency(known.counts, known.total_us, known.tail_moments),
+        grid=latencies.grid(known.counts),
         slices=slots,
         sampled=_checks(tally, samples) if tally.checked else None,
         waits=spec.subject.waits(spec.cell.variant.interface),
@@ -299,9 +309,9 @@ def _routes(spec: ServerSpec, deployment: Deployment, tally: Tally, requests: in
     ]
 
 
-def latency(counts: Mapping[int, int], total_us: int | None = None) -> Latency:
+def latency(counts: Mapping[int, int], total_us: int | None = None, tail_moments: int | None = None) -> Latency:
     """Quantiles, ends and mean, in milliseconds; `total_us`: of all requests together, where that is known."""
     ends = (latencies.milliseconds(min(counts)), latencies.milliseconds(max(counts))) if counts else (None, None)
     mean = latencies.mean(counts) if not total_us else round(total_us / sum(counts.values()) / 1000, 4)
     quantiles = {f"p{percentile}": latencies.quantile(counts, percentile / 100) for percentile in QUANTILES}
-    return Latency(min=ends[0], mean=mean, max=ends[1], **quantiles)
+    return Latency(min=ends[0], mean=mean, max=ends[1], tail_moments=tail_moments, **quantiles)

@@ -27,6 +27,7 @@ from harness.measure.target import REQUEST_SECONDS, load_target
 from harness.model.events import Emit, MeasurementProgress
 from harness.model.measurement import Measurement
 from harness.model.rotation import LatencyCounts, MemberSamples, Restart, Slots
+from harness.stats.latencies import tail_moments
 
 FIRST_SLOT = 0.25
 """Seconds of the slot by which a member is warmed up and its response time found."""
@@ -112,7 +113,7 @@ class _Rounds:
         self._cores = job.specs[0].placement.cores
         self._slots: list[_Slot] = []
         kinds = len(job.least_lengths)
-        self._tallies = [Tally(latency=[{} for _ in range(kinds)], lasted_us=[0] * kinds) for _ in job.specs]
+        self._tallies = [Tally.of_kinds(kinds) for _ in job.specs]
         self._watches = [
             Watch(deployment=each, generator_cpu=session.cpu_seconds, database_cpu=self._database_clock(spec))
             for each, spec in zip(deployments, job.specs, strict=True)
@@ -352,8 +353,8 @@ class _Rounds:
             answers=self._answers(place),
             started_requests=meter.started(),
             latency=[
-                LatencyCounts(counts=dict(sorted(counts.items())), total_us=total)
-                for counts, total in zip(tally.latency, tally.lasted_us, strict=True)
+                LatencyCounts(counts=dict(sorted(counts.items())), total_us=total, tail_moments=tail_moments(ends))
+                for counts, total, ends in zip(tally.latency, tally.lasted_us, tally.ends, strict=True)
             ]
             if any(tally.latency)
             else [],

@@ -35,6 +35,8 @@ class Observation(Value):
     """The ceiling that it is at; None where it is below."""
     short_turns: bool = False
     """It was loaded in turns so short that the slowest requests of a long window may be others."""
+    tail_moments: int | None = None
+    """Separate moments at which its slowest requests ended, p99 and beyond; None where the generator does not tell."""
     repeat: bool = False
     """The second of the cell that is there twice."""
 

@@ -31,6 +31,9 @@ class Latency(Value):
     p95: float | None
     p99: float | None
     max: float | None
+    tail_moments: int | None = None
+    """Separate moments at which requests as slow as p99 or slower ended: one stall delays all that are under way. None
+    where the generator does not tell."""
 
 
 class Slice(Value):

@@ -89,6 +89,8 @@ class LatencyCounts(Value):
     """Bucket → requests; bucket b holds those up to 1.01^b µs."""
     total_us: int | None = None
     """Of all of them together."""
+    tail_moments: int | None = None
+    """Separate moments at which requests as slow as p99 or slower ended."""
 
 
 class MemberSamples(Value):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from harness.model.rotation import BUCKET
 
 LEAST_BEYOND = 10
 """Requests beyond a quantile without which it is not told."""
+
+TAIL = 0.99
+"""The share whose slowest requests are looked at."""
 
 Counts = Mapping[int, int]
 """Bucket → requests; bucket b holds those up to 1.01^b µs."""
@@ -35,6 +38,21 @@ def quantile(counts: Counts, share: float) -> float | None:
         if below >= share * total:
             return milliseconds(bucket)
     return None
+
+
+def tail_moments(ends: Iterable[tuple[int, int, int]]) -> int:
+    """At how many separate moments the slowest requests ended, p99 and beyond; 0 of no request.
+
+    `ends`: turn, millisecond of it and bucket of each request. One stall delays all requests that are under way, and
+    they end soon after one another: what ends within the same p99 of the same turn is one moment.
+    """
+    requests = list(ends)
+    if not requests:
+        return 0
+    buckets = sorted(bucket for _, _, bucket in requests)
+    slow = buckets[min(len(buckets) - 1, math.ceil(TAIL * len(buckets)) - 1)]
+    width = milliseconds(slow)
+    return len({(turn, int(ended // width)) for turn, ended, bucket in requests if bucket >= slow})
 
 
 def mean(counts: Counts) -> float | None:

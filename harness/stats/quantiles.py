@@ -1,8 +1,8 @@
-"""Latency quantiles of several visits together, as if all their samples were in one. Pure; values are milliseconds.
+"""Latency quantiles of several visits together, each with a weight. Pure; values are milliseconds.
 
 The mean of two p99s is no p99: where one visit is slow, all of the pooled samples beyond p99 are its own. So each
-visit's grid is read as a distribution function, the functions are added up by their numbers of samples, and the sum is
-inverted.
+visit's grid is read as a distribution function, the functions are added up by their weights, which are numbers of
+samples, and the sum is inverted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Floats = NDArray[numpy.float64]
 class Mixture:
     """The pooled distribution of visits, each a grid and the number of samples that it sums up."""
 
-    def __init__(self, visits: Iterable[tuple[Grid, int]]) -> None:
+    def __init__(self, visits: Iterable[tuple[Grid, float]]) -> None:
         self._parts = [_Part(grid, count) for grid, count in visits if count]
         self._values = numpy.unique(numpy.concatenate([part.values for part in self._parts] or [numpy.empty(0)]))
         self.count = sum(part.count for part in self._parts)
@@ -59,7 +59,7 @@ Side = Literal["left", "right"]
 class _Part:
     """One grid as a distribution function, linear between its points."""
 
-    def __init__(self, grid: Grid, count: int) -> None:
+    def __init__(self, grid: Grid, count: float) -> None:
         points = numpy.asarray(grid, dtype=numpy.float64).reshape(-1, 2)
         self.percentiles, self.values = points[:, 0], points[:, 1]
         self.count = count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from harness import resources
 from harness.database import connection
 from harness.deploy.launch import free_port
 from harness.handlers import catalogue
+from harness.handlers import database as shop_queries
 from harness.model.database import Database
 
 SERVED_BY = {
@@ -114,6 +117,34 @@ def test_the_simulation_computes_in_a_thread_too(ports: dict[str, int]) -> None:
     for framework in SERVED_BY:
         inline = get(ports[framework], "/async/simulation?fib=12")
         assert get(ports[framework], "/async/simulation?fib=12&cpu=thread") == inline
+
+
+@pytest.mark.parametrize("workload", ["select", "simulation"])
+def test_a_transaction_changes_no_answer(ports: dict[str, int], workload: str) -> None:
+    for framework, port in ports.items():
+        for style in ("async", "sync"):
+            plain = get(port, f"/{style}/{workload}?{QUICK.get(workload, '')}")
+            assert plain[0] == 200
+            assert get(port, f"/{style}/{workload}?{QUICK.get(workload, '')}&tx=1") == plain, framework
+            assert get(port, f"/{style}/{workload}?tx=2")[0] == 422
+
+
+@pytest.mark.parametrize("pooled", [True, False])
+def test_a_transaction_begins_before_the_query_and_ends_after_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch, pooled: bool
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database.url)
+    monkeypatch.setenv("HARNESS_POOL_SIZE", "1")
+    begun = "SELECT now() <> statement_timestamp() AS earlier"  # the transaction's begin, and the statement's
+    outcomes = [{"earlier": False}, {"earlier": True}, {"earlier": False}]
+    with shop_queries.sync_pool() if pooled else nullcontext():
+        assert [shop_queries.fetch(begun, {}, tx)[0] for tx in (None, "1", None)] == outcomes
+
+    async def fetched() -> list[dict[str, Any]]:
+        async with shop_queries.async_pool() if pooled else nullcontext():
+            return [(await shop_queries.fetch_async(begun, {}, tx))[0] for tx in (None, "1", None)]
+
+    assert asyncio.run(fetched()) == outcomes
 
 
 @pytest.mark.parametrize("framework", SERVED_BY)

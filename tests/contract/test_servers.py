@@ -23,7 +23,9 @@ from harness.model.database import Database
 from harness.servers.adapter import Adapter, Target
 from tests.specs import server_spec
 
-VARIANTS = [(name, interface) for name in servers.names() for interface in servers.adapter(name).interfaces]
+VARIANTS = [(name, interface) for name in servers.names() for interface in servers.adapter(name).interfaces] + [
+    (f"{name}:bridge=native", "wsgi") for name in servers.names() if "bridge" in servers.adapter(name).options
+]
 OPTIONS = [
     (f"{name}:{key}={value}", option.interface or "asgi")
     for name in servers.names()

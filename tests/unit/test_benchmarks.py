@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.analysis import diagnosis
+from harness.analysis.diagnosis import ADVICE
 from tests.conftest import ROOT
 
 BENCHMARKS = sorted((ROOT / "benchmarks").glob("*.py"))
@@ -76,3 +78,19 @@ print([(each.name, each.valid, each.throughput.estimate) for each in overview.ce
     assert done.returncode == 0, done.stderr
     assert "w4/c100', 6, 900" in done.stdout
     assert "w4/c7', 3, 500" in done.stdout
+
+
+def test_every_piece_of_advice_is_tried_by_a_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [str(ROOT / "benchmarks"), *sys.path])
+    cases = runpy.run_path(str(ROOT / "benchmarks" / "advice.py"))["CASES"]
+    given = {finding: {(each.kind, each.direction) for each in remedies} for finding, remedies in ADVICE.items()}
+    assert {finding: set(case.after) for finding, case in cases.items()} == given
+
+
+def test_a_diagnosis_gives_no_other_advice() -> None:
+    tree = ast.parse(Path(diagnosis.__file__).read_text(encoding="utf-8"))
+    remedies = [
+        ast.unparse(node.value) for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "remedies"
+    ]
+    assert len(remedies) >= len(ADVICE)
+    assert all(each.startswith("ADVICE[") for each in remedies)

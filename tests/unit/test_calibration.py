@@ -41,6 +41,7 @@ def calibrated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calibrated:
         monkeypatch.setattr(
             calibration.procfs, "cpu_times", lambda cpus: SimpleNamespace(stolen=next(seconds) * stolen * len(cpus))
         )
+        monkeypatch.setattr(calibration.speed, "probe", lambda: 10.0)
         return found
 
     return prepared
@@ -87,6 +88,36 @@ def test_it_is_not_measured_again_without_end(job: Any, calibrated: Calibrated) 
     for _ in range(10):
         assert calibration.confirmed(job, known, 4900.0, quiet) == 5000.0
     assert len(left) == 20 - calibration.CONFIRMATIONS
+
+
+@pytest.mark.parametrize(
+    ("later", "faster", "again"),
+    [(60.0, 1.0, False), (7200.0, 1.0, True), (60.0, 1.1, False), (60.0, 1.2, True), (60.0, 0.8, True)],
+)
+def test_another_day_and_another_speed_have_it_measured_anew(
+    job: Any, calibrated: Calibrated, monkeypatch: pytest.MonkeyPatch, later: float, faster: float, again: bool
+) -> None:
+    """What was reached when the machine was faster is no longer the most that it can show."""
+    calibrated([5000.0, 4000.0])
+    monkeypatch.setattr(calibration.time, "time", lambda: 1000.0)
+    assert calibration.ceiling(job, quiet) == 5000.0
+    monkeypatch.setattr(calibration.time, "time", lambda: 1000.0 + later)
+    monkeypatch.setattr(calibration.speed, "probe", lambda: 10.0 * faster)
+    assert calibration.ceiling(job, quiet) == (4000.0 if again else 5000.0)
+
+
+def test_a_ceiling_is_of_this_kernel_too(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = set()
+    for kernel in ("6.1", "6.2"):
+        monkeypatch.setattr(calibration.host, "facts", lambda kernel=kernel: {"cpu_model": "one", "kernel": kernel})
+        keys.add(calibration.key(job))
+    assert len(keys) == 2
+
+
+def test_what_an_earlier_version_stored_is_measured_anew(job: Any, calibrated: Calibrated, tmp_path: Path) -> None:
+    calibrated([5000.0])
+    (tmp_path / calibration.FILE).write_text(f'{{"{calibration.key(job)}": {{"rps": 1, "quiet": true, "times": 9}}}}')
+    assert calibration.ceiling(job, quiet) == 5000.0
 
 
 def test_an_interruption_ends_it_at_once_and_loses_nothing(

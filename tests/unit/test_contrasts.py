@@ -649,3 +649,16 @@ def test_of_short_turns_there_is_no_verdict_on_the_slowest_requests(cell: Cell) 
         each.model_copy(update={"short_turns": True}) for each in servers(cell, values(1), values(1.5), metric="p50_ms")
     ]
     assert contrast(compare(median), metric="p50_ms").verdict == "slower"
+
+
+@pytest.mark.parametrize(("moments", "verdict"), [(1, "undecided"), (4, "slower"), (None, "slower")])
+def test_a_tail_of_few_stalls_has_no_verdict(cell: Cell, moments: int | None, verdict: str) -> None:
+    first, second = values(1), values(1.5)
+    stalled = [
+        each.model_copy(update={"tail_moments": moments}) for each in servers(cell, first, second, metric="p99_ms")
+    ]
+    found = contrast(compare(stalled), metric="p99_ms")
+    assert found.verdict == verdict
+    if verdict == "undecided":
+        assert found.reason is not None
+        assert f"ended at {len(first)} moments only, 10 are needed" in found.reason

@@ -103,9 +103,9 @@ def test_the_second_of_a_cell_that_is_there_twice_stands_in_where_the_first_is_n
     assert (cell(found).throughput.estimate, cell(found).throughput.n) == (pytest.approx(100), 2)
 
 
-def test_quantiles_are_pooled_by_their_requests(visit: object, facts: Measurement) -> None:
+def test_quantiles_of_a_slow_restart_count_as_much_as_those_of_a_fast_one(visit: object) -> None:
     assert callable(visit)
-    fast, slow = visit(1, 900.0), visit(2, 100.0)
+    fast, slow = visit(1, 9900.0), visit(2, 90.0)
     grids = ([(0.0, 1.0), (100.0, 1.0)], [(0.0, 9.0), (100.0, 9.0)])
     pair = [
         Visit(
@@ -118,7 +118,23 @@ def test_quantiles_are_pooled_by_their_requests(visit: object, facts: Measuremen
         for each, grid in zip((fast, slow), grids, strict=True)
     ]
     figures = cell(said(pair)).figures
-    assert (figures["p50_ms"].value, figures["p99_ms"].value) == (1.0, 9.0)
+    assert (figures["p50_ms"].value, figures["p99_ms"].value) == (1.0, 9.0)  # by requests, p99 were 1.0
+
+
+@pytest.mark.parametrize(("moments", "told"), [(1, False), (2, True), (None, True)])
+def test_a_p99_that_rests_on_few_stalls_is_not_told(visit: object, moments: int | None, told: bool) -> None:
+    """Hundreds of requests lie beyond it, and all of them waited for the same few stalls."""
+    assert callable(visit)
+    made = []
+    for restart in range(1, 9):
+        each = visit(restart, 5000.0)
+        latency = each.facts.latency_ms.model_copy(update={"tail_moments": moments})
+        facts = each.facts.model_copy(update={"latency_ms": latency})
+        made.append(Visit(cell=each.cell, restart=restart, repeat=False, facts=facts, failure=None))
+    figures = cell(said(made)).figures
+    assert (figures["p99_ms"].value is not None) == told
+    assert (figures["p99_ms"].interval is not None) == told
+    assert figures["p50_ms"].value is not None
 
 
 def test_a_quantile_lies_inside_of_its_own_interval(visit: object, facts: Measurement) -> None:

@@ -172,6 +172,17 @@ def test_latency_is_read_from_its_buckets_within_a_percent() -> None:
     assert latencies.grid({}) == []
 
 
+def test_requests_that_one_stall_delayed_are_one_moment() -> None:
+    quick, stalled = latencies.bucket_of(1_000), latencies.bucket_of(200_000)
+    requests = [(turn, millisecond, quick) for turn in range(10) for millisecond in range(600)]
+    one_stall = [(3, 700 + user // 32, stalled) for user in range(64)]  # of 64 users, who end within two milliseconds
+    assert latencies.tail_moments(requests + one_stall) == 1
+    many = [(turn, 700, stalled) for turn in range(10) for _ in range(8)]
+    assert latencies.tail_moments(requests + many) == 10
+    assert latencies.tail_moments(requests) > 1000  # all alike: whatever ends is as slow as p99
+    assert latencies.tail_moments([]) == 0
+
+
 @pytest.mark.parametrize(
     ("parts", "says"),
     [

@@ -118,8 +118,9 @@ def test_a_user_can_be_drawn_and_nothing_else() -> None:
         ("sleep", {"ms": "0"}, {"ms": 0}),
         ("sleep", {}, {"ms": 100}),
         ("cpu", {"n": "35"}, {"n": 35}),
-        ("simulation", {"cpu": "thread"}, {"user_id": 1, "fib": None, "cpu": "thread"}),
-        ("simulation", {"fib": "20"}, {"user_id": 1, "fib": 20, "cpu": "inline"}),
+        ("simulation", {"cpu": "thread"}, {"user_id": 1, "fib": None, "cpu": "thread", "tx": None}),
+        ("simulation", {"fib": "20"}, {"user_id": 1, "fib": 20, "cpu": "inline", "tx": None}),
+        ("select", {"tx": "1"}, {"user_id": 1, "tx": "1"}),
     ],
 )
 def test_parameters_are_parsed(name: str, given: dict[str, str], parsed: dict[str, object]) -> None:
