@@ -152,9 +152,9 @@ CASES: Mapping[str, Case] = {
     ),
     "one worker at a core": Case(
         cause="cpu",
-        before=Setting(cell=resting(300_000, 5), pin="none"),
+        before=Setting(cell=resting(300_000, 6), pin="none"),
         after={
-            ("work", "lower"): Setting(cell=resting(30_000, 5), pin="none"),
+            ("work", "lower"): Setting(cell=resting(30_000, 6), pin="none"),
             ("users", "raise"): Setting(cell=resting(300_000, 40), pin="none"),
         },
     ),
