@@ -25,10 +25,10 @@ from harness.api import (
     Observation,
     Overview,
     StoredRun,
-    claims,
     evaluate_all,
     half_width_words,
     interval,
+    judge_study,
     number_words,
     observations,
     paired,
@@ -102,7 +102,7 @@ def _holds(figure: Figure, condition: str) -> bool:
 
 def _claimed(folder: Path, which: str) -> ClaimResult:
     name, _, case = which.partition(" ")
-    (result,) = (each for each in claims(stored_run(folder)) if each.claim == name and each.case == case)
+    (result,) = (each for each in judge_study(stored_run(folder)).claims if each.claim == name and each.case == case)
     return result
 
 

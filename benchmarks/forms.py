@@ -105,7 +105,7 @@ def _outcome(folder: Path) -> str:
 
 def of_claims(folder: Path) -> str:
     """What the published study claims, and what was measured."""
-    return api.claims_table(api.claims(stored_run(folder)))
+    return api.claims_table(api.judge_study(stored_run(folder)))
 
 
 def of_answers(folder: Path) -> str:
@@ -261,6 +261,17 @@ def _kills(benchmark: dict[str, Any]) -> str:
     )
 
 
+def of_settings(folder: Path) -> str:
+    """What settings of servers cost, a row each."""
+    summary = document(folder / "rotation-settings.json")["summary"]
+    lines = ["| second ÷ first | throughput | CPU per request |", "|---|---|---|"]
+    for name, row in summary.items():
+        figures = [api.ratio_words(_interval(row[metric]), digits=3) for metric in (THROUGHPUT, CPU) if row.get(metric)]
+        if figures:
+            lines.append(f"| {name} | {' | '.join(map(api.escaped, figures))} |")
+    return "\n".join(lines) + "\n"
+
+
 def _interval(row: dict[str, Any]) -> api.Interval:
     return api.Interval(estimate=row["ratio"], low=row["low"], high=row["high"], n=row.get("n", 2))
 
@@ -297,4 +308,5 @@ FORMS: dict[str, Callable[[Path], str]] = {
     "answers": of_answers,
     "trust": of_trust,
     "matrix_trust": of_matrix_trust,
+    "settings": of_settings,
 }

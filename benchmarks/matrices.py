@@ -1,7 +1,7 @@
 """Can a matrix be trusted? How narrow it gets in a given time, and whether it survives being ended at any moment.
 
     .venv/bin/python benchmarks/matrices.py at-once [--seconds 120] [--out FILE]
-    .venv/bin/python benchmarks/matrices.py preset [--name servers] [--out FILE]
+    .venv/bin/python benchmarks/matrices.py preset [--name servers] [--run FOLDER] [--out FILE]
     .venv/bin/python benchmarks/matrices.py kills [--times 30] [--out FILE]
 
 `at-once`   four servers up at once, with noop (by wrk), a little computation and one query (by k6): the half-widths of
@@ -135,8 +135,12 @@ def at_once(arguments: argparse.Namespace) -> Answer:
 
 
 def preset(arguments: argparse.Namespace) -> Answer:
-    """A preset as it comes."""
-    stored, overview = carried_out(api.preset(arguments.name))
+    """A preset as it comes, measured now or judged from where it is stored."""
+    if arguments.run is None:
+        stored, overview = carried_out(api.preset(arguments.name))
+    else:
+        stored = api.read_run(arguments.run)
+        overview = api.review(stored)
     contrasts = contrasts_of(overview)
     widths = half_widths(contrasts)
     verdicts = [each["verdict"] for each in contrasts]
@@ -144,14 +148,19 @@ def preset(arguments: argparse.Namespace) -> Answer:
     for each in contrasts:
         if each["half_width"] is not None:
             by_workload.setdefault(str(each["workload"]), []).append(float(str(each["half_width"])))
-    capped = sum(each.at_ceiling for each in overview.cells)
+    capped = {each.name for each in overview.cells if each.at_ceiling}
+    below = [
+        each
+        for each in overview.comparison.contrasts
+        if each.metric == THROUGHPUT and not {each.a.cell, each.b.cell} & capped
+    ]
     yield (
         contrasts,
         {
             "preset": arguments.name,
             "cells": len(overview.cells),
             "valid": sum(bool(each.valid) for each in overview.cells),
-            "at_ceiling": capped,
+            "at_ceiling": len(capped),
             "sets": overview.sets,
             "restarts": overview.restarts,
             "minutes": round(overview.seconds / 60, 1),
@@ -161,6 +170,11 @@ def preset(arguments: argparse.Namespace) -> Answer:
                 workload: round(statistics.median(each), 5) for workload, each in by_workload.items()
             },
             "undecided_share": round(verdicts.count("undecided") / max(1, len(verdicts)), 4),
+            "below_ceilings": {
+                "ratios": len(below),
+                "median_half_width": round(statistics.median(each.ratio.half_width or 9.9 for each in below), 5),
+                "undecided_share": round(sum(each.verdict == "undecided" for each in below) / max(1, len(below)), 4),
+            },
             "controls": controls_of(overview),
             "restarts_that_do_not_count": sum(api.rotation_analysis.void(each) is not None for each in stored.restarts),
         },
@@ -253,6 +267,7 @@ def main() -> None:
             command.add_argument("--seconds", type=float, default=120.0, help="of each workload")
         if name == "preset":
             command.add_argument("--name", default="servers")
+            command.add_argument("--run", metavar="FOLDER", type=Path, help="a stored run of it, in place of a new one")
         if name == "kills":
             command.add_argument("--times", type=int, default=30)
             command.add_argument("--seed", type=int, default=1)

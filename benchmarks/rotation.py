@@ -8,6 +8,7 @@
 `bias`        slots of the schedule, of 1 s and of 5 s in turn within the same restarts, where short ones are most
               likely to mislead: the interval of the difference of their log ratios over restarts
 `transitive`  three servers: each ratio, measured directly, against the product of the two others
+`settings`    two settings of one server, that servers have by default or that we chose: what each costs (by wrk)
 `noise`       a cell against itself while others come and go on every core: slots, and windows of 1 s for as long
 `endings`     `harness compare` ended by SIGINT, SIGTERM and SIGKILL at random moments: does anything survive?
 
@@ -79,6 +80,21 @@ PAIRS: Mapping[str, tuple[Pair, int, int]] = {
 SECONDS_IN_A_CYCLE = 3
 WORKLOADS = {"noop": 16, "cpu?n=16": 16, "select": 12}
 """Workload → users, for `transitive`."""
+SETTINGS: Mapping[str, Pair] = {
+    "gunicorn: parser in C ÷ in Python": ("gunicorn:parser=python/noop", "gunicorn:parser=fast/noop"),
+    "granian: multi-threaded runtime ÷ single": ("granian:runtime_mode=st/noop", "granian:runtime_mode=mt/noop"),
+    "uvicorn: httptools ÷ h11": ("uvicorn:http=h11/noop", "uvicorn/noop"),
+    "uvicorn: uvloop ÷ asyncio": ("uvicorn:loop=asyncio/noop", "uvicorn/noop"),
+    "uvicorn with Flask: a2wsgi ÷ its own bridge": (
+        "uvicorn:bridge=native/flask/sync/noop",
+        "uvicorn/flask/sync/noop",
+    ),
+    "hypercorn with Flask: a2wsgi ÷ its own bridge": (
+        "hypercorn:bridge=native/flask/sync/noop",
+        "hypercorn/flask/sync/noop",
+    ),
+}
+"""Name → the same server in two settings, for `settings`."""
 BURDEN_BYTES = 64 << 20
 
 
@@ -97,6 +113,7 @@ def compared(
     lengths: tuple[float, ...] = (SHORT,),
     seconds: float | None = None,
     seed: int = 1,
+    generator: str = "k6",
 ) -> api.RotationResult:
     """A comparison that stops for nothing but time."""
     rules = api.RotationOptions(
@@ -108,7 +125,7 @@ def compared(
         seed=seed,
     )
     with tempfile.TemporaryDirectory() as folder:
-        return api.rotate(cells, rules, api.ExecutionOptions(out=Path(folder)), restart_said)
+        return api.rotate(cells, rules, api.ExecutionOptions(out=Path(folder), generator=generator), restart_said)
 
 
 def restart_said(event: api.Event) -> None:
@@ -423,6 +440,24 @@ def transitive(arguments: argparse.Namespace) -> Answer:
 # Noise
 
 
+def settings(arguments: argparse.Namespace) -> Answer:
+    """What a setting of a server costs; one that needs what is not installed is left out, with the reason."""
+    rows: list[Row] = []
+    summary: dict[str, Any] = {}
+    for name, cells in SETTINGS.items():
+        if arguments.only and arguments.only not in name:
+            continue
+        progress(name)
+        try:
+            row = comparison(compared(cells, arguments, generator="wrk"), arguments)
+        except api.HarnessError as error:
+            summary[name] = {"lacks": str(error)}
+        else:
+            rows.append({"settings": name} | row)
+            summary[name] = {metric: row["ratios"].get(metric) for metric in (THROUGHPUT, CPU)}
+        yield rows, summary
+
+
 def burden(core: int, seed: int, parent: int) -> None:
     """Walk some memory on a core, on and off for a second each on average, until the parent has gone."""
     os.sched_setaffinity(0, {core})
@@ -529,6 +564,7 @@ QUESTIONS: Mapping[str, tuple[Callable[[argparse.Namespace], Answer], int, float
     "planted": (planted, 10, 60.0),
     "bias": (bias, 1, 720.0),
     "transitive": (transitive, 1, 120.0),
+    "settings": (settings, 1, 60.0),
     "noise": (noise, 5, 60.0),
     "endings": (endings, 30, 0.0),
 }
@@ -541,7 +577,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="question", required=True)
     for name, (answer, times, seconds) in QUESTIONS.items():
         command = commands.add_parser(name, help=answer.__doc__)
-        if name != "bias":
+        if name not in ("bias", "settings"):
             command.add_argument(
                 "--times", type=int, default=times, help="comparisons, of each pair where there are several"
             )
@@ -556,7 +592,7 @@ def main() -> None:
         command.add_argument("--seconds", type=float, default=seconds, help="of a comparison")
         command.add_argument("--despite-others", action="store_true", help="count restarts that others disturbed")
         command.add_argument("--restart-seconds", type=float, default=6.0, help="of slots in a restart")
-        if name in ("bias", "transitive"):
+        if name in ("bias", "transitive", "settings"):
             command.add_argument("--only", metavar="TEXT", help="pairs or workloads whose names hold this")
         if name == "bias":
             command.add_argument("--lengths", type=float, nargs=3, default=(SHORT, SECOND, LONG))

@@ -27,7 +27,7 @@ from harness.analysis.contrasts import compare as compare_observations
 from harness.analysis.evaluation import evaluate
 from harness.analysis.overview import EvaluatedVisit, evaluate_all, observations
 from harness.analysis.review import compare, review, visits
-from harness.analysis.studies import claims
+from harness.analysis.studies import judge as judge_study
 from harness.analysis.validity import GENERATOR_SHARE, OTHERS_SHARE
 from harness.applications.served import Probe
 from harness.config.application import ApplicationOptions, resolve_side
@@ -44,7 +44,6 @@ from harness.database.tasks import parse_scale
 from harness.deploy.launch import (
     HOST,
     Deployment,
-    ask,
     free_port,
     prepare_folder,
     server_environment,
@@ -74,7 +73,7 @@ from harness.measure import Job, Measured, measure
 from harness.measure.calibration import calibrate
 from harness.measure.target import load_of
 from harness.measure.window import Window, watch
-from harness.model.claims import ClaimResult
+from harness.model.claims import ClaimResult, StudyResult
 from harness.model.comparison import Comparison, Interval, Observation
 from harness.model.events import Emit, Event, SeedProgress, ignore
 from harness.model.load import ClosedLoad, OpenLoad, RequestMix, RequestTemplate, Timing
@@ -168,6 +167,7 @@ __all__ = [
     "SingleRecord",
     "SingleResult",
     "StoredRun",
+    "StudyResult",
     "Supervisor",
     "Timing",
     "Variant",
@@ -175,10 +175,8 @@ __all__ = [
     "answers",
     "arrival_moments",
     "as_text",
-    "ask",
     "calibrate",
     "charts",
-    "claims",
     "claims_table",
     "compare",
     "compare_observations",
@@ -201,6 +199,7 @@ __all__ = [
     "host_facts",
     "ignore",
     "interval",
+    "judge_study",
     "matrix",
     "measure",
     "number_words",

@@ -29,13 +29,16 @@ export default function () {
   }
 
   let late = 0;
+  let own = 0; // of the generator: while all users wait for answers it is the server that is late
   if (load.rate !== null) {
     const moment = startMs + due[Math.min(exec.scenario.iterationInTest, due.length - 1)];
     const wait = moment - Date.now();
     if (wait > 0) {
       sleep(wait / 1000);
     }
-    late = Math.max(0, Date.now() - moment);
+    const now = Date.now();
+    late = Math.max(0, now - moment);
+    own = Math.max(0, now - Math.max(moment, startMs + freeSinceMs));
     if (Date.now() - startMs < endMs) {
       metrics.sent.add(1);
     }
@@ -66,7 +69,7 @@ export default function () {
     // From when it was due; k6's duration leaves out the wait for a connection.
     count(chosen, answer, succeeded, load.rate === null ? 0 : late + answer.timings.blocked);
     if (succeeded && load.rate !== null) {
-      metrics.lateness.add(late);
+      metrics.lateness.add(own);
     }
   }
   if (refused(answer)) {

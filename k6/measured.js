@@ -35,7 +35,7 @@ export const options = {
     },
   },
   discardResponseBodies: load.script === null,
-  systemTags: ['status', 'scenario'],
+  systemTags: ['status', 'scenario', ...(load.script === null ? [] : ['check', 'group'])], // by which checks are told apart
   summaryTrendStats: ['min', 'avg', 'max', 'count', ...load.percentiles.map((p) => `p(${p})`)],
 };
 
@@ -56,11 +56,18 @@ const ofKind = (kind) => ({
   failed: new Counter(`cell_failed_${kind}`),
 });
 
+// Statuses that are counted one by one; metrics must be there before the load.
+const STATUSES = [
+  ...[300, 301, 302, 303, 304, 307, 308, 400, 401, 402, 403, 404, 405, 406, 408, 409, 410, 411, 413, 414, 415, 421, 422],
+  ...[425, 428, 429, 431, 499, 500, 501, 502, 503, 504, 507, 508],
+];
+
 export const metrics = {
   latency: new Trend('cell_latency', true),
   blocked: new Trend('cell_blocked', true),
   lateness: new Trend('cell_lateness', true),
   ...Object.fromEntries(counters.map((name) => [name, new Counter(`cell_${name}`)])),
+  statuses: Object.fromEntries(STATUSES.map((status) => [status, new Counter(`cell_status_${status}`)])),
   kinds: load.target.kinds.length > 1 ? load.target.kinds.map((_, kind) => ofKind(kind)) : null,
 };
 
@@ -89,6 +96,9 @@ export function count(kind, answer, right, waited) {
   }
   if (answer.status !== 0) {
     metrics.status_failures.add(1);
+    if (metrics.statuses[answer.status] !== undefined) {
+      metrics.statuses[answer.status].add(1);
+    }
   } else if (answer.error_code === TIMED_OUT) {
     metrics.timeouts.add(1);
   } else {
@@ -99,12 +109,19 @@ export function count(kind, answer, right, waited) {
   }
 }
 
+// [name, passed, failed] of each check of a script, those of its groups too.
+function named(group) {
+  const { checks = [], groups = [] } = group || {};
+  return [...checks.map((check) => [check.name, check.passes, check.fails]), ...groups.flatMap(named)];
+}
+
 export function handleSummary(data) {
   const own = {};
   for (const [name, metric] of Object.entries(data.metrics)) {
-    if (name.startsWith('cell_') || name === 'checks') {
+    if (name.startsWith('cell_')) {
       own[name] = metric.values;
     }
   }
+  own.named_checks = named(data.root_group);
   return { [load.summary]: JSON.stringify(own) };
 }

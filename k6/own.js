@@ -10,10 +10,37 @@ export { handleSummary, options } from './measured.js';
 // Of this user, from its first iteration on.
 let startMs = null;
 
-function counted(answer) {
+// What the script says is right: k6 knows it, and does not tell.
+const statusesOf = new Map();
+let expected = null;
+const expectedStatuses = http.expectedStatuses;
+http.expectedStatuses = (...statuses) => {
+  const callback = expectedStatuses.apply(http, statuses);
+  statusesOf.set(callback, statuses);
+  return callback;
+};
+const setResponseCallback = http.setResponseCallback;
+http.setResponseCallback = (callback) => {
+  expected = callback;
+  return setResponseCallback.call(http, callback);
+};
+
+// Whether an answer is right: by the callback of its request, else by that of the script, else from 200 to 399.
+function right(answer, given) {
+  const own = given.find((each) => each !== null && typeof each === 'object' && each.responseCallback !== undefined);
+  const statuses = statusesOf.get(own === undefined ? expected : own.responseCallback);
+  if (statuses === undefined) {
+    return answer.status >= 200 && answer.status < 400;
+  }
+  return statuses.some((each) =>
+    typeof each === 'number' ? answer.status === each : answer.status >= each.min && answer.status <= each.max,
+  );
+}
+
+function counted(answer, given) {
   const finished = Date.now() - startMs;
   if (startMs !== null && finished >= load.warmup_ms && finished < endMs) {
-    count(0, answer, answer.status >= 200 && answer.status < 400, 0);
+    count(0, answer, right(answer, given), 0);
   }
   if (startMs !== null && refused(answer)) {
     sleep(0.1);
@@ -23,14 +50,14 @@ function counted(answer) {
 
 for (const name of ['get', 'head', 'post', 'put', 'patch', 'del', 'options', 'request']) {
   const send = http[name];
-  http[name] = (...given) => counted(send.apply(http, given));
+  http[name] = (...given) => counted(send.apply(http, given), given);
 }
 const sendAsync = http.asyncRequest;
-http.asyncRequest = async (...given) => counted(await sendAsync.apply(http, given));
+http.asyncRequest = async (...given) => counted(await sendAsync.apply(http, given), given);
 const sendBatch = http.batch;
 http.batch = (...given) => {
   const answers = sendBatch.apply(http, given);
-  Object.values(answers).forEach(counted);
+  Object.values(answers).forEach((answer) => counted(answer, []));
   return answers;
 };
 

@@ -14,6 +14,7 @@
 //   begun, lasted   of each success: milliseconds from start_ms to its begin, and microseconds from then to its last byte
 //   kinds           of each success: the place of its request, where there are several
 //   status, timeout, connection     failures, by what happened
+//   statuses        of those that had another status: status → how many
 //   opened          connections that were opened for requests
 //   matched, unexpected, bodies     samples: equal to the expected body; not; and these, as [kind, iteration, body]
 import exec from 'k6/execution';
@@ -72,6 +73,7 @@ function carriedOut(turn, sender) {
     lasted: [],
     kinds: [],
     status: 0,
+    statuses: {},
     timeout: 0,
     connection: 0,
     opened: 0,
@@ -123,6 +125,7 @@ function send(sender, told, begun, startMs, late) {
     }
   } else if (answer.status !== 0) {
     told.status += 1;
+    told.statuses[answer.status] = (told.statuses[answer.status] || 0) + 1;
   } else if (answer.error_code === TIMED_OUT) {
     told.timeout += 1;
   } else {

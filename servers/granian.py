@@ -14,7 +14,9 @@ class Granian(Adapter):
     environment_prefix = "GRANIAN_"
     options = {
         "loop": Option(choices=tuple(LOOP_CLASSES), help="event loop", interface="asgi"),
-        "runtime_mode": Option(choices=("st", "mt"), help="Rust runtime: single- or multi-threaded"),
+        "runtime_mode": Option(
+            choices=("auto", "st", "mt"), help="Rust runtime, single- or multi-threaded; auto: as granian chooses"
+        ),
         "runtime_threads": Option(choices=("1", "2", "4"), help="Rust runtime threads per worker"),
     }
     built_in_parser = "hyper"
@@ -29,7 +31,8 @@ class Granian(Adapter):
                 *("--workers", str(target.workers)),
                 *("--http", "1", "--no-ws"),
                 *(("--loop", options["loop"]) if asgi else ()),
-                *("--runtime-mode", options["runtime_mode"], "--runtime-threads", options["runtime_threads"]),
+                *(() if options["runtime_mode"] == "auto" else ("--runtime-mode", options["runtime_mode"])),
+                *("--runtime-threads", options["runtime_threads"]),
                 # Under ASGI sync code runs in AnyIO's threads, which the entry limits; granian itself insists on 1.
                 *("--blocking-threads", "1" if asgi else str(target.threads)),
                 # Backpressure counts connections; the default, backlog ÷ workers, would queue large loads.

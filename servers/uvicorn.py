@@ -5,6 +5,7 @@ from typing import Any
 
 from .adapter import BACKLOG, BRIDGE, KEEP_ALIVE_SECONDS, LOOP_CLASSES, Adapter, Interface, Launch, Option, Target
 
+NO_WATCHDOG_SECONDS = 86_400
 NATIVE_THREADS = 10
 """Of uvicorn's own bridge, in `uvicorn.middleware.wsgi`."""
 
@@ -43,7 +44,10 @@ class Uvicorn(Adapter):
                 *("--backlog", str(BACKLOG), "--timeout-keep-alive", str(KEEP_ALIVE_SECONDS)),
                 *("--log-level", "warning", "--no-access-log"),
                 *("--timeout-graceful-shutdown", "2"),
-            )
+            ),
+            # No watchdog, as with the other servers: it kills workers that hold the GIL for 5 s. By a variable, which
+            # versions that have none do not mind.
+            env={"UVICORN_TIMEOUT_WORKER_HEALTHCHECK": str(NO_WATCHDOG_SECONDS)},
         )
 
     def requires(self, interface: Interface, options: Mapping[str, str]) -> tuple[str, ...]:

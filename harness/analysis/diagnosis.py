@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 from harness.analysis import validity
 from harness.analysis.bounds import NEAR, ceiling
+from harness.model.application import UserApplication
 from harness.model.counting import counted
 from harness.model.evaluation import Diagnosis, Remedy
 from harness.model.measurement import Measurement
@@ -24,6 +25,10 @@ WAITING = 1.0
 """Requests that wait for a thread, on average, from which on threads are what is short."""
 QUEUED_SHARE, WAIT_SHARE = 0.10, 0.10
 """Requests that waited for a connection of the pool, and their wait as a part of the median latency."""
+
+QUEUED_FACTOR = 1.2
+"""Of a declared wait: what takes longer than that on average waits for something else as well."""
+UNSEEN = "what they wait for is not seen from here: a pool of connections, a lock, another service"
 
 FASTER_APPLICATION = Remedy(kind="work", direction="lower")
 MORE_WORKERS = Remedy(kind="workers", direction="raise")
@@ -159,11 +164,25 @@ def _event_loop(facts: Measurement) -> Diagnosis | None:
     )
 
 
+def _unseen(facts: Measurement) -> bool:
+    """Whether nobody said what requests wait for: of an application of the user's they may wait for what cannot be seen
+    from outside of it, such as a pool, a lock or a service."""
+    return isinstance(facts.cell.variant.application, UserApplication) and not _as_declared(facts)
+
+
+def _as_declared(facts: Measurement) -> bool:
+    """Whether requests of a user's application take no longer than it was declared that they wait."""
+    application, taken = facts.cell.variant.application, facts.latency_ms.mean or facts.latency_ms.p50
+    if not isinstance(application, UserApplication) or not application.wait_seconds or not taken:
+        return False
+    return taken <= QUEUED_FACTOR * application.wait_seconds * 1000
+
+
 def _threads(facts: Measurement) -> Diagnosis | None:
     """The threads of a worker are in use, and requests wait for one of them."""
     assert facts.evidence is not None
     use = facts.evidence.threads
-    if use is None or use.limit is None:
+    if use is None or use.limit is None or _as_declared(facts):  # threads may be full of what no request waits for
         return None
     used = use.used_by_worker or [use.used_mean]
     waiting = use.waiting_by_worker or ([] if use.waiting_mean is None else [use.waiting_mean] * len(used))
@@ -185,8 +204,9 @@ def _threads(facts: Measurement) -> Diagnosis | None:
     busy = sum(used[worker] for worker in full) / len(full)
     return Diagnosis(
         bound_by="threads",
-        message=f"the {latency} is queueing for {use.limit} threads ({busy:,.1f} in use{wait}){where}",
-        remedies=ADVICE["threads"],
+        message=f"the {latency} is queueing for {use.limit} threads ({busy:,.1f} in use{wait}){where}"
+        + (f"; {UNSEEN}" if _unseen(facts) else ""),
+        remedies=[] if _unseen(facts) else ADVICE["threads"],
     )
 
 
@@ -226,6 +246,10 @@ def _users(facts: Measurement) -> Diagnosis | None:
     users, under_way = facts.cell.load.users, facts.evidence.in_flight_mean
     if users is None or under_way < BUSY * users:
         return None
+    if _unseen(facts):
+        return Diagnosis(
+            bound_by=None, message=f"{under_way:,.0f} of {users:,} users are being served at any moment, and {UNSEEN}"
+        )
     return Diagnosis(
         bound_by="users",
         message=f"{under_way:,.0f} of {users:,} users are being served at any moment and nothing is short",

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.analysis.validity import BUSY_SHARE, FAILURE_SHARE, GENERATOR_SHARE, OTHERS_SHARE, OWN_REQUESTS
-from harness.analysis.verdicts import SHORT_TURNS, TAIL_SECONDS, few_moments, ratio_of, verdict, worse
+from harness.analysis.verdicts import SHORT_TURNS, TAIL_SECONDS, few_moments, no_worse, ratio_of, verdict, worse
 from harness.measure import schedule
 from harness.model.comparison import Interval
 from harness.model.metrics import METRICS, MetricName
@@ -155,6 +155,16 @@ def enough(restarts: Sequence[RestartFigures], precision: float, metric: MetricN
 
 def _pooled(values: Sequence[Sequence[float]]) -> bool:
     return simultaneous.alike(values[: simultaneous.LEAST_RESTARTS])
+
+
+def decided(answer: Rotation) -> bool:
+    """Whether the question that a limit asks is answered, one way or the other: the whole interval of a metric that is
+    judged lies beyond it, or those of all of them lie on its good side."""
+    judged = [each for each in answer.contrasts if each.metric in (THROUGHPUT, CPU) and each.reason is None]
+    if answer.limit is None or not judged:
+        return False
+    limit = answer.limit
+    return any(each.worse for each in judged) or all(no_worse(each.metric, each.ratio, limit) for each in judged)
 
 
 def contrasts(

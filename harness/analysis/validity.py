@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
 from typing import Literal
 
+from harness.model.application import UserApplication
 from harness.model.evaluation import Evaluation, GateState, Note, Reason, Remedy
-from harness.model.measurement import Measurement
+from harness.model.measurement import Failures, Measurement
 from harness.stats import steadiness
 
 GENERATOR_SHARE = 0.75
@@ -15,7 +17,6 @@ GENERATOR_SHARE = 0.75
 FAILURE_SHARE = 0.001
 SENT_SHARE = 0.99
 SERVICE_TIMES = 20
-ACCOUNTED_SHARE = 0.80
 USER_SECONDS_SHARE = 0.05
 NULL_SHARE = 0.70
 LATE_MS, LATE_SHARE = 3.0, 0.10
@@ -29,6 +30,14 @@ BUSY_SHARE = 0.9
 """Of the cores that a server can use, from which on it is itself what limits its throughput."""
 OWN_REQUESTS = 10
 """By which answers are verified before the load: counts of generator and workers may differ by them and the users."""
+EDGE_SHARE = 0.05
+"""Of the requests of a window, by which both may differ besides, because each tells its edges by its own clock."""
+FEWEST_SIZES, GROWN_BYTES, GROWN_SHARE, LATELY_SHARE = 5, 10_000_000, 0.10, 0.30
+"""Slices, bytes and share of the beginning by which memory has grown, and the part of it in the second half."""
+MOST_STATUSES = 3
+"""That a message names."""
+PILING_SHARE = 0.05
+"""Of the requests, from which on calls that go on after their answer are said to pile up."""
 
 Gate = Callable[[Measurement], Reason | None]
 
@@ -42,7 +51,7 @@ def failures(facts: Measurement) -> Reason | None:
     kinds = {
         "timed out": facts.failures_by_kind.timeout,
         "lost their connection": facts.failures_by_kind.connection,
-        "had another status than 200": facts.failures_by_kind.status,
+        **_by_status(facts.failures_by_kind),
     }
     what = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items() if count)
     return Reason(
@@ -53,11 +62,32 @@ def failures(facts: Measurement) -> Reason | None:
     )
 
 
+def _by_status(failures: Failures) -> dict[str, int]:
+    """What requests were answered with, the most frequent statuses first."""
+    known = sorted(failures.by_status.items(), key=lambda each: -each[1])[:MOST_STATUSES]
+    named = {f"were answered with {status}{_phrase(status)}": count for status, count in known}
+    others = failures.status - sum(count for _, count in known)
+    return named | {"had another status than 200" if not known else "with other statuses": max(0, others)}
+
+
+def _phrase(status: int) -> str:
+    try:
+        return f" {HTTPStatus(status).phrase}"
+    except ValueError:
+        return ""
+
+
 def nothing_measured(facts: Measurement) -> Reason | None:
     """A window without a single success says nothing about speed."""
     if facts.requests:
         return None
-    return Reason(gate="requests", message="no request succeeded inside the window", value=0.0, limit=1.0)
+    message = "no request succeeded inside the window"
+    if not any(facts.server.requests_by_worker):
+        application = facts.cell.variant.application
+        script = application.script if isinstance(application, UserApplication) else None
+        address = f"; {script} must take its address from __ENV.BASE_URL" if script else ""
+        message = f"no request reached the server{address}"
+    return Reason(gate="requests", message=message, value=0.0, limit=1.0)
 
 
 def workers(facts: Measurement) -> Reason | None:
@@ -126,9 +156,13 @@ def idle_generator(facts: Measurement) -> Reason | None:
 
 
 def counts(facts: Measurement) -> Reason | None:
-    """Generator and workers must have seen the same requests."""
+    """Generator and workers must have seen the same requests. Of a window, whose edges each reads by its own clock, up
+    to a share; what timed out or lost its connection may have been answered all the same."""
     answers, finished = facts.generator.answers, sum(facts.server.requests_by_worker)
     limit = facts.generator.users + OWN_REQUESTS
+    if facts.method == "window":
+        unanswered = facts.failures_by_kind.timeout + facts.failures_by_kind.connection
+        limit += unanswered + math.ceil(EDGE_SHARE * max(answers or 0, finished))
     if answers is None or abs(answers - finished) <= limit:
         return None
     return Reason(
@@ -158,16 +192,14 @@ def offered(facts: Measurement) -> Reason | None:
 
 
 def lateness(facts: Measurement) -> Reason | None:
-    """Under open load, requests that were sent late although users were free were late through the generator."""
-    late, accounted, median = facts.generator.lateness_ms_p99, facts.generator.users_accounted, facts.latency_ms.p50
-    if late is None or accounted is None or accounted > ACCOUNTED_SHARE * facts.generator.users:
-        return None
+    """Under open load, requests that were sent late although a user was free were late through the generator."""
+    late, median = facts.generator.lateness_ms_p99, facts.latency_ms.p50
     limit = max(LATE_MS, LATE_SHARE * (median or 0.0))
-    if late <= limit:
+    if late is None or late <= limit:
         return None
     return Reason(
         gate="lateness",
-        message=f"1% of the requests were sent {late:,.1f} ms late or later although users were free: the generator is "
+        message=f"1% of the requests were sent {late:,.1f} ms late or later although a user was free: the generator is "
         "too slow for this rate",
         value=round(late, 3),
         limit=round(limit, 3),
@@ -263,7 +295,7 @@ def _can_be_steady(facts: Measurement) -> bool:
 
 
 DISTURBED = frozenset(
-    {"machine", "steady", "generator", "null-ceiling", "lateness", "blocked", "user-seconds"},
+    {"machine", "steady", "generator", "null-ceiling", "lateness", "blocked", "user-seconds", "counts"},
 )
 """Gates that other guests and programs alone can make fail."""
 
@@ -284,6 +316,7 @@ VALIDITY: tuple[Gate, ...] = (
     lateness,
     blocked,
     user_seconds,
+    counts,
     machine,
     steady,
 )
@@ -296,7 +329,7 @@ NOT_EVALUATED: Mapping[Gate, Callable[[Measurement], bool]] = {
     answers: lambda facts: facts.sampled is None,
     null_ceiling: lambda facts: not facts.generator.null_rps,
     offered: lambda facts: facts.generator.overdue is None,
-    lateness: lambda facts: facts.generator.lateness_ms_p99 is None or facts.generator.users_accounted is None,
+    lateness: lambda facts: facts.generator.lateness_ms_p99 is None,
     blocked: lambda facts: facts.generator.blocked_ms_p99 is None,
     user_seconds: lambda facts: facts.generator.users_accounted is None,
     counts: lambda facts: facts.generator.answers is None,
@@ -337,6 +370,15 @@ def still_filling(facts: Measurement) -> float | None:
     return wait if wait - facts.warmup_seconds > FILLING_SHARE * facts.window_seconds else None
 
 
+def _grown_bytes(facts: Measurement) -> int:
+    """By how much memory grew in the window, and went on growing in its second half; 0 where not beyond noise."""
+    sizes = [piece.rss_bytes for piece in facts.slices]
+    if facts.method != "window" or len(sizes) < FEWEST_SIZES:
+        return 0
+    grown, lately = sizes[-1] - sizes[0], sizes[-1] - sizes[len(sizes) // 2]
+    return grown if grown > max(GROWN_BYTES, GROWN_SHARE * sizes[0]) and lately > LATELY_SHARE * grown else 0
+
+
 def notes(facts: Measurement) -> list[Note]:
     """Remarks that a reader should know although no gate failed."""
     remarks = [] if facts.placement.note is None else [Note(message=facts.placement.note)]
@@ -370,6 +412,20 @@ def notes(facts: Measurement) -> list[Note]:
         remarks.append(Note(message=message, remedies=[longer]))
     if facts.database and not facts.database.pooled:
         message = "every request opened database connections of its own: its event loop lives for one request only"
+        remarks.append(Note(message=message))
+    grown = _grown_bytes(facts)
+    if grown:
+        message = (
+            f"memory grew by {grown / 1e6:,.0f} MB within the window, {grown / 1e6 / facts.window_seconds:,.1f} MB a "
+            "second, and did not stop"
+        )
+        remarks.append(Note(message=message))
+    piled_up, ended = facts.server.piled_up, sum(facts.server.requests_by_worker)
+    if piled_up is not None and piled_up > max(OWN_REQUESTS, PILING_SHARE * ended):
+        message = (
+            f"calls go on after their answer (background tasks), and pile up: {piled_up:,} more at the end of the load "
+            f"than at its begin, of {ended:,} requests; no figure shows when they are done"
+        )
         remarks.append(Note(message=message))
     if facts.server.stopped == "killed":
         remarks.append(Note(message="the server did not stop when asked and was killed"))

@@ -50,6 +50,13 @@ def verdict(metric: MetricName, ratio: Interval, margin: float) -> ContrastVerdi
     return "undecided"
 
 
+def no_worse(metric: MetricName, ratio: Interval, limit: float) -> bool:
+    """Whether the whole interval lies on the good side of `limit` (0.05: five percent)."""
+    if ratio.low is None or ratio.high is None:
+        return False
+    return ratio.low > 1 - limit if METRICS[metric].better == "higher" else ratio.high < 1 + limit
+
+
 def worse(metric: MetricName, ratio: Interval, limit: float) -> bool:
     """Whether the whole interval lies beyond `limit` (0.05: five percent) on the bad side."""
     if ratio.low is None or ratio.high is None:

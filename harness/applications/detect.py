@@ -14,7 +14,10 @@ CLASSES = {"FastAPI": 0, "Flask": 0, "Starlette": 0, "Litestar": 0, "Quart": 0, 
 """Calls whose result is an application → how late they are preferred."""
 GETTERS = {"get_asgi_application": 0, "get_wsgi_application": 1}
 """Functions of Django whose result is an application → how late they are preferred."""
-FACTORIES = ("create_app", "make_app", "get_app", "build_app")
+FACTORIES = ("create_app", "make_app", "get_app", "build_app", "create_application", "make_application", "build")
+CALLED_FACTORIES = dict.fromkeys(FACTORIES, 1)
+"""Functions whose name says that they make an application, where a module calls them, as wsgi.py does."""
+FALCON = ("falcon.App", "falcon.asgi.App", "falcon.API")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -57,7 +60,9 @@ def _in_file(path: Path, root: Path) -> Iterator[DetectedApplication]:
                 ast.Assign(targets=[ast.Name(id=name), *_], value=ast.Call(func=function))
                 | ast.AnnAssign(target=ast.Name(id=name), value=ast.Call(func=function))
             ):
-                doubt = {**CLASSES, **GETTERS}.get(_last_name(function))
+                doubt = {**CLASSES, **GETTERS, **CALLED_FACTORIES}.get(_last_name(function))
+                if doubt is None and ast.unparse(function) in FALCON:
+                    doubt = 0
                 factory = False
             case ast.FunctionDef(name=name) if name in FACTORIES and not _needs_arguments(node):
                 doubt, factory = 2, True

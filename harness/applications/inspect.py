@@ -53,7 +53,7 @@ def inspect_application(plan: ApplicationPlan, python: str | None, context: Proc
                 **interpreters.clean(),
                 **context.environment,
                 "PYTHONPATH": os.pathsep.join(
-                    filter(None, (str(context.folder), context.environment.get("PYTHONPATH", "")))
+                    filter(None, (str(context.import_folder), context.environment.get("PYTHONPATH", "")))
                 ),
             },
             cwd=context.folder,
@@ -77,8 +77,8 @@ def inspect_application(plan: ApplicationPlan, python: str | None, context: Proc
     if isinstance(inspected, _Failure):
         raise TargetError(
             f"{plan.app} cannot be imported: {inspected.error}",
-            cure=f"modules are looked for in {context.folder} and in the environment of {interpreter}; see --app-dir, "
-            "--python and --factory",
+            cure=f"modules are looked for in {context.import_folder} and in the environment of {interpreter}, and it "
+            f"runs in {context.folder}; see --app-dir, --cwd, --python and --factory",
             detail=inspected.traceback,
         )
     if plan.interface is None and inspected.interface is None:

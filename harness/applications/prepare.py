@@ -31,6 +31,9 @@ def prepare_application(
     folder = locate(base, plan.app_dir or ".").resolve()
     if not folder.is_dir():
         raise UsageError(f"--app-dir {plan.app_dir}: no such folder", cure="give the folder of the application")
+    working = locate(base, plan.cwd).resolve() if plan.cwd else folder
+    if not working.is_dir():
+        raise UsageError(f"--cwd {plan.cwd}: no such folder", cure="give the folder in which the application runs")
     lacking = [name for name in plan.env if name not in pairs]
     if lacking:
         raise UsageError(
@@ -38,7 +41,9 @@ def prepare_application(
         )
     executable = python or plan.python
     variables = _env_file(base, plan.env_file) | dict(pairs)
-    context = ProcessContext(environment=_environment(executable, variables), folder=folder)
+    context = ProcessContext(
+        environment=_environment(executable, variables), folder=working, given=variables, imports=folder
+    )
     inspected = inspect_application(plan, executable, context)
     source = request_source(plan, base, inspected.routes)
     application = UserApplication(

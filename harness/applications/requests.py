@@ -15,8 +15,15 @@ from pydantic import ValidationError
 
 from harness.errors import UsageError
 from harness.model import validation
+from harness.model.application import SCRIPT
 from harness.model.plan import ApplicationPlan
 from harness.model.requests import AppRequest, CsvColumn, Drawn, Requests
+
+INTEGER = re.compile(r"-?(0|[1-9]\d*)")
+NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
+COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+DEFAULT = re.compile(r"\bexport\s+default\b|\bexport\s*\{[^}]*\bas\s+default\b|\bexports\.default\b")
+FUNCTION = re.compile(r"\bexport\s+(?:async\s+)?function\s+(\w+)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +38,7 @@ class RequestSource:
     def lines(self) -> list[str]:
         """Descriptions of the kinds of requests, without headers and bodies."""
         if self.script is not None:
-            return [f"k6 script {self.script.name}"]
+            return [f"{SCRIPT}{self.script.name}"]
         several = len(self.requests) > 1
         return [f"{each.method} {each.path}" + (f" ×{each.weight:g}" if several else "") for each in self.requests]
 
@@ -64,6 +71,7 @@ def request_source(plan: ApplicationPlan, base: Path, routes: Sequence[str]) -> 
         script = locate(base, plan.k6_script).resolve()
         if not script.is_file():
             raise UsageError(f"--k6-script {plan.k6_script}: no such file", cure="give the path of a k6 script")
+        check_script(script)
         return RequestSource(values={}, script=script)
     if plan.path:
         return RequestSource(requests=[AppRequest(path=path) for path in plan.path], values=_values(plan.values, base))
@@ -74,6 +82,18 @@ def request_source(plan: ApplicationPlan, base: Path, routes: Sequence[str]) -> 
         return RequestSource(requests=document.requests, values=values)
     assert plan.requests is not None
     return RequestSource(requests=plan.requests, values=_values(plan.values, base))
+
+
+def check_script(script: Path) -> None:
+    """Refuse a k6 script whose load the harness cannot run: it calls the default function again and again."""
+    text = COMMENT.sub("", script.read_text(encoding="utf-8"))
+    if DEFAULT.search(text):
+        return
+    functions = ", ".join(FUNCTION.findall(text))
+    raise UsageError(
+        f"--k6-script {script.name} exports no default function" + (f"; it has {functions}" if functions else ""),
+        cure="scenarios with functions of their own are not run: export a default function that does what a user does",
+    )
 
 
 def locate(base: Path, path: str) -> Path:
@@ -110,9 +130,12 @@ def _column(name: str, source: CsvColumn, base: Path) -> list[Drawn]:
     if not rows or source.column not in rows[0]:
         columns = ", ".join(rows[0]) if rows else "no row"
         raise UsageError(f"values {name}: {path} has no column {source.column!r}", cure=f"it has {columns}")
-    return [_number(row[source.column] or "") for row in rows]
+    return typed([row[source.column] or "" for row in rows])
 
 
-def _number(text: str) -> Drawn:
-    """A number where the text is one and is written as numbers are, so that it stays one in JSON."""
-    return int(text) if re.fullmatch(r"-?(0|[1-9]\d*)", text) else text
+def typed(column: Sequence[str]) -> list[Drawn]:
+    """The values of a column, which are of one kind: numbers where every text is one and is written as numbers are, so
+    that they stay numbers in JSON; else texts, as a column of postal codes such as 02139 is."""
+    if not all(map(NUMBER.fullmatch, column)):
+        return list(column)
+    return [int(text) if INTEGER.fullmatch(text) else float(text) for text in column]

@@ -26,7 +26,11 @@ class Serving:
     links: Mapping[str, Path] = field(default_factory=dict)
     """Path below the folder that comes first on the import path → what is linked there."""
     folder: Path | None = None
-    """The server's working folder, which is on its import path too; None: a private one."""
+    """The server's working folder; None: a private one."""
+    imports: Path | None = None
+    """The folder that is on its import path; None: the working folder."""
+    asked_folder: Path | None = None
+    """The folder from which it must be imported, where the user named one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +98,16 @@ class ProcessContext:
 
     environment: Mapping[str, str]
     folder: Path
+    """In which they run."""
+    imports: Path | None = None
+    """From which the application is imported; None: the same."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """Those of the variables that the user gave."""
+
+    @property
+    def import_folder(self) -> Path:
+        """From which the application is imported."""
+        return self.imports or self.folder
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,8 +19,13 @@ from harness.model.measurement import Waits
 from harness.model.requests import PLACE, AppRequest, Drawn, Expectation
 from harness.model.variant import Interface
 
-PARTS = re.compile(r'"\{(?P<whole>[A-Za-z_]\w*)\}"|\$\{(?P<variable>[A-Za-z_]\w*)\}|\{(?P<inner>[A-Za-z_]\w*)\}')
-"""Parts of a text that are replaced: a JSON string that is nothing but a drawn value, a variable, a drawn value."""
+PARTS = re.compile(
+    r'\{\{(?P<literal>[A-Za-z_]\w*)\}\}|"\{(?P<whole>[A-Za-z_]\w*)\}"|\$\{(?P<variable>[A-Za-z_]\w*)\}|\{(?P<inner>[A-Za-z_]\w*)\}'
+)
+"""Parts of a text that are replaced: what is written with two braces and sent with one, a JSON string that is nothing
+but a drawn value, a variable, a drawn value."""
+EXPECTED_PARTS = re.compile(r"\{\{(?P<literal>[A-Za-z_]\w*)\}\}|\{(?P<drawn>[A-Za-z_]\w*)\}")
+"""The same of what is expected, which has no variables."""
 Encoding = Literal["path", "plain", "json"]
 """How a value is written where it goes."""
 
@@ -89,6 +94,8 @@ class ServedUserApplication:
             factory=self.application.factory,
             environment=self.context.environment,
             folder=self.context.folder,
+            imports=self.context.import_folder,
+            asked_folder=self.context.import_folder if self.application.folder is not None else None,
         )
 
     def before_visit(self) -> Hook | None:
@@ -117,14 +124,18 @@ class ServedUserApplication:
     def request_mix(self, database: Database | None, bodies: list[str]) -> RequestMix:
         """Templates of all kinds of requests, or the script. UsageError where a value or a variable is not known."""
         if self.script is not None:
-            return RequestMix(templates=(RequestTemplate(name=self.script.name, path=("/",)),), script=str(self.script))
+            return RequestMix(
+                templates=(RequestTemplate(name=self.script.name, path=("/",)),),
+                script=str(self.script),
+                script_environment=self.context.given,
+            )
         templates = tuple(map(self._template, self.requests, bodies))
         return RequestMix(templates=templates, feeds=self._feeds(templates))
 
     def wrong(self, kind: int, body: str, mix: RequestMix | None = None, iteration: int | None = None) -> str | None:
         """The fault of an answer by what its request expects; None when it is right."""
         expect = self.requests[kind].expect
-        size = len(body.encode())
+        size = len(body.encode())  # decoded: neither gzip nor chunks are part of it
         if expect.min_bytes is not None and size < expect.min_bytes:
             return f"it has {size:,} bytes, {expect.min_bytes:,} at least were expected"
         if expect.max_bytes is not None and size > expect.max_bytes:
@@ -148,8 +159,15 @@ class ServedUserApplication:
         place = PLACE.fullmatch(part)
         if place and place[1] in self.values:
             return self._drawn(place[1], iteration)
-        return PLACE.sub(
-            lambda match: str(self._drawn(match[1], iteration)) if match[1] in self.values else match[0], part
+        return EXPECTED_PARTS.sub(
+            lambda match: (
+                f"{{{match['literal']}}}"
+                if match["literal"]
+                else str(self._drawn(match["drawn"], iteration))
+                if match["drawn"] in self.values
+                else match[0]
+            ),
+            part,
         )
 
     def _drawn(self, name: str, iteration: int) -> Drawn:
@@ -183,13 +201,16 @@ class ServedUserApplication:
         end = 0
         for match in PARTS.finditer(text):
             start, stop = match.span()
-            if match["variable"] is not None:
-                part: str | Placeholder = ENCODE[encoding, False](self._variable(match["variable"]))
+            if match["literal"] is not None:
+                part: str | Placeholder = f"{{{match['literal']}}}"
+            elif match["variable"] is not None:
+                part = ENCODE[encoding, False](self._variable(match["variable"]))
             else:
                 name = match["whole"] or match["inner"]
                 if name not in self.values:
                     raise UsageError(
-                        f"{{{name}}} in the requests has no values", cure=f"give some: [values] {name} = [1, 2, 3]"
+                        f"{{{name}}} in the requests has no values",
+                        cure=f"give some, [values] {name} = [1, 2, 3]; or write {{{{{name}}}}} to send it as it stands",
                     )
                 whole = match["whole"] is not None and (encoding, True) in ENCODE
                 if match["whole"] is not None and not whole:

@@ -147,5 +147,5 @@ def matrix(
     if as_json:
         print(overview.model_dump_json())
     else:
-        print(text.text(overview, folder, studies.claims(stored)), end="")
+        print(text.text(overview, folder, studies.judge(stored)), end="")
     raise typer.Exit(0 if any(cell.valid for cell in overview.cells) else 3)

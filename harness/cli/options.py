@@ -101,6 +101,9 @@ APPLICATION: dict[str, Any] = {
             metavar="FOLDER", help="Its folder: imported from, and where the server runs.  [default: the current one]"
         ),
     ],
+    "cwd": Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Where the server runs.  [default: that of --app-dir]")
+    ],
     "factory": Annotated[bool | None, typer.Option("--factory", help="The object makes the application when called.")],
     "interface": Annotated[
         str | None, typer.Option(metavar="NAME", help="How it is called: asgi or wsgi.  [default: found out]")

@@ -22,6 +22,7 @@ class ApplicationOptions:
 
     app: str | None = None
     app_dir: str | None = None
+    cwd: str | None = None
     factory: bool | None = None
     interface: str | None = None
     path: list[str] | None = None

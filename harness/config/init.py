@@ -47,14 +47,22 @@ def init(python: str | None) -> InitResult:
     plan = ApplicationPlan(app=first.target, app_dir=first.folder or None, factory=first.factory)
     routes: list[str] = []
     folder = Path(first.folder or ".").resolve()
-    try:
-        inspected = inspect_application(plan, python, ProcessContext(environment={}, folder=folder))
-        routes = inspected.routes
-        description = f"{inspected.framework or inspected.kind}, {inspected.interface or 'interface unknown'}"
-    except HarnessError as error:
-        description = f"it could not be looked at: {error.what}"
+    cwd: str | None = None
+    description = ""
+    for working in dict.fromkeys((folder, Path().resolve())):  # what it reads when it is imported may lie beside src
+        try:
+            inspected = inspect_application(
+                plan, python, ProcessContext(environment={}, folder=working, imports=folder)
+            )
+        except HarnessError as error:
+            description = description or f"it could not be looked at: {error.what}"
+        else:
+            routes = inspected.routes
+            description = f"{inspected.framework or inspected.kind}, {inspected.interface or 'interface unknown'}"
+            cwd = None if working == folder else "."
+            break
     with FILE.open("x", encoding="utf-8") as file:
-        file.write(text(applications, python, routes, description))
+        file.write(text(applications, python, routes, description, cwd))
     return InitResult(path=FILE, applications=applications, description=description)
 
 
@@ -63,7 +71,13 @@ def _own_interpreter() -> str | None:
     return next((str(path) for name in (".venv", "venv") if (path := Path(name, "bin", "python")).exists()), None)
 
 
-def text(applications: list[DetectedApplication], python: str | None, routes: list[str], description: str) -> str:
+def text(
+    applications: list[DetectedApplication],
+    python: str | None,
+    routes: list[str],
+    description: str,
+    cwd: str | None = None,
+) -> str:
     """The configuration of the first application, with the others and further keys as comments."""
     first, *others = applications
     alternatives = [f'# app = "{each.target}"{"  # with factory = true" if each.factory else ""}\n' for each in others]
@@ -72,6 +86,7 @@ def text(applications: list[DetectedApplication], python: str | None, routes: li
         description=description,
         others="".join(alternatives[:MOST_OTHERS]),
         app_dir=f"app_dir = {_quoted(first.folder)}" if first.folder else '# app_dir = "src"',
+        cwd='# cwd = "."' if cwd is None else f"cwd = {_quoted(cwd)}",
         factory="factory = true" if first.factory else "# factory = true",
         python=f"python = {_quoted(python)}" if python else '# python = ".venv/bin/python"',
         paths=", ".join(map(_quoted, routes[:MOST_PATHS] or ["/"])),

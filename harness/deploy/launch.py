@@ -7,8 +7,10 @@ import json
 import logging
 import os
 import random
+import re
 import socket
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Literal
 
 from harness import injected
 from harness.applications.served import Probe, Serving
+from harness.deploy.answers import Answer, EndlessAnswer, ask, excerpt
 from harness.deploy.spec import ServerSpec
 from harness.deploy.workers import Worker, read_workers
 from harness.environments import interpreters
@@ -31,7 +34,11 @@ HOST = "127.0.0.1"
 LOG_SECONDS = 0.3
 """How long a server may take to print what went wrong: some answer first."""
 ANSWER_SECONDS = 30.0
+LOOK_SECONDS = 0.5
+"""How often the log of a starting server is looked at."""
 PADDING_BYTES = 4096
+EXCEPTION = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)\b.*$", re.MULTILINE)
+"""The last line of a traceback."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,6 +90,7 @@ class StartingServer:
         """Wait until every worker is up and the answer is right. TargetError where that does not happen in time."""
         seconds = self.spec.boot_deadline_seconds
         workers = wait_for_workers(self.spec.cell, self.child, self.workers_folder, seconds)
+        check_import(self.spec.subject.serving(), workers)
         bodies = verified_answers(self.spec, self.child, self.target, self.began + seconds)
         log.debug(
             "%s is up after %.2f s: workers %s on port %d",
@@ -222,7 +230,7 @@ def server_environment(
     if service.database is not None:
         database = {"DATABASE_URL": service.database.url, "HARNESS_POOL_SIZE": str(service.cell.variant.pool_size)}
     prefix = service.adapter.environment_prefix
-    paths = [str(folder), str(serving.folder or ""), serving.environment.get("PYTHONPATH", "")]
+    paths = [str(folder), str(serving.imports or serving.folder or ""), serving.environment.get("PYTHONPATH", "")]
     return {
         **interpreters.clean((prefix,) if prefix else ()),
         **database,
@@ -242,12 +250,18 @@ def wait_for_workers(cell: Cell, child: Child, telling: Path, boot_seconds: floa
     The first answer is not readiness: loaded at it, all keep-alive connections stay on the one worker that was up.
     """
     deadline = time.monotonic() + boot_seconds
+    look_at = time.monotonic() + LOOK_SECONDS
     while True:
         workers = [worker for worker in read_workers(telling) if procfs.alive(worker.pid)]
         if len(workers) >= cell.variant.workers:
             return workers
         if child.returncode() is not None:
             raise _failed(f"{cell.variant.server} ended with exit code {child.returncode()} while starting", child)
+        again = None
+        if time.monotonic() > look_at:
+            again, look_at = repeated_error(child, cell.variant.workers), time.monotonic() + LOOK_SECONDS
+        if again is not None:
+            raise _failed(f"workers of {cell.variant.server} fail again and again while starting: {again}", child)
         if time.monotonic() > deadline:
             raise _failed(
                 f"{len(workers)} of {cell.variant.workers} workers of {cell.variant.server} came up within "
@@ -255,6 +269,33 @@ def wait_for_workers(cell: Cell, child: Child, telling: Path, boot_seconds: floa
                 child,
             )
         time.sleep(0.01)
+
+
+def repeated_error(child: Child, workers: int) -> str | None:
+    """The exception that ends a server's workers, which it starts again without end; None where there is none."""
+    if child.log is None or not child.log.exists():
+        return None
+    lines = EXCEPTION.findall(child.log.read_text(encoding="utf-8", errors="replace"))
+    return next((line for line, count in Counter(lines).items() if count > 2 * workers), None)
+
+
+def check_import(serving: Serving, workers: Sequence[Worker]) -> None:
+    """Refuse an application that was imported from elsewhere than from the folder that was asked for.
+
+    An editable install, or a package of the same name elsewhere, comes first otherwise, and nothing else tells.
+    """
+    if serving.asked_folder is None:
+        return
+    folder = serving.asked_folder.resolve()
+    for worker in workers:
+        imported = worker.facts.get("imported")
+        if imported is not None and not Path(imported).resolve().is_relative_to(folder):
+            module = serving.target.partition(":")[0]
+            raise TargetError(
+                f"{module} is not in {folder}: it was imported from {imported}",
+                cure=f"name the folder in which {module.partition('.')[0]} lies, such as {folder.name}/src, or install "
+                "this version of it",
+            )
 
 
 def verified_answers(service: ServerSpec, child: Child, target: Target, deadline: float) -> list[str]:
@@ -281,39 +322,39 @@ def verified_answer(service: ServerSpec, child: Child, target: Target, kind: int
     """The body of an answer, judged."""
     request = f"{probe.method} {probe.path}"
     try:
-        status, body = ask(target.port, probe, ANSWER_SECONDS + service.subject.known_seconds)
+        answer = ask(HOST, target.port, probe, ANSWER_SECONDS + service.subject.known_seconds)
+    except EndlessAnswer as error:
+        raise _failed(
+            f"the answer to {request} does not end: {error}",
+            child,
+            cure="event streams cannot be measured; name another path",
+        ) from error
     except (OSError, http.client.HTTPException) as error:
         raise _failed(
             f"{service.cell.variant.server} did not answer {request}: {error or type(error).__name__}", child
         ) from error
-    if status not in (probe.statuses or range(200, 300)):
-        raise _failed(f"{request} was answered with status {status}: {body[:300]}", child)
-    wrong = service.subject.wrong(kind, body)
+    if answer.status not in (probe.statuses or range(200, 300)):
+        raise _failed(f"{request} was answered with {answer.described}", child, cure=_status_cure(answer))
+    wrong = service.subject.wrong(kind, answer.body)
     if wrong:
-        raise _failed(f"{request} was answered wrongly: {wrong}; the answer was {body[:300]}", child)
-    return body
+        shown = excerpt(answer.body)
+        raise _failed(
+            f"{request} was answered wrongly: {wrong}" + (f"; the answer was {shown}" if shown else ""), child
+        )
+    return answer.body
 
 
-def ask(port: int, probe: Probe, seconds: float = ANSWER_SECONDS) -> tuple[int, str]:
-    """Status and body of one request on loopback."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=seconds)
-    try:
-        body = None if probe.body is None else probe.body.encode()
-        connection.request(probe.method, probe.path, body, dict(probe.headers))
-        response = connection.getresponse()
-        return response.status, response.read().decode("utf-8", "replace")
-    finally:
-        connection.close()
+def _status_cure(answer: Answer) -> str | None:
+    if answer.location:
+        return f"redirections are not followed: request {answer.location}, or expect the status {answer.status}"
+    return None
 
 
-def _failed(what: str, child: Child) -> TargetError:
+def _failed(what: str, child: Child, cure: str | None = None) -> TargetError:
+    """`cure`: what helps; None: nothing is known but what the server printed."""
     if child.returncode() is None:
         time.sleep(LOG_SECONDS)
     tail = child.log_tail()
     return TargetError(
-        what,
-        cure="see the server's log below"
-        if tail
-        else "the server printed nothing; another one may say more: --server uvicorn",
-        detail=tail,
+        what, cure=cure or ("see the server's log below" if tail else "the server printed nothing"), detail=tail
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.injected.harness_layout import FINISHED, LAG_FIRST, NODELAY, OFF, ON, PARSER, SLOTS, STARTED
+from harness.injected.harness_layout import FINISHED, LAG_FIRST, NODELAY, OFF, ON, PARSER, RETURNED, SLOTS, STARTED
 
 NODELAY_STATES = {OFF: False, ON: True}
 
@@ -27,8 +27,13 @@ class Counters:
 
     @property
     def finished(self) -> int:
-        """Requests that left it."""
+        """Requests whose answer has left it, to its last byte."""
         return self.values[FINISHED]
+
+    @property
+    def unreturned(self) -> int:
+        """Calls of the application that go on although their answer has left it."""
+        return max(0, self.values[FINISHED] - self.values[RETURNED])
 
     @property
     def nodelay(self) -> bool | None:
@@ -60,7 +65,7 @@ class Worker:
         return Counters(self._memory.tolist())
 
     def finished(self) -> int:
-        """Requests that left the application so far."""
+        """Requests whose answer has left the application so far."""
         return self._memory[FINISHED]
 
     def in_flight(self) -> int:

@@ -143,7 +143,11 @@ class _Work:
             answer = self._restart()
             passed = time.monotonic() - self._began
             late = passed + passed / len(self.restarts) > self._rules.most_seconds
-            if answer.reached or (answer.outcomes and len(self.restarts) >= simultaneous.LEAST_RESTARTS):
+            if (
+                answer.reached
+                or analysis.decided(answer)
+                or (answer.outcomes and len(self.restarts) >= simultaneous.LEAST_RESTARTS)
+            ):
                 break
             if late and (answer.restarts >= simultaneous.LEAST_RESTARTS or passed > 2 * self._rules.most_seconds):
                 break

@@ -47,6 +47,7 @@ from harness_layout import (
     POOL_REQUESTS,
     POOL_SIZE,
     POOL_WAIT_MS,
+    RETURNED,
     SLOTS,
     STARTED,
     THREAD_SAMPLES,
@@ -59,6 +60,8 @@ TICK_SECONDS = 0.04
 IDLE_TICKS = 5
 POOL_TICKS = 5
 LONGEST_LAG_TICKS = 1500
+BODY = ("http.response.body", "http.response.zerocopysend", "http.response.pathsend")
+"""Messages that carry an answer."""
 
 Counters = memoryview  # of unsigned 64-bit numbers, indexed by the names of the layout
 
@@ -81,6 +84,7 @@ def _tell(loop: asyncio.AbstractEventLoop | None) -> None:
         "loop": None if loop is None else f"{type(loop).__module__}.{type(loop).__qualname__}",
         "anyio_threads": _limit_threads(loop),
         "default_executor_threads": _executor_threads(loop),
+        "imported": getattr(sys.modules.get(settings["target"].partition(":")[0]), "__file__", None),
     }
     path = os.path.join(settings["folder"], f"{os.getpid()}.json")
     with open(path + ".new", "w") as file:
@@ -228,17 +232,28 @@ def _load() -> Any:
 
 
 def _asgi(inner: Any) -> Any:
-    """Count the requests of an ASGI application and tell the facts when its start-up has completed.
+    """Count the requests of an ASGI application and tell the facts when its start-up has completed. A request ends with
+    the last part of its answer, whatever its call does then.
 
     Counted in local variables and then written: to read mapped memory first would double what counting costs.
     """
     counters = _counters()
-    started = finished = 0
+    started = finished = returned = 0
     watch: Watch | None = None
 
     async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        nonlocal started, finished
+        nonlocal started, finished, returned
         if scope["type"] == "http":
+            ended = False
+
+            def counted(message: dict[str, Any]) -> Any:  # no coroutine of its own, which would cost as much again
+                nonlocal ended, finished
+                if message["type"] in BODY and not message.get("more_body") and not ended:
+                    ended = True
+                    finished += 1
+                    counters[FINISHED] = finished
+                return send(message)
+
             started += 1
             counters[STARTED] = started
             if started == 1:
@@ -246,10 +261,13 @@ def _asgi(inner: Any) -> Any:
             if watch is not None and watch.asleep:
                 watch.wake()
             try:
-                await inner(scope, receive, send)
+                await inner(scope, receive, counted)
             finally:
-                finished += 1
-                counters[FINISHED] = finished
+                if not ended:
+                    finished += 1
+                    counters[FINISHED] = finished
+                returned += 1
+                counters[RETURNED] = returned
         elif scope["type"] == "lifespan":
 
             def up() -> None:
@@ -299,14 +317,55 @@ async def _lifespan(inner: Any, scope: dict[str, Any], receive: Any, send: Any, 
     await send({"type": "lifespan.shutdown.complete"})
 
 
+class _Body:
+    """The answer of a WSGI application while it is sent: it is made as the server asks for its parts, so the request
+    ends when there are no more, or when the server closes it."""
+
+    def __init__(self, parts: Any, end: Callable[[], None]) -> None:
+        self._parts, self._iterator, self._end = parts, iter(parts), end
+
+    def __iter__(self) -> _Body:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return next(self._iterator)
+        except BaseException:  # StopIteration, too
+            self._finish()
+            raise
+
+    def close(self) -> None:
+        """What the server calls at the end, however it ends."""
+        try:
+            close = getattr(self._parts, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._finish()
+
+    def _finish(self) -> None:
+        end, self._end = self._end, _nothing
+        end()
+
+
+def _nothing() -> None:
+    """What ends a second time."""
+
+
 def _wsgi(inner: Any) -> Any:
     """Count the requests of a WSGI application. Requests run in threads, so the counting takes a lock (0.1 µs)."""
     counters = _counters()
     lock = threading.Lock()
     started = finished = 0
 
+    def end() -> None:
+        nonlocal finished
+        with lock:
+            finished += 1
+            counters[FINISHED] = counters[RETURNED] = finished
+
     def application(environ: dict[str, Any], start_response: Any) -> Any:
-        nonlocal started, finished
+        nonlocal started
         with lock:
             started += 1
             counters[STARTED] = started
@@ -314,11 +373,15 @@ def _wsgi(inner: Any) -> Any:
         if first:
             _look(counters)
         try:
-            return inner(environ, start_response)
-        finally:
-            with lock:
-                finished += 1
-                counters[FINISHED] = finished
+            parts = inner(environ, start_response)
+        except BaseException:
+            end()
+            raise
+        # A list is made already, and servers tell by its length how long the answer is; a file they send themselves.
+        if isinstance(parts, list | tuple) or type(parts) is environ.get("wsgi.file_wrapper"):
+            end()
+            return parts
+        return _Body(parts, end)
 
     _tell(None)
     if settings["diagnose"]:

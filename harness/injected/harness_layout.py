@@ -3,7 +3,8 @@ process, read by the harness. Copied beside the entry; imports nothing."""
 
 (
     STARTED,
-    FINISHED,
+    FINISHED,  # with the last byte of the answer
+    RETURNED,  # with the application's call, which may go on after its answer
     NODELAY,  # TCP_NODELAY on the connection of the first request: one of the four states below
     PARSER,  # which of the adapter's parsers had been imported at the first request, counted from 1
     # Sums over samples, with how many there were: threads of AnyIO's limiter in use, and requests that wait for one.
@@ -15,7 +16,7 @@ process, read by the harness. Copied beside the entry; imports nothing."""
     POOL_REQUESTS,
     POOL_QUEUED,
     POOL_WAIT_MS,
-) = range(11)
+) = range(12)
 NOT_LOOKED, OFF, ON, UNKNOWN = range(4)
 # From here on a histogram of the event loop's lag: how late something is that becomes ready at any moment. Bucket b
 # holds lags below 2^(b / 4) × 0.1 ms that no lower one holds.

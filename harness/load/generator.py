@@ -66,6 +66,17 @@ class RouteSummary:
     latency: Latency
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check of a user's k6 script, over the whole load."""
+
+    name: str
+    passed: int
+    failed: int
+    of_time: bool = field(default=False, kw_only=True)
+    """It is about how long a request took."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoadSummary:
     """What a generator saw inside the window. None where it cannot know."""
@@ -91,8 +102,13 @@ class LoadSummary:
     """Of the latter, as far as they were kept."""
     kinds: list[RouteSummary] = field(default_factory=list)
     """Of each kind of request, where there are several."""
-    failed_checks: int = 0
+    checks: list[Check] = field(default_factory=list)
     """Of a user's script; those that passed are counted as matched."""
+
+    @property
+    def failed_checks(self) -> int:
+        """Of answers; not of how long they took."""
+        return sum(each.failed for each in self.checks if not each.of_time)
 
 
 class LoadSession(Protocol):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sysconfig
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,16 @@ from harness import resources
 from harness.environments import interpreters
 from harness.errors import HarnessError, LackError
 from harness.host.processes import Child, Supervisor
-from harness.load.generator import START_SECONDS, SUMMARY_SECONDS, Body, Load, LoadSummary, LoadTarget, RouteSummary
+from harness.load.generator import (
+    START_SECONDS,
+    SUMMARY_SECONDS,
+    Body,
+    Check,
+    Load,
+    LoadSummary,
+    LoadTarget,
+    RouteSummary,
+)
 from harness.load.summary import Grid, latency, percentiles
 from harness.model.load import RequestTemplate, Template
 from harness.model.measurement import Failures
@@ -26,6 +36,10 @@ SUPPORTED = ("1", "2")
 """Major versions whose flags and summary our scripts rely on."""
 OWN_SCRIPT = "own.js"
 """Ours that runs one of the user's."""
+TIMED = re.compile(r"""(['"`])([^'"`]+)\1\s*:(?:(?!\}\s*\)|,\s).)*?\btimings\b""", re.DOTALL)
+"""A check by its name, whose function reads `timings`."""
+STATUS = re.compile(r"cell_status_(\d+)")
+"""Name of the metric that counts one status."""
 TUNING = {"GOGC": "800"}
 """Variables by which k6 costs half as much: fewer collections. Measured in docs/measuring.md."""
 SAMPLE_EVERY = 20
@@ -118,7 +132,12 @@ class K6Session:
         )
         self.child: Child = supervisor.start(
             self.argv,
-            env={**interpreters.clean(), **tuning, "HARNESS_LOAD": str(instructions)},
+            env={
+                **interpreters.clean(),
+                **load.target.mix.script_environment,
+                **tuning,
+                "HARNESS_LOAD": str(instructions),
+            },
             cwd=supervisor.folder,
             log=supervisor.folder / "k6.log",
             cpus=cpus,
@@ -156,6 +175,7 @@ class K6Session:
                 self._unexpected_bodies(),
                 kinds=len(self._load.target.mix.templates),
                 scripted=self._load.script is not None,
+                timed=timed_checks(self._load.script),
             )
         except ValueError as error:
             raise self._failed(f"k6's summary cannot be read: {error}") from error
@@ -215,49 +235,64 @@ def _as_text(template: Template) -> str | list[str | dict[str, str]]:
     return "".join(template) if all(isinstance(part, str) for part in template) else parts  # type: ignore[arg-type]
 
 
+def timed_checks(script: str | None) -> set[str]:
+    """Names of the checks of a script that look at how long a request took: a slow answer is no wrong one."""
+    return set() if script is None else {name for _, name in TIMED.findall(Path(script).read_text(encoding="utf-8"))}
+
+
 def read_summary(
-    document: Mapping[str, Mapping[str, float]],
+    document: Mapping[str, Any],
     window_seconds: float,
     bodies: list[Body],
     *,
     kinds: int = 1,
     scripted: bool = False,
+    timed: Set[str] = frozenset(),
 ) -> LoadSummary:
     """What `handleSummary` of our script wrote (metric → values), with so many kinds of requests or those of a
-    user's script. Asserts the shape relied on."""
+    user's script, and which of its checks are of the time. Asserts the shape relied on."""
 
     def values(name: str) -> Mapping[str, float]:
-        return document.get(f"cell_{name}", {})  # k6 leaves a metric out that never got a value
+        metric: Mapping[str, float] = document.get(f"cell_{name}", {})  # k6 leaves out what never got a value
+        return metric
 
     def count(name: str) -> int:
         return int(values(name).get("count", 0))
 
     requests, trend = count("succeeded"), values("latency")
     grid = _grid("cell_latency", trend, requests)
-    checks = document.get("checks", {}) if scripted else {}
+    checks = [Check(*each, of_time=each[0] in timed) for each in document.get("named_checks", ())] if scripted else []
     return LoadSummary(
         requests=requests,
         window_seconds=window_seconds,
         grid=grid,
         latency=latency(grid, trend, requests),
         failures=Failures(
-            timeout=count("timeouts"), connection=count("connection_failures"), status=count("status_failures")
+            timeout=count("timeouts"),
+            connection=count("connection_failures"),
+            status=count("status_failures"),
+            by_status={
+                int(match[1]): int(metric.get("count", 0))
+                for name, metric in document.items()
+                if (match := STATUS.fullmatch(name))
+            },
         ),
         blocked_ms_p99=values("blocked").get("p(99)"),
         lateness_ms_p99=values("lateness").get("p(99)"),
         sent=count("sent"),
         idle_seconds=None if scripted else count("idle_ms") / 1000,  # a script may let its users rest
-        matched=int(checks.get("passes", 0)) if scripted else count("matched"),
+        matched=sum(each.passed for each in checks) if scripted else count("matched"),
         unexpected=count("unexpected"),
         bodies=bodies,
         kinds=[_of_kind(document, kind) for kind in range(kinds)] if kinds > 1 else [],
-        failed_checks=int(checks.get("fails", 0)),
+        checks=checks,
     )
 
 
-def _of_kind(document: Mapping[str, Mapping[str, float]], kind: int) -> RouteSummary:
+def _of_kind(document: Mapping[str, Any], kind: int) -> RouteSummary:
     def values(name: str) -> Mapping[str, float]:
-        return document.get(f"cell_{name}_{kind}", {})
+        metric: Mapping[str, float] = document.get(f"cell_{name}_{kind}", {})
+        return metric
 
     requests, trend = int(values("succeeded").get("count", 0)), values("latency")
     return RouteSummary(

@@ -6,6 +6,7 @@ import json
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from harness import resources
@@ -104,6 +105,9 @@ class K6Turns:
         def total(name: str) -> int:
             return sum(each[name] for each in reports)
 
+        statuses: Counter[int] = Counter()
+        for each in reports:
+            statuses.update({int(status): count for status, count in each["statuses"].items()})
         begun = [moment for each in reports for moment in each["begun"]]
         return TurnReport(
             answers=len(begun),
@@ -113,6 +117,7 @@ class K6Turns:
             status=total("status"),
             timeout=total("timeout"),
             connection=total("connection"),
+            statuses=statuses,
             opened=total("opened"),
             matched=total("matched"),
             unexpected=total("unexpected"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -48,6 +48,8 @@ class TurnReport:
     """that took too long,"""
     connection: int = 0
     """or whose connection failed."""
+    statuses: Mapping[int, int] = field(default_factory=dict)
+    """Of those with a wrong status: status → requests."""
     opened: int = 0
     """Connections that were opened for requests."""
     matched: int = 0

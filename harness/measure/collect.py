@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
@@ -12,8 +13,8 @@ from harness.deploy.launch import Deployment, Ending
 from harness.deploy.spec import ServerSpec
 from harness.host import speed
 from harness.load import arrivals
-from harness.load.generator import LoadSession, LoadSummary
-from harness.measure.evidence import evidence
+from harness.load.generator import Check, LoadSession, LoadSummary
+from harness.measure.evidence import evidence, piled_up
 from harness.measure.job import Job
 from harness.measure.window import Window
 from harness.model.load import RequestMix
@@ -94,6 +95,7 @@ def server_facts(service: ServerSpec, server: Deployment, window: Window, ending
         declared_limits=dict(service.adapter.declared_limits(server.target, service.options)),
         unmet=unmet(service, server, effective),
         workers_lost=window.workers_lost,
+        piled_up=piled_up(window.first, window.last),
     )
 
 
@@ -126,8 +128,13 @@ def check_bodies(service: ServerSpec, sent: RequestMix, summary: LoadSummary) ->
         return None
     if sent.script is not None:
         failed = summary.failed_checks
-        example = f"checks of {sent.templates[0].name} failed; run it by hand to see which" if failed else None
-        return AnswerChecks(checked=summary.matched + failed, wrong=failed, unchecked=0, example=example)
+        return AnswerChecks(
+            checked=summary.matched + failed,
+            wrong=failed,
+            unchecked=0,
+            example=_failed_checks(sent.templates[0].name, summary.checks) if failed else None,
+            by_name={each.name: (each.passed, each.failed) for each in summary.checks},
+        )
     bodies = summary.bodies
     verdicts = [(body.text, service.subject.wrong(body.kind, body.text, sent, body.iteration)) for body in bodies]
     wrong = [(body, sentence) for body, sentence in verdicts if sentence]
@@ -152,9 +159,18 @@ def reported(service: ServerSpec, server: Deployment) -> dict[str, str | int | b
                 "http": (None, *service.adapter.parsers.values())[count.parser] or service.adapter.built_in_parser,
                 "threads": service.adapter.threads(server.target, service.options, facts),
                 "tcp_nodelay": count.nodelay,
+                "imported": _imported(facts.get("imported"), service.subject.serving().imports),
             }
         )
     return {key: _joined([facts[key] for facts in each]) for key in each[0]}
+
+
+def _imported(file: str | None, folder: Path | None) -> str | None:
+    """The file that a user's application was imported from, from its folder on where it lies in there."""
+    if file is None or folder is None:
+        return None
+    path = Path(file)
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else file
 
 
 def _joined(values: list[Any]) -> Any:
@@ -172,11 +188,20 @@ def unmet(service: ServerSpec, server: Deployment, facts: Mapping[str, Any]) -> 
         settings["threads"] = service.cell.variant.threads
     if facts["tcp_nodelay"] is not None:
         settings["tcp_nodelay"] = True
+    if not any(worker.read().started for worker in server.workers):
+        settings.pop("http", None)  # which only a request shows
     return {
         key: f"asked for {value}, in effect is {facts.get(key)}"
         for key, value in settings.items()
         if facts.get(key) != value and key not in declared
     }
+
+
+def _failed_checks(script: str, checks: Sequence[Check]) -> str:
+    """Which checks of answers failed, the most frequent first."""
+    failed = sorted((each for each in checks if each.failed and not each.of_time), key=lambda each: -each.failed)
+    named = ", ".join(f"'{each.name}' {each.failed:,} of {each.passed + each.failed:,} times" for each in failed[:3])
+    return f"checks of {script} failed: {named}"
 
 
 def generator_facts(job: Job, window: Window, summary: LoadSummary, null_rps: float | None) -> GeneratorFacts:
@@ -203,7 +228,14 @@ def generator_facts(job: Job, window: Window, summary: LoadSummary, null_rps: fl
         offered_rps=offered,
         overdue=None if due is None or summary.sent is None else max(0, due - summary.sent),
         lateness_ms_p99=summary.lateness_ms_p99,
+        answers=_answers(summary),
     )
+
+
+def _answers(summary: LoadSummary) -> int | None:
+    """Requests of the window that were answered, rightly or not; None where other requests may be among those that the
+    generator counts, or none of its window: of a user's script and of wrk."""
+    return None if summary.idle_seconds is None else summary.requests + summary.failures.status
 
 
 def database_facts(service: ServerSpec, cpu_cores: float | None) -> DatabaseFacts | None:

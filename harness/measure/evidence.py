@@ -32,6 +32,13 @@ def evidence(
     )
 
 
+def piled_up(first: Sequence[Counters], last: Sequence[Counters]) -> int | None:
+    """Calls that went on after their answer, how many more at the end than at the beginning; None without readings."""
+    if not first or not last:
+        return None
+    return sum(each.unreturned for each in last) - sum(each.unreturned for each in first)
+
+
 def lag(first: Sequence[Counters], last: Sequence[Counters]) -> Lag | None:
     """The lag of the worker whose loop was latest at the 99th percentile; None where no loop was watched."""
     lags = [one for one in map(_lag, first, last) if one is not None]

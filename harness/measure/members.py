@@ -17,7 +17,7 @@ from harness.host import procfs
 from harness.load.generator import Generator
 from harness.load.turns import TurnReport
 from harness.measure.collect import database_facts, reported, unmet
-from harness.measure.evidence import evidence
+from harness.measure.evidence import evidence, piled_up
 from harness.measure.target import load_target
 from harness.model.measurement import (
     AnswerChecks,
@@ -123,6 +123,7 @@ class Tally:
     status: int = 0
     timeout: int = 0
     connection: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
     checked: int = 0
     """Sampled answers of all turns, those that warm up too."""
     unchecked: int = 0
@@ -150,6 +151,7 @@ class Tally:
         self.status += report.status
         self.timeout += report.timeout
         self.connection += report.connection
+        self.statuses.update(report.statuses)
 
     def look(self, report: TurnReport, spec: ServerSpec, deployment: Deployment) -> None:
         """Judge the sampled answers of a turn."""
@@ -201,7 +203,8 @@ def measurement(
             **{
                 kind: math.ceil(getattr(tally, kind) * finished / sent) if sent else 0
                 for kind in ("timeout", "connection", "status")
-            }
+            },
+            by_status=dict(tally.statuses),
         ),
         latency_ms=latency(known.counts, known.total_us, known.tail_moments),
         grid=latencies.grid(known.counts),
@@ -262,6 +265,7 @@ def _server(
         declared_limits=dict(spec.adapter.declared_limits(deployment.target, spec.options)),
         unmet=unmet(spec, deployment, effective),
         workers_lost=samples.workers_lost,
+        piled_up=piled_up(watch.first, [worker.read() for worker in deployment.workers]),
     )
 
 

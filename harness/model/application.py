@@ -8,6 +8,8 @@ from pydantic import Field
 
 from harness.model import Value
 
+SCRIPT = "k6 script "
+"""What the line of a k6 script begins with, where one sends the requests."""
 ParamValue = int | str | None
 """Value of a workload's parameter; None: left to the workload."""
 
@@ -62,6 +64,12 @@ class UserApplication(Value):
     """Of everything that is sent and expected: equal digests, equal requests."""
     wait_seconds: float | None = None
     """How long a request waits by itself, as far as that was declared."""
+
+    @property
+    def script(self) -> str | None:
+        """Name of the k6 script that sends; None where requests are described."""
+        first = self.requests[0] if self.requests else ""
+        return first.removeprefix(SCRIPT) if first.startswith(SCRIPT) else None
 
     @property
     def work_label(self) -> str:

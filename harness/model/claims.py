@@ -28,3 +28,11 @@ class ClaimResult(Value):
     verdict: ClaimVerdict
     why: str
     """What the verdict rests on."""
+
+
+class StudyResult(Value):
+    """A published study, judged by a run that measured its cells."""
+
+    claims: list[ClaimResult] = []
+    differences: list[str] = []
+    """In what the run differs from the study, a sentence each."""

@@ -138,6 +138,8 @@ class RequestMix:
     feeds: Mapping[str, Feed] = field(default_factory=dict)
     script: str | None = None
     """Path of a k6 script of the user's, which sends on its own."""
+    script_environment: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that it finds in `__ENV`."""
 
 
 FOREVER = Timing(warmup_seconds=0.0, window_seconds=1.0)

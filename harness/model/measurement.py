@@ -58,6 +58,8 @@ class Failures(Value):
     connection: int
     status: int
     """Answered, but not with 200."""
+    by_status: dict[int, int] = {}
+    """Of the latter: status → requests, as far as the generator counts them one by one."""
 
     @property
     def total(self) -> int:
@@ -74,6 +76,8 @@ class AnswerChecks(Value):
     """Differed from the verified answer, or could not be compared with it, and were too many to be kept."""
     example: str | None
     """What was wrong with the first wrong one."""
+    by_name: dict[str, tuple[int, int]] = {}
+    """Of a k6 script: check → how often it passed and failed, over the whole load."""
 
 
 class ServerFacts(Value):
@@ -101,6 +105,9 @@ class ServerFacts(Value):
     """Settings that were asked for but are not in effect, and that the adapter does not declare."""
     workers_lost: int
     """Workers that died or were replaced."""
+    piled_up: int | None = None
+    """Calls of the application that went on after their answer, as background tasks do: how many more at the end than
+    at the beginning. None where that was not looked at."""
 
 
 class Waits(Value):
@@ -182,8 +189,10 @@ class GeneratorFacts(Value):
     overdue: int | None
     """Open load: requests that were due by the end of the window but had not been sent."""
     lateness_ms_p99: float | None
+    """Open load: from when a request was due and a user free to when it was sent, 99th percentile. While all users wait
+    for answers it is the server that is late."""
     answers: int | None = None
-    """Requests that it saw answered, right or not, of all that it sent in turns."""
+    """Requests that it saw answered, right or not: in the window, or of all that it sent in turns."""
 
 
 class MachineFacts(Value):

@@ -62,7 +62,9 @@ class ApplicationPlan(Value):
     app: Annotated[str, StringConstraints(pattern=APP)]
     """`module:object`"""
     app_dir: Text | None = None
-    """The application's folder: on its import path, and where the server runs. The current one where it is left out."""
+    """The folder that it is imported from. The current one where it is left out."""
+    cwd: Text | None = None
+    """The folder in which the server and the commands run; that of `app_dir` where it is left out."""
     factory: bool = False
     """The object is called for the application."""
     interface: Literal["asgi", "wsgi"] | None = None

@@ -12,7 +12,11 @@ ALTERNATIVE = re.compile(r"\[|^constrained-str$|^str$|^CsvColumn$")
 """Parts of an error's place that name one of several types and no part of the document."""
 
 
-WRITTEN = {APP: "write it as MODULE:OBJECT, such as shop.main:app", PATH: "begin it with /"}
+WRITTEN = {
+    APP: "write it as MODULE:OBJECT, such as shop.main:app; a factory without arguments as shop:create_app with "
+    "--factory, one with arguments by a module of yours that calls it, such as wsgi:app",
+    PATH: "begin it with /",
+}
 """Patterns, and what to write."""
 
 

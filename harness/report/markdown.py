@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from harness.model.claims import ClaimResult
+from harness.model.claims import StudyResult
 from harness.model.overview import Overview
 from harness.model.rotation import Rotation
 from harness.report import view
 from harness.report.words import ratio, verdict
 
 
-def of_overview(overview: Overview, claims: Sequence[ClaimResult]) -> str:
+def of_overview(overview: Overview, study: StudyResult) -> str:
     """A matrix, or a single cell."""
-    return "\n".join(_lines(view.of_overview(overview, claims))) + "\n"
+    return "\n".join(_lines(view.of_overview(overview, study))) + "\n"
 
 
 def of_rotation(rotation: Rotation) -> str:
@@ -68,14 +68,24 @@ def _lines(report: view.View) -> Iterator[str]:
         yield from _table(("workload", "axis", "at equal", "ratio", "verdict"), contrasts)
         yield from ("", "</details>")
     if report.claims:
-        yield from ("", "#### What the published study claims (ratios of throughput)", "", *_claims(report.claims))
+        yield from (
+            "",
+            "#### What the published study claims (ratios of throughput)",
+            "",
+            *_claims(report.claims),
+            *_differences(report.differences),
+        )
     for title, cells in report.kept_out:
         yield from ("", f"#### {title}", "", *(f"- {_code(name)}: {escaped(why)}" for name, why in cells))
 
 
-def claims_table(claims: Sequence[ClaimResult]) -> str:
-    """Claim by claim: the study's ratio, the one here, and what follows."""
-    return "\n".join(_claims(view.claims(claims))) + "\n"
+def claims_table(study: StudyResult) -> str:
+    """Claim by claim: the study's ratio, the one here, and what follows; and in what the two differ."""
+    return "\n".join([*_claims(view.claims(study)), *_differences(study.differences)]) + "\n"
+
+
+def _differences(sentences: Sequence[str]) -> list[str]:
+    return ["", *(f"- {escaped(each)}" for each in sentences)] if sentences else []
 
 
 def _claims(claims: Sequence[view.Claim]) -> Iterator[str]:

@@ -144,7 +144,8 @@ def restart_line(event: RestartFinished) -> str:
 
 def _known(progress: MatrixProgress) -> str:
     """How narrow the intervals are, and how long it may still take."""
-    half = "" if progress.median_half_width is None else f" (median ±{progress.median_half_width:.1%})"
+    median = progress.median_half_width
+    half = "" if median is None or median > 1 else f" (median ±{median:.1%})"  # of two restarts it says nothing yet
     sure = f", {progress.sure} of {progress.ratios} ratios sure{half}" if progress.ratios else ""
     return f"{sure}, {duration(progress.seconds_left)} left at most"
 

@@ -86,7 +86,7 @@ def charts_of(stored: StoredRun) -> list[Chart]:
     return [
         *cells.of_run(summary, overview.evaluate_all(review.visits(stored))),
         *(chart for _, _, chart in ratios.contrasts(summary)),
-        *ratios.claims(studies.claims(stored)),
+        *ratios.claims(studies.judge(stored).claims),
     ]
 
 
@@ -110,5 +110,5 @@ def text(stored: StoredRun, form: str) -> str:
     summary = review.review(stored)
     if form == "json":
         return summary.model_dump_json() + "\n"
-    claims = studies.claims(stored)
-    return markdown.of_overview(summary, claims) if form == "markdown" else terminal_text.text(summary, None, claims)
+    study = studies.judge(stored)
+    return markdown.of_overview(summary, study) if form == "markdown" else terminal_text.text(summary, None, study)

@@ -35,9 +35,12 @@ def _rows(facts: Measurement, evaluation: Evaluation) -> Iterator[tuple[str, Tex
     server, generator = facts.server, facts.generator
     verdict = Text(evaluation.verdict, style=f"bold {terminal.COLOURS[evaluation.verdict]}")
     yield "throughput", Text.assemble((f"{_number(facts.throughput_rps)} req/s", "bold"), "   ", verdict)
+    yield "how sure", "one window of one start, which has no interval: harness compare and harness matrix have one"
     yield "latency", _latency(facts)
     seconds = round(facts.window_seconds, 2)
     yield "requests", f"{facts.requests:,} in {seconds:g} s, {facts.failures:,} failed; {_sampled(facts)}"
+    if facts.sampled is not None and facts.sampled.by_name:
+        yield "checks", ", ".join(map(_check, *zip(*facts.sampled.by_name.items(), strict=True)))
     if len(facts.routes) > 1:
         for route in facts.routes:
             yield "", route_words(route)
@@ -102,7 +105,8 @@ def server_facts(facts: Measurement) -> Iterator[tuple[str, str]]:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:,.1f}"
+    """Three digits of a rate: one window bears no more."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}"
 
 
 def _latency(facts: Measurement) -> str:
@@ -131,6 +135,12 @@ def _sampled(facts: Measurement) -> str:
     if facts.sampled is None:
         return f"{facts.generator.name} checks no answers"
     return f"{facts.sampled.checked:,} answers checked, {facts.sampled.wrong:,} wrong"
+
+
+def _check(name: str, counts: tuple[int, int]) -> str:
+    """A check of a k6 script with the share that passed."""
+    passed, failed = counts
+    return f"'{name}' {passed / max(1, passed + failed):.1%}"
 
 
 def placement_words(placement: Placement) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from harness.model.claims import ClaimResult
+from harness.model.claims import StudyResult
 from harness.model.overview import Overview
 from harness.report import terminal, view
 from harness.report.terminal import coloured
@@ -18,16 +18,16 @@ BAR = 30
 """Columns of the longest bar."""
 
 
-def text(overview: Overview, path: Path | None, claims: Sequence[ClaimResult] = ()) -> str:
+def text(overview: Overview, path: Path | None, study: StudyResult | None = None) -> str:
     """A matrix or a single cell, and where it is stored if that is to be report."""
-    return terminal.text(lambda width: parts(overview, path, width, claims))
+    return terminal.text(lambda width: parts(overview, path, width, study))
 
 
 def parts(
-    overview: Overview, path: Path | None, width: int, claims: Sequence[ClaimResult] = ()
+    overview: Overview, path: Path | None, width: int, study: StudyResult | None = None
 ) -> Iterator[Text | Table]:
     """The text's paragraphs and tables, in order."""
-    report = view.of_overview(overview, claims)
+    report = view.of_overview(overview, study)
     for warning in report.warnings:
         yield Text(warning, style="bold yellow")
     for answer in report.answers:
@@ -41,6 +41,8 @@ def parts(
     if report.claims:
         yield _title("What the published study claims (ratios of throughput)")
         yield _claims(report.claims)
+        yield Text()
+        yield from (Text(f"  {each}") for each in report.differences)
     for title, cells in report.kept_out:
         yield _title(title)
         yield from (Text(f"  {name}: {why}") for name, why in cells)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from harness.model.axes import Axis, axis
-from harness.model.claims import ClaimResult
+from harness.model.claims import StudyResult
 from harness.model.comparison import TOO_FEW, Contrast, MainEffect, Ranking
 from harness.model.counting import counted
 from harness.model.metrics import METRICS, Metric, MetricName, contrasted
@@ -126,6 +126,8 @@ class View:
     """What a cell that is there twice differs by from itself."""
     findings: list[Finding] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+    """In what the run differs from the study that it judges."""
     kept_out: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
     """Title → cells, each with the reason."""
 
@@ -135,8 +137,8 @@ def headline() -> Metric:
     return next(metric for metric in METRICS.values() if metric.headline)
 
 
-def of_overview(overview: Overview, results: Sequence[ClaimResult] = ()) -> View:
-    """What a matrix or a single cell says."""
+def of_overview(overview: Overview, study: StudyResult | None = None) -> View:
+    """What a matrix or a single cell says. `study`: what it makes of a published study."""
     places = {cell.name: place for place, cell in enumerate(overview.cells)}
     best = _best(overview)
     tables = [_table(workload, cells, places, best) for workload, cells in words.by_work(overview.cells).items()]
@@ -152,7 +154,8 @@ def of_overview(overview: Overview, results: Sequence[ClaimResult] = ()) -> View
         legend=_legend(tables),
         controls={each.metric: words.control(each) for each in overview.comparison.controls},
         findings=list(_findings(overview)),
-        claims=claims(results),
+        claims=[] if study is None else claims(study),
+        differences=[] if study is None else study.differences,
         kept_out=[(title, cells) for title, cells in _kept_out(overview) if cells],
     )
 
@@ -171,7 +174,7 @@ def of_rotation(answer: Rotation) -> View:
     )
 
 
-def claims(results: Sequence[ClaimResult]) -> list[Claim]:
+def claims(study: StudyResult) -> list[Claim]:
     """The published study's claims, in words."""
     return [
         Claim(
@@ -181,7 +184,7 @@ def claims(results: Sequence[ClaimResult]) -> list[Claim]:
             verdict=each.verdict,
             why=each.why,
         )
-        for each in results
+        for each in study.claims
     ]
 
 

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from harness import servers
 from harness.applications.served import Probe
+from harness.config.application import ApplicationOptions, resolve_side
+from harness.config.cells import CellSpec
 from harness.database import connection
-from harness.deploy.launch import ask, start_server
+from harness.deploy.answers import ask
+from harness.deploy.launch import HOST, start_server
 from harness.deploy.spec import ServerSpec
 from harness.deploy.workers import Worker
 from harness.errors import TargetError
+from harness.experiments import preflight
+from harness.experiments.session import ExecutionOptions
 from harness.host import guard
 from harness.host.processes import Supervisor
 from harness.measure.collect import reported, unmet
 from harness.model.database import Database
+from harness.model.load import FOREVER
 from harness.servers.adapter import Adapter, Target
 from tests.specs import server_spec
 
@@ -31,7 +39,8 @@ OPTIONS = [
     for name in servers.names()
     for key, option in servers.adapter(name).options.items()
     for value in option.choices[1:]
-    if (name, key, value) != ("gunicorn", "parser", "fast")  # needs a package that is not installed with the harness
+    # gunicorn's parser in C is an extra.
+    if (name, key, value) != ("gunicorn", "parser", "fast") or importlib.util.find_spec("gunicorn_h1c")
 ]
 
 NOOP = Probe(name="noop", method="GET", path="/sync/noop")
@@ -62,7 +71,7 @@ def test_all_workers_come_up_count_and_stop(supervisor: Supervisor, server: str,
     assert len({worker.pid for worker in up.workers}) == 2
     assert settled(up.workers) == 1  # the answer that was verified
     for _ in range(20):
-        assert ask(up.target.port, NOOP)[0] == 200
+        assert ask(HOST, up.target.port, NOOP, 5.0).status == 200
     assert settled(up.workers) == 21
     facts = reported(wanted, up)
     assert unmet(wanted, up, facts) == {}
@@ -161,3 +170,22 @@ def test_an_application_that_cannot_start_is_told_with_its_log(supervisor: Super
     with pytest.raises(TargetError, match=r"uvicorn (ended with exit code|did not come up)|0 of 1 workers") as caught:
         start_server(replace(broken, boot_deadline_seconds=60.0), supervisor)
     assert "Pool" in caught.value.detail
+
+
+@pytest.mark.slow
+def test_no_watchdog_ends_a_worker_that_holds_the_interpreter(supervisor: Supervisor, tmp_path: Path) -> None:
+    """uvicorn kills one of several workers that does not answer for 5 s, and starts another, for ever."""
+    (tmp_path / "held.py").write_text(
+        "import ctypes\nasync def app(scope, receive, send):\n"
+        "    if scope['type'] != 'http': raise ValueError\n"
+        "    ctypes.PyDLL(None).usleep(7_000_000)\n"  # PyDLL keeps the GIL
+        "    await send({'type': 'http.response.start', 'status': 200, 'headers': []})\n"
+        "    await send({'type': 'http.response.body', 'body': b'ok'})\n"
+    )
+    application = ApplicationOptions(app="held:app", app_dir=str(tmp_path), path=["/"])
+    cell = resolve_side(CellSpec(server="uvicorn", workers=2, users=2), application, (), None, None)
+    checked = preflight.check([cell], ExecutionOptions(pin="none"), FOREVER)
+    (spec,) = preflight.prepare(checked, [cell], ExecutionOptions(pin="none"))
+    up = start_server(spec, supervisor)  # whose answer is verified, which takes seven seconds
+    assert up.workers_lost() == 0
+    assert up.child.stop() == "orderly"

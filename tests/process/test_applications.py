@@ -209,11 +209,37 @@ def test_a_k6_script_runs_inside_our_window(harness: Harness) -> None:
     assert sound(found), found["reasons"]
     assert found["requests"] > 100
     assert found["sampled"]["checked"] > 30
+    assert found["sampled"]["by_name"]["as many items as in setup"][1] == 0
     assert found["generator"]["users_accounted"] is None
     wrong = harness.folder / "wrong.js"
     wrong.write_text((APPLICATIONS / "load.js").read_text().replace("=== data.limit", "=== 99"))
     failed = measure(harness, *SHOP, "--k6-script", str(wrong))
     assert "checks of wrong.js failed" in failed["sampled"]["example"]
+
+
+def test_a_k6_script_finds_its_variables_and_says_what_is_right(harness: Harness) -> None:
+    """Its own expected statuses count as successes, and --env reaches it as it reaches the application."""
+    (harness.folder / "poll.js").write_text("""
+import http from 'k6/http';
+http.setResponseCallback(http.expectedStatuses(404, { min: 200, max: 201 }));
+export default function () {
+  http.get(`${__ENV.BASE_URL}/not-there`);
+  http.get(`${__ENV.BASE_URL}/${__ENV.PLACE}`);
+  http.get(`${__ENV.BASE_URL}/items`, { responseCallback: http.expectedStatuses(200) });
+}
+""")
+    found = measure(harness, *OWN, "made_with_fastapi:app", "--k6-script", "poll.js", "--env", "PLACE=nor-there")
+    assert found["requests"] > 10
+    assert found["failures"] == 0
+    (harness.folder / "fixed.js").write_text("""
+import http from 'k6/http';
+export default function () { http.get('http://127.0.0.1:9/'); }
+""")
+    lost = measure(harness, *OWN, "made_with_fastapi:app", "--k6-script", "fixed.js")
+    assert lost["verdict"] == "failed"
+    messages = [each["message"] for each in lost["reasons"]]
+    assert any("no request reached the server; fixed.js must take its address" in each for each in messages)
+    assert not any("settings are not in effect" in each for each in messages)
 
 
 def test_secrets_of_a_server_s_log_are_hidden(harness: Harness) -> None:

@@ -76,7 +76,7 @@ def test_a_wrong_answer_under_load_is_an_outcome(harness: Harness, tmp_path: Pat
 def test_errors_are_failures_and_no_throughput(harness: Harness, tmp_path: Path) -> None:
     document = measured(harness, tmp_path, ERRORS)
     assert document["verdict"] == "failed"
-    assert "had another status than 200" in failed(document)["failures"]
+    assert "were answered with 5" in failed(document)["failures"]
     share = document["failures"] / (document["failures"] + document["requests"])
     assert share == pytest.approx(0.1, abs=0.02)
     assert document["throughput_rps"] == pytest.approx(document["requests"] / document["window_seconds"], rel=0.001)

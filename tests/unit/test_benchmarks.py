@@ -93,4 +93,4 @@ def test_a_diagnosis_gives_no_other_advice() -> None:
         ast.unparse(node.value) for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "remedies"
     ]
     assert len(remedies) >= len(ADVICE)
-    assert all(each.startswith("ADVICE[") for each in remedies)
+    assert all("ADVICE[" in each for each in remedies)

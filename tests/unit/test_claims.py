@@ -11,6 +11,7 @@ from harness.analysis import studies
 from harness.analysis.claims import evaluate_claims
 from harness.analysis.overview import Visit, evaluate_all
 from harness.config import expand, presets
+from harness.model.application import BundledApplication
 from harness.model.claims import ClaimResult
 from harness.model.measurement import Measurement, Waits
 from harness.model.variant import Cell
@@ -117,3 +118,31 @@ def test_what_cannot_be_told_has_its_reason(facts: Measurement) -> None:
     assert all(
         each.verdict == "cannot be told" for each in evaluate_claims(studies.statements(), [], studies.published())
     )
+
+
+def test_what_differs_from_the_study_is_said_beside_its_claims() -> None:
+    """Users and round trips are read from the cells of the run; Little's law tells the study's users of `select`."""
+    cells = [each.cell for each in expand.expand(presets.preset("article")).cells]
+    (users,) = studies.differences(cells)
+    assert users == (
+        "Users, here and in the study: sleep 1,000 and 10,000; mixed 100 and 10,000; select 1,000 and 1,900."
+    )
+    plain = [
+        cell.model_copy(
+            update={
+                "variant": cell.variant.model_copy(
+                    update={
+                        "application": cell.variant.application.with_params(
+                            {**cell.variant.application.params, "tx": None}
+                        )
+                    }
+                )
+            }
+        )
+        for cell in cells
+        if isinstance(cell.variant.application, BundledApplication)
+        and cell.variant.application.workload in ("select", "simulation")
+    ]
+    users, transactions = studies.differences(plain)
+    assert "three (select and simulation; tx=1 makes one)" in transactions
+    assert list(studies.differences([])) == []

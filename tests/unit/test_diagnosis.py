@@ -11,6 +11,7 @@ from harness.analysis.diagnosis import diagnose
 from harness.deploy.workers import Counters
 from harness.injected import harness_layout as layout
 from harness.measure import evidence as gathering
+from harness.model.application import UserApplication
 from harness.model.measurement import DatabaseFacts, Lag, Measurement, PoolUse, ThreadUse, Waits, WorkerStats
 from harness.report.words import remedied
 from tests import conftest
@@ -259,3 +260,43 @@ def test_at_its_ceiling_a_cell_is_bound_by_the_term_of_its_ceiling(
     assert highest.bound_by == cause
     at = busy.model_copy(update={"requests": round(0.99 * highest.rps * busy.window_seconds)})
     assert told(at, evidence={"in_flight_mean": 99.0})[0] == cause
+
+
+FULL = {
+    "threads": ThreadUse(limit=40, used_mean=40.0, waiting_mean=60.0, used_by_worker=[40.0], waiting_by_worker=[60.0])
+}
+
+
+def of_users(facts: Measurement, wait_seconds: float | None, mean_ms: float) -> Measurement:
+    """A measurement of an application of the user's, whose requests wait for as long as it was declared."""
+    application = UserApplication(target="app:app", requests=["GET /"], digest="0", wait_seconds=wait_seconds)
+    latency = facts.latency_ms.model_copy(update={"mean": mean_ms, "p50": mean_ms})
+    return facts.model_copy(
+        update={"cell": conftest.changed(facts.cell, application=application), "latency_ms": latency, "waits": None}
+    )
+
+
+def test_full_threads_that_wait_for_what_is_not_seen_get_no_advice(facts: Measurement) -> None:
+    """Forty threads wait for fifteen connections of a pool: more threads change nothing."""
+    found = diagnose(changed(of_users(facts, None, 665.0), evidence=FULL))
+    assert found is not None
+    assert found.bound_by == "threads"
+    assert "what they wait for is not seen" in found.message
+    assert found.remedies == []
+
+
+def test_users_who_are_all_served_and_wait_for_what_is_not_seen_are_not_called_the_limit(facts: Measurement) -> None:
+    served = {"in_flight_mean": 100.0}
+    found = diagnose(changed(of_users(facts, None, 665.0), evidence=served))
+    assert found is not None
+    assert (found.bound_by, found.remedies) == (None, [])
+    assert "nothing is short" not in found.message
+    declared = diagnose(changed(of_users(facts, 0.1, 102.0), evidence=served))
+    assert declared is not None
+    assert declared.bound_by == "users"
+
+
+def test_threads_full_of_work_after_the_answer_hold_no_request(facts: Measurement) -> None:
+    found = diagnose(changed(of_users(facts, 0.1, 102.0), evidence=FULL | {"in_flight_mean": 100.0}))
+    assert found is not None
+    assert found.bound_by == "users"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import itertools
 import json
 import re
 import subprocess
@@ -221,7 +222,7 @@ def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads(text("pyproject.toml"))["project"]
     page = text("docs/decisions.md")
     pinned = {canonicalize_name(line.partition("==")[0]) for line in text("constraints.txt").splitlines()}
-    for requirement in project["dependencies"] + project["optional-dependencies"]["dev"]:
+    for requirement in itertools.chain(project["dependencies"], *project["optional-dependencies"].values()):
         name = re.split(r"[>=;\[]", requirement)[0]
         assert name in page, name
         assert canonicalize_name(name) in pinned, f"{name} is not pinned"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness.load import k6, summary, wrk
@@ -66,3 +68,34 @@ def test_wrk_knows_no_quantiles_and_counts_failures_as_requests() -> None:
     assert (found.requests, found.window_seconds, found.failures.total) == (993, 10.05, 8)
     assert (found.latency.min, found.latency.p50, found.latency.max, found.grid) == (0.5, None, 9.0, [])
     assert (found.matched, found.idle_seconds, found.blocked_ms_p99) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("script", "names"),
+    [
+        ("check(res, { 'status is 200': (r) => r.status === 200, 'under 45 ms': (r) => r.timings.duration < 45 })", 1),
+        ("check(res, {\n  'under 45 ms': function (r) { return r.timings.duration < 45; },\n  ok: (r) => true })", 1),
+        ('check(res, { "under 45 ms": r => r.timings.waiting < 45, "has items": r => r.json().items.length > 0 })', 1),
+        ("check(res, { 'status is 200': (r) => r.status === 200 }); const t = res.timings.duration;", 0),
+    ],
+)
+def test_checks_of_the_time_are_told_from_checks_of_answers(tmp_path: Path, script: str, names: int) -> None:
+    path = tmp_path / "load.js"
+    path.write_text(script)
+    assert k6.timed_checks(str(path)) == ({"under 45 ms"} if names else set())
+
+
+def test_checks_of_a_script_are_told_by_name() -> None:
+    summary = k6.read_summary(
+        {"named_checks": [["status is 200", 100, 0], ["under 45 ms", 50, 50], ["has items", 97, 3]]},
+        10.0,
+        [],
+        scripted=True,
+        timed={"under 45 ms"},
+    )
+    assert (summary.matched, summary.failed_checks) == (247, 3)
+    assert [(each.name, each.of_time) for each in summary.checks] == [
+        ("status is 200", False),
+        ("under 45 ms", True),
+        ("has items", False),
+    ]

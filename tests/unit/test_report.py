@@ -186,7 +186,7 @@ def test_every_chart_can_be_drawn_and_has_marks(visits: Visits, tmp_path: Path) 
 
 
 def test_claims_are_drawn(tmp_path: Path) -> None:
-    (chart,) = ratios.claims(studies.claims(codec.read_run(REFERENCE / "matrices" / "article")))
+    (chart,) = ratios.claims(studies.judge(codec.read_run(REFERENCE / "matrices" / "article")).claims)
     assert len(chart.rows) == 19
     assert all(row["published"] for row in chart.rows)
     assert all(field in row for row in chart.rows for field, _ in chart.columns)
@@ -202,6 +202,8 @@ def test_the_page_of_the_article_shows_its_claims(tmp_path: Path) -> None:
     *_, data = parts(whole)
     assert len(data["charts"]["claims"]["rows"]) == 19
     assert 'data-chart="claims"' in whole
+    assert "In what it differs from the study" in whole
+    assert "Users, here and in the study: sleep 1,000 and 10,000" in whole
     assert "3 cells have measurements whose latencies are left out" in whole
     panels = {row["panel"] for row in data["charts"]["throughput-by-workers"]["rows"]}
     assert len(panels) == 9, "styles and workloads with both numbers of workers"

@@ -18,7 +18,7 @@ from harness.analysis import rotation, verdicts
 from harness.load.control import Control
 from harness.measure import schedule
 from harness.model.comparison import Interval
-from harness.model.rotation import MemberSamples, Restart, Slots
+from harness.model.rotation import MemberSamples, Restart, RotationContrast, Slots
 from harness.stats import latencies, settling
 
 MEMBER = MemberSamples(
@@ -347,3 +347,37 @@ def test_users_wait_until_it_is_their_turn_and_tell_what_came_of_it() -> None:
     assert b'{"end": true}' in connections[0].recv(1000)
     for connection in connections:
         connection.close()
+
+
+@pytest.mark.parametrize(
+    ("ratio", "limit", "answered"),
+    [
+        ((0.90, 0.88, 0.92), 0.05, True),  # worse for certain
+        ((1.00, 0.97, 1.03), 0.05, True),  # not worse for certain
+        ((0.96, 0.92, 1.00), 0.05, False),
+        ((0.90, 0.88, 0.92), None, False),
+        ((0.90, None, None), 0.05, False),
+    ],
+)
+def test_what_a_limit_asks_may_be_answered_before_the_interval_is_narrow(
+    ratio: tuple[float, float | None, float | None], limit: float | None, answered: bool
+) -> None:
+    estimate, low, high = ratio
+    interval = Interval(estimate=estimate, low=low, high=high, n=6)
+    question = rotation.Question(members=["a", "b"], users=1, users_reason="", margin=0.03, precision=0.01, limit=limit)
+    found = rotation.answer(question, [], 1.0).model_copy(
+        update={
+            "contrasts": [
+                RotationContrast(
+                    metric="throughput_rps",
+                    a="a",
+                    b="b",
+                    ratio=interval,
+                    verdict="undecided",
+                    reason=None,
+                    worse=None if limit is None else high is not None and high < 1 - limit,
+                )
+            ]
+        }
+    )
+    assert rotation.decided(found) == answered

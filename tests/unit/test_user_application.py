@@ -15,6 +15,7 @@ from harness.analysis import overview
 from harness.analysis.evaluation import evaluate
 from harness.applications import requests
 from harness.applications.detect import detect_applications
+from harness.applications.prepare import prepare_application
 from harness.applications.prepared import PreparedApplication
 from harness.applications.secrets import secret_values
 from harness.applications.served import ProcessContext
@@ -23,7 +24,7 @@ from harness.config import application, files, init
 from harness.config.application import ApplicationOptions
 from harness.config.cells import CellSpec, parse_cell, resolve_cell
 from harness.config.matrix import MatrixOptions, matrix_plan
-from harness.errors import UsageError
+from harness.errors import TargetError, UsageError
 from harness.host import facts as host
 from harness.model.application import UserApplication
 from harness.model.load import Placeholder
@@ -343,3 +344,106 @@ def test_projects_are_looked_at_without_running_them(tmp_path: Path) -> None:
     document = tomllib.loads(whole)
     assert files.parse_application(document["application"], "x").requests
     assert files.parse({**document["matrix"], "application": {"app": "a:b"}}, "x").cells
+
+
+def test_braces_can_be_sent_as_they_stand() -> None:
+    query = "query($n: Int!) { users(first: $n) {{id}} }"
+    subject = own({"path": "/{n}", "method": "POST", "json": {"query": query, "n": "{n}"}}, values={"n": [7]})
+    ((path, _, body),) = sent(subject, 0)
+    assert path == "/7"
+    assert json.loads(body or "") == {"query": "query($n: Int!) { users(first: $n) {id} }", "n": 7}
+    with pytest.raises(UsageError) as caught:
+        sent(own({"path": "/", "method": "POST", "body": "{id}"}), 0)
+    assert "write {{id}} to send it as it stands" in str(caught.value.cure)
+    literal = own({"path": "/{n}", "expect": {"json": {"text": "{{n}} of {n}"}}}, values={"n": [7]})
+    assert literal.wrong(0, '{"text": "{n} of 7"}') is None
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        (["1", "2", "-3"], [1, 2, -3]),
+        (["1.5", "2", "0.25"], [1.5, 2, 0.25]),
+        (["10115", "02139", "90210"], ["10115", "02139", "90210"]),
+        (["1", "", "3"], ["1", "", "3"]),
+        (["1e3", "2"], ["1e3", "2"]),
+    ],
+)
+def test_a_column_of_a_file_has_one_type(tmp_path: Path, column: list[str], values: list[object]) -> None:
+    assert requests.typed(column) == values
+    assert [type(each) for each in requests.typed(column)] == [type(each) for each in values]
+
+
+@pytest.mark.parametrize(
+    ("script", "lacks"),
+    [
+        ("export default function () {}", None),
+        ("export default () => {};", None),
+        ("function shop() {}\nexport { shop as default };", None),
+        ("exports.default = function () {};", None),
+        ("export function browse() {}\nexport async function buy() {}", "it has browse, buy"),
+        ("// export default function () {}\nexport function browse() {}", "it has browse"),
+        ("", "exports no default function"),
+    ],
+)
+def test_a_script_without_a_default_function_is_refused(tmp_path: Path, script: str, lacks: str | None) -> None:
+    path = tmp_path / "shop.js"
+    path.write_text(script)
+    if lacks is None:
+        requests.check_script(path)
+        return
+    with pytest.raises(UsageError, match=re.escape(lacks)):
+        requests.check_script(path)
+
+
+def test_a_script_that_never_reaches_the_server_is_told(facts: Measurement, cell: Cell) -> None:
+    application = UserApplication(target="shop:app", requests=["k6 script fixed.js"], digest="0")
+    nothing = facts.model_copy(
+        update={
+            "cell": changed(cell, application=application),
+            "requests": 0,
+            "server": facts.server.model_copy(update={"requests_by_worker": [0, 0]}),
+        }
+    )
+    messages = [each.message for each in evaluate(nothing).reasons]
+    assert "no request reached the server; fixed.js must take its address from __ENV.BASE_URL" in messages
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "target", "factory"),
+    [
+        ("wsgi.py", "from shop import create_app\napp = create_app('bench')\n", "wsgi:app", False),
+        ("main.py", "app = build()\n", "main:app", False),
+        ("api.py", "import falcon.asgi\napplication = falcon.asgi.App()\n", "api:application", False),
+        ("shop.py", "def create_app():\n    return 1\n", "shop:create_app", True),
+    ],
+)
+def test_applications_that_factories_make_are_found(
+    tmp_path: Path, name: str, source: str, target: str, factory: bool
+) -> None:
+    (tmp_path / name).write_text(source)
+    (found,) = detect_applications(tmp_path)
+    assert (found.target, found.factory) == (target, factory)
+
+
+def test_an_application_runs_in_another_folder_than_it_is_imported_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it reads when it is imported lies beside src, as with uvicorn --app-dir."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "name.txt").write_text("corner-shop")
+    (tmp_path / "src" / "shop.py").write_text(
+        "from fastapi import FastAPI\napp = FastAPI()\nname = open('name.txt').read()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TargetError, match="FileNotFoundError") as caught:
+        prepare_application(ApplicationPlan(app="shop:app", app_dir="src", path=["/"]), None, {})
+    assert f"runs in {tmp_path / 'src'}; see --app-dir, --cwd" in str(caught.value.cure)
+    plan = ApplicationPlan(app="shop:app", app_dir="src", cwd=".", path=["/"])
+    serving = prepare_application(plan, None, {}).served.serving()
+    assert (serving.folder, serving.imports) == (tmp_path, tmp_path / "src")
+    init.init(None)
+    configured = tomllib.loads(Path("harness.toml").read_text())["application"]
+    assert (configured["app_dir"], configured["cwd"]) == ("src", ".")
+    with pytest.raises(UsageError, match="--cwd nowhere: no such folder"):
+        prepare_application(plan.model_copy(update={"cwd": "nowhere"}), None, {})

@@ -159,7 +159,7 @@ def test_slow_requests_are_not_judged_by_their_slices(facts: Measurement) -> Non
 
 
 def test_late_requests_of_idle_users_are_the_generators_fault(facts: Measurement) -> None:
-    generator = facts.generator.model_copy(update={"lateness_ms_p99": 12.0, "users_accounted": 50.0})
+    generator = facts.generator.model_copy(update={"lateness_ms_p99": 12.0})
     cell = changed(facts.cell, rate=100.0)
     reasons = evaluate(facts.model_copy(update={"generator": generator, "cell": cell})).reasons
     assert [reason.gate for reason in reasons] == ["lateness"]
@@ -167,7 +167,7 @@ def test_late_requests_of_idle_users_are_the_generators_fault(facts: Measurement
 
 
 def test_late_requests_of_busy_users_are_no_fault_of_the_generator(change: Callable[..., Measurement]) -> None:
-    assert evaluate(change(generator={"lateness_ms_p99": 12.0, "users_accounted": 99.0})).verdict == "valid"
+    assert evaluate(change(generator={"lateness_ms_p99": 12.0})).verdict == "valid"  # under closed load nothing is due
 
 
 def test_every_kind_of_remedy_has_words() -> None:
@@ -188,7 +188,7 @@ def state_of(facts: Measurement, gate: str) -> str:
 def test_each_gate_has_a_state(change: Callable[..., Measurement], facts: Measurement) -> None:
     assert {each.gate for each in evaluate(facts).gates} == {
         *("failures", "nothing-measured", "workers", "answers", "settings", "generator", "null-ceiling", "blocked"),
-        *("user-seconds", "machine", "steady"),
+        *("user-seconds", "counts", "machine", "steady"),
     }
     assert state_of(facts, "machine") == "passed"
     assert state_of(change(machine={"stolen_cores": 2.0}), "machine") == "failed"
@@ -236,3 +236,55 @@ def test_an_open_load_of_which_a_part_was_not_sent_is_invalid(facts: Measurement
     assert "only 99% of the requests" in result.reasons[0].message
     fewer = open_load.generator.model_copy(update={"overdue": 10})
     assert evaluate(open_load.model_copy(update={"generator": fewer})).verdict == "valid"
+
+
+@pytest.mark.parametrize(
+    ("answers", "finished", "failures", "state"),
+    [
+        (9876, 9876, {}, "passed"),
+        (9876, 9500, {}, "passed"),  # each tells the window's edges by its own clock
+        (9876, 1700, {}, "failed"),
+        (1700, 9876, {}, "failed"),
+        (1700, 9876, {"timeout": 9000}, "passed"),  # what timed out was answered later
+        (None, 1700, {}, "not evaluated"),
+    ],
+)
+def test_generator_and_workers_must_have_seen_the_same_requests_of_a_window(
+    change: Callable[..., Measurement], answers: int | None, finished: int, failures: dict[str, int], state: str
+) -> None:
+    facts = change(generator={"answers": answers}, server={"requests_by_worker": [finished]}, failures_by_kind=failures)
+    assert {each.gate: each.state for each in evaluate(facts).gates}["counts"] == state
+
+
+@pytest.mark.parametrize(("piled_up", "noted"), [(None, False), (5, False), (400, False), (2300, True)])
+def test_work_that_piles_up_after_answers_is_said(
+    change: Callable[..., Measurement], piled_up: int | None, noted: bool
+) -> None:
+    facts = change(server={"piled_up": piled_up})
+    notes = [each.message for each in evaluate(facts).notes]
+    assert any("calls go on after their answer" in each for each in notes) == noted
+
+
+def test_failures_are_told_by_their_statuses(facts: Measurement) -> None:
+    failures = Failures(timeout=2, connection=0, status=1020, by_status={429: 900, 503: 100, 500: 10, 599: 5})
+    (reason,) = evaluate(facts.model_copy(update={"failures_by_kind": failures})).reasons
+    assert reason.message.endswith(
+        "of the requests failed: 2 timed out, 900 were answered with 429 Too Many Requests, 100 were answered with 503 "
+        "Service Unavailable, 10 were answered with 500 Internal Server Error, 10 with other statuses"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "noted"),
+    [
+        ([100] * 10, False),
+        ([100, 130, 130, 130, 130, 130, 130, 130, 130, 130], False),  # it warmed up
+        ([72 + 10 * second for second in range(10)], True),
+        ([100, 101, 102, 103, 104, 105, 106, 107, 108, 109], False),  # within what it varies by anyway
+        ([100, 200, 300], False),
+    ],
+)
+def test_memory_that_grows_and_does_not_stop_is_said(facts: Measurement, sizes: list[int], noted: bool) -> None:
+    pieces = [facts.slices[0].model_copy(update={"rss_bytes": size * 1_000_000}) for size in sizes]
+    messages = [each.message for each in evaluate(facts.model_copy(update={"slices": pieces})).notes]
+    assert any("memory grew by 90 MB within the window, 9.0 MB a second" in each for each in messages) == noted

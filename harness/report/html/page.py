@@ -23,7 +23,7 @@ from harness import __version__
 from harness.analysis import overview as overviews
 from harness.analysis import review, studies
 from harness.analysis.overview import EvaluatedVisit
-from harness.model.claims import ClaimResult
+from harness.model.claims import StudyResult
 from harness.model.metrics import METRICS, MetricName
 from harness.model.overview import CellOverview, Overview
 from harness.model.record import RunRecord, StoredRun
@@ -51,7 +51,7 @@ class Run:
     judged: Sequence[EvaluatedVisit]
     protocols: Sequence[int]
     """Versions of the rules under which it was measured."""
-    claims: Sequence[ClaimResult] = ()
+    study: StudyResult | None = None
     rotation: Rotation | None = None
     """The answer, where cells were loaded in turn."""
     rotation_charts: Sequence[Chart] = ()
@@ -97,7 +97,7 @@ def run_of(stored: StoredRun) -> Run:
         overview=review.review(stored),
         judged=overviews.evaluate_all(review.visits(stored)),
         protocols=sorted({visit.protocol for visit in stored.visits}),
-        claims=studies.claims(stored),
+        study=studies.judge(stored),
     )
 
 
@@ -147,7 +147,7 @@ def render(run: Run) -> str:
 def _view(run: Run) -> View:
     if run.rotation is not None:
         return view.of_rotation(run.rotation)
-    return view.of_overview(run.overview, run.claims)
+    return view.of_overview(run.overview, run.study)
 
 
 def _json(data: Any) -> str:
@@ -189,7 +189,7 @@ def _page(run: Run, report: View) -> Page:
             for metric, axis, chart in ratios.contrasts(overview)
         ],
         charts=_charts(run),
-        claim_charts=list(ratios.claims(run.claims)),
+        claim_charts=list(ratios.claims([] if run.study is None else run.study.claims)),
         cells=details.cells(overview, run.judged),
     )
 

@@ -1,0 +1,112 @@
+"""One request before the load, sent as the generator sends it, and its answer in words."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
+from urllib.parse import quote
+
+from harness.applications.served import Probe
+
+BODY_SECONDS = 30.0
+"""How long an answer may take from its first byte to its last."""
+MOST_BYTES = 64 << 20
+"""How large it may be, on the wire and decoded."""
+PIECE = 1 << 16
+EXCERPT = 300
+SAFE = "%/:?#[]@!$&'()*+,;=~"
+"""Characters of a path that are sent as they are, besides letters and digits of ASCII."""
+
+
+class EndlessAnswer(Exception):
+    """An answer that goes on and on; the message says how far it was read."""
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    status: int
+    body: str
+    """Decoded, as the generator sees it."""
+    location: str | None = None
+    """Where a redirection leads, which is not followed."""
+
+    @property
+    def described(self) -> str:
+        """The status, where it leads, and the begin of a text that people can read."""
+        leads = f", which leads to {self.location}" if self.location else ""
+        text = excerpt(self.body)
+        return f"status {self.status}{leads}" + (f": {text}" if text else "")
+
+
+class _Decoder(Protocol):
+    def decompress(self, data: bytes, /) -> bytes:
+        """The next decoded bytes."""
+
+
+DECODERS: Mapping[str, Callable[[], _Decoder]] = {
+    "gzip": lambda: zlib.decompressobj(16 + zlib.MAX_WBITS),
+    "x-gzip": lambda: zlib.decompressobj(16 + zlib.MAX_WBITS),
+    "deflate": zlib.decompressobj,
+}
+"""Content-Encoding → how it is undone. The generator undoes these, too."""
+
+
+def ask(host: str, port: int, probe: Probe, seconds: float) -> Answer:
+    """The answer to one request, for whose first byte it waits so many seconds.
+
+    OSError or HTTPException where there is none, EndlessAnswer where it does not end.
+    """
+    connection = http.client.HTTPConnection(host, port, timeout=seconds)
+    try:
+        body = None if probe.body is None else probe.body.encode()
+        # As k6 does, which names no encodings unless it is told to, and percent-encodes what is not ASCII.
+        connection.putrequest(probe.method, quote(probe.path, safe=SAFE), skip_accept_encoding=True)
+        for name, value in probe.headers.items():
+            connection.putheader(name, value.encode())
+        if body is not None and not any(name.lower() == "content-length" for name in probe.headers):
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
+        response = connection.getresponse()
+        encoding = (response.getheader("Content-Encoding") or "").strip().lower()
+        text = _read(response, encoding).decode("utf-8", "replace")
+        location = response.getheader("Location") if 300 <= response.status < 400 else None
+        return Answer(response.status, text, location)
+    finally:
+        connection.close()
+
+
+def _read(response: http.client.HTTPResponse, encoding: str) -> bytes:
+    """The whole body, decoded."""
+    decoder = DECODERS[encoding]() if encoding in DECODERS else None
+    began, read, size = time.monotonic(), 0, 0
+    parts = []
+    while piece := response.read1(PIECE):
+        read += len(piece)
+        part = piece if decoder is None else decoder.decompress(piece)
+        size += len(part)
+        parts.append(part)
+        passed = time.monotonic() - began
+        if passed > BODY_SECONDS or max(read, size) > MOST_BYTES:
+            raise EndlessAnswer(f"{max(read, size):,} bytes in {passed:,.1f} s, and more to come")
+    return b"".join(parts)
+
+
+def excerpt(body: str) -> str:
+    """The begin of a body as people read it: of a page its title, of what is no text how long it is."""
+    text = body.strip()
+    if not text:
+        return ""
+    strange = sum(
+        character == "\ufffd" or (ord(character) < 32 and character not in "\t\r\n") for character in text[:EXCERPT]
+    )
+    if strange > len(text[:EXCERPT]) * 0.05:
+        return f"{len(body.encode()):,} bytes that are no text"
+    if re.match(r"(?i)<(!doctype html|html)", text):
+        title = re.search(r"(?is)<title[^>]*>(.*?)</title>", text)
+        return f"a page called '{' '.join(title[1].split())}'" if title else "a page of HTML"
+    return text if len(text) <= EXCERPT else f"{text[:EXCERPT]}…"
