@@ -32,7 +32,7 @@ from running import REFERENCE, Row, document, run, write_document
 from harness import api
 
 RATES = (100, 300, 500, 1000, 3000)
-SERVICE = "uvicorn/sync/sleep?ms=5/t1"
+SERVICE = "uvicorn/sync/sleep?ms=10/t1"
 """One server, of constant service."""
 SHARE = 0.8
 ARRIVALS: tuple[Literal["poisson", "even"], ...] = ("poisson", "even")
