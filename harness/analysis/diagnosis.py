@@ -167,7 +167,9 @@ def _event_loop(facts: Measurement) -> Diagnosis | None:
 def _unseen(facts: Measurement) -> bool:
     """Whether nobody said what requests wait for: of an application of the user's they may wait for what cannot be seen
     from outside of it, such as a pool, a lock or a service."""
-    return isinstance(facts.cell.variant.application, UserApplication) and not _as_declared(facts)
+    highest = ceiling(facts)
+    explained = highest is not None and facts.throughput_rps >= NEAR * highest.rps
+    return isinstance(facts.cell.variant.application, UserApplication) and not explained and not _as_declared(facts)
 
 
 def _as_declared(facts: Measurement) -> bool:

@@ -300,3 +300,14 @@ def test_threads_full_of_work_after_the_answer_hold_no_request(facts: Measuremen
     found = diagnose(changed(of_users(facts, 0.1, 102.0), evidence=FULL | {"in_flight_mean": 100.0}))
     assert found is not None
     assert found.bound_by == "users"
+
+
+def test_full_threads_at_their_ceiling_are_explained_by_the_declared_wait(facts: Measurement) -> None:
+    waits = Waits(total_seconds=0.2, occupied_seconds=0.2, slot="thread")
+    server = {"effective": {"threads": 40}, "requests_by_worker": [990, 990]}
+    own = of_users(facts, 0.2, 500.0).model_copy(update={"waits": waits, "requests": 3980})
+    found = diagnose(changed(own, server=server, evidence=FULL))
+    assert found is not None
+    assert found.bound_by == "threads"
+    assert "not seen" not in found.message
+    assert [each.kind for each in found.remedies] == ["threads", "style"]
