@@ -44,7 +44,11 @@ def write(path: Path | None, rows: Sequence[Row]) -> None:
 
 def document(question: str, arguments: argparse.Namespace, rows: Sequence[Row], **summary: object) -> Row:
     """What a benchmark found out, with what it depends on."""
-    options = {name: value for name, value in vars(arguments).items() if not callable(value) and name != "out"}
+    options = {
+        name: value.name if isinstance(value, Path) else value  # no path of one machine
+        for name, value in vars(arguments).items()
+        if not callable(value) and name != "out"
+    }
     return {
         "question": question,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
