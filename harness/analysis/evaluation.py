@@ -5,7 +5,8 @@ from __future__ import annotations
 from harness.analysis import validity
 from harness.analysis.bounds import NEAR, ceiling
 from harness.analysis.diagnosis import diagnose
-from harness.analysis.validity import OUTCOMES, notes
+from harness.analysis.remarks import notes
+from harness.analysis.validity import OUTCOMES
 from harness.model.evaluation import Evaluation, Note, Verdict
 from harness.model.measurement import Measurement
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from harness.analysis.bounds import NEAR
 from harness.analysis.contrasts import compare
 from harness.analysis.evaluation import evaluate
-from harness.analysis.validity import still_filling
+from harness.analysis.remarks import still_filling
 from harness.analysis.verdicts import MARGIN, TAIL_SECONDS, few_moments
 from harness.model.comparison import Interval, Observation
 from harness.model.evaluation import Diagnosis, Evaluation, Reason

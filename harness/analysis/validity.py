@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Literal
 
 from harness.model.application import UserApplication
-from harness.model.evaluation import Evaluation, GateState, Note, Reason, Remedy
+from harness.model.evaluation import Evaluation, GateState, Reason, Remedy
 from harness.model.measurement import Failures, Measurement
 from harness.stats import steadiness
 
@@ -21,23 +21,14 @@ USER_SECONDS_SHARE = 0.05
 NULL_SHARE = 0.70
 LATE_MS, LATE_SHARE = 3.0, 0.10
 OTHERS_SHARE = 0.05
-FILLING_SHARE = 0.05
-SPEED_SPREAD = 0.25
-"""Of the machine's speed within a window, from which on it is told."""
-SMOOTH_RPS = 300
-"""Up to which rate k6's arrivals vary as a Poisson process does, within 5 %: see benchmarks/arrivals.py."""
 BUSY_SHARE = 0.9
 """Of the cores that a server can use, from which on it is itself what limits its throughput."""
 OWN_REQUESTS = 10
 """By which answers are verified before the load: counts of generator and workers may differ by them and the users."""
 EDGE_SHARE = 0.05
 """Of the requests of a window, by which both may differ besides, because each tells its edges by its own clock."""
-FEWEST_SIZES, GROWN_BYTES, GROWN_SHARE, LATELY_SHARE = 5, 10_000_000, 0.10, 0.30
-"""Slices, bytes and share of the beginning by which memory has grown, and the part of it in the second half."""
 MOST_STATUSES = 3
 """That a message names."""
-PILING_SHARE = 0.05
-"""Of the requests, from which on calls that go on after their answer are said to pile up."""
 
 Gate = Callable[[Measurement], Reason | None]
 
@@ -356,77 +347,3 @@ def states(facts: Measurement, gates: Iterable[Gate]) -> list[GateState]:
             state = "failed"
         found.append(GateState(gate=gate.__name__.replace("_", "-"), state=state))
     return found
-
-
-def still_filling(facts: Measurement) -> float | None:
-    """Seconds that each user of a closed load waits on average (Little's law: users ÷ requests that ended per second),
-    where that is so much longer than the warm-up that the queue was still filling for a part of the window. Then those
-    requests that ended are the early and lucky ones, and quantiles of their latencies are too low, however right the
-    throughput is. None where latencies can be quoted."""
-    ends = facts.requests + facts.failures
-    if facts.cell.load.users is None or not ends or facts.method != "window":
-        return None
-    wait = facts.cell.load.users * facts.window_seconds / ends
-    return wait if wait - facts.warmup_seconds > FILLING_SHARE * facts.window_seconds else None
-
-
-def _grown_bytes(facts: Measurement) -> int:
-    """By how much memory grew in the window, and went on growing in its second half; 0 where not beyond noise."""
-    sizes = [piece.rss_bytes for piece in facts.slices]
-    if facts.method != "window" or len(sizes) < FEWEST_SIZES:
-        return 0
-    grown, lately = sizes[-1] - sizes[0], sizes[-1] - sizes[len(sizes) // 2]
-    return grown if grown > max(GROWN_BYTES, GROWN_SHARE * sizes[0]) and lately > LATELY_SHARE * grown else 0
-
-
-def notes(facts: Measurement) -> list[Note]:
-    """Remarks that a reader should know although no gate failed."""
-    remarks = [] if facts.placement.note is None else [Note(message=facts.placement.note)]
-    remarks += [Note(message=f"{name}: {limit}") for name, limit in facts.server.declared_limits.items()]
-    service = facts.latency_ms.p50
-    if facts.method == "window" and service and facts.window_seconds * 1000 < SERVICE_TIMES * service:
-        times = facts.window_seconds * 1000 / service
-        message = f"the window holds {times:.0f} service times of {service:,.0f} ms: the throughput may be off by "
-        seconds = math.ceil(SERVICE_TIMES * service / 1000)
-        longer = Remedy(kind="duration", direction="raise", value=seconds)
-        remarks.append(Note(message=f"{message}{1 / times:.0%}", remedies=[longer]))
-    spread = facts.machine.speed_spread
-    if facts.method == "window" and spread is not None and spread > SPEED_SPREAD:
-        message = (
-            f"a CPU second of this machine was worth {spread:.0%} more at one moment of the window than at another"
-        )
-        remarks.append(Note(message=message, remedies=[Remedy(kind="machine", direction="mend")]))
-    rate = facts.cell.load.rate
-    if rate is not None and rate > SMOOTH_RPS:
-        message = (
-            f"k6's clock counts whole milliseconds: at {rate:g} requests/s arrivals are burstier than by chance alone"
-        )
-        remarks.append(Note(message=message, remedies=[Remedy(kind="rate", direction="lower")]))
-    wait = still_filling(facts)
-    if wait is not None:
-        message = (
-            f"each of {facts.cell.load.users:,} users waits {wait:,.1f} s on average, after a warm-up of "
-            f"{facts.warmup_seconds:g} s: the queue was still filling, so latencies are too low and not compared"
-        )
-        longer = Remedy(kind="warm-up", direction="raise", value=math.ceil(wait))
-        remarks.append(Note(message=message, remedies=[longer]))
-    if facts.database and not facts.database.pooled:
-        message = "every request opened database connections of its own: its event loop lives for one request only"
-        remarks.append(Note(message=message))
-    grown = _grown_bytes(facts)
-    if grown:
-        message = (
-            f"memory grew by {grown / 1e6:,.0f} MB within the window, {grown / 1e6 / facts.window_seconds:,.1f} MB a "
-            "second, and did not stop"
-        )
-        remarks.append(Note(message=message))
-    piled_up, ended = facts.server.piled_up, sum(facts.server.requests_by_worker)
-    if piled_up is not None and piled_up > max(OWN_REQUESTS, PILING_SHARE * ended):
-        message = (
-            f"calls go on after their answer (background tasks), and pile up: {piled_up:,} more at the end of the load "
-            f"than at its begin, of {ended:,} requests; no figure shows when they are done"
-        )
-        remarks.append(Note(message=message))
-    if facts.server.stopped == "killed":
-        remarks.append(Note(message="the server did not stop when asked and was killed"))
-    return remarks

@@ -130,10 +130,10 @@ def _column(name: str, source: CsvColumn, base: Path) -> list[Drawn]:
     if not rows or source.column not in rows[0]:
         columns = ", ".join(rows[0]) if rows else "no row"
         raise UsageError(f"values {name}: {path} has no column {source.column!r}", cure=f"it has {columns}")
-    return typed([row[source.column] or "" for row in rows])
+    return column_values([row[source.column] or "" for row in rows])
 
 
-def typed(column: Sequence[str]) -> list[Drawn]:
+def column_values(column: Sequence[str]) -> list[Drawn]:
     """The values of a column, which are of one kind: numbers where every text is one and is written as numbers are, so
     that they stay numbers in JSON; else texts, as a column of postal codes such as 02139 is."""
     if not all(map(NUMBER.fullmatch, column)):

@@ -251,17 +251,19 @@ def wait_for_workers(cell: Cell, child: Child, telling: Path, boot_seconds: floa
     """
     deadline = time.monotonic() + boot_seconds
     look_at = time.monotonic() + LOOK_SECONDS
+    started: set[int] = set()  # an error that is only printed, as by who tries again to connect, ends no worker
     while True:
         workers = [worker for worker in read_workers(telling) if procfs.alive(worker.pid)]
         if len(workers) >= cell.variant.workers:
             return workers
         if child.returncode() is not None:
             raise _failed(f"{cell.variant.server} ended with exit code {child.returncode()} while starting", child)
-        again = None
         if time.monotonic() > look_at:
-            again, look_at = repeated_error(child, cell.variant.workers), time.monotonic() + LOOK_SECONDS
-        if again is not None:
-            raise _failed(f"workers of {cell.variant.server} fail again and again while starting: {again}", child)
+            look_at = time.monotonic() + LOOK_SECONDS
+            started.update(procfs.children(child.pid))
+            again = repeated_error(child, cell.variant.workers)
+            if again is not None and len(started) > 2 * cell.variant.workers:
+                raise _failed(f"workers of {cell.variant.server} fail again and again while starting: {again}", child)
         if time.monotonic() > deadline:
             raise _failed(
                 f"{len(workers)} of {cell.variant.workers} workers of {cell.variant.server} came up within "
@@ -272,7 +274,7 @@ def wait_for_workers(cell: Cell, child: Child, telling: Path, boot_seconds: floa
 
 
 def repeated_error(child: Child, workers: int) -> str | None:
-    """The exception that ends a server's workers, which it starts again without end; None where there is none."""
+    """An exception that a server prints more often than each of its workers could twice; None where there is none."""
     if child.log is None or not child.log.exists():
         return None
     lines = EXCEPTION.findall(child.log.read_text(encoding="utf-8", errors="replace"))

@@ -318,11 +318,11 @@ async def _lifespan(inner: Any, scope: dict[str, Any], receive: Any, send: Any, 
 
 
 class _Body:
-    """The answer of a WSGI application while it is sent: it is made as the server asks for its parts, so the request
-    ends when there are no more, or when the server closes it."""
+    """A WSGI answer while it is sent: its request ends when its parts do, or when the server closes it."""
 
     def __init__(self, parts: Any, end: Callable[[], None]) -> None:
-        self._parts, self._iterator, self._end = parts, iter(parts), end
+        self._parts, self._iterator = parts, iter(parts)
+        self._end: Callable[[], None] | None = end
 
     def __iter__(self) -> _Body:
         return self
@@ -344,12 +344,9 @@ class _Body:
             self._finish()
 
     def _finish(self) -> None:
-        end, self._end = self._end, _nothing
-        end()
-
-
-def _nothing() -> None:
-    """What ends a second time."""
+        end, self._end = self._end, None
+        if end is not None:
+            end()
 
 
 def _wsgi(inner: Any) -> Any:

@@ -43,22 +43,17 @@ def own_defaults(server: str) -> Mapping[str, Any]:
     return {name: getattr(hypercorn.config.Config, name) for name in NUMBERS["hypercorn"].values()}
 
 
+def target(interface: Interface) -> Target:
+    """A cell of one worker with 40 threads."""
+    names = {"python": "python", "module": "m", "attribute": "a", "host": "127.0.0.1"}
+    return Target(**names, interface=interface, port=1, workers=1, threads=40, connections=100)
+
+
 def launched(server: str, interface: Interface) -> dict[str, str]:
     """Flag → value of the launch with all options at their defaults; of hypercorn its file's settings."""
     adapter = servers.adapter(server)
-    target = Target(
-        python="python",
-        module="m",
-        attribute="a",
-        interface=interface,
-        host="127.0.0.1",
-        port=1,
-        workers=1,
-        threads=40,
-        connections=100,
-    )
     options = {key: each.default for key, each in adapter.options.items() if each.interface in (None, interface)}
-    launch = adapter.launch(target, options)
+    launch = adapter.launch(target(interface), options)
     if server == "hypercorn":
         return {name: json.dumps(value) for name, value in tomllib.loads(launch.files["hypercorn.toml"]).items()}
     return dict(zip(launch.argv, launch.argv[1:], strict=False))
@@ -92,16 +87,5 @@ def test_threads_are_as_many_as_asked_for_or_the_limit_is_declared() -> None:
         adapter = servers.adapter(server)
         for bridge in adapter.options["bridge"].choices if "bridge" in adapter.options else ("",):
             options = {key: each.default for key, each in adapter.options.items()} | {"bridge": bridge}
-            target = Target(
-                python="python",
-                module="m",
-                attribute="a",
-                interface="wsgi",
-                host="127.0.0.1",
-                port=1,
-                workers=1,
-                threads=40,
-                connections=100,
-            )
-            declared = adapter.declared_limits(target, options)
+            declared = adapter.declared_limits(target("wsgi"), options)
             assert ("threads" in declared) == (bridge == "native"), f"{server} {bridge}"

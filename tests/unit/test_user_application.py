@@ -370,8 +370,8 @@ def test_braces_can_be_sent_as_they_stand() -> None:
     ],
 )
 def test_a_column_of_a_file_has_one_type(tmp_path: Path, column: list[str], values: list[object]) -> None:
-    assert requests.typed(column) == values
-    assert [type(each) for each in requests.typed(column)] == [type(each) for each in values]
+    assert requests.column_values(column) == values
+    assert [type(each) for each in requests.column_values(column)] == [type(each) for each in values]
 
 
 @pytest.mark.parametrize(
