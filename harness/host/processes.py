@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import IO, Literal, Self
 
 from harness.errors import LackError
-from harness.host import guard, polling
+from harness.host import guard, polling, signals
 
 LOGGER = logging.getLogger(__name__)
 
@@ -89,8 +89,14 @@ class Supervisor:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
         try:
             self._begin()
-        finally:
+        except BaseException:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            raise
+        try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)  # what came meanwhile is raised here
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
         return self
 
     def _begin(self) -> None:
@@ -124,6 +130,22 @@ class Supervisor:
         cpus: Sequence[int] | None = None,
     ) -> Child:
         """Start a program in its own session. Its output goes to `log`; its cores are set before its exec."""
+        with signals.whole():  # a process that nobody remembers would write into a folder that is being removed
+            child = self._launched(argv, env, cwd, log, cpus)
+            self._children.append(child)
+        LOGGER.debug("started process %d: %s", child.pid, shlex.join(argv))
+        try:
+            print("session", child.pid, file=self._pipe)
+        except BrokenPipeError:
+            raise LackError(
+                "the guard process has ended: nothing would end the server if the harness vanished",
+                cure="try again; something on this machine ends processes",
+            ) from None
+        return child
+
+    def _launched(
+        self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path, cpus: Sequence[int] | None
+    ) -> Child:
         own = os.sched_getaffinity(0)
         with open(log, "wb") as output:
             try:
@@ -146,17 +168,7 @@ class Supervisor:
                 ) from error
             finally:
                 os.sched_setaffinity(0, own)
-        LOGGER.debug("started process %d: %s", process.pid, shlex.join(argv))
-        child = Child(process, log)
-        self._children.append(child)
-        try:
-            print("session", child.pid, file=self._pipe)
-        except BrokenPipeError:
-            raise LackError(
-                "the guard process has ended: nothing would end the server if the harness vanished",
-                cure="try again; something on this machine ends processes",
-            ) from None
-        return child
+        return Child(process, log)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -63,6 +63,20 @@ def pending() -> bool:
 
 
 @contextmanager
+def whole() -> Iterator[None]:
+    """A short block that an interruption must not cut in two, such as starting a process and remembering it: it is
+    delivered at the block's end, or with those that are put off anyway."""
+    before, _state.deferring = _state.deferring, True
+    try:
+        yield
+    finally:
+        _state.deferring = before
+        if _state.pending and not before:
+            _state.pending = False
+            _end(signal.SIGINT, None)
+
+
+@contextmanager
 def interruptible() -> Iterator[None]:
     """Let an interruption end a block at once, although interruptions are put off; it is delivered with the others.
 

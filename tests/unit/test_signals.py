@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.host import signals
+from harness.host import guard, signals
+from harness.host.processes import Supervisor
 
 
 @pytest.fixture(autouse=True)
@@ -113,3 +119,46 @@ def test_an_error_in_a_section_is_told_in_place_of_the_interruption() -> None:
     with pytest.raises(ValueError, match="the disk is full"):
         work()
     assert not signals.pending()
+
+
+def test_a_process_that_is_being_started_is_remembered_before_the_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it goes on for a while, and writes into a folder that is being removed."""
+    popen = subprocess.Popen
+
+    def interrupted(argv: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        process = popen(argv, **options)
+        if "import time" in argv[-1]:  # not the guard
+            interrupt()
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    supervisor = Supervisor()
+    argv = (sys.executable, "-c", "import time; time.sleep(60)")
+    with supervisor:
+        with pytest.raises(signals.Ended):
+            supervisor.start(argv, env={}, cwd=tmp_path, log=tmp_path / "log")
+        remembered = [child.pid for child in supervisor._children]
+    assert len(remembered) == 1
+    assert guard.members(set(remembered), supervisor.token) == []
+    assert not supervisor.folder.exists()
+
+
+def test_an_interruption_while_a_folder_is_made_leaves_neither_folder_nor_guard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    begin = Supervisor._begin
+    guards: list[subprocess.Popen[bytes]] = []
+
+    def interrupted(supervisor: Supervisor) -> None:
+        begin(supervisor)
+        guards.append(supervisor._guard)
+        interrupt()  # held back by the system until all of it is there
+
+    monkeypatch.setattr(Supervisor, "_begin", interrupted)
+    with pytest.raises(signals.Ended), Supervisor():
+        raise AssertionError("the interruption was lost")
+    assert list(tmp_path.iterdir()) == []
+    assert guards[0].returncode is not None
