@@ -10,6 +10,7 @@ from harness.analysis.runs import compare_runs
 from harness.analysis.verdicts import MARGIN
 from harness.errors import UsageError
 from harness.model.comparison import RunComparison
+from harness.model.counting import counted
 from harness.model.labels import twin
 from harness.model.metrics import MetricName
 from harness.model.overview import Overview
@@ -136,9 +137,13 @@ def _by_set(restarts: Sequence[Restart]) -> list[list[Restart]]:
 
 
 def _notes(restarts: Sequence[Restart]) -> Iterator[str]:
+    late: list[str] = []
     for of_set in _by_set(restarts):
         counting = [restart for restart in of_set if rotation.void(restart) is None]
         yield from rotation.notes(counting, of_set[0].cells)
+        late += rotation.late_settling(counting, of_set[0].cells)
+    if late:  # one sentence for all: a line for each cell would stand before the answer
+        yield late[0] + (f"; so it is with {counted(len(late) - 1, 'cell')} more" if len(late) > 1 else "")
 
 
 def _seconds(stored: StoredRun) -> float:

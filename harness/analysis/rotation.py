@@ -252,7 +252,12 @@ def answer(question: Question, restarts: Sequence[Restart], seconds: float, rema
         contrasts=contrasts(of_each, labels, question.margin, question.limit, reasons),
         interval_method=interval_method(of_each),
         curves=[curve for curve in curves if curve is not None],
-        notes=[*remarks, *notes(counting, labels), *([f"no verdict on p99: {SHORT_TURNS}"] if short else [])],
+        notes=[
+            *remarks,
+            *notes(counting, labels),
+            *late_settling(counting, labels),
+            *([f"no verdict on p99: {SHORT_TURNS}"] if short else []),
+        ],
         restarts=len(of_each),
         void=[f"restart {number}: {reason}" for number, reason in voids],
         outcomes=outcomes,
@@ -383,6 +388,11 @@ def notes(restarts: Sequence[Restart], labels: Sequence[str]) -> Iterator[str]:
                 f"{label} closes connections between its turns or within them: {statistics.fmean(opened):,.0f} were "
                 "opened anew in a restart"
             )
+
+
+def late_settling(restarts: Sequence[Restart], labels: Sequence[str]) -> Iterator[str]:
+    """A sentence for each member that settles later than what was left out of its slots allowed for."""
+    for member, label in enumerate(labels):
         curve = settling_curve(restarts, member)
         if curve is not None and (curve.settled_s is None or curve.settled_s > curve.given_s * 1.05 + 0.002):
             when = "never stands still" if curve.settled_s is None else f"settles after {curve.settled_s * 1000:.0f} ms"
