@@ -84,18 +84,16 @@ class Supervisor:
         self._children: list[Child] = []
 
     def __enter__(self) -> Self:
-        # A signal between two of these steps would leave the folder or the guard behind.
-        ending = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+        begun = False
         try:
-            self._begin()
-        except BaseException:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            raise
-        try:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)  # what came meanwhile is raised here
+            # An interruption between two of its steps would leave the folder or the guard behind. It is put off, not
+            # blocked: another thread of this process takes what the main thread blocks.
+            with signals.whole():
+                self._begin()
+                begun = True
         except BaseException as error:
-            self.__exit__(type(error), error, error.__traceback__)
+            if begun:
+                self.__exit__(type(error), error, error.__traceback__)
             raise
         return self
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -149,16 +150,29 @@ def test_an_interruption_while_a_folder_is_made_leaves_neither_folder_nor_guard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    begin = Supervisor._begin
+    make = tempfile.mkdtemp
+    popen = subprocess.Popen
     guards: list[subprocess.Popen[bytes]] = []
 
-    def interrupted(supervisor: Supervisor) -> None:
-        begin(supervisor)
-        guards.append(supervisor._guard)
-        interrupt()  # held back by the system until all of it is there
+    def interrupted(prefix: str) -> str:
+        path = make(prefix=prefix)
+        interrupt()
+        return path
 
-    monkeypatch.setattr(Supervisor, "_begin", interrupted)
-    with pytest.raises(signals.Ended), Supervisor():
-        raise AssertionError("the interruption was lost")
+    def started(argv: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        guards.append(popen(argv, **options))
+        return guards[-1]
+
+    monkeypatch.setattr(tempfile, "mkdtemp", interrupted)
+    monkeypatch.setattr(subprocess, "Popen", started)
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)  # takes signals that the main thread blocks
+    thread.start()
+    try:
+        with pytest.raises(signals.Ended), Supervisor():
+            raise AssertionError("the interruption was lost")
+    finally:
+        done.set()
+        thread.join()
     assert list(tmp_path.iterdir()) == []
     assert guards[0].returncode is not None
