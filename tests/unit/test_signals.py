@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -156,7 +158,8 @@ def test_an_interruption_while_a_folder_is_made_leaves_neither_folder_nor_guard(
 
     def interrupted(prefix: str) -> str:
         path = make(prefix=prefix)
-        interrupt()
+        os.kill(os.getpid(), signal.SIGINT)  # as a terminal does: to the process, not to this thread
+        time.sleep(0.05)
         return path
 
     def started(argv: list[str], **options: Any) -> subprocess.Popen[bytes]:
