@@ -15,6 +15,8 @@ const due = load.rate === null ? null : new SharedArray('due', () => JSON.parse(
 let startMs = null;
 let idleMs = 0;
 let flushedMs = 0;
+let receivingMs = 0;
+let received = 0;
 let freeSinceMs = 0;
 let requests = 0;
 let kept = 0;
@@ -22,6 +24,7 @@ let kept = 0;
 export default function () {
   if (startMs === null) {
     startMs = begin();
+    sender.user = exec.vu.idInTest - 1;
     requests = Math.floor(Math.random() * load.sample_every);
     if (load.rate === null) {
       sleep((Math.random() * load.warmup_ms) / 1000);
@@ -54,7 +57,9 @@ export default function () {
   idleMs += Math.max(0, Math.min(begun, endMs) - Math.max(freeSinceMs, load.warmup_ms));
   if (begun - flushedMs >= 500) {
     metrics.idle_ms.add(idleMs); // a metric costs more than a sum
-    idleMs = 0;
+    metrics.receiving_ms.add(receivingMs);
+    metrics.received.add(received);
+    idleMs = receivingMs = received = 0;
     flushedMs = begun;
   }
   const answer = send();
@@ -62,14 +67,19 @@ export default function () {
   freeSinceMs = finished;
 
   const succeeded = right(kind, answer);
-  if (sample && succeeded) {
-    look(answer.body, kind, chosen, iteration);
+  const complete = sender.goesOn(chosen, answer, succeeded);
+  if ((sample || !complete) && succeeded) {
+    look(answer.body || '', kind, chosen, iteration);
   }
   if (finished >= load.warmup_ms && finished < endMs) {
     // From when it was due; k6's duration leaves out the wait for a connection.
     count(chosen, answer, succeeded, load.rate === null ? 0 : late + answer.timings.blocked);
-    if (succeeded && load.rate !== null) {
-      metrics.lateness.add(own);
+    if (succeeded) {
+      receivingMs += answer.timings.receiving;
+      received += 1;
+      if (load.rate !== null) {
+        metrics.lateness.add(own);
+      }
     }
   }
   if (refused(answer)) {

@@ -35,6 +35,7 @@ export const options = {
     },
   },
   discardResponseBodies: load.script === null,
+  noCookiesReset: load.script === null, // users keep their cookies, as those of turns.js do
   systemTags: ['status', 'scenario', ...(load.script === null ? [] : ['check', 'group'])], // by which checks are told apart
   summaryTrendStats: ['min', 'avg', 'max', 'count', ...load.percentiles.map((p) => `p(${p})`)],
 };
@@ -46,6 +47,8 @@ const counters = [
   'status_failures',
   'sent',
   'idle_ms', // time of the window between a user's requests
+  'receiving_ms', // from the first byte of a right answer to its last,
+  'received', // and of how many answers that is
   'matched',
   'unexpected',
 ];

@@ -49,6 +49,7 @@ export default function () {
     place += 1;
   }
   const sender = new Requests(load.lanes[place]);
+  sender.user = user;
   const url = `${load.control}/turn/${place}/${user}`;
   const waiting = { responseType: 'text', timeout: '24h' };
   requests = Math.floor(Math.random() * load.sample_every);
@@ -114,14 +115,16 @@ function send(sender, told, begun, startMs, late) {
   if (answer.timings.connecting > 0) {
     told.opened += 1;
   }
-  if (right(kind, answer)) {
+  const succeeded = right(kind, answer);
+  const complete = sender.goesOn(place, answer, succeeded);
+  if (succeeded) {
     told.begun.push(Math.round(begun - startMs));
     told.lasted.push(Math.round((late + answer.timings.blocked + answer.timings.duration) * 1000));
     if (sender.kinds.length > 1) {
       told.kinds.push(place);
     }
-    if (sample) {
-      look(answer.body, kind, place, told);
+    if (sample || !complete) {
+      look(answer.body || '', kind, place, told);
     }
   } else if (answer.status !== 0) {
     told.status += 1;

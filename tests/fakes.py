@@ -21,6 +21,7 @@ from harness.applications.inspect import InspectedApplication
 from harness.applications.prepared import PreparedApplication
 from harness.applications.served import Hook, ProcessContext
 from harness.applications.user import ServedUserApplication
+from harness.applications.values import DrawnValues
 from harness.deploy.launch import target_of
 from harness.deploy.spec import ServerSpec
 from harness.environments import interpreters
@@ -39,7 +40,7 @@ from harness.model.application import UserApplication
 from harness.model.environment import Environment
 from harness.model.events import Emit, Event, MeasurementProgress
 from harness.model.measurement import AnswerChecks, Failures, MachineFacts, Measurement
-from harness.model.requests import AppRequest, Expectation
+from harness.model.requests import AppRequest, Expectation, Step
 
 MEASUREMENT_SECONDS = 8.0
 Outcome = Literal["valid", "disturbed", "wrong", "failed"] | HarnessError | signals.Ended
@@ -401,8 +402,8 @@ def application(
 
     served = ServedUserApplication(
         application=UserApplication(target=target, folder=folder, requests=["GET /"], digest="0"),
-        requests=[AppRequest(path="/", expect=expect or Expectation())],
-        values={},
+        steps=[Step(request=AppRequest(path="/", expect=expect or Expectation()))],
+        values=DrawnValues(rows={}),
         variables={},
         context=ProcessContext(environment={}, folder=place),
         hook=hook("--before-visit", before),

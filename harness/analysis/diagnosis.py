@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 from harness.analysis import validity
 from harness.analysis.bounds import NEAR, ceiling
+from harness.injected.harness_layout import WAITS
 from harness.model.application import UserApplication
 from harness.model.counting import counted
 from harness.model.evaluation import Diagnosis, Remedy
@@ -29,6 +30,20 @@ QUEUED_SHARE, WAIT_SHARE = 0.10, 0.10
 QUEUED_FACTOR = 1.2
 """Of a declared wait: what takes longer than that on average waits for something else as well."""
 UNSEEN = "what they wait for is not seen from here: a pool of connections, a lock, another service"
+OWN_CODE = WAITS[0]
+MOST = 0.5
+"""Share of the looks at requests from which on most of them are said to wait for something."""
+SIZED_BY: Mapping[str, str] = {
+    "a connection of SQLAlchemy's pool": "pool_size and max_overflow",
+    "a connection of psycopg's pool": "max_size",
+    "a connection of asyncpg's pool": "max_size",
+    "a connection of redis' pool": "max_connections",
+    "a connection of httpx's pool": "httpx.Limits of its client",
+    "a connection of urllib3's pool": "maxsize of its pool",
+    "a connection of aiohttp's pool": "limit of its connector",
+    "a connection of pymongo's pool": "maxPoolSize",
+}
+"""Pools of others, and what sets their size."""
 
 FASTER_APPLICATION = Remedy(kind="work", direction="lower")
 MORE_WORKERS = Remedy(kind="workers", direction="raise")
@@ -172,6 +187,16 @@ def _unseen(facts: Measurement) -> bool:
     return isinstance(facts.cell.variant.application, UserApplication) and not explained and not _as_declared(facts)
 
 
+def _held_up(facts: Measurement) -> str:
+    """What most requests were seen waiting for, or that it is not seen."""
+    assert facts.evidence is not None
+    what, share = next(iter(facts.evidence.seen_in.items()), ("", 0.0))
+    if share < MOST or what == OWN_CODE:
+        return UNSEEN
+    size = f" (its size is set by {SIZED_BY[what]})" if what in SIZED_BY else ""
+    return f"most of them, whenever looked at ({share:.0%}), wait for {what}{size}"
+
+
 def _as_declared(facts: Measurement) -> bool:
     """Whether requests of a user's application take no longer than it was declared that they wait."""
     application, taken = facts.cell.variant.application, facts.latency_ms.mean or facts.latency_ms.p50
@@ -207,7 +232,7 @@ def _threads(facts: Measurement) -> Diagnosis | None:
     return Diagnosis(
         bound_by="threads",
         message=f"the {latency} is queueing for {use.limit} threads ({busy:,.1f} in use{wait}){where}"
-        + (f"; {UNSEEN}" if _unseen(facts) else ""),
+        + (f"; {_held_up(facts)}" if _unseen(facts) else ""),
         remedies=[] if _unseen(facts) else ADVICE["threads"],
     )
 
@@ -250,7 +275,8 @@ def _users(facts: Measurement) -> Diagnosis | None:
         return None
     if _unseen(facts):
         return Diagnosis(
-            bound_by=None, message=f"{under_way:,.0f} of {users:,} users are being served at any moment, and {UNSEEN}"
+            bound_by=None,
+            message=f"{under_way:,.0f} of {users:,} users are being served at any moment, and {_held_up(facts)}",
         )
     return Diagnosis(
         bound_by="users",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness import resources
@@ -14,6 +15,7 @@ from harness.model.application import BundledApplication
 from harness.model.database import Database
 from harness.model.load import Feed, Placeholder, RequestMix, RequestTemplate
 from harness.model.measurement import Waits
+from harness.model.requests import Drawn
 from harness.model.variant import Interface
 
 MARK = "{drawn}"
@@ -82,7 +84,7 @@ class ServedWorkload:
         """None: a workload has no command."""
         return None
 
-    def probes(self) -> list[Probe]:
+    def probes(self, saved: Mapping[str, Drawn] | None = None) -> list[Probe]:
         """One request of the route, with the default of a parameter that is drawn."""
         path = self.application.with_params(self._params()).path
         return [Probe(name=path, method="GET", path=path, statuses=OK)]

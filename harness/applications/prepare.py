@@ -10,10 +10,11 @@ from pathlib import Path
 
 from harness.applications.inspect import inspect_application
 from harness.applications.prepared import PreparedApplication
-from harness.applications.requests import locate, request_source
+from harness.applications.requests import request_source
 from harness.applications.secrets import secret_values
 from harness.applications.served import Hook, ProcessContext
 from harness.applications.user import ServedUserApplication
+from harness.applications.values import locate
 from harness.errors import UsageError
 from harness.model.application import UserApplication
 from harness.model.plan import ApplicationPlan
@@ -56,14 +57,15 @@ def prepare_application(
     )
     served = ServedUserApplication(
         application=application,
-        requests=source.requests,
+        steps=source.steps,
         values=source.values,
+        files=source.files,
         variables={**os.environ, **variables},
         context=context,
         script=source.script,
         hook=_hook("--before-visit", plan.before_visit, context),
     )
-    served.request_mix(None, ["" for _ in source.requests])  # raises where a name is not known
+    served.request_mix(None, ["" for _ in source.steps])  # raises where a name is not known
     interface = plan.interface or inspected.interface
     assert interface is not None
     return PreparedApplication(
@@ -72,7 +74,7 @@ def prepare_application(
         python=executable,
         setup=_hook("--setup", plan.setup, context),
         teardown=_hook("--teardown", plan.teardown, context),
-        secrets=secret_values(variables, source.requests),
+        secrets=secret_values(variables, [step.request for step in source.steps]),
     )
 
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from harness.applications.values import DrawnValues, locate, read_values
 from harness.errors import UsageError
 from harness.model import validation
 from harness.model.application import SCRIPT
 from harness.model.plan import ApplicationPlan
-from harness.model.requests import AppRequest, CsvColumn, Drawn, Requests
+from harness.model.requests import Addresses, AppRequest, Requests, Step, UploadedFile, ValueSource, steps_of
 
-INTEGER = re.compile(r"-?(0|[1-9]\d*)")
-NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
+ADDRESS = "address"
+"""Name of the values of a list of addresses."""
 COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 DEFAULT = re.compile(r"\bexport\s+default\b|\bexport\s*\{[^}]*\bas\s+default\b|\bexports\.default\b")
 FUNCTION = re.compile(r"\bexport\s+(?:async\s+)?function\s+(\w+)")
@@ -28,10 +28,12 @@ FUNCTION = re.compile(r"\bexport\s+(?:async\s+)?function\s+(\w+)")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestSource:
-    """Kinds of requests with the values that are drawn for them, or a k6 script."""
+    """Requests with the values that are drawn for them, or a k6 script."""
 
-    requests: Sequence[AppRequest] = ()
-    values: Mapping[str, Sequence[Drawn]]
+    steps: Sequence[Step] = ()
+    values: DrawnValues
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Path of a file that is sent, as the request names it → what it holds."""
     script: Path | None = None
 
     @property
@@ -39,18 +41,30 @@ class RequestSource:
         """Descriptions of the kinds of requests, without headers and bodies."""
         if self.script is not None:
             return [f"{SCRIPT}{self.script.name}"]
-        several = len(self.requests) > 1
-        return [f"{each.method} {each.path}" + (f" ×{each.weight:g}" if several else "") for each in self.requests]
+        several = sum(step.when == "drawn" for step in self.steps) > 1
+        return [_line(step, several) for step in self.steps]
 
     @property
     def digest(self) -> str:
         """Digest of everything that is sent and expected: equal digests, equal requests."""
         content = [
-            [each.model_dump(mode="json", by_alias=True) for each in self.requests],
-            {name: list(each) for name, each in self.values.items()},
+            [step.request.model_dump(mode="json", by_alias=True) for step in self.steps],
+            {name: list(each) for name, each in self.values.rows.items()},
+            {name: hashlib.sha256(each).hexdigest() for name, each in self.files.items()},
             None if self.script is None else self.script.read_text(encoding="utf-8"),
         ]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _line(step: Step, several: bool) -> str:
+    request = f"{step.request.method} {step.request.path}"
+    match step.when:
+        case "login":
+            return f"{request}, once by each user"
+        case "then":
+            return f"{request}, after the one before"
+        case "drawn":
+            return f"{request} ×{step.request.weight:g}" if several else request
 
 
 def request_source(plan: ApplicationPlan, base: Path, routes: Sequence[str]) -> RequestSource:
@@ -68,20 +82,42 @@ def request_source(plan: ApplicationPlan, base: Path, routes: Sequence[str]) -> 
             f"nothing says what to request of {plan.app}", cure=f"give --path, --requests or --k6-script{hint}"
         )
     if plan.k6_script:
+        if plan.login is not None:
+            raise UsageError("login and --k6-script together", cure="let the script log in")
         script = locate(base, plan.k6_script).resolve()
         if not script.is_file():
             raise UsageError(f"--k6-script {plan.k6_script}: no such file", cure="give the path of a k6 script")
         check_script(script)
-        return RequestSource(values={}, script=script)
-    if plan.path:
-        return RequestSource(requests=[AppRequest(path=path) for path in plan.path], values=_values(plan.values, base))
+        return RequestSource(values=DrawnValues(rows={}), script=script)
     if isinstance(plan.requests, str):
         file = locate(base, plan.requests)
         document = read_requests(file)
-        values = _values({**plan.values, **document.values}, file.parent)
-        return RequestSource(requests=document.requests, values=values)
-    assert plan.requests is not None
-    return RequestSource(requests=plan.requests, values=_values(plan.values, base))
+        steps = steps_of(document.requests, document.login or plan.login)
+        return _source(steps, {**plan.values, **document.values}, file.parent)
+    requests = plan.requests or [AppRequest(path=path) for path in plan.path or ()]
+    return _source(steps_of(requests, plan.login), plan.values, base)
+
+
+def _source(steps: Sequence[Step], values: Mapping[str, ValueSource], base: Path) -> RequestSource:
+    """Requests with the values and files that they need, whose paths are from `base`."""
+    files = {name: _read(locate(base, name)) for step in steps for name in _files(step.request)}
+    return RequestSource(steps=steps, values=read_values(values, base), files=files)
+
+
+def _files(request: AppRequest) -> Iterable[str]:
+    """Paths of the files that a request sends."""
+    if request.body_file is not None:
+        yield request.body_file
+    yield from (each.file for each in (request.form or {}).values() if isinstance(each, UploadedFile))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {path}, which a request sends: {error.strerror}", cure="mend the path"
+        ) from error
 
 
 def check_script(script: Path) -> None:
@@ -96,13 +132,11 @@ def check_script(script: Path) -> None:
     )
 
 
-def locate(base: Path, path: str) -> Path:
-    """The file or folder of a plan's path, which counts from `base`; stored plans have `~` for the home folder."""
-    return base / Path(path).expanduser()
-
-
 def read_requests(path: Path) -> Requests:
-    """Requests of a TOML file; UsageError names what is wrong with it."""
+    """Requests of a TOML file, or of a list of addresses or an access log; UsageError names what is wrong with it."""
+    if path.suffix.lower() != ".toml" and path.is_file():
+        addresses = Addresses(addresses=path.name)
+        return Requests(requests=[AppRequest(path=f"{{{ADDRESS}}}", name=path.name)], values={ADDRESS: addresses})
     try:
         return Requests.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
@@ -111,31 +145,3 @@ def read_requests(path: Path) -> Requests:
         raise UsageError(f"{path}: {validation.first_error(error)}", cure="see docs/applications.md") from error
     except ValueError as error:
         raise UsageError(f"{path} is no TOML: {error}", cure="mend it there") from error
-
-
-def _values(sources: Mapping[str, Sequence[Drawn] | CsvColumn], base: Path) -> dict[str, Sequence[Drawn]]:
-    return {
-        name: _column(name, source, base) if isinstance(source, CsvColumn) else source
-        for name, source in sources.items()
-    }
-
-
-def _column(name: str, source: CsvColumn, base: Path) -> list[Drawn]:
-    path = locate(base, source.csv)
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise UsageError(f"values {name}: cannot read {path}: {error.strerror}", cure="mend the path") from error
-    if not rows or source.column not in rows[0]:
-        columns = ", ".join(rows[0]) if rows else "no row"
-        raise UsageError(f"values {name}: {path} has no column {source.column!r}", cure=f"it has {columns}")
-    return column_values([row[source.column] or "" for row in rows])
-
-
-def column_values(column: Sequence[str]) -> list[Drawn]:
-    """The values of a column, which are of one kind: numbers where every text is one and is written as numbers are, so
-    that they stay numbers in JSON; else texts, as a column of postal codes such as 02139 is."""
-    if not all(map(NUMBER.fullmatch, column)):
-        return list(column)
-    return [int(text) if INTEGER.fullmatch(text) else float(text) for text in column]

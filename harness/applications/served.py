@@ -10,6 +10,7 @@ from typing import Protocol
 from harness.model.database import Database
 from harness.model.load import RequestMix
 from harness.model.measurement import Waits
+from harness.model.requests import Drawn
 from harness.model.variant import Interface
 
 
@@ -41,9 +42,11 @@ class Probe:
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: str | None = None
+    body: str | bytes | None = None
     statuses: tuple[int, ...] | None = None
     """Right statuses; None: all from 200 to 299."""
+    saves: Mapping[str, str] = field(default_factory=dict)
+    """Name → where its value is in the answer, for the probes that follow; see `AppRequest.save`."""
 
 
 class ServedApplication(Protocol):
@@ -82,8 +85,8 @@ class ServedApplication(Protocol):
     def before_visit(self) -> Hook | None:
         """The user's command before each measurement; None where there is none."""
 
-    def probes(self) -> list[Probe]:
-        """A request of each kind, by which its answer is verified before the load."""
+    def probes(self, saved: Mapping[str, Drawn] | None = None) -> list[Probe]:
+        """A request of each kind, by which its answer is verified before the load, with what was `saved` so far."""
 
     def request_mix(self, database: Database | None, bodies: list[str]) -> RequestMix:
         """The requests that the generator sends; `bodies`: the verified answer of each kind."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import time
 import zlib
 from collections.abc import Callable, Mapping
+from email.message import Message
+from http.cookies import SimpleCookie
 from typing import NamedTuple, Protocol
 from urllib.parse import quote
 
 from harness.applications.served import Probe
+from harness.applications.user import value_at
+from harness.model.requests import Drawn
 
 BODY_SECONDS = 30.0
 """How long an answer may take from its first byte to its last."""
@@ -32,8 +37,22 @@ class Answer(NamedTuple):
     status: int
     body: str
     """Decoded, as the generator sees it."""
-    location: str | None = None
-    """Where a redirection leads, which is not followed."""
+    headers: Message = Message()
+    wire_bytes: int = 0
+    """How long the body was as it was sent."""
+
+    @property
+    def location(self) -> str | None:
+        """Where a redirection leads, which is not followed."""
+        return self.headers.get("Location") if 300 <= self.status < 400 else None
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """Those that it sets, by name."""
+        jar = SimpleCookie()
+        for line in self.headers.get_all("Set-Cookie", []):
+            jar.load(line)
+        return {name: morsel.value for name, morsel in jar.items()}
 
     @property
     def described(self) -> str:
@@ -56,32 +75,54 @@ DECODERS: Mapping[str, Callable[[], _Decoder]] = {
 """Content-Encoding → how it is undone. The generator undoes these, too."""
 
 
-def ask(host: str, port: int, probe: Probe, seconds: float) -> Answer:
-    """The answer to one request, for whose first byte it waits so many seconds.
+def ask(host: str, port: int, probe: Probe, seconds: float, cookies: Mapping[str, str] | None = None) -> Answer:
+    """The answer to one request, for whose first byte it waits so many seconds. `cookies`: of answers before.
 
     OSError or HTTPException where there is none, EndlessAnswer where it does not end.
     """
     connection = http.client.HTTPConnection(host, port, timeout=seconds)
     try:
-        body = None if probe.body is None else probe.body.encode()
+        body = probe.body.encode() if isinstance(probe.body, str) else probe.body
+        given = {name.lower() for name in probe.headers}
         # As k6 does, which names no encodings unless it is told to, and percent-encodes what is not ASCII.
-        connection.putrequest(probe.method, quote(probe.path, safe=SAFE), skip_accept_encoding=True)
+        path = quote(probe.path, safe=SAFE)
+        connection.putrequest(probe.method, path, skip_host="host" in given, skip_accept_encoding=True)
         for name, value in probe.headers.items():
             connection.putheader(name, value.encode())
-        if body is not None and not any(name.lower() == "content-length" for name in probe.headers):
+        if cookies and "cookie" not in given:
+            connection.putheader("Cookie", "; ".join(f"{name}={value}" for name, value in cookies.items()))
+        if body is not None and "content-length" not in given:
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body)
         response = connection.getresponse()
         encoding = (response.getheader("Content-Encoding") or "").strip().lower()
-        text = _read(response, encoding).decode("utf-8", "replace")
-        location = response.getheader("Location") if 300 <= response.status < 400 else None
-        return Answer(response.status, text, location)
+        body_read, wire_bytes = _read(response, encoding)
+        return Answer(response.status, body_read.decode("utf-8", "replace"), response.headers, wire_bytes)
     finally:
         connection.close()
 
 
-def _read(response: http.client.HTTPResponse, encoding: str) -> bytes:
-    """The whole body, decoded."""
+def saved_values(saves: Mapping[str, str], answer: Answer) -> dict[str, Drawn]:
+    """What later requests take from an answer, which is the same as `found` in `k6/requests.js` takes; KeyError names
+    what it does not have."""
+    values = {}
+    for name, where in saves.items():
+        kind, _, what = where.partition(":")
+        match kind, what:
+            case "header", str(header) if header:
+                value: Drawn | None = answer.headers.get(header)
+            case "cookie", str(cookie) if cookie:
+                value = answer.cookies.get(cookie)
+            case _:
+                value = value_at(where, json.loads(answer.body))
+        if value is None:
+            raise KeyError(where)
+        values[name] = value
+    return values
+
+
+def _read(response: http.client.HTTPResponse, encoding: str) -> tuple[bytes, int]:
+    """The whole body, decoded, and how long it was on the wire."""
     decoder = DECODERS[encoding]() if encoding in DECODERS else None
     began, read, size = time.monotonic(), 0, 0
     parts = []
@@ -93,7 +134,7 @@ def _read(response: http.client.HTTPResponse, encoding: str) -> bytes:
         passed = time.monotonic() - began
         if passed > BODY_SECONDS or max(read, size) > MOST_BYTES:
             raise EndlessAnswer(f"{max(read, size):,} bytes in {passed:,.1f} s, and more to come")
-    return b"".join(parts)
+    return b"".join(parts), read
 
 
 def excerpt(body: str) -> str:

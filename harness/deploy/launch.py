@@ -18,13 +18,15 @@ from typing import Literal
 
 from harness import injected
 from harness.applications.served import Probe, Serving
-from harness.deploy.answers import Answer, EndlessAnswer, ask, excerpt
+from harness.deploy.answers import Answer, EndlessAnswer, ask, excerpt, saved_values
 from harness.deploy.spec import ServerSpec
 from harness.deploy.workers import Worker, read_workers
 from harness.environments import interpreters
 from harness.errors import MemberError, TargetError, UsageError
 from harness.host import procfs
 from harness.host.processes import Child, Supervisor
+from harness.model.application import UserApplication
+from harness.model.requests import Drawn
 from harness.model.variant import Cell
 from harness.servers.adapter import Target
 
@@ -225,6 +227,7 @@ def server_environment(
         "port": target.port,
         "parsers": list(service.adapter.parsers),
         "diagnose": service.diagnose,
+        "stacks": isinstance(service.cell.variant.application, UserApplication),
     }
     database = {}
     if service.database is not None:
@@ -303,7 +306,21 @@ def check_import(serving: Serving, workers: Sequence[Worker]) -> None:
 def verified_answers(service: ServerSpec, child: Child, target: Target, deadline: float) -> list[str]:
     """The body of one answer of each kind, which must be right before it is worth any load."""
     wait_for_port(service, child, target, deadline)
-    return [verified_answer(service, child, target, kind, probe) for kind, probe in enumerate(service.subject.probes())]
+    bodies: list[str] = []
+    saved: dict[str, Drawn] = {}
+    cookies: dict[str, str] = {}
+    for kind in range(len(service.subject.probes())):
+        probe = service.subject.probes(saved)[kind]
+        answer = verified_answer(service, child, target, kind, probe, cookies)
+        try:
+            saved |= saved_values(probe.saves, answer)
+        except KeyError as error:
+            raise _failed(
+                f"the answer to {probe.method} {probe.path} has nothing to save at {error}: {answer.described}", child
+            ) from error
+        cookies |= answer.cookies
+        bodies.append(answer.body)
+    return bodies
 
 
 def wait_for_port(service: ServerSpec, child: Child, target: Target, deadline: float) -> None:
@@ -320,11 +337,13 @@ def wait_for_port(service: ServerSpec, child: Child, target: Target, deadline: f
             time.sleep(0.01)
 
 
-def verified_answer(service: ServerSpec, child: Child, target: Target, kind: int, probe: Probe) -> str:
-    """The body of an answer, judged."""
+def verified_answer(
+    service: ServerSpec, child: Child, target: Target, kind: int, probe: Probe, cookies: Mapping[str, str] | None = None
+) -> Answer:
+    """An answer, judged. `cookies`: of answers before."""
     request = f"{probe.method} {probe.path}"
     try:
-        answer = ask(HOST, target.port, probe, ANSWER_SECONDS + service.subject.known_seconds)
+        answer = ask(HOST, target.port, probe, ANSWER_SECONDS + service.subject.known_seconds, cookies)
     except EndlessAnswer as error:
         raise _failed(
             f"the answer to {request} does not end: {error}",
@@ -343,7 +362,7 @@ def verified_answer(service: ServerSpec, child: Child, target: Target, kind: int
         raise _failed(
             f"{request} was answered wrongly: {wrong}" + (f"; the answer was {shown}" if shown else ""), child
         )
-    return answer.body
+    return answer
 
 
 def _status_cure(answer: Answer) -> str | None:

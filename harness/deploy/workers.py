@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.injected.harness_layout import FINISHED, LAG_FIRST, NODELAY, OFF, ON, PARSER, RETURNED, SLOTS, STARTED
+from harness.injected.harness_layout import (
+    FINISHED,
+    LAG_FIRST,
+    NODELAY,
+    OFF,
+    ON,
+    PARSER,
+    RETURNED,
+    SLOTS,
+    STARTED,
+    WAIT_FIRST,
+)
 
 NODELAY_STATES = {OFF: False, ON: True}
 
@@ -48,7 +59,7 @@ class Counters:
     @property
     def lags(self) -> Sequence[int]:
         """The histogram of its event loop's lag."""
-        return self.values[LAG_FIRST:]
+        return self.values[LAG_FIRST:WAIT_FIRST]
 
 
 class Worker:

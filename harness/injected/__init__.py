@@ -6,6 +6,6 @@ from pathlib import Path
 
 MODULE = "harness_entry"
 ATTRIBUTE = "application"
-SOURCES = (Path(__file__).with_name("harness_entry.py"), Path(__file__).with_name("harness_layout.py"))
+SOURCES = tuple(Path(__file__).with_name(f"harness_{each}.py") for each in ("entry", "layout", "watch"))
 """What is copied into the server's private folder."""
 PROBE = Path(__file__).with_name("harness_probe.py")

@@ -6,23 +6,19 @@ same target, `harness_entry:application`. Standard library and the layout beside
 `HARNESS_ENTRY` holds its settings as JSON: `folder` (where to tell), `target` (`module:object` of the application),
 `factory` (the object is called for the application), `interface` (`asgi` or `wsgi`: what the application speaks),
 `wraps_wsgi` (give the server an ASGI application all the same), `threads` (limit per worker), `port`, `parsers`
-(modules of which each stands for an HTTP parser), `diagnose`.
+(modules of which each stands for an HTTP parser), `diagnose`, `stacks` (look at what requests are doing, too).
 
 A worker tells in two files: `<pid>.json`, its facts, renamed into place when it is up; and `<pid>.counters`, unsigned
 64-bit numbers that it keeps in mapped memory, for the harness to read at any instant (`harness_layout.py`).
 
-With `diagnose` it also looks, twenty-five times a second, at what requests may wait for: its event loop, threads of
-AnyIO's limiter, connections of psycopg's pools. That costs the same however many requests are served (`Watch`), and
-nothing while there are none: then it looks no more until the next one comes.
+With `diagnose` it also looks at what requests wait for (`harness_watch.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import importlib
 import json
-import math
 import mmap
 import os
 import platform
@@ -30,36 +26,13 @@ import socket
 import stat
 import sys
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from harness_layout import (
-    FINISHED,
-    LAG_BUCKETS,
-    LAG_FIRST,
-    NODELAY,
-    OFF,
-    ON,
-    PARSER,
-    POOL_QUEUED,
-    POOL_REQUESTS,
-    POOL_SIZE,
-    POOL_WAIT_MS,
-    RETURNED,
-    SLOTS,
-    STARTED,
-    THREAD_SAMPLES,
-    THREADS_USED,
-    THREADS_WAITING,
-    UNKNOWN,
-)
+from harness_layout import BYTES, FINISHED, NODELAY, OFF, ON, PARSER, RETURNED, SLOTS, STARTED, UNKNOWN
+from harness_watch import Watch, watch_threads
 
-TICK_SECONDS = 0.04
-IDLE_TICKS = 5
-POOL_TICKS = 5
-LONGEST_LAG_TICKS = 1500
 BODY = ("http.response.body", "http.response.zerocopysend", "http.response.pathsend")
 """Messages that carry an answer."""
 
@@ -132,97 +105,6 @@ def _look(counters: Counters) -> None:
     counters[PARSER] = imported[0] if imported else 0
 
 
-class Watch:
-    """Looks at what requests may wait for, every TICK_SECONDS, on the event loop that serves them."""
-
-    def __init__(self, counters: Counters, loop: asyncio.AbstractEventLoop) -> None:
-        self._counters = counters
-        self._loop = loop
-        self._limiter: Any = None
-        if "anyio" in sys.modules:
-            self._limiter = importlib.import_module("anyio.to_thread").current_default_thread_limiter()
-        self._pools = _pools()
-        self._ticks = 0
-        self._idle = 0
-        self._seen = 0
-        self.asleep = False
-        self.wake()
-
-    def wake(self) -> None:
-        """Look again, from the next tick on."""
-        self.asleep = False
-        self._idle = 0
-        self._due = self._loop.time() + TICK_SECONDS
-        self._loop.call_at(self._due, self._tick)
-
-    def _tick(self) -> None:
-        now = self._loop.time()
-        late = now - self._due
-        # What became ready during a long lag would have waited for the rest of it: each tick that was missed counts.
-        missed = 0
-        while late >= 0 and missed < LONGEST_LAG_TICKS:
-            self._counters[LAG_FIRST + _bucket(late)] += 1
-            late -= TICK_SECONDS
-            missed += 1
-        if self._limiter is not None:
-            used = self._limiter.borrowed_tokens
-            self._counters[THREAD_SAMPLES] += 1
-            if used:
-                self._counters[THREADS_USED] += used
-            if used >= self._limiter.total_tokens:  # else nothing waits; these statistics cost more than all the rest
-                self._counters[THREADS_WAITING] += self._limiter.statistics().tasks_waiting
-        self._ticks += 1
-        if self._pools and self._ticks % POOL_TICKS == 0:
-            _read_pools(self._pools, self._counters)
-        started = self._counters[STARTED]
-        self._idle = self._idle + 1 if started == self._seen == self._counters[FINISHED] else 0
-        self._seen = started
-        if self._idle >= IDLE_TICKS:
-            self.asleep = True
-            return
-        self._due = now + TICK_SECONDS
-        self._loop.call_at(self._due, self._tick)
-
-
-def _bucket(seconds: float) -> int:
-    if seconds <= 0.0001:
-        return 0
-    return min(LAG_BUCKETS - 1, int(math.log2(seconds * 10000) * 4) + 1)
-
-
-def _pools() -> list[Any]:
-    """Every pool of psycopg in this process. Looking for them once, when the worker is up, changes no application."""
-    if "psycopg_pool" not in sys.modules:
-        return []
-    base = importlib.import_module("psycopg_pool.base").BasePool
-    return [each for each in gc.get_objects() if isinstance(each, base)]
-
-
-def _read_pools(pools: list[Any], counters: Counters) -> None:
-    stats = [pool.get_stats() for pool in pools]
-    for slot, name in (
-        (POOL_SIZE, "pool_size"),
-        (POOL_REQUESTS, "requests_num"),
-        (POOL_QUEUED, "requests_queued"),
-        (POOL_WAIT_MS, "requests_wait_ms"),
-    ):
-        counters[slot] = sum(int(each.get(name, 0)) for each in stats)
-
-
-def _watch_pools(counters: Counters) -> None:
-    """Under WSGI there is no loop of ours to look from: a thread does, five times a second, if there is a pool."""
-    pools = _pools()
-    if not pools:
-        return
-
-    def look() -> None:
-        while True:
-            time.sleep(TICK_SECONDS * POOL_TICKS)
-            _read_pools(pools, counters)
-
-    threading.Thread(target=look, name="harness-watch", daemon=True).start()
-
-
 def _load() -> Any:
     module, _, attribute = settings["target"].partition(":")
     application: Any = importlib.import_module(module)
@@ -240,18 +122,22 @@ def _asgi(inner: Any) -> Any:
     counters = _counters()
     started = finished = returned = 0
     watch: Watch | None = None
+    sent = 0
 
     async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        nonlocal started, finished, returned
+        nonlocal started, finished, returned, sent
         if scope["type"] == "http":
             ended = False
 
             def counted(message: dict[str, Any]) -> Any:  # no coroutine of its own, which would cost as much again
-                nonlocal ended, finished
-                if message["type"] in BODY and not message.get("more_body") and not ended:
-                    ended = True
-                    finished += 1
-                    counters[FINISHED] = finished
+                nonlocal ended, finished, sent
+                if message["type"] in BODY:
+                    sent += len(message.get("body", b""))
+                    if not message.get("more_body") and not ended:
+                        ended = True
+                        finished += 1
+                        counters[BYTES] = sent
+                        counters[FINISHED] = finished
                 return send(message)
 
             started += 1
@@ -275,7 +161,7 @@ def _asgi(inner: Any) -> Any:
                 loop = asyncio.get_running_loop()
                 _tell(loop)
                 if settings["diagnose"]:
-                    watch = Watch(counters, loop)
+                    watch = Watch(counters, loop, settings["stacks"])
 
             await _lifespan(inner, scope, receive, send, up)
         else:
@@ -320,19 +206,22 @@ async def _lifespan(inner: Any, scope: dict[str, Any], receive: Any, send: Any, 
 class _Body:
     """A WSGI answer while it is sent: its request ends when its parts do, or when the server closes it."""
 
-    def __init__(self, parts: Any, end: Callable[[], None]) -> None:
+    def __init__(self, parts: Any, end: Callable[[int], None]) -> None:
         self._parts, self._iterator = parts, iter(parts)
-        self._end: Callable[[], None] | None = end
+        self._end: Callable[[int], None] | None = end
+        self._sent = 0
 
     def __iter__(self) -> _Body:
         return self
 
     def __next__(self) -> Any:
         try:
-            return next(self._iterator)
+            part = next(self._iterator)
         except BaseException:  # StopIteration, too
             self._finish()
             raise
+        self._sent += len(part)
+        return part
 
     def close(self) -> None:
         """What the server calls at the end, however it ends."""
@@ -346,19 +235,21 @@ class _Body:
     def _finish(self) -> None:
         end, self._end = self._end, None
         if end is not None:
-            end()
+            end(self._sent)
 
 
 def _wsgi(inner: Any) -> Any:
     """Count the requests of a WSGI application. Requests run in threads, so the counting takes a lock (0.1 µs)."""
     counters = _counters()
     lock = threading.Lock()
-    started = finished = 0
+    started = finished = sent = 0
 
-    def end() -> None:
-        nonlocal finished
+    def end(size: int) -> None:
+        nonlocal finished, sent
         with lock:
             finished += 1
+            sent += size
+            counters[BYTES] = sent
             counters[FINISHED] = counters[RETURNED] = finished
 
     def application(environ: dict[str, Any], start_response: Any) -> Any:
@@ -372,17 +263,20 @@ def _wsgi(inner: Any) -> Any:
         try:
             parts = inner(environ, start_response)
         except BaseException:
-            end()
+            end(0)
             raise
         # A list is made already, and servers tell by its length how long the answer is; a file they send themselves.
-        if isinstance(parts, list | tuple) or type(parts) is environ.get("wsgi.file_wrapper"):
-            end()
+        if isinstance(parts, list | tuple):
+            end(sum(map(len, parts)))
+            return parts
+        if type(parts) is environ.get("wsgi.file_wrapper"):
+            end(0)  # of a size that is not known here
             return parts
         return _Body(parts, end)
 
     _tell(None)
     if settings["diagnose"]:
-        _watch_pools(counters)
+        watch_threads(counters, settings["stacks"])
     return application
 
 

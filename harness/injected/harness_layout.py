@@ -16,9 +16,31 @@ process, read by the harness. Copied beside the entry; imports nothing."""
     POOL_REQUESTS,
     POOL_QUEUED,
     POOL_WAIT_MS,
-) = range(12)
+    BYTES,  # of answers' bodies, as the application gave them
+) = range(13)
 NOT_LOOKED, OFF, ON, UNKNOWN = range(4)
 # From here on a histogram of the event loop's lag: how late something is that becomes ready at any moment. Bucket b
 # holds lags below 2^(b / 4) × 0.1 ms that no lower one holds.
 LAG_FIRST, LAG_BUCKETS = 16, 84
-SLOTS = LAG_FIRST + LAG_BUCKETS
+# And then how often a request was seen waiting for each of these.
+WAITS = (
+    "its own code",
+    "a connection of SQLAlchemy's pool",
+    "a connection of psycopg's pool",
+    "a connection of asyncpg's pool",
+    "a connection of redis' pool",
+    "a connection of httpx's pool",
+    "a connection of urllib3's pool",
+    "a connection of aiohttp's pool",
+    "a connection of pymongo's pool",
+    "the database",
+    "Redis",
+    "another service",
+    "a sleep",
+    "a free thread",
+    "a lock",
+    "a queue",
+    "a process",
+)
+WAIT_FIRST = LAG_FIRST + LAG_BUCKETS
+SLOTS = WAIT_FIRST + len(WAITS)

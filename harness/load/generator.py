@@ -90,6 +90,7 @@ class LoadSummary:
     failures: Failures
     blocked_ms_p99: float | None = None
     lateness_ms_p99: float | None = None
+    first_byte_ms_mean: float | None = None
     sent: int | None = None
     """Under open load, from the start to the end of the window."""
     idle_seconds: float | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -29,7 +30,7 @@ from harness.load.generator import (
     RouteSummary,
 )
 from harness.load.summary import Grid, latency, percentiles
-from harness.model.load import RequestTemplate, Template
+from harness.model.load import Placeholder, RequestTemplate, Template
 from harness.model.measurement import Failures
 
 SUPPORTED = ("1", "2")
@@ -210,8 +211,10 @@ def target_document(target: LoadTarget) -> dict[str, Any]:
         "base": target.base,
         "kinds": [_as_kind(each) for each in mix.templates],
         "feeds": {
-            name: {"count": draw.count, "step": draw.step, "texts": draw.texts} for name, draw in mix.feeds.items()
+            name: {"count": draw.count, "step": draw.step, "texts": draw.texts, "per_user": draw.per_user}
+            for name, draw in mix.feeds.items()
         },
+        "login": mix.login,
         "timeout_ms": round(target.timeout_seconds * 1000),
     }
 
@@ -221,18 +224,29 @@ def _as_kind(kind: RequestTemplate) -> dict[str, Any]:
         "method": kind.method,
         "path": _as_text(kind.path),
         "headers": {name: _as_text(value) for name, value in kind.headers.items()},
-        "body": None if kind.body is None else _as_text(kind.body),
+        "body": _as_text(kind.body) if isinstance(kind.body, tuple) else None,
+        "bytes": base64.b64encode(kind.body).decode() if isinstance(kind.body, bytes) else None,
         "weight": kind.weight,
+        "next": kind.next,
+        "saves": kind.saves,
         "statuses": kind.statuses,
         "checks_body": kind.checks_body,
         "expected": kind.expected,
     }
 
 
-def _as_text(template: Template) -> str | list[str | dict[str, str]]:
+def _as_text(template: Template) -> str | list[str | dict[str, Any]]:
     """One text, or a list of texts and holes."""
-    parts = [part if isinstance(part, str) else {"feed": part.feed} for part in template]
-    return "".join(template) if all(isinstance(part, str) for part in template) else parts  # type: ignore[arg-type]
+    texts = [part for part in template if isinstance(part, str)]
+    return "".join(texts) if len(texts) == len(template) else list(map(_as_part, template))
+
+
+def _as_part(part: str | Placeholder) -> str | dict[str, Any]:
+    if isinstance(part, str):
+        return part
+    if part.source == "drawn":
+        return {"feed": part.feed}
+    return {part.source: part.name, "encoding": "whole" if part.whole else part.encoding}
 
 
 def timed_checks(script: str | None) -> set[str]:
@@ -262,11 +276,14 @@ def read_summary(
     requests, trend = count("succeeded"), values("latency")
     grid = _grid("cell_latency", trend, requests)
     checks = [Check(*each, of_time=each[0] in timed) for each in document.get("named_checks", ())] if scripted else []
+    whole = latency(grid, trend, requests)
+    receiving = count("receiving_ms") / count("received") if count("received") else None
     return LoadSummary(
         requests=requests,
         window_seconds=window_seconds,
         grid=grid,
-        latency=latency(grid, trend, requests),
+        latency=whole,
+        first_byte_ms_mean=None if receiving is None or whole.mean is None else round(whole.mean - receiving, 4),
         failures=Failures(
             timeout=count("timeouts"),
             connection=count("connection_failures"),

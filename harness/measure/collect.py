@@ -14,7 +14,7 @@ from harness.deploy.spec import ServerSpec
 from harness.host import speed
 from harness.load import arrivals
 from harness.load.generator import Check, LoadSession, LoadSummary
-from harness.measure.evidence import evidence, piled_up
+from harness.measure.evidence import answer_bytes, evidence, piled_up
 from harness.measure.job import Job
 from harness.measure.window import Window
 from harness.model.load import RequestMix
@@ -55,6 +55,7 @@ def assemble(
         requests=summary.requests,
         failures_by_kind=summary.failures,
         latency_ms=summary.latency,
+        first_byte_ms_mean=summary.first_byte_ms_mean,
         grid=summary.grid,
         slices=window.slices,
         sampled=check_bodies(spec, sent, summary),
@@ -96,6 +97,7 @@ def server_facts(service: ServerSpec, server: Deployment, window: Window, ending
         unmet=unmet(service, server, effective),
         workers_lost=window.workers_lost,
         piled_up=piled_up(window.first, window.last),
+        answer_bytes=answer_bytes(window.first, window.last),
     )
 
 

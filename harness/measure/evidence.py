@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from harness.deploy.workers import Counters
@@ -29,7 +30,23 @@ def evidence(
         pool=_pool(first, last),
         in_flight_mean=round(sum(means), 3),
         cpu_cores_by_worker=[round(cores, 4) for cores in cpu_cores],
+        seen_in=_seen_in(first, last),
     )
+
+
+def _seen_in(first: Sequence[Counters], last: Sequence[Counters]) -> dict[str, float]:
+    """What requests were seen doing, the most frequent first → its share of the looks."""
+    counts = Counter({what: _sum(first, last, layout.WAIT_FIRST + place) for place, what in enumerate(layout.WAITS)})
+    total = counts.total()
+    return {what: round(count / total, 4) for what, count in counts.most_common() if count}
+
+
+def answer_bytes(first: Sequence[Counters], last: Sequence[Counters]) -> float | None:
+    """Mean size of an answer's body as the application gave it; None where nothing was answered."""
+    if not first or not last:
+        return None
+    answers = _sum(first, last, layout.FINISHED)
+    return round(_sum(first, last, layout.BYTES) / answers, 1) if answers else None
 
 
 def piled_up(first: Sequence[Counters], last: Sequence[Counters]) -> int | None:

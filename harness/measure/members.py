@@ -17,7 +17,7 @@ from harness.host import procfs
 from harness.load.generator import Generator
 from harness.load.turns import TurnReport
 from harness.measure.collect import database_facts, reported, unmet
-from harness.measure.evidence import evidence, piled_up
+from harness.measure.evidence import answer_bytes, evidence, piled_up
 from harness.measure.target import load_target
 from harness.model.measurement import (
     AnswerChecks,
@@ -245,6 +245,7 @@ def _server(
 ) -> ServerFacts:
     samples = restart.members[place]
     effective = reported(spec, deployment)
+    last = [worker.read() for worker in deployment.workers]
     own = restart.slots.counted(member=place)
     requests = sum(restart.slots.drained_requests[at] for at in own)
     cpu = sum(restart.slots.drained_cpu_s[at] for at in own)
@@ -265,7 +266,8 @@ def _server(
         declared_limits=dict(spec.adapter.declared_limits(deployment.target, spec.options)),
         unmet=unmet(spec, deployment, effective),
         workers_lost=samples.workers_lost,
-        piled_up=piled_up(watch.first, [worker.read() for worker in deployment.workers]),
+        piled_up=piled_up(watch.first, last),
+        answer_bytes=answer_bytes(watch.first, last),
     )
 
 

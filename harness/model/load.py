@@ -68,6 +68,8 @@ class Feed:
     count: int
     texts: tuple[str, ...] | None = None
     """What each row stands for; None: its number, counted from 1."""
+    per_user: bool = False
+    """Whether each user keeps its row, instead of another one for each request."""
 
     @property
     def step(self) -> int:
@@ -86,10 +88,12 @@ class Placeholder:
 
     name: str
     """Name of the value."""
-    encoding: Literal["", "path", "plain", "json"] = ""
+    encoding: Literal["", "path", "plain", "json", "form"] = ""
     """How the value is written; empty: the number of the row."""
     whole: bool = False
     """Whether the value takes the place of a whole JSON string, quotes included."""
+    source: Literal["drawn", "saved", "unique"] = "drawn"
+    """Where the value is from: a feed, an earlier answer to the same user, or nowhere, a UUID that is always new."""
 
     @property
     def feed(self) -> str:
@@ -109,9 +113,14 @@ class RequestTemplate:
     path: Template
     method: str = "GET"
     headers: Mapping[str, Template] = field(default_factory=dict)
-    body: Template | None = None
+    body: Template | bytes | None = None
+    """Text, or bytes that are sent as they are."""
     weight: float = 1.0
-    """How often it is sent, relative to the others of its mix."""
+    """How often it is sent, relative to the others of its mix; 0 of what follows another one."""
+    next: int | None = None
+    """Place of the kind that the same user sends after a right answer; None: one by the weights."""
+    saves: Mapping[str, str] = field(default_factory=dict)
+    """Name → where its value is in the answer; see `AppRequest.save`."""
     statuses: tuple[int, ...] | None = None
     """Right statuses; None: all from 200 to 299."""
     checks_body: bool = True
@@ -127,7 +136,8 @@ class RequestTemplate:
     @property
     def parts(self) -> tuple[str | Placeholder, ...]:
         """Path, body and headers in their parts."""
-        return (*self.path, *(self.body or ()), *(part for each in self.headers.values() for part in each))
+        body = self.body if isinstance(self.body, tuple) else ()
+        return (*self.path, *body, *(part for each in self.headers.values() for part in each))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,6 +146,8 @@ class RequestMix:
 
     templates: tuple[RequestTemplate, ...]
     feeds: Mapping[str, Feed] = field(default_factory=dict)
+    login: int | None = None
+    """Place of the kind that each user sends once, before all others."""
     script: str | None = None
     """Path of a k6 script of the user's, which sends on its own."""
     script_environment: Mapping[str, str] = field(default_factory=dict)

@@ -108,6 +108,8 @@ class ServerFacts(Value):
     piled_up: int | None = None
     """Calls of the application that went on after their answer, as background tasks do: how many more at the end than
     at the beginning. None where that was not looked at."""
+    answer_bytes: float | None = None
+    """Mean size of an answer's body, as the application gave it."""
 
 
 class Waits(Value):
@@ -164,6 +166,8 @@ class WorkerStats(Value):
     in_flight_mean: float
     """Requests inside the application, all workers together; sampled ten times a second."""
     cpu_cores_by_worker: list[float]
+    seen_in: dict[str, float] = {}
+    """What requests were seen doing, the most frequent first → its share of the looks; of a user's application only."""
 
 
 class GeneratorFacts(Value):
@@ -267,6 +271,8 @@ class Measurement(Value):
     """Successes that completed inside the window."""
     failures_by_kind: Failures
     latency_ms: Latency
+    first_byte_ms_mean: float | None = None
+    """From sending a request to the first byte of its answer, mean; None where the generator does not tell."""
     grid: list[tuple[float, float]]
     """(percentile, milliseconds), densest towards 100."""
     slices: list[Slice]

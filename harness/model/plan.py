@@ -13,7 +13,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from harness.model import Value
 from harness.model.axes import DEFAULT_THREADS
-from harness.model.requests import AppRequest, CsvColumn, Drawn
+from harness.model.requests import AppRequest, ValueSource
 
 DEFAULT_USERS = 100
 """Of `harness run`."""
@@ -74,8 +74,10 @@ class ApplicationPlan(Value):
     path: list[Annotated[str, StringConstraints(pattern=PATH)]] | None = None
     """GETs, each sent equally often."""
     requests: Text | list[AppRequest] | None = None
-    """Other requests: here, or in a TOML file of their own."""
-    values: dict[str, Annotated[list[Drawn], Field(min_length=1)] | CsvColumn] = {}
+    """Other requests: here, or in a file of their own, which is TOML, a list of addresses or an access log."""
+    login: AppRequest | None = None
+    """What each user sends once, before everything else."""
+    values: dict[str, ValueSource] = {}
     """What is drawn for `{name}` in the requests."""
     k6_script: Text | None = None
     """A k6 script that sends in their place."""

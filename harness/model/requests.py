@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
@@ -16,8 +18,20 @@ PLACE = re.compile(r"\{([A-Za-z_]\w*)\}")
 """Where a drawn value goes: `{name}`."""
 VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)\}")
 """Where the value of an environment variable goes: `${NAME}`."""
-SECRET = re.compile(r"authorization|cookie|token|secret|password|key", re.IGNORECASE)
-"""Headers whose values must not be written down."""
+SECRET_HEADERS = frozenset(
+    (
+        *("authorization", "proxy-authorization", "cookie", "private-token"),
+        *("api-key", "apikey", "x-api-key", "x-goog-api-key", "x-auth-token", "x-access-token"),
+        *("x-csrf-token", "x-xsrf-token", "x-amz-security-token"),
+    )
+)
+"""Headers that carry credentials, by the names that are in use for them."""
+SECRET_VALUE = re.compile(
+    r"^(bearer|basic|digest|token)\s+\S|^eyJ[\w-]{8,}\.|^(gh[pousr]_|github_pat_|glpat-|xox[abprs]-|sk-|AKIA)\w",
+    re.IGNORECASE,
+)
+"""What credentials look like, whatever the header is called."""
+SAVED_FROM = re.compile(r"^((header|cookie):.+|[^:\s]+)$")
 
 
 class Expectation(Value):
@@ -43,12 +57,25 @@ class Expectation(Value):
         return self.subset is not None or self.min_bytes is not None or self.max_bytes is not None
 
 
+class UploadedFile(Value):
+    """A file in a form."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    """Path of the file, from the folder of the file that names it."""
+    type: str = "application/octet-stream"
+    """Its media type."""
+
+
 class AppRequest(Value):
-    """One kind of request. `{name}` in path, headers and body stands for a drawn value, `${NAME}` for a variable."""
+    """One kind of request. `{name}` in path, headers and body stands for a drawn or saved value, `${NAME}` for a
+    variable."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    path: Annotated[str, StringConstraints(pattern=r"^/")]
+    path: Annotated[str, StringConstraints(pattern=r"^(/|\{[A-Za-z_]\w*\}$)")]
+    """With the query; a drawn value alone stands for the whole of it."""
     method: Method = "GET"
     name: str | None = None
     """What it is called in results; method and path where it is left out."""
@@ -59,18 +86,32 @@ class AppRequest(Value):
     """A JSON body."""
     body: str | None = None
     """Any other body."""
+    body_file: str | None = None
+    """A body from a file, as it is; its path counts from the folder of the file that names it."""
+    form: dict[str, str | UploadedFile] | None = None
+    """Fields of a form: sent as multipart/form-data if one of them is a file, else as a browser sends a form."""
     expect: Expectation = Expectation()
+    save: dict[str, Annotated[str, StringConstraints(pattern=SAVED_FROM)]] = {}
+    """Name → where its value is in the answer: keys of its JSON such as `user.id`, `header:NAME` or `cookie:NAME`. The
+    same user has it as `{name}` in later requests."""
+    then: list[AppRequest] = []
+    """Requests that the same user sends after this one was answered rightly, one after another."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.payload is not None and self.body is not None:
-            raise ValueError("json and body together: a request has one body")
+        bodies = {"json": self.payload, "body": self.body, "body_file": self.body_file, "form": self.form}
+        given = [name for name, value in bodies.items() if value is not None]
+        if len(given) > 1:
+            raise ValueError(f"{given[0]} and {given[1]} together: a request has one body")
         for name, value in self.headers.items():
-            if SECRET.search(name) and not VARIABLE.search(value):
+            secret = name.lower() in SECRET_HEADERS or SECRET_VALUE.search(value)
+            if secret and not VARIABLE.search(value) and not PLACE.search(value):
                 raise ValueError(
                     f"the header {name} holds a secret: write ${{NAME}} in its place, and give it by --env, --env-file "
                     "or the environment"
                 )
+        if any(each.then for each in self.then):
+            raise ValueError("then within then: write the requests of a sequence below one another")
         return self
 
     @property
@@ -82,9 +123,33 @@ class AppRequest(Value):
 class CsvColumn(Value):
     """Values from a column of a CSV file with a header line."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     csv: str
     """Path of the file, from the folder of the file that names it."""
     column: str
+    per: Literal["request", "user"] = "request"
+    """Whether another row is drawn for each request, or each user keeps one."""
+
+
+class Addresses(Value):
+    """What is requested, from a list of addresses or an access log: the paths with their queries."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    addresses: str
+    """Path of the file, from the folder of the file that names it."""
+
+
+class UniqueValue(Value):
+    """A new UUID for each request, such as an idempotency key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    unique: Literal["uuid"]
+
+
+ValueSource = Annotated[list[Drawn], Field(min_length=1)] | CsvColumn | Addresses | UniqueValue
 
 
 class Requests(Value):
@@ -94,4 +159,28 @@ class Requests(Value):
     """
 
     requests: Annotated[list[AppRequest], Field(min_length=1)]
-    values: dict[str, Annotated[list[Drawn], Field(min_length=1)] | CsvColumn] = {}
+    login: AppRequest | None = None
+    """Sent once by each user, before everything else."""
+    values: dict[str, ValueSource] = {}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One request of what a user does."""
+
+    request: AppRequest
+    next: int | None = None
+    """Place of the step that the user goes on with; None: the next one is drawn."""
+    when: Literal["drawn", "then", "login"] = "drawn"
+    """Drawn by its weight, after another one, or once at the beginning."""
+
+
+def steps_of(requests: Sequence[AppRequest], login: AppRequest | None = None) -> list[Step]:
+    """All requests one after another: the login first, and each followed by what comes `then`."""
+    steps = [] if login is None else [Step(request=login, when="login")]
+    for each in requests:
+        sequence = [each, *each.then]
+        for place, request in enumerate(sequence, 1):
+            following = len(steps) + 1 if place < len(sequence) else None
+            steps.append(Step(request=request, next=following, when="drawn" if place == 1 else "then"))
+    return steps

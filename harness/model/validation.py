@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from harness.model.plan import APP, PATH
 
-ALTERNATIVE = re.compile(r"\[|^constrained-str$|^str$|^CsvColumn$")
+ALTERNATIVE = re.compile(r"\[|^constrained-str$|^str$|^(CsvColumn|Addresses|UniqueValue|UploadedFile)$")
 """Parts of an error's place that name one of several types and no part of the document."""
 
 

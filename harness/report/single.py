@@ -16,6 +16,9 @@ from harness.model.metrics import METRICS
 from harness.model.placement import Placement
 from harness.report import terminal, words
 
+RECEIVED_APART = 0.9
+"""Time to the first byte as a share of the latency, below which it is told by itself."""
+
 
 def text(facts: Measurement, evaluation: Evaluation, path: Path, log_tail: str) -> str:
     """A measurement, where it is stored and, if the server failed, the end of its log."""
@@ -44,6 +47,7 @@ def _rows(facts: Measurement, evaluation: Evaluation) -> Iterator[tuple[str, Tex
     if len(facts.routes) > 1:
         for route in facts.routes:
             yield "", route_words(route)
+    yield from _answers(facts)
     cpu = "–" if server.cpu_us_per_request is None else f"{server.cpu_us_per_request:,.0f} µs CPU per request"
     processes = "1 process" if server.processes == 1 else f"{server.processes} processes"
     yield "cost", f"{cpu}, {server.cpu_cores:.2f} cores, {server.rss_peak_bytes / 1e6:,.0f} MB in {processes}"
@@ -102,6 +106,22 @@ def server_facts(facts: Measurement) -> Iterator[tuple[str, str]]:
         cpu = "" if database.cpu_cores is None else f", {database.cpu_cores:.2f} cores"
         users = f"{database.rows['users']:,} users"
         yield "database", f"{database.kind} PostgreSQL {database.version}, {pool}, {users}{cpu}"
+
+
+def _answers(facts: Measurement) -> Iterator[tuple[str, str]]:
+    """How large answers are, how much was moved, and when they begin where they take long to arrive."""
+    size = facts.server.answer_bytes
+    if not size:
+        return
+    text = f"{_size(size)} each, {size * facts.throughput_rps / 1e6:,.1f} MB/s, as the application gave them"
+    first, whole = facts.first_byte_ms_mean, facts.latency_ms.mean
+    if first is not None and whole and first < RECEIVED_APART * whole:
+        text += f"; first byte after {first:,.1f} ms, last after {whole:,.1f} ms, on average"
+    yield "answers", text
+
+
+def _size(count: float) -> str:
+    return f"{count:,.0f} bytes" if count < 10_000 else f"{count / 1000:,.1f} kB"
 
 
 def _number(value: float) -> str:

@@ -107,6 +107,61 @@ def test_requests_of_a_file_are_sent_and_judged(harness: Harness) -> None:
     assert "a-very-secret-token" not in "".join(path.read_text() for path in harness.folder.glob("results/**/*.*"))
 
 
+LOGINS = """
+[values]
+user = { csv = "users.csv", column = "name", per = "user" }
+key = { unique = "uuid" }
+
+[login]
+method = "POST"
+path = "/login"
+json = { user = "{user}", password = "${SHOP_PASSWORD}" }
+save = { token = "session.token" }
+
+[[requests]]
+method = "POST"
+path = "/orders"
+headers = { Authorization = "Bearer {token}", Idempotency-Key = "{key}" }
+expect = { status = 201 }
+save = { order = "id" }
+
+[[requests.then]]
+path = "/orders/{order}"
+headers = { Authorization = "Bearer {token}" }
+expect = { json = { id = "{order}", state = "pending" } }
+
+[[requests]]
+method = "POST"
+path = "/pictures"
+form = { title = "a picture", file = { file = "a.png", type = "image/png" } }
+"""
+
+
+@pytest.mark.parametrize("command", ["run", "compare"])
+def test_users_log_in_and_go_on_with_what_was_answered(harness: Harness, command: str) -> None:
+    (harness.folder / "users.csv").write_text("name\nann\nbob\ncid\ndan\n")
+    (harness.folder / "a.png").write_bytes(b"\x89PNG\xff\x00")
+    (harness.folder / "requests.toml").write_text(LOGINS)
+    asked = (*OWN, "with_logins:app", "--requests", "requests.toml", "--env", "SHOP_PASSWORD=pass/word", "--vus", "4")
+    if command == "run":
+        found = measure(harness, *asked, "--server", "granian")
+        assert sound(found), found["reasons"]
+        assert found["failures"] == 0
+        routes = {route["path"]: route["requests"] for route in found["routes"]}
+        assert list(routes) == ["POST /login", "POST /orders", "/orders/{order}", "POST /pictures"]
+        assert routes["POST /orders"] > 10
+        assert abs(routes["POST /orders"] - routes["/orders/{order}"]) <= 4  # users in the midst of it
+    else:
+        done = harness.run("compare", "uvicorn", "granian", *asked, "--max-time", "8s", "--json")
+        assert done.returncode == 0, done.stderr
+        (run,) = harness.folder.glob("results/*-compare")
+        members = [each for path in run.glob("restarts/*.json") for each in json.loads(path.read_text())["members"]]
+        assert min(each["answers_checked"] for each in members) > 0
+        assert {each["wrong_answer"] for each in members} == {None}
+        assert "answered with" not in done.stderr + done.stdout
+    assert "pass/word" not in "".join(path.read_text() for path in harness.folder.glob("results/**/*.*"))
+
+
 @pytest.mark.slow
 def test_an_open_load_goes_to_all_kinds(harness: Harness) -> None:
     done = harness.run(

@@ -311,3 +311,24 @@ def test_full_threads_at_their_ceiling_are_explained_by_the_declared_wait(facts:
     assert found.bound_by == "threads"
     assert "not seen" not in found.message
     assert [each.kind for each in found.remedies] == ["threads", "style"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "says"),
+    [
+        (
+            {"a connection of SQLAlchemy's pool": 0.62, "its own code": 0.38},
+            "most of them, whenever looked at (62%), wait for a connection of SQLAlchemy's pool (its size is set by "
+            "pool_size and max_overflow)",
+        ),
+        ({"another service": 0.9, "its own code": 0.1}, "(90%), wait for another service"),
+        ({"a lock": 0.4, "its own code": 0.35, "Redis": 0.25}, "is not seen from here"),
+        ({"its own code": 1.0}, "is not seen from here"),
+    ],
+)
+def test_what_most_requests_wait_for_is_named(facts: Measurement, seen: dict[str, float], says: str) -> None:
+    waiting = changed(of_users(facts, None, 665.0), evidence={"in_flight_mean": 100.0, "seen_in": seen})
+    for found in (diagnose(waiting), diagnose(changed(waiting, evidence={**FULL, "seen_in": seen}))):
+        assert found is not None
+        assert says in found.message
+        assert found.remedies == []

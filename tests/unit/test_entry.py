@@ -18,7 +18,7 @@ from harness_layout import FINISHED, RETURNED, STARTED
 FOLDER = pathlib.Path(json.loads(os.environ["HARNESS_ENTRY"])["folder"])
 def counts():
     (path,) = FOLDER.glob("*.counters")
-    numbers = struct.unpack("12Q", path.read_bytes()[:96])
+    numbers = struct.unpack("13Q", path.read_bytes()[:104])
     return [numbers[STARTED], numbers[FINISHED], numbers[RETURNED]]
 """
 
@@ -38,6 +38,7 @@ def played(tmp_path: Path, interface: str, application: str, script: str) -> lis
         "port": 1,
         "parsers": [],
         "diagnose": False,
+        "stacks": False,
     }
     folder = Path(injected.__file__).parent
     done = subprocess.run(

@@ -17,9 +17,11 @@ from harness.applications import requests
 from harness.applications.detect import detect_applications
 from harness.applications.prepare import prepare_application
 from harness.applications.prepared import PreparedApplication
+from harness.applications.requests import request_source
 from harness.applications.secrets import secret_values
 from harness.applications.served import ProcessContext
 from harness.applications.user import ServedUserApplication, differences, render
+from harness.applications.values import column_values
 from harness.config import application, files, init
 from harness.config.application import ApplicationOptions
 from harness.config.cells import CellSpec, parse_cell, resolve_cell
@@ -30,20 +32,28 @@ from harness.model.application import UserApplication
 from harness.model.load import Placeholder
 from harness.model.measurement import Measurement
 from harness.model.plan import ApplicationPlan
-from harness.model.requests import AppRequest, CsvColumn, Requests
+from harness.model.requests import AppRequest, CsvColumn
 from harness.model.variant import Cell
 from harness.report import answers, single, tables, words
 from harness.store.redaction import without_secrets
 from tests.conftest import changed
 
 
-def own(*requests: dict[str, Any], values: dict[str, Any] | None = None, **variables: str) -> ServedUserApplication:
+def own(
+    *requests: dict[str, Any],
+    values: dict[str, Any] | None = None,
+    login: dict[str, Any] | None = None,
+    base: Path = Path(),
+    **variables: str,
+) -> ServedUserApplication:
     """An application with these requests."""
-    found = Requests.model_validate({"requests": list(requests)})
+    document = {"app": "shop.main:app", "requests": list(requests), "values": values or {}, "login": login}
+    source = request_source(ApplicationPlan.model_validate(document), base, [])
     return ServedUserApplication(
         application=UserApplication(target="shop.main:app", requests=["GET /"], digest="0"),
-        requests=found.requests,
-        values=values or {},
+        steps=source.steps,
+        values=source.values,
+        files=source.files,
         variables=variables,
         context=ProcessContext(environment={}, folder=Path("/nowhere")),
     )
@@ -57,12 +67,12 @@ def prepared(served: ServedUserApplication) -> PreparedApplication:
 
 def sent(subject: ServedUserApplication, iteration: int) -> list[tuple[str, dict[str, str], str | None]]:
     """Path, headers and body of each kind as a request has them."""
-    mix = subject.request_mix(None, ["" for _ in subject.requests])
+    mix = subject.request_mix(None, ["" for _ in subject.steps])
     return [
         (
             render(kind.path, mix.feeds, iteration),
             {name: render(value, mix.feeds, iteration) for name, value in kind.headers.items()},
-            None if kind.body is None else render(kind.body, mix.feeds, iteration),
+            render(kind.body, mix.feeds, iteration) if isinstance(kind.body, tuple) else None,
         )
         for kind in mix.templates
     ]
@@ -181,7 +191,7 @@ def test_values_come_from_csv_files(tmp_path: Path) -> None:
         'code = { csv = "items.csv", column = "code" }\n'
     )
     values = requests.request_source(ApplicationPlan(app="a:b", requests="requests.toml"), tmp_path, []).values
-    assert values == {"id": [1, 2], "code": ["007", "x y"]}
+    assert values.rows == {"id": [1, 2], "code": ["007", "x y"]}
     colour = CsvColumn(csv="items.csv", column="colour")
     with pytest.raises(UsageError, match="has no column 'colour'"):
         requests.request_source(ApplicationPlan(app="a:b", path=["/"], values={"c": colour}), tmp_path, [])
@@ -370,8 +380,8 @@ def test_braces_can_be_sent_as_they_stand() -> None:
     ],
 )
 def test_a_column_of_a_file_has_one_type(tmp_path: Path, column: list[str], values: list[object]) -> None:
-    assert requests.column_values(column) == values
-    assert [type(each) for each in requests.column_values(column)] == [type(each) for each in values]
+    assert column_values(column) == values
+    assert [type(each) for each in column_values(column)] == [type(each) for each in values]
 
 
 @pytest.mark.parametrize(
