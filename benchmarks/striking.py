@@ -227,9 +227,7 @@ def told(results: Sequence[Struck]) -> str:
     lines = [f"{'fault':<44} {'times':>5} {'stored':>6} {'wrong':>5}  exit codes"]
     for each in results:
         codes = ", ".join(f"{code} × {times}" for code, times in sorted(each.codes.items()))
-        lines.append(
-            f"{each.name:<44} {each.times:>5} {each.stored:>6} {len(each.wrong):>5}  {each.skipped or codes}"
-        )
+        lines.append(f"{each.name:<44} {each.times:>5} {each.stored:>6} {len(each.wrong):>5}  {each.skipped or codes}")
         lines += [f"    {text}" for text in each.wrong]
     wrong = sum(len(each.wrong) for each in results)
     return "\n".join([*lines, f"{sum(each.times for each in results)} faults, {wrong} things wrong"])

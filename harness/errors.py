@@ -6,7 +6,8 @@ from __future__ import annotations
 class HarnessError(Exception):
     """What happened, in one sentence, and the next step. Never shown as a traceback."""
 
-    exit_code = 1
+    exit_code = 70
+    """Of what is no kind of its own. 1 is said of comparisons only."""
 
     def __init__(self, what: str, *, cure: str, detail: str = "") -> None:
         super().__init__(what)

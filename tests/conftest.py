@@ -59,6 +59,12 @@ def own_database() -> Iterator[None]:
         embedded.stop()
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test plants is no secret in the next."""
+    monkeypatch.setattr("harness.host.redaction._Register.known", frozenset())
+
+
 @pytest.fixture
 def cell() -> Cell:
     application = BundledApplication(framework="fastapi", style="async", workload="sleep", params={"ms": 100})

@@ -7,7 +7,7 @@ import importlib.metadata
 import os
 import random
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NoReturn
@@ -28,7 +28,7 @@ from harness.environments import interpreters
 from harness.errors import HarnessError, MemberError, TargetError
 from harness.experiments import restarts as schedule
 from harness.experiments import rotation, single
-from harness.host import procfs, quiet, signals
+from harness.host import procfs, quiet, redaction, signals
 from harness.host.procfs import CpuTimes
 from harness.load import k6
 from harness.load.generator import Load
@@ -142,7 +142,7 @@ class Laboratory:
         return [each for each in self.history if "/" in each]
 
     def run_hook(self, hook: Hook) -> None:
-        """In place of `hooks.run_alone`."""
+        """In place of `hooks.run`."""
         self.history.append(hook.command)
         if hook.command in self.failing:
             raise TargetError(f"{hook.command} ended with exit code 1", cure="mend it")
@@ -168,7 +168,7 @@ def laboratory(template: Measurement, patch: pytest.MonkeyPatch, folder: Path) -
     patch.setattr(single, "measure", found.deployments.measure)
     patch.setattr(load, "find", found.find_generator)
     patch.setattr(k6, "find", lambda path: found.find_generator("k6", path))
-    patch.setattr(hooks, "run_alone", found.run_hook)
+    patch.setattr(hooks, "Supervisor", nullcontext)
     patch.setattr(hooks, "run", lambda hook, _: found.run_hook(hook))
     patch.setattr(interpreters, "inspect", environment)
     patch.setattr(prepare, "inspect_application", lambda *_: INSPECTED)
@@ -392,6 +392,7 @@ def application(
 ) -> PreparedApplication:
     """A user's application that is ready to be measured."""
     place = Path("/nowhere", folder or "")
+    redaction.learn({f"SECRET_{number}": value for number, value in enumerate(secrets)})
 
     def hook(option: str, command: str | None) -> Hook | None:
         return (
@@ -414,7 +415,6 @@ def application(
         python=None,
         setup=hook("--setup", setup),
         teardown=hook("--teardown", teardown),
-        secrets=frozenset(secrets),
     )
 
 

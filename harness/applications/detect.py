@@ -53,6 +53,8 @@ def _in_file(path: Path, root: Path) -> Iterator[DetectedApplication]:
     except (OSError, SyntaxError, ValueError):
         return
     folder, module = _module(path, root)
+    if not all(part.isidentifier() for part in module.split(".")):
+        return
     depth = len(path.relative_to(root).parts)
     for node in tree.body:
         match node:
@@ -94,7 +96,8 @@ def _module(path: Path, root: Path) -> tuple[str, str]:
     while folder != root and (folder / "__init__.py").exists():
         parts.insert(0, folder.name)
         folder = folder.parent
-    relative = folder.relative_to(root)
-    if relative.parts and relative.parts[0] != "src":  # folders without __init__.py are packages too
-        return "", ".".join((*relative.parts, *parts))
-    return ("" if relative == Path() else str(relative)), ".".join(parts)
+    relative = folder.relative_to(root).parts
+    # Folders without __init__.py are packages too, unless no module can be called so.
+    last = next((at for at in range(len(relative), 0, -1) if not relative[at - 1].isidentifier()), 0)
+    imports = max(last, len(relative) if relative[:1] == ("src",) else 0)
+    return str(Path(*relative[:imports])) if imports else "", ".".join((*relative[imports:], *parts))

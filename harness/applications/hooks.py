@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import logging
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,25 +10,42 @@ from contextlib import ExitStack, contextmanager
 from harness.applications.prepared import PreparedApplication
 from harness.applications.served import Hook
 from harness.environments import interpreters
-from harness.errors import TargetError
+from harness.errors import HarnessError, TargetError
+from harness.host import polling, signals
 from harness.host.processes import Supervisor
 
 HOOK_SECONDS = 600.0
 """The longest time that a command may take."""
 SHELL = "/bin/sh"
 
+log = logging.getLogger(__name__)
+
 
 @contextmanager
 def around(applications: Iterable[PreparedApplication]) -> Iterator[None]:
     """Run the commands of all applications before and after the block, the latter however it ends; each command once,
-    those at the end in reverse order."""
+    those at the end in reverse order. What the commands start lives until the last of them has ended.
+
+    A command at the end that fails is told, and changes nothing of what came before it.
+    """
     everyone = list(applications)
-    with ExitStack() as stack:
-        for hook in distinct(each.teardown for each in everyone):
-            stack.callback(run_alone, hook)
-        for hook in distinct(each.setup for each in everyone):
-            run_alone(hook)
+    first, last = distinct(each.setup for each in everyone), distinct(each.teardown for each in everyone)
+    if not first and not last:
         yield
+        return
+    with Supervisor() as supervisor, ExitStack() as stack:
+        for hook in last:
+            stack.callback(_run_at_end, hook, supervisor)
+        for hook in first:
+            run(hook, supervisor)
+        yield
+
+
+def _run_at_end(hook: Hook, supervisor: Supervisor) -> None:
+    try:
+        run(hook, supervisor)
+    except HarnessError as error:
+        log.warning("\n".join(filter(None, (f"{error.what}\n  {error.cure}", error.detail))))
 
 
 def distinct(hooks: Iterable[Hook | None]) -> list[Hook]:
@@ -40,30 +57,29 @@ def distinct(hooks: Iterable[Hook | None]) -> list[Hook]:
     return unique
 
 
-def run_alone(hook: Hook) -> None:
-    """Run a command under a supervisor of its own."""
-    with Supervisor() as supervisor:
-        run(hook, supervisor)
-
-
 def run(hook: Hook, supervisor: Supervisor) -> None:
     """Run a command to its end; TargetError with its output if it fails."""
-    log = supervisor.folder / f"hook-{time.monotonic_ns()}.log"
+    output = supervisor.folder / f"hook-{time.monotonic_ns()}.log"
+    interruptions = signals.repeated()
     child = supervisor.start(
         (SHELL, "-c", hook.command),
         env={**interpreters.clean(), **hook.context.environment},
         cwd=hook.context.folder,
-        log=log,
+        log=output,
     )
-    try:
-        code = child.process.wait(timeout=HOOK_SECONDS)
-    except subprocess.TimeoutExpired:
+    polling.until(
+        lambda: child.returncode() is not None or signals.repeated() > interruptions, HOOK_SECONDS, interval=0.02
+    )
+    code = child.returncode()
+    if code is None:
         child.kill()
+        asked = signals.repeated() > interruptions
+        why = "was ended by a second interruption" if asked else f"did not end within {HOOK_SECONDS:g} s"
         raise TargetError(
-            f"{hook.option} {hook.command!r} did not end within {HOOK_SECONDS:g} s",
-            cure="give a command that ends by itself",
+            f"{hook.option} {hook.command!r} {why}",
+            cure=f"look at what it left in {hook.context.folder}" if asked else "give a command that ends by itself",
             detail=child.log_tail(),
-        ) from None
+        )
     if code != 0:
         raise TargetError(
             f"{hook.option} {hook.command!r} ended with exit code {code}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -10,15 +11,16 @@ from pathlib import Path
 
 from harness.applications.inspect import inspect_application
 from harness.applications.prepared import PreparedApplication
-from harness.applications.requests import request_source
-from harness.applications.secrets import secret_values
+from harness.applications.requests import RequestSource, request_source
 from harness.applications.served import Hook, ProcessContext
 from harness.applications.user import ServedUserApplication
 from harness.applications.values import locate
 from harness.errors import UsageError
+from harness.host import redaction
 from harness.model.application import UserApplication
 from harness.model.plan import ApplicationPlan
 from harness.model.quantities import parse_duration
+from harness.model.requests import VARIABLE, AppRequest
 
 
 def prepare_application(
@@ -42,11 +44,15 @@ def prepare_application(
         )
     executable = python or plan.python
     variables = _env_file(base, plan.env_file) | dict(pairs)
+    redaction.learn_surroundings()
+    redaction.learn(variables)
     context = ProcessContext(
         environment=_environment(executable, variables), folder=working, given=variables, imports=folder
     )
     inspected = inspect_application(plan, executable, context)
     source = request_source(plan, base, inspected.routes)
+    _learn_used(source)
+    _refuse_literals(plan, source, variables)
     application = UserApplication(
         target=plan.app,
         factory=plan.factory,
@@ -74,7 +80,6 @@ def prepare_application(
         python=executable,
         setup=_hook("--setup", plan.setup, context),
         teardown=_hook("--teardown", plan.teardown, context),
-        secrets=secret_values(variables, [step.request for step in source.steps]),
     )
 
 
@@ -91,8 +96,44 @@ def _env_file(base: Path, name: str | None) -> dict[str, str]:
     if not path.is_file():
         raise UsageError(f"--env-file {name}: no such file", cure="give a file with NAME=VALUE lines")
     from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
 
-    return {key: value for key, value in dotenv_values(path).items() if value is not None}
+    cure = "give a file with NAME=VALUE lines, in UTF-8"
+    try:
+        with path.open(encoding="utf-8") as file:
+            broken = next((each.original.line for each in parse_stream(file) if each.error), None)
+        values = {key: value for key, value in dotenv_values(path).items() if value is not None}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--env-file {name} cannot be read: {error}", cure=cure) from error
+    if broken is not None:
+        raise UsageError(f"--env-file {name}: line {broken} is not NAME=VALUE", cure=cure)
+    for key, value in values.items():
+        if not key or "\0" in key + value:
+            raise UsageError(f"--env-file {name}: {key!r} cannot be a variable", cure=cure)
+    return values
+
+
+def _requests(source: RequestSource) -> list[AppRequest]:
+    return [step.request for step in source.steps]
+
+
+def _learn_used(source: RequestSource) -> None:
+    """Hide what requests take from the surroundings."""
+    text = json.dumps([each.model_dump(mode="json", by_alias=True) for each in _requests(source)])
+    redaction.learn({name: os.environ[name] for name in VARIABLE.findall(text) if name in os.environ})
+
+
+def _refuse_literals(plan: ApplicationPlan, source: RequestSource, variables: Mapping[str, str]) -> None:
+    """Refuse a secret in what is stored as it was given: without it, the run could not be gone on with."""
+    texts = {f"--{name.replace('_', '-')}": getattr(plan, name) or "" for name in ("setup", "before_visit", "teardown")}
+    texts |= {f"the request {each.label}": each.path + each.label for each in _requests(source)}
+    for name, value in variables.items():
+        for what, text in texts.items():
+            if redaction.by_name(name, value) and value in text:
+                written = f"${{{name}}}" if what.startswith("the") else f"${name}"
+                raise UsageError(
+                    f"{what} holds the value of {name}, and is stored", cure=f"write {written} in its place"
+                )
 
 
 def _environment(python: str | None, variables: Mapping[str, str]) -> dict[str, str]:

@@ -21,5 +21,3 @@ class PreparedApplication:
     """The user's command before all measurements."""
     teardown: Hook | None
     """The user's command after all measurements, whatever happened."""
-    secrets: frozenset[str]
-    """Values that must not reach a result."""

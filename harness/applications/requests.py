@@ -122,7 +122,10 @@ def _read(path: Path) -> bytes:
 
 def check_script(script: Path) -> None:
     """Refuse a k6 script whose load the harness cannot run: it calls the default function again and again."""
-    text = COMMENT.sub("", script.read_text(encoding="utf-8"))
+    try:
+        text = COMMENT.sub("", script.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--k6-script {script.name} cannot be read: {error}", cure="give a file in UTF-8") from error
     if DEFAULT.search(text):
         return
     functions = ", ".join(FUNCTION.findall(text))
@@ -143,5 +146,5 @@ def read_requests(path: Path) -> Requests:
         raise UsageError(f"cannot read {path}: {error.strerror}", cure="give the path of a TOML file") from error
     except ValidationError as error:
         raise UsageError(f"{path}: {validation.first_error(error)}", cure="see docs/applications.md") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is no TOML: {error}", cure="mend it there") from error

@@ -19,7 +19,7 @@ from harness.model.application import UserApplication
 from harness.model.database import Database
 from harness.model.load import Feed, Placeholder, RequestMix, RequestTemplate, Template
 from harness.model.measurement import Waits
-from harness.model.requests import PLACE, AppRequest, Drawn, Step, UploadedFile
+from harness.model.requests import PLACE, VARIABLE, AppRequest, Drawn, Step, UploadedFile
 from harness.model.variant import Interface
 
 PARTS = re.compile(
@@ -208,7 +208,7 @@ class ServedUserApplication:
 
     def _template(self, step: Step, body: str | None = None) -> RequestTemplate:
         request = step.request
-        headers = {name: self._text(value, "plain") for name, value in request.headers.items()}
+        headers = {name: self._header(name, value) for name, value in request.headers.items()}
         payload, media_type = self._payload(request)
         if media_type is not None and not any(name.lower() == "content-type" for name in headers):
             headers["Content-Type"] = (media_type,)
@@ -283,6 +283,16 @@ class ServedUserApplication:
         if name in self._saved:
             return "saved"
         return "unique" if name in self.values.unique else "drawn"
+
+    def _header(self, name: str, text: str) -> Template:
+        """The value of a header, which is one line."""
+        for variable in VARIABLE.findall(text):
+            if re.search(r"[\r\n\0]", self._variable(variable)):
+                raise UsageError(
+                    f"the header {name} takes {variable}, whose value has a line break",
+                    cure="give it without: files of secrets often end with one",
+                )
+        return self._text(text, "plain")
 
     def _variable(self, name: str) -> str:
         if name not in self.variables:
@@ -377,5 +387,5 @@ def differences(expected: Any, answer: Any, where: str = "") -> Iterator[str]:
 
 def excerpt(value: Any, most: int = 200) -> str:
     """JSON of a value, not too long for a sentence."""
-    text = json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= most else f"{text[:most]}…"

@@ -66,13 +66,15 @@ def _column(name: str, source: CsvColumn, base: Path) -> list[Drawn]:
     path = locate(base, source.csv)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            rows = list(reader)
+            names = reader.fieldnames or ()
     except OSError as error:
         raise UsageError(f"values {name}: cannot read {path}: {error.strerror}", cure="mend the path") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"values {name}: {path} is not UTF-8: {error}", cure="save it as UTF-8") from error
-    if not rows or source.column not in rows[0]:
-        columns = ", ".join(rows[0]) if rows else "no row"
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"values {name}: {path} is no CSV in UTF-8: {error}", cure="save it as one") from error
+    if not rows or source.column not in names:
+        columns = ", ".join(names) if rows else "no row"
         raise UsageError(f"values {name}: {path} has no column {source.column!r}", cure=f"it has {columns}")
     return column_values([row[source.column] or "" for row in rows])
 

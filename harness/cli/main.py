@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-from harness.cli import db, list
+from harness.cli import db, list, streams
 from harness.cli.compare import compare
 from harness.cli.diff import diff
 from harness.cli.doctor import doctor
@@ -18,8 +23,8 @@ from harness.cli.matrix import matrix
 from harness.cli.report import report
 from harness.cli.run import run
 from harness.cli.serve import serve
-from harness.errors import HarnessError
-from harness.host import logs, signals
+from harness.errors import HarnessError, UsageError
+from harness.host import facts, logs, redaction, signals
 
 app = typer.Typer(
     name="harness",
@@ -55,8 +60,21 @@ def _options(
     context.with_resource(logs.to_stderr(logging.DEBUG if verbose else logging.INFO))
 
 
+UNEXPECTED = 70
+"""Exit code of a fault of the harness itself (EX_SOFTWARE)."""
+READER_GONE = 141
+"""Exit code where nobody reads standard output any more, as of programs that SIGPIPE ends."""
+REFUSALS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN),
+}
+"""What a machine refuses to whoever asks."""
+
+
 def main() -> NoReturn:
     """Run the command line; every error becomes one message and an exit code."""
+    streams.prepare()
+    redaction.learn_surroundings()
     signals.install()
     sys.exit(_guarded(app))
 
@@ -73,6 +91,7 @@ def _survivor() -> str:
 def _guarded(call: Callable[[], object]) -> int:
     try:
         try:
+            _refuse_bytes()
             call()
         finally:
             sys.stdout.flush()
@@ -84,9 +103,67 @@ def _guarded(call: Callable[[], object]) -> int:
     except (signals.Ended, KeyboardInterrupt):
         print(f"interrupted: everything that was started has been stopped{_survivor()}", file=sys.stderr)
         return 130
-    except OSError as error:
-        print(f"error: {error}\n  check where the output goes, and that there is room", file=sys.stderr)
-        return 5
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 1
+        return _code(ended)
+    except BrokenPipeError:
+        return _reader_gone()
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in REFUSALS:
+            print(
+                f"error: {error}\n  check permissions there, where the output goes, and that there is room",
+                file=sys.stderr,
+            )
+            return 5
+        return _unexpected(error)
     return 0
+
+
+def _refuse_bytes() -> None:
+    """Refuse names that are no text: no result could hold them."""
+    try:
+        names = {"the argument": sys.argv, "the current folder": [os.getcwd()], "TMPDIR": [tempfile.gettempdir()]}
+    except FileNotFoundError:
+        raise UsageError(
+            "the current folder is gone, or no folder for temporary files can be written",
+            cure="change to another folder, or set TMPDIR",
+        ) from None
+    names["HARNESS_DATA"] = [os.environ.get("HARNESS_DATA", "")]
+    for what, texts in names.items():
+        for text in texts:
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                raise UsageError(f"{what} {text!r} is no UTF-8", cure="rename it, or name another one") from None
+
+
+def _code(ended: SystemExit) -> int:
+    """The exit code of a command. The library of the command line answers broken pipes and ends of input with 1, which
+    is said of comparisons only."""
+    if isinstance(ended.__context__, BrokenPipeError):
+        return _reader_gone()
+    if isinstance(ended.code, int) and type(ended.__context__).__name__ != "Abort":
+        return ended.code
+    return _unexpected(ended)
+
+
+def _reader_gone() -> int:
+    streams.silence(sys.__stdout__ or sys.stdout)
+    return READER_GONE
+
+
+def _unexpected(error: BaseException) -> int:
+    """Keep the traceback where it can be reported from, and say so."""
+    kept = "".join(traceback.format_exception(error))
+    what = f"{type(error).__name__}: {error}".strip().rstrip(":")
+    try:
+        handle, name = tempfile.mkstemp(prefix="harness-error-", suffix=".log")
+        with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            from harness import __version__
+
+            about = f"harness {__version__}, Python {sys.version}\n{facts.command()}\n\n"
+            file.write(redaction.hide(about + kept))
+        where = f"the traceback is in {Path(name)}: report it with that file"
+    except OSError:
+        where = f"report it with this traceback:\n{kept}"
+    print(f"error: the harness failed at something it did not expect: {what}\n  {where}", file=sys.stderr)
+    return UNEXPECTED

@@ -92,6 +92,7 @@ def matrix(
     turn, in short slots of random order, after several fresh starts; what the run says comes with how sure it is.
     """
     from harness.analysis import review, studies
+    from harness.config import files
     from harness.config.matrix import MatrixOptions, matrix_plan, refuse_with_resume
     from harness.experiments import matrix as experiment
     from harness.experiments.session import ExecutionOptions
@@ -131,9 +132,10 @@ def matrix(
     )
     variables = application.pairs()
     if resume is not None:
-        refuse_with_resume(axes, overrides, plan_file, preset)
+        refuse_with_resume(axes, overrides, preset)
+        project = files.application() if plan_file is None else files.load(plan_file).application
         with display() as emit:
-            folder = experiment.resume(resume, variables, options, emit)
+            folder = experiment.resume(resume, variables, options, emit, project)
     else:
         plan = matrix_plan(axes, overrides, plan_file, preset, application)
         if dry_run:

@@ -73,7 +73,7 @@ class ResolvedCell:
     python: str | None = None
     """Interpreter that runs the server; None: the harness' own."""
     application: PreparedApplication | None = None
-    """The user's application, if it is one: with the commands around it, and its secrets."""
+    """The user's application, if it is one: with the commands around it."""
 
     @property
     def label(self) -> str:

@@ -15,7 +15,7 @@ from harness.model.plan import ApplicationPlan, Plan
 
 PROJECT: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "harness.toml": lambda document: document,
-    "pyproject.toml": lambda document: document.get("tool", {}).get("harness", {}),
+    "pyproject.toml": lambda document: _table(_table(document, "tool", "pyproject.toml"), "harness", "pyproject.toml"),
 }
 """Files that may configure the harness → the part of the document that does. The first that exists counts."""
 
@@ -25,7 +25,7 @@ def load(path: Path) -> Plan:
     document = read(path)
     if path.name in PROJECT:
         table = PROJECT[path.name](document)
-        document = table.get("matrix", {})
+        document = _table(table, "matrix", path.name)
         if not document:
             raise UsageError(f"{path} has no matrix", cure="write a plan there; see docs/matrix.md")
         if "application" in table:
@@ -41,8 +41,16 @@ def read(path: Path) -> dict[str, Any]:
         raise UsageError(
             f"cannot read {path}: {error.strerror}", cure="give the path of a plan, a TOML file"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is no TOML: {error}", cure="mend it there") from error
+
+
+def _table(document: Mapping[str, Any], name: str, file: str) -> dict[str, Any]:
+    """A table of a document; empty where there is none."""
+    table = document.get(name, {})
+    if not isinstance(table, dict):
+        raise UsageError(f"{file}: {name} is no table", cure=f"write it as [{name}]; see docs/applications.md")
+    return table
 
 
 def project_table() -> tuple[Path, dict[str, Any]] | None:

@@ -61,6 +61,7 @@ def init(python: str | None) -> InitResult:
             description = f"{inspected.framework or inspected.kind}, {inspected.interface or 'interface unknown'}"
             cwd = None if working == folder else "."
             break
+    description = "".join(each if each.isprintable() else " " for each in description)  # a comment is one line
     with FILE.open("x", encoding="utf-8") as file:
         file.write(text(applications, python, routes, description, cwd))
     return InitResult(path=FILE, applications=applications, description=description)

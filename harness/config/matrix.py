@@ -87,14 +87,13 @@ def _select_application(plan: Plan, app: ApplicationOptions, preset: str | None)
 
 
 def refuse_with_resume(
-    options: MatrixOptions, overrides: Mapping[str, int | str | bool | None], file: Path | None, preset: str | None
+    options: MatrixOptions, overrides: Mapping[str, int | str | bool | None], preset: str | None
 ) -> None:
-    """UsageError where a run that is resumed, which has its plan, is given axes, overrides or another plan."""
+    """UsageError where a run that is resumed, which has its plan, is given axes, overrides or a preset."""
     named = [
         *options.named(),
         *(f"--{name.replace('_', '-')}" for name, value in overrides.items() if value is not None),
     ]
-    named += [str(file)] if file else []
     named += ["--preset"] if preset else []
     if named:
         raise UsageError(

@@ -293,7 +293,10 @@ def _account() -> dict[str, Any]:
 
 def _run(*argv: str | Path) -> None:
     """Run one of Postgres' programs. Files take its output, since the server that it leaves behind inherits them."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
+    # The server lives on for weeks: neither secrets of whoever starts it belong there, nor the mark of a measurement.
+    clean = {
+        name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH") if name in os.environ
+    }
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         process = subprocess.run(
             argv,

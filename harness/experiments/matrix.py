@@ -27,12 +27,12 @@ from harness.model.counting import counted
 from harness.model.database import Database
 from harness.model.events import Emit, ignore
 from harness.model.load import FOREVER
-from harness.model.plan import CellSet, Forecast, Plan
+from harness.model.plan import ApplicationPlan, CellSet, Forecast, Plan
 from harness.model.quantities import parse_duration, parse_fraction
 from harness.model.record import DatabaseIdentity, MatrixRecord, StoredRun
 from harness.stats.simultaneous import LEAST_RESTARTS
 from harness.store import codec
-from harness.store.redaction import without_home
+from harness.store.redaction import clean
 
 log = logging.getLogger(__name__)
 
@@ -106,15 +106,21 @@ def run(plan: Plan, variables: Mapping[str, str], options: ExecutionOptions, emi
     checked = _check(expansion, options)
     with exclusive(expansion.cells):
         matrix = _prepare(plan, expansion, checked, options, None)
-        with stored(expansion.cells, options, emit, name="matrix") as session:
+        with stored(options, emit, name="matrix") as session:
             session.folder.write_run(matrix.record)
             _carry_out(matrix, session, None)
             return session.folder.publish()
 
 
-def resume(path: Path, variables: Mapping[str, str], options: ExecutionOptions, emit: Emit = ignore) -> Path:
+def resume(
+    path: Path,
+    variables: Mapping[str, str],
+    options: ExecutionOptions,
+    emit: Emit = ignore,
+    project: ApplicationPlan | None = None,
+) -> Path:
     """Go on with an interrupted run where it stopped; returns its folder. UsageError where what it was measured with
-    has changed."""
+    has changed. `project`: the application where it is described now, of whose requests not everything is stored."""
     before = codec.read_run(path)
     record = before.record
     if not isinstance(record, MatrixRecord):
@@ -122,17 +128,37 @@ def resume(path: Path, variables: Mapping[str, str], options: ExecutionOptions, 
     if record.finished:
         log.info(f"{path} has come to its end: nothing is left to measure")
         return path
-    plan = record.plan
+    plan = _whole(path, record.plan, project)
     expansion = expand_plan(plan, variables)
     options = _planned(plan, options)
     checked = _check(expansion, options)
     with exclusive(expansion.cells):
         matrix = _prepare(plan, expansion, checked, options, record)
         _refuse_changes(path, record, matrix.record)
-        with stored(expansion.cells, options, emit, name="matrix", resume=path) as session:
+        with stored(options, emit, name="matrix", resume=path) as session:
             log.info(f"going on after {len(before.restarts)} stored restarts")
             _carry_out(matrix, session, before)
     return path
+
+
+def _whole(path: Path, plan: Plan, project: ApplicationPlan | None) -> Plan:
+    """A stored plan with the headers, bodies and values of its requests."""
+    if plan.application is None:
+        return plan
+    if plan.application.described and (project is None or not project.described):
+        raise UsageError(
+            f"headers and bodies of the requests of {path} are not stored, and there is no harness.toml here that has "
+            "them",
+            cure="go on in the folder where it was begun, or name its plan: harness matrix PLAN --resume FOLDER",
+        )
+    return plan.model_copy(update={"application": plan.application.with_contents(project)})
+
+
+def _stored(plan: Plan) -> Plan:
+    """A plan as it is stored."""
+    if plan.application is None:
+        return plan
+    return plan.model_copy(update={"application": plan.application.without_contents()})
 
 
 def _planned(plan: Plan, options: ExecutionOptions) -> ExecutionOptions:
@@ -169,7 +195,7 @@ def _prepare(
         specs.append(preflight.server_specs(checked, members, of_members, options, together=True))
     record = MatrixRecord(
         **preflight.record_header(cells, checked, options, FOREVER, datetime.now(UTC)),
-        plan=plan,
+        plan=_stored(plan),
         impossible=expansion.impossible,
         sets=sets,
         repeated=repeated,
@@ -200,13 +226,12 @@ def _refuse_changes(path: Path, before: MatrixRecord, now: MatrixRecord) -> None
         "the cells that its plan makes have changed": [[cell.label for cell in each.cells] for each in (before, now)],
         "the machine is another one": [before.host.identity, now.host.identity],
         "installed packages have changed": [
-            without_home({name: each.model_dump(mode="json") for name, each in record.environments.items()})
+            clean({name: each.model_dump(mode="json") for name, each in record.environments.items()})
             for record in (before, now)
         ],
         "the load generator has changed": [before.generator, now.generator],
         "the database has changed": [
-            None if each is None else without_home(each.model_dump(mode="json"))
-            for each in (before.database, now.database)
+            None if each is None else clean(each.model_dump(mode="json")) for each in (before.database, now.database)
         ],
         "what is requested of the application has changed": [before.requests, now.requests],
     }

@@ -21,6 +21,7 @@ from harness.model.record import FailureRecord, MeasurementRecord, Place
 from harness.model.variant import Cell
 from harness.store import folder as store
 from harness.store.codec import as_text, document
+from harness.store.redaction import clean_text
 
 LOG = "harness.log"
 """Name of the log in a run's folder."""
@@ -84,7 +85,9 @@ class Session:
             raise LackError(
                 f"{error.what}; the measurement is kept in {rescued}" if rescued else error.what,
                 cure=error.cure,
-                detail="" if rescued else f"nowhere to keep the measurement but here:\n{as_text(document(record))}",
+                detail=error.detail
+                if rescued
+                else f"nowhere to keep the measurement but here:\n{as_text(document(record))}",
             ) from error
         return record
 
@@ -114,21 +117,17 @@ def exclusive(cells: Sequence[ResolvedCell]) -> Iterator[None]:
 
 
 @contextmanager
-def stored(
-    cells: Sequence[ResolvedCell], options: ExecutionOptions, emit: Emit, *, name: str, resume: Path | None = None
-) -> Iterator[Session]:
+def stored(options: ExecutionOptions, emit: Emit, *, name: str, resume: Path | None = None) -> Iterator[Session]:
     """A session that stores into a new folder below `options.out`, or into that of the run `resume`.
 
-    Nothing that is written there holds a secret of any of the applications. A new folder goes away again where the
-    block ends before anything was measured.
+    A new folder goes away again where the block ends before anything was measured.
     """
-    secrets = frozenset().union(*(each.application.secrets for each in cells if each.application is not None))
     with ExitStack() as stack:
         if resume is None:
-            folder = stack.enter_context(store.RunFolder.create(options.out, name, datetime.now(UTC), secrets))
+            folder = stack.enter_context(store.RunFolder.create(options.out, name, datetime.now(UTC)))
         else:
-            folder = store.RunFolder.reopen(resume, secrets)
-        stack.enter_context(logs.to_file(folder.path / LOG, folder.clean))
+            folder = store.RunFolder.reopen(resume)
+        stack.enter_context(logs.to_file(folder.path / LOG, clean_text))
         yield Session(folder, emit)
 
 

@@ -20,6 +20,7 @@ from harness.model.events import Emit, ignore
 from harness.model.load import Timing
 from harness.model.record import MeasurementRecord, SingleRecord
 from harness.model.variant import Cell
+from harness.store.redaction import clean_text
 
 QUIET_SECONDS = 60.0
 """How long to wait for a quieter moment, where others disturbed a measurement."""
@@ -53,7 +54,7 @@ def run(
     started = datetime.now(UTC)
     checked = preflight.check(cells, options, timing)
     with (
-        stored(cells, options, emit, name=folder_name(resolved.cell)) as session,
+        stored(options, emit, name=folder_name(resolved.cell)) as session,
         exclusive(cells),
     ):
         (spec,) = preflight.prepare(checked, cells, options)
@@ -67,7 +68,7 @@ def run(
                 measured = measure(job, emit)
                 record = session.store(measured)
             if attempt >= attempts or not validity.disturbed(record):
-                return SingleResult(record=record, folder=session.folder.final, log_tail=measured.log_tail)
+                return SingleResult(record=record, folder=session.folder.final, log_tail=clean_text(measured.log_tail))
             attempt += 1
             message = next(reason.message for reason in record.reasons if reason.gate == "machine")
             what = message.partition(":")[0]

@@ -18,9 +18,11 @@ from types import TracebackType
 from typing import IO, Literal, Self
 
 from harness.errors import LackError
-from harness.host import guard, polling, signals
+from harness.host import facts, guard, polling, signals
 
 LOGGER = logging.getLogger(__name__)
+REAP_SECONDS = 5.0
+"""How long a killed process may take to be gone."""
 
 
 class Child:
@@ -29,6 +31,7 @@ class Child:
     def __init__(self, process: subprocess.Popen[bytes], log: Path | None) -> None:
         self.process = process
         self.pid = process.pid
+        self.session = {process.pid: guard.began(process.pid)}
         self.log = log
         self._terminated = False
 
@@ -40,7 +43,7 @@ class Child:
 
     def members(self) -> list[int]:
         """Living processes of the session."""
-        return guard.members({self.pid})
+        return guard.members(self.session)
 
     def returncode(self) -> int | None:
         """Exit code of the first process; None while it runs."""
@@ -72,8 +75,15 @@ class Child:
 
     def kill(self) -> None:
         """End the whole session at once."""
-        guard.end({self.pid}, None)
-        self.process.wait()
+        guard.end(self.session, None)
+        self.reap()
+
+    def reap(self) -> None:
+        """Wait for the first process, which has been killed; one that nobody can end is left, and told."""
+        try:
+            self.process.wait(timeout=REAP_SECONDS)
+        except subprocess.TimeoutExpired:
+            LOGGER.warning(f"process {self.pid} cannot be ended: it belongs to another user, or waits for the system")
 
 
 class Supervisor:
@@ -98,6 +108,7 @@ class Supervisor:
         return self
 
     def _begin(self) -> None:
+        facts.require_linux()
         try:
             self.folder = Path(tempfile.mkdtemp(prefix="harness-"))
         except OSError as error:
@@ -116,7 +127,7 @@ class Supervisor:
         )
         os.close(read)
         self._pipe: IO[str] = os.fdopen(write, "w", buffering=1)
-        print("folder", self.folder, file=self._pipe)
+        print("folder", os.fsencode(self.folder).hex(), file=self._pipe)
 
     def start(
         self,
@@ -133,7 +144,7 @@ class Supervisor:
             self._children.append(child)
         LOGGER.debug("started process %d: %s", child.pid, shlex.join(argv))
         try:
-            print("session", child.pid, file=self._pipe)
+            print("session", child.pid, child.session[child.pid], file=self._pipe)
         except BrokenPipeError:
             raise LackError(
                 "the guard process has ended: nothing would end the server if the harness vanished",
@@ -171,11 +182,11 @@ class Supervisor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        sessions = {child.pid for child in self._children}
+        sessions = {number: began for child in self._children for number, began in child.session.items()}
         if guard.members(sessions, self.token):
             guard.end(sessions, self.token)
         for child in self._children:
-            child.process.wait()
+            child.reap()
         shutil.rmtree(self.folder, ignore_errors=True)
         try:
             print("done", file=self._pipe)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -14,29 +17,60 @@ class Ended(BaseException):
     """The command was told to end. No KeyboardInterrupt, which the command line's library would answer itself."""
 
 
+Answer = Callable[[int, FrameType | None], None]
+
+
 class _State:
     inside = False
     deferring = False
     pending = False
+    repeated = 0
 
 
 _state = _State()
 
 
 def install() -> None:
-    """Let each of these signals raise Ended, once: what follows is cleaning up, which is bounded."""
+    """Let each of these signals raise Ended, once: what follows is cleaning up, in which further ones are counted."""
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP, and means it
             signal.signal(number, _end)
+    sys.unraisablehook = _deliver_again
 
 
 def _end(number: int, frame: FrameType | None) -> None:
     if _state.deferring:
         _state.pending = True
         return
-    for each in ENDING:
-        signal.signal(each, signal.SIG_IGN)
+    _answer(_end, _again)
     raise Ended
+
+
+def _again(number: int, frame: FrameType | None) -> None:
+    _state.repeated += 1
+
+
+def _answer(before: Answer, after: Answer) -> None:
+    """Answer what was answered in one way in another. Never by ignoring it, which programs that are started inherit."""
+    for number in ENDING:
+        if signal.getsignal(number) is before:
+            signal.signal(number, after)
+
+
+def _deliver_again(lost: sys.UnraisableHookArgs) -> None:
+    """An interruption that came where no exception can leave, such as in a finaliser, comes again a moment later."""
+    if lost.exc_type is not Ended:
+        sys.__unraisablehook__(lost)
+        return
+    number = next((each for each in ENDING if signal.getsignal(each) is _again), None)
+    _answer(_again, _end)
+    if number is not None:
+        threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
+
+
+def repeated() -> int:
+    """How often the command was told to end while it was cleaning up already."""
+    return _state.repeated
 
 
 @contextmanager

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 APPLICATION = re.compile(r"[\w.]+:[\w.]+(@[^@]+)?")
 """A user's application: `module:object`, and its folder behind an `@`."""
+MOST_DIGITS = 20
+"""Of a number; Python reads no numbers of thousands of digits."""
 RATE = re.compile(r"r(?P<rate>\d+(\.\d+)?(e[+-]?\d+)?)(?P<arrivals>even)?")
 """An open load."""
 
@@ -106,7 +108,7 @@ def parse_cell_label(text: str, names: Names) -> CellLabel:
     arrivals = "poisson"
     value: str | int | float
     for part in parts:
-        if part[:1] in letters and part[1:].isdecimal():
+        if part[:1] in letters and part[1:].isdecimal() and len(part) < MOST_DIGITS:
             name, value = letters[part[0]], int(part[1:])
         elif match := RATE.fullmatch(part):
             name, value = "rate", float(match["rate"])

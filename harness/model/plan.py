@@ -93,6 +93,30 @@ class ApplicationPlan(Value):
     teardown: Text | None = None
     """and at the end, whatever happened."""
 
+    def without_contents(self) -> ApplicationPlan:
+        """A copy as it is stored: of requests without headers and bodies, and without the values that they draw."""
+        requests = self.requests
+        changes = {
+            "requests": [each.without_contents() for each in requests] if isinstance(requests, list) else requests,
+            "login": None if self.login is None else self.login.without_contents(),
+            "values": {name: source for name, source in self.values.items() if not isinstance(source, list)},
+        }
+        return self.model_copy(update={name: changes[name] for name in changes if name in self.model_fields_set})
+
+    def with_contents(self, project: ApplicationPlan | None) -> ApplicationPlan:
+        """What was stored, with what was left out of it from where it stands."""
+        if project is None:
+            return self
+        changes: dict[str, object] = {"values": project.values, "login": project.login}
+        if isinstance(self.requests, list):
+            changes["requests"] = project.requests
+        return self.model_copy(update=changes)
+
+    @property
+    def described(self) -> bool:
+        """Whether requests stand in it, not in a file of their own."""
+        return isinstance(self.requests, list) or self.login is not None
+
 
 class CellSet(Value):
     """Cells that are up at once and are loaded in turn."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from harness.model import Value
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 Status = Annotated[int, Field(ge=100, le=599)]
-Drawn = str | int | float
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Drawn = str | int | Finite
 PLACE = re.compile(r"\{([A-Za-z_]\w*)\}")
 """Where a drawn value goes: `{name}`."""
 VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)\}")
@@ -32,6 +34,17 @@ SECRET_VALUE = re.compile(
 )
 """What credentials look like, whatever the header is called."""
 SAVED_FROM = re.compile(r"^((header|cookie):.+|[^:\s]+)$")
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
+HeaderValue = Annotated[str, StringConstraints(pattern=r"^[^\r\n\x00]*$")]
+
+
+def as_json(value: Any) -> Any:
+    """`value`, if JSON has it. ValueError for dates and for what is no number, which TOML has."""
+    try:
+        json.dumps(value, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"no JSON: {error}; write it as a text") from error
+    return value
 
 
 class Expectation(Value):
@@ -45,6 +58,11 @@ class Expectation(Value):
     """JSON that the answer must contain: of tables the named keys, all else equal. `{name}` as in the request."""
     min_bytes: Annotated[int, Field(ge=0)] | None = None
     max_bytes: Annotated[int, Field(ge=0)] | None = None
+
+    @field_validator("subset")
+    @classmethod
+    def _as_json(cls, value: Any) -> Any:
+        return as_json(value)
 
     @field_validator("status", mode="before")
     @classmethod
@@ -79,9 +97,9 @@ class AppRequest(Value):
     method: Method = "GET"
     name: str | None = None
     """What it is called in results; method and path where it is left out."""
-    weight: Annotated[float, Field(gt=0)] = 1.0
+    weight: Annotated[Finite, Field(gt=0)] = 1.0
     """How often it is sent, relative to the others."""
-    headers: dict[str, str] = {}
+    headers: dict[HeaderName, HeaderValue] = {}
     payload: Any = Field(default=None, alias="json")
     """A JSON body."""
     body: str | None = None
@@ -96,6 +114,11 @@ class AppRequest(Value):
     same user has it as `{name}` in later requests."""
     then: list[AppRequest] = []
     """Requests that the same user sends after this one was answered rightly, one after another."""
+
+    @field_validator("payload")
+    @classmethod
+    def _as_json(cls, value: Any) -> Any:
+        return as_json(value)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -113,6 +136,16 @@ class AppRequest(Value):
         if any(each.then for each in self.then):
             raise ValueError("then within then: write the requests of a sequence below one another")
         return self
+
+    def without_contents(self) -> AppRequest:
+        """A copy that says what is requested, and nothing of what is sent with it or expected."""
+        return AppRequest(
+            path=self.path,
+            method=self.method,
+            name=self.name,
+            weight=self.weight,
+            then=[each.without_contents() for each in self.then],
+        )
 
     @property
     def label(self) -> str:

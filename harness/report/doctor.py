@@ -15,7 +15,8 @@ WIDTH = 31
 
 def show(finding: Finding) -> None:
     """Print one finding, and what cures it."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160, soft_wrap=True)
+    width = None if sys.stdout.isatty() else 160
+    console = Console(highlight=False, markup=False, emoji=False, width=width, soft_wrap=True)
     line = Text.assemble((f"{finding.state:<8}", COLOURS[finding.state]), f"{finding.subject:<{WIDTH}}", finding.found)
     console.print(line)
     if finding.cure:

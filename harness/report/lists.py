@@ -26,7 +26,7 @@ def _print(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, whole: 
     for row in rows:
         table.add_row(*row)
     piped = 10_000 if whole else 100
-    Console(highlight=False, width=None if sys.stdout.isatty() else piped).print(table)
+    Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else piped).print(table)
 
 
 def servers(installed: Mapping[str, str]) -> None:

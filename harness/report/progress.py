@@ -36,10 +36,18 @@ def display(cell: str = "", timing: Timing | None = None) -> Iterator[Emit]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (BarColumn(bar_width=24), TextColumn("{task.percentage:3.0f}%"), TextColumn("{task.description}"))
+    columns = (
+        BarColumn(bar_width=24),
+        TextColumn("{task.percentage:3.0f}%"),
+        TextColumn("{task.description}", markup=False),
+    )
     # No refreshing thread: it would stay on the server's cores. What is printed meanwhile goes above the bar.
     with Progress(
-        *columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True, auto_refresh=False
+        *columns,
+        TimeElapsedColumn(),
+        console=Console(stderr=True, markup=False, emoji=False),
+        transient=True,
+        auto_refresh=False,
     ) as progress:
         yield Bar(progress, cell, timing)
 

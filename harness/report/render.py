@@ -43,16 +43,18 @@ def show(folder: Path, form: str, to: Path | None) -> None:
     stored = codec.read_run(folder)
     if form == "html":
         to = to or folder / PAGE
+    if to is None:
+        print(text(stored, form), end="")
+        return
     try:
         if form in TABLES + PICTURES:
-            assert to is not None
             for path in _files(stored, form, to):
                 print(path)
-        elif to is None:
-            print(text(stored, form), end="")
         else:
             to.write_text(text(stored, form), encoding="utf-8")
             print(to)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise LackError(f"cannot write to {to}: {error.strerror}", cure="choose another place with --to") from error
 

@@ -23,7 +23,8 @@ COLOURS = {
 
 def text(parts: Callable[[int], Iterable[RenderableType]]) -> str:
     """What `parts` yields for a width, without blanks at the ends of lines."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    width = None if sys.stdout.isatty() else WIDTH
+    console = Console(highlight=False, markup=False, emoji=False, width=width)
     with console.capture() as captured:
         for part in parts(console.width):
             console.print(part)

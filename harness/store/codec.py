@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,25 +31,21 @@ def document(record: BaseModel) -> Document:
     return {name: document.pop(name) for name in HEAD if name in document} | document
 
 
-def as_text(document: Mapping[str, Any]) -> str:
-    """A document as the text of a file."""
-    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+def as_text(document: Mapping[str, Any], indent: int | None = 1) -> str:
+    """A document as the text of a file: a line per value, or one line where `indent` is None."""
+    separators = (",", ":") if indent is None else None
+    return json.dumps(document, ensure_ascii=False, indent=indent, separators=separators) + "\n"
 
 
-@functools.cache
-def vocabulary() -> frozenset[str]:
-    """Texts that records have by themselves, such as their kinds: they give nothing away, and cannot be hidden."""
-    return frozenset(_fixed_texts([_RUN.json_schema(), _VISIT.json_schema()]))
+def parse_run(text: bytes) -> BaseModel:
+    """The record of a run from its file. ValidationError where it is none."""
+    record: BaseModel = _RUN.validate_json(text)
+    return record
 
 
-def _fixed_texts(schema: Any) -> Iterator[str]:
-    """What a JSON schema allows only as it stands."""
-    if isinstance(schema, dict):
-        yield from (text for text in (schema.get("const"), *schema.get("enum", ())) if isinstance(text, str))
-        schema = list(schema.values())
-    if isinstance(schema, list):
-        for each in schema:
-            yield from _fixed_texts(each)
+def parse_visit(text: bytes) -> MeasurementRecord | FailureRecord:
+    """The record of a visit from its file. ValidationError where it is none."""
+    return _VISIT.validate_json(text)
 
 
 def read_run(folder: Path) -> StoredRun:
@@ -64,7 +59,7 @@ def read_run(folder: Path) -> StoredRun:
             folder=str(folder),
             record=_RUN.validate_python(run),
             # One at a time: as documents they take several times the memory.
-            visits=[_VISIT.validate_json(path.read_bytes()) for path in visit_files(folder)],
+            visits=[parse_visit(path.read_bytes()) for path in visit_files(folder)],
             rotation=_read_rotation(folder),
             restarts=[Restart.model_validate_json(path.read_bytes()) for path in numbered(folder / RESTARTS)],
         )

@@ -7,13 +7,13 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Set
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from harness.errors import LackError, UsageError
 from harness.model.record import (
@@ -25,8 +25,9 @@ from harness.model.record import (
     SingleRecord,
 )
 from harness.model.rotation import Restart, Rotation
-from harness.store.codec import MEASUREMENTS, RESTARTS, ROTATION, RUN, Document, as_text, document, vocabulary
-from harness.store.redaction import without_home, without_secrets
+from harness.store import codec
+from harness.store.codec import MEASUREMENTS, RESTARTS, ROTATION, RUN, Document, as_text, document
+from harness.store.redaction import clean, clean_text
 
 Record = TypeVar("Record", bound=BaseModel)
 UNPUBLISHED = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)\.new")
@@ -39,14 +40,13 @@ class RunFolder:
     that removes it; what a killed harness left is removed by the next one.
     """
 
-    def __init__(self, hidden: Path, final: Path, secrets: Set[str] = frozenset()) -> None:
+    def __init__(self, hidden: Path, final: Path) -> None:
         self.path = hidden
         self.final = final
-        self._secrets = secrets - vocabulary()
         self._count = 0
 
     @classmethod
-    def reopen(cls, folder: Path, secrets: Set[str] = frozenset()) -> Self:
+    def reopen(cls, folder: Path) -> Self:
         """A run's folder, to add measurements to it. UsageError where an older harness began it: records of two schemas
         in one folder could not be read."""
         schema = json.loads((folder / RUN).read_text(encoding="utf-8"))["schema"]
@@ -55,15 +55,14 @@ class RunFolder:
                 f"{folder} cannot be gone on with: an older harness began it (schema {schema}, now {SCHEMA})",
                 cure="begin a new run; what it holds can still be reported",
             )
-        store = cls(folder, folder, secrets)
+        store = cls(folder, folder)
         numbers = [int(path.stem) for path in (folder / MEASUREMENTS).glob("*.json") if path.stem.isdigit()]
         store._count = max(numbers, default=0)
         return store
 
     @classmethod
-    def create(cls, results: Path, name: str, started: datetime, secrets: Set[str] = frozenset()) -> Self:
-        """A new folder below `results`, which must be writable: that is found out before anything is measured. Nothing
-        that is written there holds one of the secrets."""
+    def create(cls, results: Path, name: str, started: datetime) -> Self:
+        """A new folder below `results`, which must be writable: that is found out before anything is measured."""
         base = f"{started:%Y%m%dT%H%M%SZ}-{name}"
         try:
             results.mkdir(parents=True, exist_ok=True)
@@ -73,7 +72,7 @@ class RunFolder:
             (hidden / MEASUREMENTS).mkdir(parents=True)
         except OSError as error:
             raise _unwritable(results, error) from error
-        return cls(hidden, final, secrets)
+        return cls(hidden, final)
 
     def __enter__(self) -> Self:
         return self
@@ -86,35 +85,31 @@ class RunFolder:
 
     def write_run(self, record: SingleRecord | MatrixRecord | RotationRecord) -> None:
         """Store what was asked for and on which host, before the first measurement."""
-        _write(self.path / RUN, as_text(self.clean(document(record))))
+        _write(self.path / RUN, clean(document(record)), codec.parse_run)
 
     def write_visit(self, record: MeasurementRecord | FailureRecord) -> None:
         """Store one visit the moment it ends."""
         self._count += 1
-        _write(self.path / MEASUREMENTS / f"{self._count:04}.json", as_text(self.clean(document(record))))
+        _write(self.path / MEASUREMENTS / f"{self._count:04}.json", clean(document(record)), codec.parse_visit)
 
     def write_restart(self, restart: Restart) -> None:
         """Store a restart of a rotation the moment it ends."""
         folder = self.path / RESTARTS
         folder.mkdir(exist_ok=True)
-        text = json.dumps(self.clean(document(restart)), ensure_ascii=False, separators=(",", ":")) + "\n"
-        _write(folder / f"{restart.number:04}.json", text)
+        path = folder / f"{restart.number:04}.json"
+        _write(path, clean(document(restart)), Restart.model_validate_json, indent=None)
 
     def write_rotation(self, rotation: Rotation) -> None:
         """Store what a rotation says."""
-        _write(self.path / ROTATION, as_text(self.clean(document(rotation))))
+        _write(self.path / ROTATION, clean(document(rotation)), Rotation.model_validate_json)
 
     def write_log(self, text: str) -> None:
         """Keep the server's log beside the last visit."""
-        _write(self.path / MEASUREMENTS / f"{self._count:04}.log", self.clean(text))
+        _write_text(self.path / MEASUREMENTS / f"{self._count:04}.log", clean_text(text))
 
     def cleaned(self, record: Record) -> Record:
         """A record as it is stored."""
-        return type(record).model_validate(self.clean(document(record)))
-
-    def clean(self, value: Any) -> Any:
-        """A copy of a document or text without the run's secrets and the user's home folder."""
-        return without_secrets(without_home(value), self._secrets)
+        return type(record).model_validate(clean(document(record)))
 
     def publish(self) -> Path:
         """Give the folder its name, if it has not got it yet; returns it."""
@@ -140,14 +135,29 @@ def _sweep(results: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _write(path: Path, text: str) -> None:
-    """Temporary file, fsync, rename: what stands under `path` is always whole."""
+def _write(path: Path, document: Document, parse: Callable[[bytes], BaseModel], indent: int | None = 1) -> None:
+    """Store a document that `parse` reads back; LackError where it does not, before anything stands under `path`."""
+
+    def check(written: bytes) -> None:
+        try:
+            same = as_text(codec.document(parse(written)), indent).encode() == written
+        except ValidationError as error:
+            raise _unreadable(path, str(error)) from error
+        if not same:
+            raise _unreadable(path, "it is another record when it is read back")
+
+    _write_text(path, as_text(document, indent), check)
+
+
+def _write_text(path: Path, text: str, check: Callable[[bytes], None] = lambda written: None) -> None:
+    """Temporary file, fsync, look at what was written, rename: what stands under `path` is always whole."""
     new = path.with_name(path.name + ".new")
     try:
         with open(new, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        check(new.read_bytes())
         os.replace(new, path)
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -157,6 +167,14 @@ def _unwritable(path: Path, error: OSError) -> LackError:
     return LackError(
         f"cannot write {path}: {error.strerror or error}",
         cure="make room or mend permissions there, or choose another folder with --out",
+    )
+
+
+def _unreadable(path: Path, why: str) -> LackError:
+    return LackError(
+        f"{path} cannot be stored so that it can be read back",
+        cure="this is a fault of the harness: report it with what is below",
+        detail=why,
     )
 
 

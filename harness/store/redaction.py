@@ -1,38 +1,47 @@
-"""What must not be stored: values of secrets, and the name of the user's home folder."""
+"""What must not be stored: secrets, and the name of the user's home folder.
+
+Secrets are taken out of free text only, such as messages, logs and answers. What a run is made of (its plan, cells,
+host, kinds) never holds one, and could not be read back if it were changed.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from typing import Any
 
-HIDDEN = "***"
-"""What stands in the place of a secret."""
+from harness.host.redaction import hide
+
+FREE_TEXT = frozenset({"message", "log", "example", "wrong_answer", "command", "notes", "void", "outcomes", "reason"})
+"""Keys of documents whose texts are for people only."""
+PATHS = frozenset({"requests", "routes", "path"})
+"""Keys of lists whose paths are of URLs, not of files."""
 
 
-def without_home(value: Any, home: str | None = None) -> Any:
-    """A copy of a document with the user's home folder written as `~` in texts and keys: results are for sharing."""
-    home = os.path.expanduser("~") if home is None else home
+def clean_text(text: str) -> str:
+    """A text for people, without secrets, the user's home folder and what is no Unicode."""
+    return hide(without_home(_unicode(text)))
+
+
+def clean(value: Any, key: str = "") -> Any:
+    """A copy of a document as it may be stored: free text without secrets, everything without the user's home folder,
+    which is written as `~`, since results are for sharing."""
     if isinstance(value, str):
-        return re.sub(rf"(?<![\w.~/-]){re.escape(home)}/", "~/", value) if len(home) > 1 else value
+        return clean_text(value) if key in FREE_TEXT else without_home(_unicode(value))
     if isinstance(value, Mapping):  # environments are keyed by names, which may be paths
-        return {without_home(key, home): without_home(item, home) for key, item in value.items()}
+        return {without_home(name): clean(item, name) for name, item in value.items()}
     if isinstance(value, list):
-        return [without_home(item, home) for item in value]
+        return value if key in PATHS else [clean(item, key) for item in value]
     return value
 
 
-def without_secrets(value: Any, secrets: Set[str]) -> Any:
-    """A copy of a document with every secret in its texts and keys hidden."""
-    if not secrets:
-        return value
-    if isinstance(value, str):
-        for secret in sorted(secrets, key=len, reverse=True):  # one may hold another
-            value = value.replace(secret, HIDDEN)
-        return value
-    if isinstance(value, Mapping):
-        return {without_secrets(key, secrets): without_secrets(item, secrets) for key, item in value.items()}
-    if isinstance(value, list):
-        return [without_secrets(item, secrets) for item in value]
-    return value
+def without_home(text: str, home: str | None = None) -> str:
+    """A text with the user's home folder written as `~`."""
+    home = os.path.expanduser("~") if home is None else home
+    return re.sub(rf"(?<![\w.~/-]){re.escape(home)}/", "~/", text) if len(home) > 1 else text
+
+
+def _unicode(text: str) -> str:
+    """A text with escapes in the place of halves of characters, which no file can hold."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -60,7 +60,7 @@ def service(server: str, interface: str, *, workload: str = "noop", style: str =
 def supervisor() -> Iterator[Supervisor]:
     with Supervisor() as running:
         yield running
-    assert guard.members(set(), running.token) == []
+    assert guard.members({}, running.token) == []
     assert not running.folder.exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -93,8 +94,10 @@ def test_a_server_that_does_not_start_leaves_nothing(laboratory: Laboratory, opt
 def heard() -> Iterator[None]:
     """Signals are answered as on the command line, inside the test only."""
     before = {number: signal.getsignal(number) for number in signals.ENDING}
+    unraisable = sys.unraisablehook
     signals.install()
     yield
+    sys.unraisablehook = unraisable
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -143,14 +146,27 @@ def test_commands_that_cells_have_in_common_are_run_once(laboratory: Laboratory)
     assert commands(laboratory) == ["up", "down"]
 
 
-@pytest.mark.parametrize("failing", ["up head", "down head"])
-def test_what_was_set_up_is_torn_down_although_a_command_fails(laboratory: Laboratory, failing: str) -> None:
-    laboratory.failing = {failing}
-    with (
-        pytest.raises(TargetError, match=failing),
-        exclusive(versions("base", "head")),
-    ):
-        pass
+def test_what_was_set_up_is_torn_down_although_a_command_fails(laboratory: Laboratory) -> None:
+    laboratory.failing = {"up head"}
+    with pytest.raises(TargetError, match="up head"), exclusive(versions("base", "head")):
+        raise AssertionError("the block must not begin")
+    assert commands(laboratory) == ["up base", "up head", "down head", "down base"]
+
+
+@pytest.mark.parametrize("outcome", [None, DOWN, signals.Ended()])
+def test_a_command_at_the_end_that_fails_is_told_and_hides_nothing(
+    laboratory: Laboratory, caplog: pytest.LogCaptureFixture, outcome: BaseException | None
+) -> None:
+    laboratory.failing = {"down head"}
+    caught = None
+    try:
+        with exclusive(versions("base", "head")):
+            if outcome is not None:
+                raise outcome
+    except BaseException as error:
+        caught = error
+    assert caught is outcome
+    assert "down head ended with exit code 1\n  mend it" in caplog.text
     assert commands(laboratory) == ["up base", "up head", "down head", "down base"]
 
 
@@ -174,7 +190,8 @@ def test_the_secrets_of_several_applications_are_in_no_file(
         chosen(application=application(folder="head", secrets=[f"{SECRET}-of-head"])),
     ]
     sampled = AnswerChecks(checked=1, wrong=1, unchecked=0, example=f"not {SECRET} and {SECRET}-of-head")
-    with stored(cells, options, laboratory.events.append, name="both") as session:
+    assert len(cells) == 2
+    with stored(options, laboratory.events.append, name="both") as session:
         session.store(Measured(facts=facts.model_copy(update={"sampled": sampled}), log_tail=SECRET))
         folder = session.folder.publish()
     assert files_with(folder, "not *** and ***")
@@ -203,12 +220,3 @@ def test_what_is_printed_is_what_is_stored(laboratory: Laboratory, options: Exec
     assert SECRET not in result.record.model_dump_json()
     (path,) = codec.visit_files(result.folder)
     assert codec.document(result.record) == json.loads(path.read_text())
-
-
-def test_a_variable_that_is_called_like_a_part_of_a_record_spoils_none(
-    laboratory: Laboratory, options: ExecutionOptions
-) -> None:
-    secrets = ["single", "measurement", "closed", "k6 1.1.0", SECRET]
-    result = single.run(chosen(application=application(secrets=secrets)), TIMING, options)
-    run = codec.read_run(result.folder)
-    assert (run.visits, run.record.generator) == ([result.record], "***")

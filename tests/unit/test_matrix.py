@@ -171,9 +171,9 @@ def test_what_does_not_go_together_is_refused(
 
 
 def test_resuming_takes_no_other_plan() -> None:
-    refuse_with_resume(MatrixOptions(), {"max_time": None}, None, None)
+    refuse_with_resume(MatrixOptions(), {"max_time": None}, None)
     with pytest.raises(UsageError, match="--max-time"):
-        refuse_with_resume(MatrixOptions(), {"max_time": "2m"}, None, None)
+        refuse_with_resume(MatrixOptions(), {"max_time": "2m"}, None)
 
 
 @pytest.mark.parametrize("name", presets.names())

@@ -18,7 +18,6 @@ from harness.applications.detect import detect_applications
 from harness.applications.prepare import prepare_application
 from harness.applications.prepared import PreparedApplication
 from harness.applications.requests import request_source
-from harness.applications.secrets import secret_values
 from harness.applications.served import ProcessContext
 from harness.applications.user import ServedUserApplication, differences, render
 from harness.applications.values import column_values
@@ -32,10 +31,9 @@ from harness.model.application import UserApplication
 from harness.model.load import Placeholder
 from harness.model.measurement import Measurement
 from harness.model.plan import ApplicationPlan
-from harness.model.requests import AppRequest, CsvColumn
+from harness.model.requests import CsvColumn
 from harness.model.variant import Cell
 from harness.report import answers, single, tables, words
-from harness.store.redaction import without_secrets
 from tests.conftest import changed
 
 
@@ -60,9 +58,7 @@ def own(
 
 
 def prepared(served: ServedUserApplication) -> PreparedApplication:
-    return PreparedApplication(
-        served=served, interface="asgi", python=None, setup=None, teardown=None, secrets=frozenset()
-    )
+    return PreparedApplication(served=served, interface="asgi", python=None, setup=None, teardown=None)
 
 
 def sent(subject: ServedUserApplication, iteration: int) -> list[tuple[str, dict[str, str], str | None]]:
@@ -241,16 +237,7 @@ def test_ours_and_the_user_s_are_not_mixed() -> None:
     assert "it has /items, /" in caught.value.cure
 
 
-def test_secrets_reach_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOME_PASSWORD", "hunter2-in-the-environment")
-    request = AppRequest(path="/", headers={"Authorization": "${API_TOKEN}"})
-    variables = {"API_TOKEN": "tok-123456", "DEBUG": "1"}
-    secrets = secret_values(variables, [request])
-    secrets = frozenset(each for each in secrets if each in ("tok-123456", "1", "hunter2-in-the-environment"))
-    assert secrets == {"tok-123456", "hunter2-in-the-environment"}
-    text = "log: tok-123456 and hunter2-in-the-environment; n=1"
-    hidden = without_secrets({"a": [text], "n": 1}, secrets)
-    assert hidden == {"a": ["log: *** and ***; n=1"], "n": 1}
+def test_values_of_variables_are_not_in_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["harness", "run", "--env", "A=geheim", "--env=B=geheim", "--env", "C"])
     assert host.command() == "harness run --env 'A=…' '--env=B=…' --env C"
 
