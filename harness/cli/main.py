@@ -64,6 +64,8 @@ UNEXPECTED = 70
 """Exit code of a fault of the harness itself (EX_SOFTWARE)."""
 READER_GONE = 141
 """Exit code where nobody reads standard output any more, as of programs that SIGPIPE ends."""
+LONGEST = 1000
+"""Characters of a message."""
 REFUSALS = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM),
     *(errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN),
@@ -96,7 +98,7 @@ def _guarded(call: Callable[[], object]) -> int:
         finally:
             sys.stdout.flush()
     except HarnessError as error:
-        print(f"error: {error.what}\n  {error.cure}", file=sys.stderr)
+        print(f"error: {_shortened(error.what)}\n  {_shortened(error.cure)}", file=sys.stderr)
         if error.detail:
             print(f"\n{error.detail}", file=sys.stderr)
         return error.exit_code
@@ -116,6 +118,11 @@ def _guarded(call: Callable[[], object]) -> int:
             return 5
         return _unexpected(error)
     return 0
+
+
+def _shortened(text: str) -> str:
+    """A sentence that repeats something endless, without its middle."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
 
 
 def _refuse_bytes() -> None:

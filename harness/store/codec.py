@@ -73,7 +73,7 @@ def read_run(folder: Path) -> StoredRun:
             f"{folder} cannot be read: {'.'.join(map(str, first['loc']))}: {first['msg']}",
             cure="give the folder of a run, below results/",
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise UsageError(
             f"{folder} cannot be read: {error}", cure="give the folder of a run, below results/"
         ) from error

@@ -34,7 +34,7 @@ def runs(results: Path) -> list[RunEntry]:
             continue
         try:
             entries.append(_entry(path.parent, json.loads(path.read_text(encoding="utf-8"))))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
             continue
     return sorted(entries, key=lambda each: each.started_at)
 
