@@ -8,7 +8,8 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.analysis.validity import BUSY_SHARE, FAILURE_SHARE, GENERATOR_SHARE, OTHERS_SHARE, OWN_REQUESTS
+from harness.analysis.interruptions import disturbance
+from harness.analysis.validity import BUSY_SHARE, FAILURE_SHARE, GENERATOR_SHARE, OWN_REQUESTS
 from harness.analysis.verdicts import SHORT_TURNS, TAIL_SECONDS, few_moments, no_worse, ratio_of, verdict, worse
 from harness.measure import schedule
 from harness.model.comparison import Interval
@@ -95,10 +96,8 @@ def _slot_figures(slots: Slots, place: int, settled_s: float | None) -> tuple[fl
 
 def void(restart: Restart) -> str | None:
     """Why a restart does not count, through no fault of a member; None where it does."""
-    if restart.stolen_cpu_share > OTHERS_SHARE:
-        return f"other guests of this machine's host took {restart.stolen_cpu_share:.0%} of the cores in use"
-    if restart.foreign_cpu_share > OTHERS_SHARE:
-        return f"other programs used {restart.foreign_cpu_share:.0%} of the cores in use"
+    if (disturbed := disturbance(restart)) is not None:
+        return disturbed
     for member, samples in enumerate(restart.members):
         finished = sum(samples.requests_by_worker)
         if samples.answers is not None and abs(samples.answers - finished) > restart.users + OWN_REQUESTS:

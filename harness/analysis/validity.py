@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Literal
 
+from harness.analysis.interruptions import OTHERS_SHARE, clock, quota
 from harness.model.application import UserApplication
 from harness.model.evaluation import Evaluation, GateState, Reason, Remedy
 from harness.model.measurement import Failures, Measurement
@@ -20,7 +21,6 @@ SERVICE_TIMES = 20
 USER_SECONDS_SHARE = 0.05
 NULL_SHARE = 0.70
 LATE_MS, LATE_SHARE = 3.0, 0.10
-OTHERS_SHARE = 0.05
 BUSY_SHARE = 0.9
 """Of the cores that a server can use, from which on it is itself what limits its throughput."""
 OWN_REQUESTS = 10
@@ -286,15 +286,15 @@ def _can_be_steady(facts: Measurement) -> bool:
 
 
 DISTURBED = frozenset(
-    {"machine", "steady", "generator", "null-ceiling", "lateness", "blocked", "user-seconds", "counts"},
+    {"clock", "machine", "steady", "generator", "null-ceiling", "lateness", "blocked", "user-seconds", "counts"},
 )
-"""Gates that other guests and programs alone can make fail."""
+"""Gates that other guests and programs alone can make fail, or who sets the clock."""
 
 
 def disturbed(evaluation: Evaluation) -> bool:
     """Whether a measurement is invalid through others, so that measuring again may help."""
     failed = {reason.gate for reason in evaluation.reasons}
-    return "machine" in failed and failed <= DISTURBED
+    return bool(failed & {"machine", "clock"}) and failed <= DISTURBED
 
 
 OUTCOMES: tuple[Gate, ...] = (failures, nothing_measured, workers, answers)
@@ -308,11 +308,13 @@ VALIDITY: tuple[Gate, ...] = (
     blocked,
     user_seconds,
     counts,
+    clock,
+    quota,
     machine,
     steady,
 )
 """Not passing one: the measurement is invalid."""
-TURNS: tuple[Gate, ...] = (settings, counts, idle_generator, machine)
+TURNS: tuple[Gate, ...] = (settings, counts, idle_generator, clock, quota, machine)
 """The same of what was loaded in turn with others."""
 
 
@@ -324,6 +326,8 @@ NOT_EVALUATED: Mapping[Gate, Callable[[Measurement], bool]] = {
     blocked: lambda facts: facts.generator.blocked_ms_p99 is None,
     user_seconds: lambda facts: facts.generator.users_accounted is None,
     counts: lambda facts: facts.generator.answers is None,
+    clock: lambda facts: facts.machine.interruptions is None,
+    quota: lambda facts: facts.machine.interruptions is None or facts.machine.interruptions.throttled_periods is None,
     steady: lambda facts: not _can_be_steady(facts),
 }
 """Gate → whether what it asks for is not known of a measurement. The others can always be evaluated."""

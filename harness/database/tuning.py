@@ -7,8 +7,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.host import cgroups, placement
+
 MB, GB = 1 << 20, 1 << 30
-MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")
 SHARED_MEMORY = Path("/dev/shm")
 SHARED_MEMORY_NEEDED = GB
 """Below this, as in a container, parallel queries use another kind of shared memory."""
@@ -27,13 +28,9 @@ class Machine:
 def machine(folder: Path) -> Machine:
     """This machine, or the container in it, with `folder` as the place of the data."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        memory = min(memory, int(MEMORY_LIMIT.read_text(encoding="ascii")))
-    except (OSError, ValueError):
-        pass  # no limit, or none that can be read
     return Machine(
-        memory_bytes=memory,
-        cores=len(os.sched_getaffinity(0)),
+        memory_bytes=min(memory, cgroups.memory_limit() or memory),
+        cores=len(placement.usable()),
         disk_free_bytes=shutil.disk_usage(folder).free,
         shared_memory_bytes=shutil.disk_usage(SHARED_MEMORY).total if SHARED_MEMORY.is_dir() else 0,
     )

@@ -12,23 +12,22 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from harness import servers
+from harness.analysis.validity import OTHERS_SHARE
 from harness.config import registry
 from harness.database import connection, embedded
 from harness.environments import interpreters
 from harness.errors import HarnessError
+from harness.host import cgroups, limits, procfs
 from harness.host import facts as host
-from harness.host import limits, procfs
 from harness.host.paths import home
 from harness.load import k6, wrk
 from harness.measure import calibration
 from harness.model.doctor import Finding
 
 WATCH_SECONDS = 3.0
-OTHERS_SHARE = 0.05
 FEWEST_DESCRIPTORS = 4096
 FEW_BYTES = 1_000_000_000
 GOOD_CLOCKS = ("tsc", "kvm-clock", "arch_sys_counter", "hyperv_clocksource_tsc_page", "xen")
-CGROUP = Path("/sys/fs/cgroup")
 PRESSURE = Path("/proc/pressure/cpu")
 CLOCK = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 
@@ -37,13 +36,13 @@ def examine(python: str | None, database_url: str | None, k6_path: str | None) -
     """One finding after the other; watching the machine takes WATCH_SECONDS."""
     host.require_linux()
     yield cores(len(os.sched_getaffinity(0)), os.cpu_count() or 1)
-    yield quota(_text(CGROUP / "cpu.max"), len(os.sched_getaffinity(0)))
+    yield quota(cgroups.cpu_quota(), len(os.sched_getaffinity(0)))
     yield governor(host.facts()["cpu_governor"])
     yield others(*_watch(WATCH_SECONDS), pressure=_text(PRESSURE))
     yield clock(_text(CLOCK))
     yield descriptors(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     yield ports(limits.ephemeral_ports())
-    yield memory(limits.available_bytes(), _text(CGROUP / "memory.max"))
+    yield memory(limits.available_bytes(), cgroups.memory_limit())
     yield disk("disk for results", Path.cwd())
     yield disk("disk for the embedded Postgres", home())
     yield _generator(k6_path)
@@ -66,20 +65,19 @@ def cores(available: int, total: int) -> Finding:
     )
 
 
-def quota(text: str | None, available: int) -> Finding:
+def quota(allowed: float | None, available: int) -> Finding:
     """A container's limit stops all processes for the rest of each period once it is used up."""
-    limit, _, period = (text or "max").partition(" ")
-    if limit == "max" or not period:
-        return Finding(subject="CPU limit of the container", state="ok", found="none")
-    allowed = int(limit) / int(period)
+    subject = "CPU limit of the container"
+    if allowed is None:
+        return Finding(subject=subject, state="ok", found="none")
     state = f"{allowed:g} of {available} cores"
-    if allowed >= available:
-        return Finding(subject="CPU limit of the container", state="ok", found=state)
+    if allowed >= min(available, 2):
+        return Finding(subject=subject, state="ok", found=f"{state}: so many are used")
     return Finding(
-        subject="CPU limit of the container",
+        subject=subject,
         state="warning",
-        found=f"{state}: everything stands still while it is used up, which shows as latency",
-        cure="lift the limit, or give the container whole cores (cpuset)",
+        found=f"{state}: everything stands still while it is used up, which makes a measurement invalid",
+        cure="lift the limit, or give the container two whole cores (cpuset)",
     )
 
 
@@ -144,11 +142,11 @@ def ports(count: int) -> Finding:
     return Finding(subject="local ports", state="ok", found=f"{count:,}, good for {int(count * 0.9):,} users")
 
 
-def memory(available: int | None, limit: str | None) -> Finding:
+def memory(available: int | None, limit: int | None) -> Finding:
     """k6 needs a quarter of a megabyte per user; servers and Postgres come on top."""
     detail = "not shown" if available is None else f"{available / 1e9:.1f} GB free"
-    if limit not in (None, "max"):
-        detail += f", the container may use {int(limit or 0) / 1e9:.1f} GB"
+    if limit is not None:
+        detail += f", the container may use {limit / 1e9:.1f} GB"
     if available is None or available >= FEW_BYTES:
         return Finding(subject="memory", state="ok", found=detail)
     return Finding(subject="memory", state="warning", found=detail, cure="free some: servers may start to swap")

@@ -70,7 +70,7 @@ def run(
             if attempt >= attempts or not validity.disturbed(record):
                 return SingleResult(record=record, folder=session.folder.final, log_tail=clean_text(measured.log_tail))
             attempt += 1
-            message = next(reason.message for reason in record.reasons if reason.gate == "machine")
+            message = next(reason.message for reason in record.reasons if reason.gate in ("machine", "clock"))
             what = message.partition(":")[0]
             log.info(f"{what}: waiting for a quieter moment to measure again, {attempt} of {attempts}")
             quiet.wait(QUIET_SECONDS)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.errors import LackError
+from harness.host import cgroups
 
 DATABASE_URL, VARIABLE = "--database-url", "--env"
 
@@ -30,10 +31,12 @@ def facts() -> dict[str, object]:
         "system": platform.system(),
         "kernel": platform.release(),
         "machine": platform.machine(),
-        "cpu_model": _field("/proc/cpuinfo", "model name"),
+        "cpu_model": _cpu_model(),
         "cpus_available": len(os.sched_getaffinity(0)),
         "cpus_total": os.cpu_count(),
+        "cpu_quota": cgroups.cpu_quota(),
         "memory_bytes": _kilobytes("MemTotal"),
+        "memory_limit_bytes": cgroups.memory_limit(),
         "distribution": platform.freedesktop_os_release().get("PRETTY_NAME") if _has_os_release() else None,
         "hypervisor": "hypervisor" in (_field("/proc/cpuinfo", "flags") or "").split(),
         "cpu_governor": _text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
@@ -65,6 +68,13 @@ def _without_secrets(arguments: Sequence[str]) -> Iterator[str]:
         else:
             yield re.sub(r"://[^/\s]*@", "://", argument)
         before = argument
+
+
+def _cpu_model() -> str | None:
+    """The processor's name; on Arm, where the system tells none, the numbers of its maker and part."""
+    name = _field("/proc/cpuinfo", "model name")
+    numbers = [_field("/proc/cpuinfo", f"CPU {part}") for part in ("implementer", "part", "variant", "revision")]
+    return name or (f"Arm {'/'.join(map(str, numbers))}" if numbers[0] else None)
 
 
 def _has_os_release() -> bool:

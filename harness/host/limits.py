@@ -6,6 +6,7 @@ from __future__ import annotations
 import resource
 
 from harness.errors import LackError
+from harness.host import cgroups
 
 SPARE_DESCRIPTORS = 200
 GENERATOR_BYTES_PER_USER = 250_000
@@ -50,9 +51,8 @@ def ephemeral_ports() -> int:
 
 
 def available_bytes() -> int | None:
-    """Memory that can be had without swapping."""
+    """Memory that can be had without swapping, and without reaching the limit of a control group."""
+    left = [cgroups.memory_left()]
     with open("/proc/meminfo") as file:
-        for line in file:
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return None
+        left += [int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable:")]
+    return min((each for each in left if each is not None), default=None)

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from harness.errors import LackError
+
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -63,16 +65,22 @@ class CpuTimes(NamedTuple):
 
 
 def cpu_times(cpus: Iterable[int]) -> CpuTimes:
-    """Busy and stolen seconds of `cpus` together, since boot."""
+    """Busy and stolen seconds of `cpus` together, since boot. LackError where the system does not tell of them all."""
     names = {f"cpu{cpu}".encode() for cpu in cpus}
-    busy = stolen = 0
+    busy = stolen = found = 0
     with open("/proc/stat", "rb") as file:
         for line in file:
             name, *fields = line.split()
             if name in names:
+                found += 1
                 user, nice, system, _idle, _iowait, _irq, _softirq, steal, *_ = map(int, fields)
                 busy += user + nice + system
                 stolen += steal
+    if found < len(names):
+        raise LackError(
+            f"/proc/stat tells of {found} of the {len(names)} cores in use: what others take could not be seen",
+            cure="run harness where /proc/stat is the kernel's own; lxcfs numbers a container's cores anew",
+        )
     return CpuTimes(busy=busy / TICKS_PER_SECOND, stolen=stolen / TICKS_PER_SECOND)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 CPUS = Path("/sys/devices/system/cpu")
@@ -18,6 +18,14 @@ def physical_cores(cpus: Iterable[int], root: Path = CPUS) -> list[list[int]]:
     for cpu in available:
         groups.setdefault(_siblings(cpu, root), []).append(cpu)
     return list(groups.values())
+
+
+def spread(cores: Sequence[Sequence[int]], count: int) -> list[list[int]]:
+    """So many hardware threads of `cores`, at least one, grouped as they are: one of each core before a second one of
+    any."""
+    turns = [core[turn] for turn in range(max(map(len, cores))) for core in cores if turn < len(core)]
+    chosen = set(turns[: max(1, count)])
+    return [kept for core in cores if (kept := [cpu for cpu in core if cpu in chosen])]
 
 
 def _siblings(cpu: int, root: Path) -> frozenset[int]:

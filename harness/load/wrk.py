@@ -14,6 +14,7 @@ from typing import Any
 from harness import resources
 from harness.environments import interpreters
 from harness.errors import HarnessError, LackError
+from harness.host import placement
 from harness.host.processes import Child, Supervisor
 from harness.load.generator import SUMMARY_SECONDS, Load, LoadSummary, LoadTarget
 from harness.model.measurement import Failures, Latency
@@ -68,7 +69,7 @@ class WrkSession:
         self._summary = supervisor.folder / "wrk-summary.json"
         self._summary.unlink(missing_ok=True)
         target = load.target
-        threads = min(load.users, len(cpus) if cpus else len(os.sched_getaffinity(0)))
+        threads = min(load.users, max(1, int(placement.allotted(cpus))))
         self._options = (
             *(wrk.path, "--connections", str(load.users), "--threads", str(threads)),
             *("--timeout", f"{round(target.timeout_seconds)}s"),

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from harness.applications import hooks
 from harness.deploy.launch import start_server
 from harness.deploy.spec import ServerSpec
-from harness.host import signals
+from harness.host import interruptions, signals
 from harness.host.affinity import confined, place_database
 from harness.host.processes import Supervisor
 from harness.measure import calibration
@@ -46,8 +46,9 @@ def measure(job: Job, emit: Emit) -> Measured:
         if hook is not None:
             hooks.run(hook, supervisor)
         server = start_server(job.spec, supervisor)
+        before = interruptions.mark()
         generator = job.generator.start(load_of(job, server), supervisor, job.placement.generator_cpus)
-        window = watch(job, server, generator, emit)
+        window = watch(job, server, generator, emit, before)
         summary = generator.wait_for_summary()
         signals.defer()  # from here on there is something to lose; the runner delivers once it is stored
         emit(MeasurementProgress(phase="stop"))

@@ -19,7 +19,7 @@ from harness.environments import interpreters
 from harness.errors import HarnessError, LackError
 from harness.host import facts as host
 from harness.host import paths as home
-from harness.host import procfs, signals, speed
+from harness.host import placement, procfs, signals, speed
 from harness.host.affinity import confined
 from harness.host.processes import Child, Supervisor
 from harness.load import null_server
@@ -124,7 +124,8 @@ def key(job: Job) -> str:
     script = hashlib.sha256(texts).hexdigest()[:12]
     cpus = [len(each) if each else 0 for each in (job.placement.generator_cpus, job.placement.server_cpus)]
     facts = host.facts()
-    processor = f"{facts['cpu_model']}, Linux {facts['kernel']}"
+    limit = "" if facts["cpu_quota"] is None else f", quota {facts['cpu_quota']:g}"
+    processor = f"{facts['cpu_model']}, Linux {facts['kernel']}{limit}"
     return (
         f"{generator.name} {generator.version} {script}, {job.users} users, "
         f"cores {cpus[0]}/{cpus[1]} of {os.cpu_count()} {processor}"
@@ -136,7 +137,7 @@ def calibrate(job: Job) -> float:
     port = free_port()
     cpus = job.placement.server_cpus
     with confined(job.placement.generator_cpus), Supervisor() as supervisor:
-        for number in range(len(cpus) if cpus else len(os.sched_getaffinity(0))):
+        for number in range(max(1, int(placement.allotted(cpus)))):
             child = supervisor.start(
                 (sys.executable, "-P", null_server.__file__, str(port)),  # -P: modules beside it stay off its path
                 env=interpreters.clean(),

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from harness.deploy.launch import Deployment, Ending
 from harness.deploy.spec import ServerSpec
-from harness.host import speed
+from harness.host import placement, speed
 from harness.load import arrivals
 from harness.load.generator import Check, LoadSession, LoadSummary
 from harness.measure.evidence import answer_bytes, evidence, piled_up
@@ -70,6 +70,7 @@ def assemble(
             cores_in_use=len(job.placement.cores),
             speed=how_fast,
             speed_spread=spread,
+            interruptions=window.interruptions,
         ),
         database=database_facts(spec, window.database_cpu_cores),
         routes=routes(sent, summary),
@@ -219,7 +220,7 @@ def generator_facts(job: Job, window: Window, summary: LoadSummary, null_rps: fl
         window_method=job.generator.window_method,
         users=job.users,
         cpu_cores=round(window.generator_cpu_cores, 4),
-        cpu_allotted=float(len(cpus) if cpus else len(os.sched_getaffinity(0))),
+        cpu_allotted=placement.allotted(cpus),
         blocked_ms_p99=summary.blocked_ms_p99,
         users_accounted=(
             None

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from harness.deploy.launch import Deployment
 from harness.deploy.spec import ServerSpec
 from harness.deploy.workers import Counters
-from harness.host import procfs
+from harness.host import placement, procfs
 from harness.load.generator import Generator
 from harness.load.turns import TurnReport
 from harness.measure.collect import database_facts, reported, unmet
@@ -218,7 +218,7 @@ def measurement(
             version=generator.version,
             users=restart.users,
             cpu_cores=round(watch.generator_seconds / watch.seconds, 4) if watch.seconds else 0.0,
-            cpu_allotted=float(len(cpus) if cpus else len(os.sched_getaffinity(0))),
+            cpu_allotted=placement.allotted(cpus),
             blocked_ms_p99=None,
             users_accounted=None,
             offered_rps=spec.cell.load.rate,
@@ -233,6 +233,7 @@ def measurement(
             cores_in_use=len(spec.placement.cores),
             speed=restart.speed,
             speed_spread=restart.speed_spread,
+            interruptions=restart.interruptions,
         ),
         database=database_facts(spec, watch.database_seconds / watch.seconds if watch.seconds else None),
         routes=_routes(spec, deployment, tally, requests),

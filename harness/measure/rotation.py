@@ -13,7 +13,7 @@ from harness.applications.served import Hook
 from harness.deploy.launch import Deployment, deploy
 from harness.deploy.spec import ServerSpec
 from harness.errors import MemberError, TargetError
-from harness.host import procfs, speed
+from harness.host import interruptions, placement, procfs, speed
 from harness.host.affinity import confined, place_database
 from harness.host.processes import Supervisor
 from harness.load.turns import Lane, TurnReport, TurnSession
@@ -240,6 +240,7 @@ class _Rounds:
 
     def _begin_clocks(self) -> None:
         self._began = time.monotonic()
+        self._marks = interruptions.mark()
         self._generator = self._session.cpu_seconds()
         self._machine = procfs.cpu_times(self._cores)
         self._own = time.process_time()
@@ -248,13 +249,14 @@ class _Rounds:
 
     def _end_clocks(self) -> None:
         self._seconds = time.monotonic() - self._began
+        self._interruptions = interruptions.between(self._marks, interruptions.mark())
         generator = self._session.cpu_seconds() - self._generator
         machine = procfs.cpu_times(self._cores)
         self._last = [meter.read() for meter in self._meters]
         servers = sum(last.cpu - first.cpu for first, last in zip(self._first, self._last, strict=True))
         ours = generator + servers + time.process_time() - self._own + self._postgres_cpu() - self._postgres
         cores = self._seconds * len(self._cores)
-        allotted = len(self._job.specs[0].placement.generator_cpus or self._cores)
+        allotted = placement.allotted(self._job.specs[0].placement.generator_cpus)
         loaded = sum(slot.drained.at - slot.begin.at for slot in self._slots)
         self._generator_share = generator / loaded / allotted if loaded else 0.0
         self._foreign_share = max(0.0, machine.busy - self._machine.busy - ours) / cores
@@ -304,6 +306,7 @@ class _Rounds:
             stolen_cpu_share=round(self._stolen_share, 4),
             speed=how_fast,
             speed_spread=spread,
+            interruptions=self._interruptions,
         )
 
     def _columns(self) -> Slots:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from harness.deploy.launch import Deployment
 from harness.deploy.workers import Counters
-from harness.host import procfs, speed
+from harness.host import interruptions, procfs, speed
+from harness.host.interruptions import Marks
 from harness.load.generator import LoadSession
 from harness.measure.evidence import lag
 from harness.measure.job import Job
 from harness.model.events import Emit, MeasurementProgress
-from harness.model.measurement import Slice
+from harness.model.measurement import Interruptions, Slice
 
 SLICE_SECONDS = 1.0
 SAMPLE_SECONDS = 0.1
@@ -36,6 +37,7 @@ class Window:
     foreign_cores: float
     speeds: list[float]
     """Of a CPU second, once a slice."""
+    interruptions: Interruptions
     first: list[Counters]
     """The workers' counters when it began,"""
     last: list[Counters]
@@ -110,8 +112,8 @@ class Meters:
         return 0.0 if self._postmaster is None else procfs.family_cpu_seconds(self._postmaster)
 
 
-def watch(job: Job, server: Deployment, generator: LoadSession, emit: Emit) -> Window:
-    """Follow the load from the generator's start to the end of the window."""
+def watch(job: Job, server: Deployment, generator: LoadSession, emit: Emit, before: Marks) -> Window:
+    """Follow the load from the generator's start to the end of the window. `before`: marks from before that start."""
     # Time the generator tells as the system's clock, we wait by the monotonic one.
     started = generator.wait_for_start() - time.time() + time.monotonic()
     start = started + job.timing.warmup_seconds
@@ -139,7 +141,8 @@ def watch(job: Job, server: Deployment, generator: LoadSession, emit: Emit) -> W
             connected = _connections(server)  # a generator that begins the window with new connections
         _report(readings, job.timing.window_seconds, emit)
     connected = max(connected, _connections(server), key=lambda each: sum(each or []))
-    return _window(job, server, readings, connected, in_flight, speeds)
+    happened = interruptions.between(before, interruptions.mark())
+    return _window(job, server, readings, connected, in_flight, speeds, happened)
 
 
 def _report(readings: list[Reading], window_seconds: float, emit: Emit) -> None:
@@ -184,6 +187,7 @@ def _window(
     connected: list[int] | None,
     in_flight: list[list[int]],
     speeds: list[float],
+    happened: Interruptions,
 ) -> Window:
     first, last = readings[0], readings[-1]
     seconds = last.at - first.at
@@ -204,6 +208,7 @@ def _window(
         stolen_cores=(last.stolen - first.stolen) / seconds,
         foreign_cores=max(0.0, last.others_cpu - first.others_cpu) / seconds,
         speeds=speeds,
+        interruptions=happened,
         first=first.counters,
         last=last.counters,
         in_flight=in_flight,

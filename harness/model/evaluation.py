@@ -34,6 +34,8 @@ class Remedy(Value):
         "generator cores",
         "drift",
         "machine",
+        "clock",
+        "quota",
     ]
     """The thing to change: a setting of the server, the application, the load, the timing, the generator or the
     machine."""

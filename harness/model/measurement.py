@@ -199,6 +199,19 @@ class GeneratorFacts(Value):
     """Requests that it saw answered, right or not: in the window, or of all that it sent in turns."""
 
 
+class Interruptions(Value):
+    """What the clocks of a measurement do not show, from before its load to its end."""
+
+    clock_step_s: float
+    """By how much the system's clock was set, forwards or backwards."""
+    suspended_s: float
+    """How long the machine slept."""
+    throttled_periods: int | None
+    """How often the control group stood still because its CPU quota was used up; None where that is not told."""
+    throttled_s: float | None
+    """For how long, of all cores together."""
+
+
 class MachineFacts(Value):
     """The machine during the window."""
 
@@ -215,6 +228,8 @@ class MachineFacts(Value):
     once a second: million steps per CPU second. It tells days and machines apart that took no time away."""
     speed_spread: float | None = None
     """By how much the fastest probe was faster than the slowest, as a share."""
+    interruptions: Interruptions | None = None
+    """None in results of older versions."""
 
 
 class DatabaseFacts(Value):

@@ -37,7 +37,11 @@ class HostFacts(Value):
     cpus_available: int
     """Cores that the harness may use."""
     cpus_total: int | None
+    cpu_quota: float | None = None
+    """Cores that the harness' control group may use on average; None without a limit."""
     memory_bytes: int | None
+    memory_limit_bytes: int | None = None
+    """What its control group may use; None without a limit."""
     distribution: str | None
     hypervisor: bool
     cpu_governor: str | None
@@ -45,12 +49,14 @@ class HostFacts(Value):
     load_average: list[float]
 
     @property
-    def identity(self) -> dict[str, str | int | None]:
+    def identity(self) -> dict[str, str | float | None]:
         """By what results of two machines, or of one that has changed, are told apart."""
         return {
             "cpu_model": self.cpu_model,
             "cpus_available": self.cpus_available,
+            "cpu_quota": self.cpu_quota,
             "memory_bytes": self.memory_bytes,
+            "memory_limit_bytes": self.memory_limit_bytes,
             "kernel": self.kernel,
         }
 

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from harness.model import Value
 from harness.model.comparison import ContrastVerdict, Interval
+from harness.model.measurement import Interruptions
 from harness.model.metrics import MetricName
 
 
@@ -153,6 +154,7 @@ class Restart(Value):
     speed: float | None = None
     """Of a CPU second, as in a measurement of one cell; about once a second, between slots."""
     speed_spread: float | None = None
+    interruptions: Interruptions | None = None
 
 
 class RotationContrast(Value):

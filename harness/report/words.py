@@ -177,6 +177,8 @@ REMEDIES = {
     ("generator cores", "raise"): "give the generator more cores",
     ("drift", "mend"): "look at what changed meanwhile",
     ("machine", "mend"): "measure again at a quieter time",
+    ("clock", "mend"): "measure again, with nothing that sets the clock or lets the machine sleep meanwhile",
+    ("quota", "raise"): "give the container whole cores (cpuset) in place of a quota, or a higher one",
 }
 """Kind and direction of a remedy → its words, with the value in the place of `{}`."""
 

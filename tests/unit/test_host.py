@@ -13,8 +13,10 @@ import pytest
 
 from harness.environments import interpreters
 from harness.errors import LackError, UsageError
+from harness.host import cgroups, interruptions, limits, placement, procfs, topology
 from harness.host import facts as host
-from harness.host import limits, placement, procfs, topology
+from harness.host.cgroups import Throttling
+from harness.host.interruptions import Marks
 from harness.model.environment import Environment
 from harness.model.placement import Placement
 
@@ -111,6 +113,82 @@ def test_the_cores_of_a_placement_are_those_it_was_made_with(monkeypatch: pytest
     assert [each.cores for each in made] == [[3, 5], [3, 5]]
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})  # read back on another machine
     assert [Placement.model_validate_json(each.model_dump_json()).cores for each in made] == [[3, 5], [3, 5]]
+
+
+@pytest.mark.parametrize(
+    ("cores", "count", "kept"),
+    [
+        ([[0, 4], [1, 5]], 2, [[0], [1]]),  # never two threads of a core while there is another one
+        ([[0, 4], [1, 5]], 3, [[0, 4], [1]]),
+        ([[0], [1]], 9, [[0], [1]]),
+        ([[0], [1]], 0, [[0]]),
+    ],
+)
+def test_as_many_threads_as_a_quota_allows_are_spread_over_cores(
+    cores: list[list[int]], count: int, kept: list[list[int]]
+) -> None:
+    assert topology.spread(cores, count) == kept
+
+
+@pytest.mark.parametrize(
+    ("quota", "server", "generator", "note"),
+    [
+        (2.0, [0], [1], "the CPU quota of 2 cores allows for 2 of 4: the others are left alone"),
+        (2.5, [0], [1], "the CPU quota of 2.5 cores allows for 2 of 4: the others are left alone"),
+        (8.0, [0, 1], [2, 3], None),
+        (1.5, None, None, "one core only: server and generator share it"),
+        (0.5, None, None, "a quota of 0.5 of a core only: server and generator share it"),
+    ],
+)
+def test_a_quota_is_the_number_of_cores(
+    monkeypatch: pytest.MonkeyPatch, quota: float, server: list[int] | None, generator: list[int] | None, note: str
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
+    monkeypatch.setattr(topology, "physical_cores", lambda cpus: [[cpu] for cpu in sorted(cpus)])
+    monkeypatch.setattr(cgroups, "cpu_quota", lambda: quota)
+    placed = placement.place("auto", 1, uses_embedded_database=False)
+    assert (placed.server_cpus, placed.generator_cpus, placed.note) == (server, generator, note)
+    assert placement.allotted(placed.generator_cpus) == (len(generator) if generator else quota)
+    assert len(placement.usable()) == max(1, min(4, int(quota)))
+    assert host.facts()["cpu_quota"] == quota
+
+
+def test_cores_that_the_system_does_not_tell_of_are_no_idle_ones() -> None:
+    cpus = sorted(os.sched_getaffinity(0))
+    assert procfs.cpu_times(cpus).busy > 0
+    with pytest.raises(LackError, match=rf"tells of {len(cpus)} of the {len(cpus) + 1} cores in use"):
+        procfs.cpu_times([*cpus, 9999])
+
+
+SECOND = 10**9
+
+
+@pytest.mark.parametrize(
+    ("after", "step", "slept"),
+    [
+        (Marks(110 * SECOND, 10 * SECOND, 10 * SECOND, None), 0.0, 0.0),
+        (Marks(113 * SECOND, 10 * SECOND, 10 * SECOND, None), 3.0, 0.0),
+        (Marks(108 * SECOND, 10 * SECOND, 10 * SECOND, None), -2.0, 0.0),
+        (Marks(170 * SECOND, 10 * SECOND, 70 * SECOND, None), 0.0, 60.0),  # asleep, and the clock right afterwards
+    ],
+)
+def test_steps_of_the_clock_are_told_from_sleep(after: Marks, step: float, slept: float) -> None:
+    found = interruptions.between(Marks(100 * SECOND, 0, 0, None), after)
+    assert (found.clock_step_s, found.suspended_s) == (step, slept)
+    assert (found.throttled_periods, found.throttled_s) == (None, None)
+
+
+def test_a_quota_that_was_used_up_meanwhile_is_counted() -> None:
+    before, after = Marks(0, 0, 0, Throttling(3, 1.0)), Marks(0, 0, 0, Throttling(5, 1.25))
+    found = interruptions.between(before, after)
+    assert (found.throttled_periods, found.throttled_s) == (2, 0.25)
+
+
+def test_clocks_that_nobody_sets_agree() -> None:
+    before = interruptions.mark()
+    found = interruptions.between(before, interruptions.mark())
+    assert abs(found.clock_step_s) < 0.01
+    assert abs(found.suspended_s) < 0.01
 
 
 def test_an_environment_is_inspected() -> None:

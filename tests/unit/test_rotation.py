@@ -18,6 +18,7 @@ from harness.analysis import rotation, verdicts
 from harness.load.control import Control
 from harness.measure import schedule
 from harness.model.comparison import Interval
+from harness.model.measurement import Interruptions
 from harness.model.rotation import MemberSamples, Restart, RotationContrast, Slots
 from harness.stats import latencies, settling
 
@@ -183,11 +184,16 @@ def test_requests_that_one_stall_delayed_are_one_moment() -> None:
     assert latencies.tail_moments([]) == 0
 
 
+def stepped(seconds: float) -> Interruptions:
+    return Interruptions(clock_step_s=seconds, suspended_s=0.0, throttled_periods=None, throttled_s=None)
+
+
 @pytest.mark.parametrize(
     ("parts", "says"),
     [
         ({"stolen_cpu_share": 0.08}, "other guests of this machine's host took 8%"),
         ({"foreign_cpu_share": 0.3}, "other programs used 30%"),
+        ({"interruptions": stepped(2.0)}, "the system's clock was set forwards by 2.00 s"),
         ({"members": [MEMBER, MEMBER.model_copy(update={"unmet": {"loop": "asked for x, in effect is y"}})]}, "loop"),
     ],
 )

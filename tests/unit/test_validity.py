@@ -13,9 +13,15 @@ import pytest
 from harness.analysis import diagnosis, evaluation, validity
 from harness.analysis.evaluation import evaluate
 from harness.model.evaluation import Remedy
-from harness.model.measurement import Failures, Latency, Measurement, Slice
+from harness.model.measurement import Failures, Interruptions, Latency, Measurement, Slice
 from harness.report.words import REMEDIES, remedied
 from tests.conftest import changed
+
+
+def happened(**parts: float) -> Interruptions:
+    """What interrupted a measurement, by default nothing."""
+    nothing = {"clock_step_s": 0.009, "suspended_s": 0.001, "throttled_periods": 0, "throttled_s": 0.25}
+    return Interruptions.model_validate(nothing | parts)
 
 
 def test_a_flawless_measurement_is_valid(facts: Measurement) -> None:
@@ -39,6 +45,10 @@ def test_a_flawless_measurement_is_valid(facts: Measurement) -> None:
         ("generator", {"users_accounted": 94.0}, "invalid", "user-seconds", "94% of the users' time"),
         ("machine", {"stolen_cores": 2.0}, "invalid", "machine", "took 50% of the cores in use (50% other guests"),
         ("machine", {"foreign_cores": 0.4}, "invalid", "machine", "10% other processes"),
+        ("machine", {"interruptions": happened(clock_step_s=3.0)}, "invalid", "clock", "set forwards by 3.00 s"),
+        ("machine", {"interruptions": happened(clock_step_s=-0.02)}, "invalid", "clock", "set backwards by 0.02 s"),
+        ("machine", {"interruptions": happened(suspended_s=61.0)}, "invalid", "clock", "slept for 61.0 s"),
+        ("machine", {"interruptions": happened(throttled_periods=1)}, "invalid", "quota", "used up 1 time: its"),
     ],
 )
 def test_each_flaw_is_caught(
@@ -170,6 +180,18 @@ def test_late_requests_of_busy_users_are_no_fault_of_the_generator(change: Calla
     assert evaluate(change(generator={"lateness_ms_p99": 12.0})).verdict == "valid"  # under closed load nothing is due
 
 
+def test_what_interrupts_is_not_evaluated_where_it_is_not_known(change: Callable[..., Measurement]) -> None:
+    old, v1 = change(machine={"interruptions": None}), happened().model_copy(update={"throttled_periods": None})
+    assert {state_of(old, "clock"), state_of(old, "quota")} == {"not evaluated"}
+    assert state_of(change(machine={"interruptions": v1}), "clock") == "passed"
+    assert state_of(change(machine={"interruptions": v1}), "quota") == "not evaluated"
+
+
+def test_a_step_of_the_clock_is_worth_another_attempt_and_a_quota_is_not(change: Callable[..., Measurement]) -> None:
+    assert validity.disturbed(evaluate(change(machine={"interruptions": happened(clock_step_s=1.0)})))
+    assert not validity.disturbed(evaluate(change(machine={"interruptions": happened(throttled_periods=9)})))
+
+
 def test_every_kind_of_remedy_has_words() -> None:
     kinds = get_args(Remedy.model_fields["kind"].annotation)
     assert {kind for kind, _ in REMEDIES} == set(kinds)
@@ -188,7 +210,7 @@ def state_of(facts: Measurement, gate: str) -> str:
 def test_each_gate_has_a_state(change: Callable[..., Measurement], facts: Measurement) -> None:
     assert {each.gate for each in evaluate(facts).gates} == {
         *("failures", "nothing-measured", "workers", "answers", "settings", "generator", "null-ceiling", "blocked"),
-        *("user-seconds", "counts", "machine", "steady"),
+        *("user-seconds", "counts", "clock", "quota", "machine", "steady"),
     }
     assert state_of(facts, "machine") == "passed"
     assert state_of(change(machine={"stolen_cores": 2.0}), "machine") == "failed"
