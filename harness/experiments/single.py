@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.analysis import validity
 from harness.config.cells import ResolvedCell
 from harness.experiments import preflight
+from harness.experiments.databases import DatabaseWatch
 from harness.experiments.session import ExecutionOptions, exclusive, stored
 from harness.host import quiet, signals
 from harness.measure import Job, measure
@@ -61,11 +62,14 @@ def run(
         session.folder.write_run(
             SingleRecord(**preflight.record_header(cells, checked, options, timing, started)),
         )
-        job = Job(spec=spec, timing=timing, generator=checked.generator)
+        watch = DatabaseWatch([spec])
         attempt = 1
         while True:
             with signals.section():
-                measured = measure(job, emit)
+                measured = watch.measured(
+                    [spec],
+                    lambda specs: measure(Job(spec=specs[0], timing=timing, generator=checked.generator), emit),
+                )
                 record = session.store(measured)
             if attempt >= attempts or not validity.disturbed(record):
                 return SingleResult(record=record, folder=session.folder.final, log_tail=clean_text(measured.log_tail))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,8 @@ from pathlib import Path
 from harness.errors import LackError
 
 LOGGER = "harness"
+TAIL_BYTES = 1 << 16
+"""Of a log, that are looked at for its last lines."""
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -36,6 +39,17 @@ class _File(logging.FileHandler):
         """Close it, whatever is still to be written."""
         with suppress(OSError):
             super().close()
+
+
+def tail(path: Path, lines: int) -> str:
+    """The last lines of a text, however long it is; empty where there is none."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(-min(TAIL_BYTES, file.seek(0, os.SEEK_END)), os.SEEK_END)
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.strip().splitlines()[-lines:])
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from typing import IO, Literal, Self
 
 from harness.errors import LackError
 from harness.host import facts, guard, polling, signals
+from harness.host.logs import tail
 
 LOGGER = logging.getLogger(__name__)
 REAP_SECONDS = 5.0
@@ -51,13 +52,7 @@ class Child:
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines that it printed."""
-        if self.log is None:
-            return ""
-        try:
-            text = self.log.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return ""
-        return "\n".join(text.strip().splitlines()[-lines:])
+        return "" if self.log is None else tail(self.log, lines)
 
     def stop(self, deadline_seconds: float = 5.0) -> Literal["orderly", "killed"]:
         """Ask the first process to end, wait for the whole session, then kill what is left of it."""

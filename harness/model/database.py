@@ -47,6 +47,8 @@ class Database:
     seed: int
     postmaster: int | None
     """Process id of the embedded server; None where it is not ours to look at."""
+    life: str = ""
+    """When it began, by which a server that ended and was started again is told from the one that was there before."""
 
 
 class TableStatus(Value):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
+import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -230,6 +232,30 @@ def test_the_filling_tells_how_far_it_is(db: Harness, data: str) -> None:
     assert steps[-1].rows == steps[-1].of_rows == 32_200
 
 
+def test_a_run_whose_database_was_killed_is_measured_anew(db: Harness, data: str) -> None:
+    pid = status(db)["pid"]
+    running = db.start("run", "--workload", "select", "--vus", "5", "--warmup", "3s", "--duration", "1s", "--json")
+    deadline = time.monotonic() + 30
+    while not any(b"harness_entry" in _arguments(each) for each in Path("/proc").glob("[0-9]*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(1)
+    os.kill(pid, signal.SIGKILL)
+    printed, said = running.communicate(timeout=90)
+    assert "Postgres ended within a measurement, which does not count and is made anew" in said
+    found = json.loads(printed)
+    assert found["verdict"] != "failed", found["reasons"]
+    assert status(db)["pid"] != pid
+    assert len(list((db.folder / "results").glob("*/measurements/*.json"))) == 1
+
+
+def _arguments(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 @pytest.mark.parametrize("killed", ["postmaster", "backend", "all"])
 def test_it_comes_up_again_after_its_processes_were_killed(db: Harness, data: str, killed: str) -> None:
     before = status(db)
@@ -265,9 +291,10 @@ def test_a_query_of_a_killed_server_is_ended(db: Harness, data: str) -> None:
         assert not procfs.alive(pid)
 
 
-def test_two_folders_have_two_servers(db: Harness, data: str) -> None:
-    other = mkdtemp(dir="/var/tmp", prefix="hs-")
-    Path(other).chmod(0o755)
+def test_two_folders_have_two_servers_and_one_of_them_an_odd_name(db: Harness, data: str) -> None:
+    above = mkdtemp(dir="/var/tmp", prefix="hs-")
+    Path(above).chmod(0o755)
+    other = f"{above}/a b%20&'c"
     try:
         started = db.run("db", "start", HARNESS_DATA=other)
         assert started.returncode == 0, started.stderr
@@ -278,7 +305,43 @@ def test_two_folders_have_two_servers(db: Harness, data: str) -> None:
         assert status(db)["pid"] == first["pid"]
     finally:
         _with_data(other, embedded.stop)
-        shutil.rmtree(other)
+        shutil.rmtree(above)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="takes root and unshare")
+def test_another_container_touches_no_file_of_a_living_server(db: Harness, data: str) -> None:
+    before = status(db)
+    note = Path(data) / "postgres18" / "postmaster.pid"
+    text = note.read_text()
+    elsewhere = ["unshare", "--pid", "--fork", "--mount-proc", *db.argv("db", "start")]
+    done = subprocess.run(elsewhere, env=db.environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 5
+    assert "another container or machine runs in" in done.stderr
+    assert note.read_text() == text
+    assert status(db)["pid"] == before["pid"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("capsh"), reason="takes root and capsh")
+def test_root_of_a_container_finds_moves_and_stops_it(db: Harness, data: str) -> None:
+    pid = status(db)["pid"]
+    family = [pid, *procfs.children(pid)]
+    moved = (
+        "from harness.host.affinity import place_database\n"
+        f"place_database({family}, [0])\nplace_database({family}, None)"
+    )
+    for command in (["-c", moved], ["-m", "harness", "db", "start"], ["-m", "harness", "db", "stop"]):
+        argv = [
+            "capsh",
+            "--drop=cap_sys_ptrace,cap_sys_nice",
+            "--",
+            "-c",
+            f"exec {shlex.join([sys.executable, *command])}",
+        ]
+        done = subprocess.run(argv, env=db.environment, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr
+    assert done.stdout == "stopped\n"
+    assert not procfs.alive(pid)
+    assert db.run("db", "start").returncode == 0
 
 
 def test_a_killed_first_start_is_recovered_from(harness: Harness) -> None:

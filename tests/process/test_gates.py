@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.analysis.validity import OTHERS_SHARE
+from harness.analysis.interruptions import OTHERS_SHARE
 from tests.conftest import Harness, broken_environment
 
 LOAD = ("--workload", "noop", "--warmup", "1s")

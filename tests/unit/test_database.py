@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
+import os
 import re
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
-from harness.database import connection, embedded, shop, tasks, tuning
-from harness.errors import UsageError
+from harness.database import connection, embedded, problems, program, shop, tasks, tuning
+from harness.errors import LackError, UsageError
 from harness.model.database import DatabaseStatus, ShopStatus, TableStatus
 from harness.model.events import SeedProgress
 from harness.model.load import Feed
@@ -103,10 +108,110 @@ def test_this_machine_is_read() -> None:
     ],
 )
 def test_problems_of_starting_are_told_apart(log: str, meaning: str) -> None:
-    error = embedded.start_error(Path("/d"), log)
+    error = problems.start_error(Path("/d"), log)
     assert meaning in error.what
     assert log in error.detail
     assert "HARNESS_DATA" in error.cure
+
+
+def test_no_problem_of_starting_is_answered_with_the_loss_of_data() -> None:
+    cures = [cure for _, _, cure in problems.PROBLEMS] + [problems.start_error(Path("/d"), "who knows").cure]
+    assert not [cure for cure in cures if re.search("remove the folder|delete|rm -", cure)]
+
+
+@pytest.mark.parametrize("name", ["a b", "100%", "a&b", "it's", "a,b", "a=b?c#d"])
+def test_odd_names_of_folders_reach_postgres_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    home = tmp_path / name
+    monkeypatch.setenv("HARNESS_DATA", str(home))
+    folder = embedded.data_folder()
+    folder.mkdir(parents=True)
+    (folder / "postgresql.conf").write_text("# as initdb wrote it\n")
+    (folder / "postmaster.pid").write_text(f"{os.getpid()}\n{folder}\n1\n7777\n/somebody/elses\n\n1 1\nready   \n")
+    monkeypatch.setattr(embedded, "_is_postgres", lambda *_: True)
+    found = embedded.running()
+    assert found is not None
+    parts = conninfo_to_dict(found.url)
+    assert (parts["host"], parts["port"]) == (str(home / "socket"), "5432")  # whatever the note says
+    (home / "socket").mkdir()
+    embedded._configure(folder)
+    text = str(home / "socket").replace("'", "''")
+    assert f"unix_socket_directories = '\"{text}\"'" in (folder / "harness.conf").read_text()
+
+
+@pytest.mark.parametrize("name", ['a"b', "a$b", "a`b", "a\\b", "a\nb", "a\udcffb"])
+def test_names_that_postgres_cannot_have_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path / name))
+    with pytest.raises(LackError, match="Postgres cannot run in"):
+        embedded.start()
+
+
+def test_a_folder_that_a_server_of_another_place_uses_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
+    monkeypatch.setattr(embedded, "STRANGE_LOOKS", 1)
+    note = embedded.data_folder() / "postmaster.pid"
+    note.parent.mkdir()
+    note.write_text("1\n")
+    with open(tmp_path / embedded.LOCK, "w") as elsewhere:
+        fcntl.flock(elsewhere, fcntl.LOCK_EX)
+        elsewhere.write("another-boot pid:[1]")
+        elsewhere.flush()
+        with pytest.raises(LackError, match="another container or machine"):
+            embedded.start()
+    assert note.exists()
+
+
+def test_who_finds_the_lock_taken_waits_for_the_server_or_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
+    server = embedded.Server(pid=1, folder=tmp_path, url="")
+    with open(tmp_path / embedded.LOCK, "a+") as first, open(tmp_path / embedded.LOCK, "a+") as second:
+        assert embedded._held(first.fileno()) is None
+        states = [None, None, server]
+        monkeypatch.setattr(embedded, "running", lambda: states.pop(0))
+        assert embedded._held(second.fileno()) is server
+        states = [None, None, None]
+        monkeypatch.setattr(embedded, "end_orphans", lambda _: first.close())
+        assert embedded._held(second.fileno()) is None
+
+
+def test_what_postgres_inherits_of_the_environment_is_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
+    monkeypatch.setenv("HARNESS_MEASUREMENT", "a-token")
+    monkeypatch.setenv("SECRET", "of the caller")
+    monkeypatch.setattr(embedded, "_account", dict)
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        embedded._run("/bin/sh", "-c", "env; exit 3")
+    assert "PATH=" in caught.value.stdout
+    assert not re.search("HARNESS_MEASUREMENT|SECRET", caught.value.stdout)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"")])
+def test_a_program_of_which_files_are_gone_is_copied_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], object]
+) -> None:
+    wheel = tmp_path / "site" / program.PACKAGE
+    for path in (wheel / program.INSTALLED / "bin" / "postgres", wheel.parent / f"{program.PACKAGE}.libs" / "libpq.so"):
+        path.parent.mkdir(parents=True)
+        path.write_text(path.name)
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "home"))
+    monkeypatch.setattr(program, "require_installed", lambda: ("1.0", wheel))
+    (tmp_path / "home").mkdir()
+    copied = program.program() / "bin" / "postgres"
+    made = copied.stat().st_ino
+    assert (program.program() / "bin" / "postgres").stat().st_ino == made
+    damage(copied)
+    assert program.program() / "bin" / "postgres" == copied
+    assert copied.read_text() == "postgres"
+    assert copied.stat().st_mode & 0o777 == 0o644
 
 
 def test_a_long_path_is_refused_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
