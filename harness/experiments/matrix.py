@@ -31,7 +31,7 @@ from harness.model.plan import ApplicationPlan, CellSet, Forecast, Plan
 from harness.model.quantities import parse_duration, parse_fraction
 from harness.model.record import DatabaseIdentity, MatrixRecord, StoredRun
 from harness.stats.simultaneous import LEAST_RESTARTS
-from harness.store import codec
+from harness.store import codec, holding
 from harness.store.redaction import clean
 
 log = logging.getLogger(__name__)
@@ -121,6 +121,13 @@ def resume(
 ) -> Path:
     """Go on with an interrupted run where it stopped; returns its folder. UsageError where what it was measured with
     has changed. `project`: the application where it is described now, of whose requests not everything is stored."""
+    with holding.held(path):  # before it is read: what another harness still stores would be measured again
+        return _resume(path, variables, options, emit, project)
+
+
+def _resume(
+    path: Path, variables: Mapping[str, str], options: ExecutionOptions, emit: Emit, project: ApplicationPlan | None
+) -> Path:
     before = codec.read_run(path)
     record = before.record
     if not isinstance(record, MatrixRecord):
@@ -224,7 +231,10 @@ def _refuse_changes(path: Path, before: MatrixRecord, now: MatrixRecord) -> None
     """Refuse to go on with a run under other conditions than those that it began with."""
     pairs: dict[str, list[object]] = {
         "the cells that its plan makes have changed": [[cell.label for cell in each.cells] for each in (before, now)],
-        "the machine is another one": [before.host.identity, now.host.identity],
+        f"the machine is another one ({', '.join(before.host.differences(now.host))})": [
+            before.host.identity,
+            now.host.identity,
+        ],
         "installed packages have changed": [
             clean({name: each.model_dump(mode="json") for name, each in record.environments.items()})
             for record in (before, now)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,8 @@ from harness.host import polling
 log = logging.getLogger(__name__)
 
 WAIT_SECONDS = 3600.0
+FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+"""Without waiting for who would write into a pipe of that name."""
 
 
 @contextmanager
@@ -24,9 +28,13 @@ def machine() -> Iterator[None]:
     path = Path(tempfile.gettempdir()) / "harness-measuring.lock"
     try:
         try:
-            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            handle = os.open(path, FLAGS)
         except FileNotFoundError:
-            handle = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            handle = os.open(path, FLAGS | os.O_CREAT, 0o644)
+            os.fchmod(handle, 0o644)  # whatever the umask is: every user has to read it
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise OSError(errno.EINVAL, "it is no file")
     except OSError as error:
         raise LackError(
             f"cannot open {path}: {error.strerror}", cure="remove it, or point TMPDIR to another folder"

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sysconfig
 import time
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,8 @@ STATUS = re.compile(r"cell_status_(\d+)")
 TUNING = {"GOGC": "800"}
 """Variables by which k6 costs half as much: fewer collections. Measured in docs/measuring.md."""
 SAMPLE_EVERY = 20
+MOST_BODIES_LENGTH, LONGEST_LINE = 64_000_000, 64_000_000
+"""Characters of unexpected bodies that are judged, and of a line of the log that is looked at."""
 KEPT_BODIES = 300
 """Unexpected bodies that are kept in all, and so can be judged; three per user at least."""
 
@@ -182,23 +184,27 @@ class K6Session:
             raise self._failed(f"k6's summary cannot be read: {error}") from error
 
     def _unexpected_bodies(self) -> list[Body]:
-        return [
-            Body(text=str(line["unexpected"]), kind=line["kind"], iteration=line["iteration"])
-            for line in self._lines()
-            if "unexpected" in line
-        ]
+        """Those that were kept, as many as fit into memory: the others count as unchecked."""
+        bodies, size = [], 0
+        for line in self._lines():
+            if "unexpected" in line:
+                bodies.append(Body(text=str(line["unexpected"]), kind=line["kind"], iteration=line["iteration"]))
+                size += len(bodies[-1].text)
+                if size > MOST_BODIES_LENGTH:
+                    break
+        return bodies
 
-    def _lines(self) -> list[dict[str, Any]]:
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        """Objects in the log, one at a time: with what users of the script print it may be longer than memory is."""
         assert self.child.log is not None
-        values = []
-        for line in self.child.log.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                value = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(value, dict):
-                values.append(value)
-        return values
+        with open(self.child.log, encoding="utf-8", errors="replace") as log:
+            while line := log.readline(LONGEST_LINE):
+                try:
+                    value = json.loads(line)
+                except ValueError:
+                    continue
+                if isinstance(value, dict):
+                    yield value
 
     def _failed(self, what: str) -> HarnessError:
         return LackError(what, cure="see its messages below; try another k6 with --k6", detail=self.child.log_tail())

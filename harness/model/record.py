@@ -60,6 +60,11 @@ class HostFacts(Value):
             "kernel": self.kernel,
         }
 
+    def differences(self, other: HostFacts) -> list[str]:
+        """In which parts of its identity another machine differs, in words."""
+        now = other.identity
+        return [f"{name} {value} is {now[name]} now" for name, value in self.identity.items() if value != now[name]]
+
 
 class DatabaseIdentity(Value):
     """By what databases with different answers or speeds are told apart."""

@@ -73,7 +73,7 @@ def read_run(folder: Path) -> StoredRun:
             f"{folder} cannot be read: {'.'.join(map(str, first['loc']))}: {first['msg']}",
             cure="give the folder of a run, below results/",
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(
             f"{folder} cannot be read: {error}", cure="give the folder of a run, below results/"
         ) from error
@@ -86,7 +86,7 @@ def visit_files(folder: Path) -> list[Path]:
 
 def numbered(folder: Path) -> list[Path]:
     """The numbered documents of a folder, in order; none where there is no such folder."""
-    files = [path for path in folder.glob("*.json") if path.stem.isdigit()]
+    files = [path for path in folder.glob("*.json") if path.stem.isdecimal() and path.is_file()]
     return sorted(files, key=lambda path: int(path.stem))
 
 

@@ -25,24 +25,25 @@ from harness.model.record import (
     SingleRecord,
 )
 from harness.model.rotation import Restart, Rotation
-from harness.store import codec
+from harness.store import codec, holding
 from harness.store.codec import MEASUREMENTS, RESTARTS, ROTATION, RUN, Document, as_text, document
 from harness.store.redaction import clean, clean_text
 
 Record = TypeVar("Record", bound=BaseModel)
-UNPUBLISHED = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)\.new")
+UNPUBLISHED = re.compile(r"\.\d{8}T\d{6}Z-.+\.new")
 
 
 class RunFolder:
     """The folder of one run: `run.json` (request, host, packages) and `measurements/NNNN.json`.
 
     It is built under a hidden name beside its place and renamed once it holds a measurement. Leaving the block before
-    that removes it; what a killed harness left is removed by the next one.
+    that removes it; what a killed harness left is removed by the next one. It is held until the block is left.
     """
 
-    def __init__(self, hidden: Path, final: Path) -> None:
+    def __init__(self, hidden: Path, final: Path, handle: int | None = None) -> None:
         self.path = hidden
         self.final = final
+        self._handle = handle
         self._count = 0
 
     @classmethod
@@ -56,8 +57,7 @@ class RunFolder:
                 cure="begin a new run; what it holds can still be reported",
             )
         store = cls(folder, folder)
-        numbers = [int(path.stem) for path in (folder / MEASUREMENTS).glob("*.json") if path.stem.isdigit()]
-        store._count = max(numbers, default=0)
+        store._count = max((int(path.stem) for path in codec.visit_files(folder)), default=0)
         return store
 
     @classmethod
@@ -67,12 +67,18 @@ class RunFolder:
         try:
             results.mkdir(parents=True, exist_ok=True)
             _sweep(results)
-            final = next(path for path in _candidates(results, base) if not path.exists())
-            hidden = results / f".{final.name}.{os.getpid()}.new"
-            (hidden / MEASUREMENTS).mkdir(parents=True)
+            for final in _candidates(results, base):
+                hidden = results / f".{final.name}.new"
+                if final.exists() or (handle := holding.make(hidden)) is None:
+                    continue
+                (hidden / MEASUREMENTS).mkdir()
+                if not final.exists():  # published under this very name since it was looked for
+                    return cls(hidden, final, handle)
+                os.close(handle)
+                shutil.rmtree(hidden, ignore_errors=True)
         except OSError as error:
             raise _unwritable(results, error) from error
-        return cls(hidden, final)
+        raise LackError(f"{results} holds too many runs of one second", cure="choose another folder with --out")
 
     def __enter__(self) -> Self:
         return self
@@ -82,6 +88,8 @@ class RunFolder:
     ) -> None:
         if self.path != self.final:
             shutil.rmtree(self.path, ignore_errors=True)
+        if self._handle is not None:
+            os.close(self._handle)
 
     def write_run(self, record: SingleRecord | MatrixRecord | RotationRecord) -> None:
         """Store what was asked for and on which host, before the first measurement."""
@@ -117,6 +125,7 @@ class RunFolder:
             return self.final
         try:
             os.rename(self.path, self.final)
+            holding.sync(self.final.parent)
         except OSError as error:
             raise _unwritable(self.final, error) from error
         self.path = self.final
@@ -130,9 +139,8 @@ def _candidates(results: Path, base: str) -> list[Path]:
 def _sweep(results: Path) -> None:
     """Remove what harnesses left that were killed before their first measurement."""
     for path in results.iterdir():
-        match = UNPUBLISHED.fullmatch(path.name)
-        if match and not Path(f"/proc/{match['pid']}").exists():
-            shutil.rmtree(path, ignore_errors=True)
+        if UNPUBLISHED.fullmatch(path.name):
+            holding.remove_left(path)
 
 
 def _write(path: Path, document: Document, parse: Callable[[bytes], BaseModel], indent: int | None = 1) -> None:
@@ -159,6 +167,7 @@ def _write_text(path: Path, text: str, check: Callable[[bytes], None] = lambda w
             os.fsync(file.fileno())
         check(new.read_bytes())
         os.replace(new, path)
+        holding.sync(path.parent)
     except OSError as error:
         raise _unwritable(path, error) from error
 

@@ -30,11 +30,11 @@ def runs(results: Path) -> list[RunEntry]:
     """The runs below a folder, oldest first; what is no run is passed over."""
     entries = []
     for path in results.glob(f"*/{RUN}"):
-        if path.parent.name.startswith("."):
+        if path.parent.name.startswith(".") or not path.is_file():  # reading a pipe would wait for ever
             continue
         try:
             entries.append(_entry(path.parent, json.loads(path.read_text(encoding="utf-8"))))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             continue
     return sorted(entries, key=lambda each: each.started_at)
 
@@ -48,11 +48,11 @@ def _entry(folder: Path, document: Document) -> RunEntry:
         what = counted(len(labels), "cell")
         what = f"{title}: {what}" if title else what
     else:
-        what = " and ".join(labels)
+        what = " and ".join(map(str, labels))
     return RunEntry(
         folder=folder,
-        started_at=document["started_at"],
-        kind=kind,
+        started_at=str(document["started_at"]),
+        kind=str(kind),
         what=what,
         measurements=len(numbered(folder / RESTARTS) if kind == "rotation" else visit_files(folder)),
     )

@@ -13,7 +13,7 @@ import pytest
 
 from harness.environments import interpreters
 from harness.errors import LackError, UsageError
-from harness.host import cgroups, interruptions, limits, placement, procfs, topology
+from harness.host import cgroups, interruptions, limits, lock, logs, placement, procfs, topology
 from harness.host import facts as host
 from harness.host.cgroups import Throttling
 from harness.host.interruptions import Marks
@@ -189,6 +189,34 @@ def test_clocks_that_nobody_sets_agree() -> None:
     found = interruptions.between(before, interruptions.mark())
     assert abs(found.clock_step_s) < 0.01
     assert abs(found.suspended_s) < 0.01
+
+
+def test_the_lock_can_be_read_by_every_user_whatever_the_umask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = os.umask(0o077)
+    try:
+        with lock.machine():
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / "harness-measuring.lock").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_pipe_in_the_place_of_the_lock_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    os.mkfifo(tmp_path / "harness-measuring.lock")
+    with pytest.raises(LackError, match="it is no file"), lock.machine():
+        pass
+
+
+@pytest.mark.parametrize(("text", "lines"), [("", ""), ("a\nb\nc\n", "b\nc"), ("x" * 100 + "\nlast", "last")])
+def test_the_tail_of_a_log_is_read_from_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, lines: str
+) -> None:
+    monkeypatch.setattr(logs, "TAIL_BYTES", 6)
+    (tmp_path / "log").write_text(text)
+    assert logs.tail(tmp_path / "log", 2).splitlines()[-len(lines.splitlines()) :] == lines.splitlines()
+    assert logs.tail(tmp_path / "nothing", 2) == ""
 
 
 def test_an_environment_is_inspected() -> None:

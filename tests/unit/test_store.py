@@ -35,7 +35,7 @@ from harness.model.record import (
     SingleRecord,
 )
 from harness.model.variant import Cell
-from harness.store import codec, index
+from harness.store import codec, holding, index
 from harness.store.folder import RunFolder
 from harness.store.redaction import clean
 from tests import fakes
@@ -289,16 +289,110 @@ def test_two_runs_of_one_second_do_not_meet(tmp_path: Path, facts: Measurement) 
     assert published == ["20260101T120000Z-name", "20260101T120000Z-name-2"]
 
 
-def test_what_a_killed_harness_left_is_removed_by_the_next(tmp_path: Path) -> None:
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    left = tmp_path / f".20260101T000000Z-x.{ended.pid}.new"
-    mine = tmp_path / f".20260101T000000Z-y.{os.getpid()}.new"
-    left.mkdir()
-    mine.mkdir()
+HOLDS = """
+import sys, time
+from datetime import UTC, datetime
+from pathlib import Path
+from harness.store.folder import RunFolder
+
+run = RunFolder.create(Path(sys.argv[1]), "x", datetime(2026, 1, 1, tzinfo=UTC))
+print(run.path, flush=True)
+time.sleep(60)
+"""
+
+
+def test_what_a_killed_harness_left_is_removed_by_the_next_and_what_a_living_one_builds_is_not(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", HOLDS, str(tmp_path)], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        building = Path(other.stdout.readline().strip())
+        odd = [tmp_path / ".20260101T000000Z-file.new", tmp_path / ".20260101T000000Z-link.new", tmp_path / ".mine.new"]
+        odd[0].write_text("no folder")
+        odd[1].symlink_to(tmp_path)
+        odd[2].mkdir()
+        with RunFolder.create(tmp_path, "name", NOON):
+            assert (building / "measurements").is_dir()
+        other.kill()
     with RunFolder.create(tmp_path, "name", NOON):
-        assert not left.exists()
-        assert mine.exists()
+        assert not building.exists()
+    assert all(path.exists() for path in odd)
+
+
+def test_two_that_begin_at_once_build_two_folders(tmp_path: Path, facts: Measurement) -> None:
+    with RunFolder.create(tmp_path, "name", NOON) as first, RunFolder.create(tmp_path, "name", NOON) as second:
+        stored(second, facts)
+        stored(first, facts)
+    assert [each.path.name for each in (first, second)] == ["20260101T120000Z-name", "20260101T120000Z-name-2"]
+
+
+def test_a_folder_that_is_taken_away_while_it_is_made_is_made_under_another_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold, calls = holding.hold, []
+
+    def swept(folder: Path) -> int:
+        calls.append(folder)
+        if len(calls) == 1:
+            holding.remove_left(folder)
+            raise FileNotFoundError
+        return hold(folder)
+
+    monkeypatch.setattr(holding, "hold", swept)
+    with RunFolder.create(tmp_path, "name", NOON) as folder:
+        assert folder.final.name == "20260101T120000Z-name-2"
+
+
+def test_who_writes_a_run_holds_it(tmp_path: Path, facts: Measurement) -> None:
+    with RunFolder.create(tmp_path, "name", NOON) as folder:
+        stored(folder, facts)
+        with pytest.raises(UsageError, match="is being written by another harness"), holding.held(folder.final):
+            pass
+    with holding.held(folder.final), pytest.raises(BlockingIOError):
+        holding.hold(folder.final)
+    with pytest.raises(UsageError, match="holds no run"), holding.held(tmp_path / "nothing"):
+        pass
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "{}",
+        "null",
+        '{"cells": []}',
+        '{"schema": 2, "kind": "matrix", "cells": [], "plan": [], "started_at": 1}',
+        '{"schema": 2, "kind": 3, "cells": [{}], "started_at": "x"}',
+        '{"schema": 2, "kind": "single", "cells": 7}',
+        '{"schema": "x"}',
+        "[" * 100_000,
+        "\xff",
+    ],
+)
+def test_odd_files_beside_results_break_no_list(tmp_path: Path, facts: Measurement, cell: Cell, text: str) -> None:
+    with RunFolder.create(tmp_path, "name", NOON) as folder:
+        folder.write_run(single_record(cell))
+        stored(folder, facts)
+    for name in ("odd", "pipe", "folder"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "odd" / "run.json").write_bytes(text.encode("latin-1"))
+    os.mkfifo(tmp_path / "pipe" / "run.json")
+    (tmp_path / "folder" / "run.json").mkdir()
+    (folder.final / "measurements" / "²³.json").write_text("no number")
+    (folder.final / "measurements" / "0009.json").mkdir()
+    assert [each.folder for each in index.runs(tmp_path)] == [folder.final]
+    assert len(codec.read_run(folder.final).visits) == 1
+    with pytest.raises(UsageError, match="cannot be read"):
+        codec.read_run(tmp_path / "odd")
+
+
+def test_names_of_stored_files_survive_a_power_cut(
+    tmp_path: Path, facts: Measurement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(holding, "sync", synced.append)
+    with RunFolder.create(tmp_path, "name", NOON) as folder:
+        hidden = folder.path
+        stored(folder, facts)
+    assert synced == [hidden / "measurements", tmp_path]
 
 
 def test_a_full_disk_loses_no_measurement(tmp_path: Path, facts: Measurement, monkeypatch: pytest.MonkeyPatch) -> None:
