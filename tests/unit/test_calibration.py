@@ -106,12 +106,13 @@ def test_another_day_and_another_speed_have_it_measured_anew(
     assert calibration.ceiling(job, quiet) == (4000.0 if again else 5000.0)
 
 
-def test_a_ceiling_is_of_this_kernel_too(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ceiling_is_of_this_kernel_and_quota_too(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = set()
-    for kernel in ("6.1", "6.2"):
-        monkeypatch.setattr(calibration.host, "facts", lambda kernel=kernel: {"cpu_model": "one", "kernel": kernel})
+    for kernel, quota in (("6.1", None), ("6.2", None), ("6.2", 1.5)):
+        found = {"cpu_model": "one", "kernel": kernel, "cpu_quota": quota}
+        monkeypatch.setattr(calibration.host, "facts", lambda found=found: found)
         keys.add(calibration.key(job))
-    assert len(keys) == 2
+    assert len(keys) == 3
 
 
 def test_what_an_earlier_version_stored_is_measured_anew(job: Any, calibrated: Calibrated, tmp_path: Path) -> None:
