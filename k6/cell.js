@@ -4,10 +4,11 @@ import exec from 'k6/execution';
 import { SharedArray } from 'k6/data';
 import { sleep } from 'k6';
 import { begin, count, endMs, load, metrics } from './measured.js';
-import { Requests, refused, right } from './requests.js';
+import { Requests, refused, right, share } from './requests.js';
 
 export { handleSummary, options } from './measured.js';
 
+share(load.target);
 const sender = new Requests(load.target);
 const due = load.rate === null ? null : new SharedArray('due', () => JSON.parse(open(load.due)));
 

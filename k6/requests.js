@@ -13,11 +13,13 @@
 //     expected                      the body that was verified before the load; null: every request has another
 //   feeds         name → {count, step, texts, per_user}: request i (of per_user: user i) takes row i × step modulo count,
 //                 which stands for its text or, where texts is null, for its number counted from 1
+//                 (a long list stands in a JSON file, whose name is given: see share)
 //   login         place of the kind that each user sends once, before all others, or null
 //   timeout_ms    a request that takes longer has failed
 //
 // A hole is {feed: name}, {saved: name, encoding} with a value of an answer before to the same user, or
 // {unique: name, encoding} with a new UUID; `encoding` is path, form, plain, json or whole (a whole JSON value).
+import { SharedArray } from 'k6/data';
 import http from 'k6/http';
 import encoding from 'k6/encoding';
 
@@ -28,6 +30,16 @@ const written = {
   json: (value) => JSON.stringify(String(value)).slice(1, -1),
   whole: (value) => JSON.stringify(value),
 };
+
+// Read long lists of texts, once for all users: each user has a copy of everything else. To be called while k6 starts.
+export function share(target) {
+  for (const feed of Object.values(target.feeds)) {
+    if (typeof feed.texts === 'string') {
+      const file = feed.texts;
+      feed.texts = new SharedArray(file, () => JSON.parse(open(file)));
+    }
+  }
+}
 
 // What one user sends: the requests of a target, with fixed texts joined, so that nothing is made for each request that
 // need not be.

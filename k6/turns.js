@@ -20,9 +20,10 @@
 import exec from 'k6/execution';
 import http from 'k6/http';
 import { sleep } from 'k6';
-import { Requests, TIMED_OUT, refused, right } from './requests.js';
+import { Requests, TIMED_OUT, refused, right, share } from './requests.js';
 
 const load = JSON.parse(open(__ENV.HARNESS_LOAD));
+load.lanes.forEach(share);
 
 export const options = {
   scenarios: {

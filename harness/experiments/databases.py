@@ -32,9 +32,10 @@ class DatabaseWatch:
         come up, is external and does not answer, or ends every time: what was measured until then can be gone on with.
         """
         for _ in range(MOST_ENDS):
-            current = [self._current(spec) for spec in specs]
+            if not self._alive():
+                self._renew()
             try:
-                found = measure(current)
+                found = measure([self._current(spec) for spec in specs])
             except TargetError:
                 if self._alive():
                     raise
@@ -48,11 +49,7 @@ class DatabaseWatch:
         )
 
     def _current(self, spec: ServerSpec) -> ServerSpec:
-        if spec.database is None:
-            return spec
-        if not self._alive():
-            self._renew()
-        return dataclasses.replace(spec, database=self._database)
+        return spec if spec.database is None else dataclasses.replace(spec, database=self._database)
 
     def _alive(self) -> bool:
         if self._database is None:

@@ -46,8 +46,12 @@ def between(before: Marks, after: Marks) -> Interruptions:
     asleep = after.boot - before.boot - passed
     quota = None if before.quota is None or after.quota is None else (before.quota, after.quota)
     return Interruptions(
-        clock_step_s=round((after.wall - before.wall - passed - asleep) / 1e9, 3),
-        suspended_s=round(asleep / 1e9, 3),
+        clock_step_s=_seconds(after.wall - before.wall - passed - asleep),
+        suspended_s=_seconds(asleep),
         throttled_periods=None if quota is None else quota[1].periods - quota[0].periods,
         throttled_s=None if quota is None else round(quota[1].seconds - quota[0].seconds, 4),
     )
+
+
+def _seconds(nanoseconds: int) -> float:
+    return round(nanoseconds / 1e9, 3) + 0.0  # which is never -0.0

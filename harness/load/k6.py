@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -46,6 +47,8 @@ TUNING = {"GOGC": "800"}
 SAMPLE_EVERY = 20
 MOST_BODIES_LENGTH, LONGEST_LINE = 64_000_000, 64_000_000
 """Characters of unexpected bodies that are judged, and of a line of the log that is looked at."""
+LONG_LIST = 20_000
+"""Characters of a feed's texts from which on users share them, which takes a little longer for each request."""
 KEPT_BODIES = 300
 """Unexpected bodies that are kept in all, and so can be judged; three per user at least."""
 
@@ -109,7 +112,7 @@ class K6Session:
         self._summary = supervisor.folder / "k6-summary.json"
         self._summary.unlink(missing_ok=True)
         settings: dict[str, Any] = {
-            "target": target_document(load.target),
+            "target": target_document(load.target, supervisor.folder),
             "script": None if load.script is None else str(load.script),
             "users": load.users,
             "rate": load.rate,
@@ -150,7 +153,7 @@ class K6Session:
         """When the scenario started, in seconds of the system's clock."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            for line in self._lines():
+            for line in log_objects(self._log()):
                 if "scenario_started" in line:
                     return float(line["scenario_started"]) / 1000
             if self.child.returncode() is not None:
@@ -175,7 +178,7 @@ class K6Session:
             return read_summary(
                 document,
                 self._load.window_seconds,
-                self._unexpected_bodies(),
+                unexpected_bodies(self._log()),
                 kinds=len(self._load.target.mix.templates),
                 scripted=self._load.script is not None,
                 timed=timed_checks(self._load.script),
@@ -183,46 +186,65 @@ class K6Session:
         except ValueError as error:
             raise self._failed(f"k6's summary cannot be read: {error}") from error
 
-    def _unexpected_bodies(self) -> list[Body]:
-        """Those that were kept, as many as fit into memory: the others count as unchecked."""
-        bodies, size = [], 0
-        for line in self._lines():
-            if "unexpected" in line:
-                bodies.append(Body(text=str(line["unexpected"]), kind=line["kind"], iteration=line["iteration"]))
-                size += len(bodies[-1].text)
-                if size > MOST_BODIES_LENGTH:
-                    break
-        return bodies
-
-    def _lines(self) -> Iterator[dict[str, Any]]:
-        """Objects in the log, one at a time: with what users of the script print it may be longer than memory is."""
+    def _log(self) -> Path:
         assert self.child.log is not None
-        with open(self.child.log, encoding="utf-8", errors="replace") as log:
-            while line := log.readline(LONGEST_LINE):
-                try:
-                    value = json.loads(line)
-                except ValueError:
-                    continue
-                if isinstance(value, dict):
-                    yield value
+        return self.child.log
 
     def _failed(self, what: str) -> HarnessError:
         return LackError(what, cure="see its messages below; try another k6 with --k6", detail=self.child.log_tail())
 
 
-def target_document(target: LoadTarget) -> dict[str, Any]:
-    """A target as our scripts read it; see `k6/requests.js`."""
+def log_objects(log: Path) -> Iterator[dict[str, Any]]:
+    """JSON objects in a log, one at a time: with what a user's script prints it may be longer than memory is."""
+    with open(log, encoding="utf-8", errors="replace") as file:
+        while line := file.readline(LONGEST_LINE):
+            try:
+                value = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(value, dict):
+                yield value
+
+
+def unexpected_bodies(log: Path) -> list[Body]:
+    """Bodies that were kept, as many as fit into memory: the others count as unchecked."""
+    bodies: list[Body] = []
+    size = 0
+    for line in log_objects(log):
+        if "unexpected" in line and size <= MOST_BODIES_LENGTH:
+            bodies.append(Body(text=str(line["unexpected"]), kind=line["kind"], iteration=line["iteration"]))
+            size += len(bodies[-1].text)
+    return bodies
+
+
+def target_document(target: LoadTarget, folder: Path) -> dict[str, Any]:
+    """A target as our scripts read it; see `k6/requests.js`. Long lists of texts are written into a folder."""
     mix = target.mix
     return {
         "base": target.base,
         "kinds": [_as_kind(each) for each in mix.templates],
         "feeds": {
-            name: {"count": draw.count, "step": draw.step, "texts": draw.texts, "per_user": draw.per_user}
+            name: {
+                "count": draw.count,
+                "step": draw.step,
+                "texts": _texts(draw.texts, folder),
+                "per_user": draw.per_user,
+            }
             for name, draw in mix.feeds.items()
         },
         "login": mix.login,
         "timeout_ms": round(target.timeout_seconds * 1000),
     }
+
+
+def _texts(texts: Sequence[str] | None, folder: Path) -> Sequence[str] | str | None:
+    """A short list as it is, a long one as the name of a file: each of k6's users has a copy of what it is told."""
+    if texts is None or sum(map(len, texts)) <= LONG_LIST:
+        return texts
+    text = json.dumps(texts)
+    file = folder / f"k6-feed-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    file.write_text(text, encoding="utf-8")
+    return str(file)
 
 
 def _as_kind(kind: RequestTemplate) -> dict[str, Any]:

@@ -36,11 +36,12 @@ class K6Turns:
     ) -> None:
         self._lanes, self._random = lanes, random.Random(seed)
         self._control = Control(len(lanes))
-        instructions = supervisor.folder / "k6-turns.json"
+        folder = supervisor.folder
+        instructions = folder / "k6-turns.json"
         instructions.write_text(
             json.dumps(
                 {
-                    "lanes": [target_document(lane.target) | {"users": lane.users} for lane in lanes],
+                    "lanes": [target_document(lane.target, folder) | {"users": lane.users} for lane in lanes],
                     "control": self._control.url,
                     "sample_every": SAMPLE_EVERY,
                     "kept_bodies": KEPT_BODIES,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from harness.load import k6, summary, wrk
-from harness.load.generator import LoadSummary
+from harness.load.generator import LoadSummary, LoadTarget
+from harness.model.load import Feed, RequestMix, RequestTemplate
 
 
 def read(document: dict[str, dict[str, float]]) -> LoadSummary:
@@ -99,3 +101,29 @@ def test_checks_of_a_script_are_told_by_name() -> None:
         ("under 45 ms", True),
         ("has items", False),
     ]
+
+
+def test_long_lists_of_texts_are_given_to_k6_in_a_file_that_its_users_share(tmp_path: Path) -> None:
+    long = tuple(f"user {number}" for number in range(3000))
+    feeds = {
+        "ids": Feed(count=7),
+        "short": Feed(count=2, texts=("a", "b")),
+        "long": Feed(count=3000, texts=long),
+        "again": Feed(count=3000, texts=long),
+    }
+    mix = RequestMix(templates=(RequestTemplate(name="x", path=("/",)),), feeds=feeds)
+    document = k6.target_document(LoadTarget(base="http://h", mix=mix, timeout_seconds=1.0), tmp_path)
+    texts = {name: feed["texts"] for name, feed in document["feeds"].items()}
+    assert (texts["ids"], texts["short"]) == (None, ("a", "b"))
+    assert texts["long"] == texts["again"]
+    assert json.loads(Path(texts["long"]).read_text()) == list(long)
+
+
+def test_a_log_that_is_longer_than_memory_is_read_line_by_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(k6, "MOST_BODIES_LENGTH", 10)
+    monkeypatch.setattr(k6, "LONGEST_LINE", 60)
+    lines = [{"unexpected": "123456", "kind": 0, "iteration": number} for number in range(5)]
+    printed = ["x" * 1000, *map(json.dumps, lines)]
+    (tmp_path / "k6.log").write_text("\n".join(printed) + "\n")
+    assert len(list(k6.log_objects(tmp_path / "k6.log"))) == 5
+    assert [body.iteration for body in k6.unexpected_bodies(tmp_path / "k6.log")] == [0, 1]
