@@ -16,13 +16,18 @@ ESCAPES = "harness-escapes"
 
 def prepare() -> None:
     """Make standard output and standard error what the rest of the harness takes them for."""
-    codecs.register_error(ESCAPES, _escaped)
     _fill_closed()
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors=ESCAPES)
+    prepare_output(sys.stdout)
     sys.stderr = cast(TextIO, _Quiet(sys.stderr))
+
+
+def prepare_output(stream: TextIO) -> None:
+    """Let characters that the stream's encoding lacks be escaped."""
+    codecs.register_error(ESCAPES, _escaped)
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors=ESCAPES)
 
 
 def silence(stream: TextIO) -> None:

@@ -34,8 +34,7 @@ SECRET_VALUE = re.compile(
 )
 """What credentials look like, whatever the header is called."""
 SAVED_FROM = re.compile(r"^((header|cookie):.+|[^:\s]+)$")
-HeaderName = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
-HeaderValue = Annotated[str, StringConstraints(pattern=r"^[^\r\n\x00]*$")]
+HEADER_NAME, HEADER_VALUE = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", r"^[^\r\n\x00]*$"
 
 
 def as_json(value: Any) -> Any:
@@ -99,7 +98,9 @@ class AppRequest(Value):
     """What it is called in results; method and path where it is left out."""
     weight: Annotated[Finite, Field(gt=0)] = 1.0
     """How often it is sent, relative to the others."""
-    headers: dict[HeaderName, HeaderValue] = {}
+    headers: dict[
+        Annotated[str, StringConstraints(pattern=HEADER_NAME)], Annotated[str, StringConstraints(pattern=HEADER_VALUE)]
+    ] = {}
     payload: Any = Field(default=None, alias="json")
     """A JSON body."""
     body: str | None = None

@@ -7,6 +7,7 @@ import re
 from pydantic import ValidationError
 
 from harness.model.plan import APP, PATH
+from harness.model.requests import HEADER_NAME, HEADER_VALUE
 
 ALTERNATIVE = re.compile(r"\[|^constrained-str$|^str$|^(CsvColumn|Addresses|UniqueValue|UploadedFile)$")
 """Parts of an error's place that name one of several types and no part of the document."""
@@ -16,8 +17,12 @@ WRITTEN = {
     APP: "write it as MODULE:OBJECT, such as shop.main:app; a factory without arguments as shop:create_app with "
     "--factory, one with arguments by a module of yours that calls it, such as wsgi:app",
     PATH: "begin it with /",
+    HEADER_NAME: "no header is called so",
+    HEADER_VALUE: "a header is one line",
 }
 """Patterns, and what to write."""
+UNTOLD = frozenset({"headers", "json", "body", "values"})
+"""Parts of a document whose values are shown to nobody."""
 
 
 def first_error(error: ValidationError) -> str:
@@ -28,5 +33,6 @@ def first_error(error: ValidationError) -> str:
     message = message[:1].lower() + message[1:]
     if not where:
         return message
-    shown = f" (it is {details['input']!r})" if isinstance(details["input"], str | int | float) else ""
+    told = isinstance(details["input"], str | int | float) and not UNTOLD & {*details["loc"]}
+    shown = f" (it is {details['input']!r})" if told else ""
     return f"{where}: {message}{shown}"
