@@ -61,8 +61,8 @@ class Endings:
         return self.works and not (self.left or self.unreadable or self.hidden)
 
 
-def survivors(mark: str) -> list[str]:
-    """Command lines of living processes whose environment, arguments or folder mention `mark`."""
+def living(mark: str) -> list[tuple[int, str]]:
+    """Living processes whose environment, arguments or folder mention `mark`, with their command lines."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -72,8 +72,13 @@ def survivors(mark: str) -> list[str]:
         except OSError:
             continue
         if state != b"Z" and mark.encode() in everything:
-            found.append(command.decode(errors="replace"))
+            found.append((int(folder.name), command.decode(errors="replace")))
     return found
+
+
+def survivors(mark: str) -> list[str]:
+    """The command lines of these."""
+    return [command for _, command in living(mark)]
 
 
 def end_many(
@@ -119,7 +124,7 @@ def end_many(
                 log = printed.decode(errors="replace")[-1500:]
                 found.left.append({"turn": turn, "moment": round(moment, 2), "remains": remains, "log": log})
                 print(f"{turn}: {number.name} after {moment:.2f} s left {remains}\n{log}", file=sys.stderr, flush=True)
-        read_back(results, found)
+        found.whole_runs, found.unreadable = read_back(results)
         last = subprocess.run(
             [*base, *command(0), "--out", str(results), "--json"],
             env=environment,
@@ -134,8 +139,9 @@ def end_many(
     return found
 
 
-def read_back(results: Path, found: Endings) -> None:
-    """Whether what is stored can be read, as a run and file by file."""
+def read_back(results: Path) -> tuple[int, list[str]]:
+    """How many stored runs can be read, as a run and file by file, and what is wrong with the others."""
+    whole, unreadable = 0, []
     for path in sorted(results.iterdir() if results.exists() else ()):
         if path.name.startswith("."):
             continue
@@ -144,9 +150,10 @@ def read_back(results: Path, found: Endings) -> None:
                 json.loads(file.read_text(encoding="utf-8"))
             api.read_run(path)
         except (ValueError, api.HarnessError) as error:
-            found.unreadable.append(f"{path.name}: {error}")
+            unreadable.append(f"{path.name}: {error}")
         else:
-            found.whole_runs += 1
+            whole += 1
+    return whole, unreadable
 
 
 def told(found: Endings) -> str:

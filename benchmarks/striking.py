@@ -7,7 +7,6 @@ is stored can be read back, whether a traceback was shown, and whether the exit 
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -19,13 +18,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from endings import GIVEN_SECONDS, survivors
-
-from harness import api
+from endings import GIVEN_SECONDS, living, read_back, survivors
 
 WAIT_SECONDS = 120.0
 """How long a command may take in all."""
 QUICK = ("--vus", "5", "--warmup", "500ms", "--duration", "1s", "--attempts", "1")
+
+
+class Wrong(Exception):
+    """Something that should not have been; the message says what."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,18 +70,18 @@ class Scene:
         )
 
     def finish(self, process: subprocess.Popen[str], seconds: float = WAIT_SECONDS) -> Ended:
-        """Wait for it; TimeoutError where it does not end."""
+        """Wait for it; Wrong where it does not end."""
         try:
             out, err = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             process.kill()
             out, err = process.communicate()
-            raise TimeoutError(f"it did not end within {seconds:g} s; it said: {err[-1000:]}") from None
+            raise Wrong(f"it did not end within {seconds:g} s; it said: {err[-1000:]}") from None
         return Ended(code=process.returncode, out=out, err=err)
 
     def processes(self, word: str) -> list[int]:
         """Living processes of the command whose arguments hold a word, such as `k6`, but for the command itself."""
-        return [pid for pid, line in marked(str(self.temporary)) if word in line and "-m harness" not in line]
+        return [pid for pid, line in living(str(self.temporary)) if word in line and "-m harness" not in line]
 
     def wait_for(self, word: str, seconds: float = 30.0) -> list[int]:
         """The same, once there is one; an empty list where there is none in time."""
@@ -94,20 +95,6 @@ def _heard() -> None:
     """Signals are what they are for a command in a terminal."""
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
-
-
-def marked(mark: str) -> list[tuple[int, str]]:
-    """Living processes whose environment, arguments or folder mention a text, with their command lines."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
-            everything = command + (folder / "environ").read_bytes() + os.readlink(folder / "cwd").encode()
-        except OSError:
-            continue
-        if mark.encode() in everything:
-            found.append((int(folder.name), command.decode(errors="replace")))
-    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +160,7 @@ def _strike(kind: Kind, struck: Struck, chance: random.Random) -> None:
         struck.times += 1
         try:
             ended = kind.strike(scene)
-        except TimeoutError as error:
+        except Wrong as error:
             struck.wrong.append(str(error))
             return
         count(struck.codes, str(ended.code))
@@ -188,27 +175,11 @@ def _strike(kind: Kind, struck: Struck, chance: random.Random) -> None:
             time.sleep(0.05)
         struck.wrong += [f"still running: {line}" for line in left]
         struck.wrong += [f"left behind: {path.name}" for path in temporary.glob("harness-*/")]
-        stored = _read_back(scene.results, struck)
+        stored, unreadable = read_back(scene.results)
+        struck.stored += stored
+        struck.wrong += unreadable
         if kind.survives and not stored:
             struck.wrong.append(f"nothing was stored; it said: {ended.err[-600:]}")
-
-
-def _read_back(results: Path, struck: Struck) -> int:
-    """Whether everything that is stored can be read; returns how many runs."""
-    count = 0
-    for path in sorted(results.iterdir()) if results.exists() else ():
-        if path.name.startswith("."):
-            continue
-        try:
-            for file in path.rglob("*.json"):
-                json.loads(file.read_text(encoding="utf-8"))
-            api.read_run(path)
-        except (ValueError, api.HarnessError) as error:
-            struck.wrong.append(f"{path.name} cannot be read: {error}")
-        else:
-            count += 1
-    struck.stored += count
-    return count
 
 
 def count(table: dict[str, int], key: str) -> None:

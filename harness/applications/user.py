@@ -300,7 +300,12 @@ class ServedUserApplication:
                 f"${{{name}}} in the requests is not set",
                 cure=f"give it by --env {name}=…, in the --env-file, or in the environment",
             )
-        return self.variables[name]
+        value = self.variables[name]
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"the value of {name}, which the requests use, is no UTF-8", cure="mend it") from None
+        return value
 
     def _feeds(self, templates: Iterable[RequestTemplate]) -> dict[str, Feed]:
         """A feed for each value and each way in which it is written."""

@@ -26,6 +26,9 @@ from harness.store.redaction import clean_text
 QUIET_SECONDS = 60.0
 """How long to wait for a quieter moment, where others disturbed a measurement."""
 
+LONGEST_NAME = 50
+"""Characters of an application in a folder's name, which has 255 bytes at most."""
+
 log = logging.getLogger(__name__)
 
 
@@ -71,6 +74,8 @@ def run(
                     lambda specs: measure(Job(spec=specs[0], timing=timing, generator=checked.generator), emit),
                 )
                 record = session.store(measured)
+                if signals.pending():
+                    log.info(f"interrupted when it was measured already: it is stored in {session.folder.final}")
             if attempt >= attempts or not validity.disturbed(record):
                 return SingleResult(record=record, folder=session.folder.final, log_tail=clean_text(measured.log_tail))
             attempt += 1
@@ -85,5 +90,5 @@ def folder_name(cell: Cell) -> str:
     application = cell.variant.application
     if isinstance(application, BundledApplication):
         return "-".join((cell.variant.server, application.style, application.workload))
-    work = re.sub(r"[^\w.]+", "-", application.work_label)
+    work = re.sub(r"[^\w.]+", "-", application.work_label)[:LONGEST_NAME]
     return f"{cell.variant.server}-{work}"

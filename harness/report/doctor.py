@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
-from rich.console import Console
 from rich.text import Text
 
 from harness.model.doctor import Finding
+from harness.report import terminal
 
 COLOURS = {"ok": "green", "warning": "yellow", "lack": "red"}
 WIDTH = 31
@@ -15,8 +13,7 @@ WIDTH = 31
 
 def show(finding: Finding) -> None:
     """Print one finding, and what cures it."""
-    width = None if sys.stdout.isatty() else 160
-    console = Console(highlight=False, markup=False, emoji=False, width=width, soft_wrap=True)
+    console = terminal.console(160, soft_wrap=True)
     line = Text.assemble((f"{finding.state:<8}", COLOURS[finding.state]), f"{finding.subject:<{WIDTH}}", finding.found)
     console.print(line)
     if finding.cure:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 
 from packaging.utils import canonicalize_name
-from rich.console import Console
 from rich.table import Table
 
 from harness import injected
@@ -14,6 +12,7 @@ from harness import servers as adapters
 from harness.config import registry
 from harness.handlers import catalogue
 from harness.handlers.styles import STYLES
+from harness.report import terminal
 from harness.servers.adapter import Target
 from harness.store.index import RunEntry
 
@@ -26,7 +25,7 @@ def _print(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, whole: 
     for row in rows:
         table.add_row(*row)
     piped = 10_000 if whole else 100
-    Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else piped).print(table)
+    terminal.console(piped).print(table)
 
 
 def servers(installed: Mapping[str, str]) -> None:

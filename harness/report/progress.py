@@ -34,22 +34,24 @@ def display(cell: str = "", timing: Timing | None = None) -> Iterator[Emit]:
         yield Lines(cell, timing)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress
 
-    columns = (
-        BarColumn(bar_width=24),
-        TextColumn("{task.percentage:3.0f}%"),
-        TextColumn("{task.description}", markup=False),
-    )
     # No refreshing thread: it would stay on the server's cores. What is printed meanwhile goes above the bar.
     with Progress(
-        *columns,
-        TimeElapsedColumn(),
+        *columns(),
         console=Console(stderr=True, markup=False, emoji=False),
         transient=True,
         auto_refresh=False,
     ) as progress:
         yield Bar(progress, cell, timing)
+
+
+def columns() -> list[Any]:
+    """Of the display on a terminal."""
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+
+    what = TextColumn("{task.description}", markup=False)  # names of folders may look like markup
+    return [BarColumn(bar_width=24), TextColumn("{task.percentage:3.0f}%"), what, TimeElapsedColumn()]
 
 
 class Lines:

@@ -13,6 +13,8 @@ BARS = "▁▂▃▄▅▆▇█"
 EIGHTHS = " ▏▎▍▌▋▊▉"
 WIDTH = 100
 """Columns where there is no terminal."""
+NARROWEST = 60
+"""Columns that are written at least; a narrower terminal folds them itself, in place of losing them."""
 COLOURS = {
     **{"faster": "green", "slower": "red", "equivalent": "dim"},
     **{"confirmed": "green", "refuted": "red", "cannot be told": "dim"},
@@ -21,13 +23,18 @@ COLOURS = {
 """Verdict → colour; those that are missing have none."""
 
 
+def console(piped: int = WIDTH, *, soft_wrap: bool = False) -> Console:
+    """Standard output: as wide as its terminal, `piped` columns where it is none. Names are shown as they are."""
+    width = max(NARROWEST, Console().width) if sys.stdout.isatty() else piped
+    return Console(highlight=False, markup=False, emoji=False, width=width, soft_wrap=soft_wrap)
+
+
 def text(parts: Callable[[int], Iterable[RenderableType]]) -> str:
     """What `parts` yields for a width, without blanks at the ends of lines."""
-    width = None if sys.stdout.isatty() else WIDTH
-    console = Console(highlight=False, markup=False, emoji=False, width=width)
-    with console.capture() as captured:
-        for part in parts(console.width):
-            console.print(part)
+    screen = console()
+    with screen.capture() as captured:
+        for part in parts(screen.width):
+            screen.print(part)
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
 
 

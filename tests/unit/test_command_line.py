@@ -182,3 +182,37 @@ def test_streams_of_a_shell(script: str, code: int, says: str) -> None:
     assert (ended, says in printed) == (code, True), printed
     assert "Traceback" not in printed
     assert "Exception ignored" not in printed
+
+
+MARKUP = ("apps/[tenant]", "x[/y]", "[bold]", ":smile:", "käse und brot")
+
+
+@pytest.mark.parametrize("name", MARKUP)
+def test_names_are_shown_as_they_are(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """They are no markup, and no names of pictures."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from harness.model.doctor import Finding
+    from harness.report import doctor, lists, progress, terminal
+
+    doctor.show(Finding(subject=name, state="ok", found=name, cure=name))
+    lists._print(("what",), [(name,)])
+    printed = capsys.readouterr().out
+    assert printed.count(name) == 4
+    assert terminal.text(lambda width: [name, terminal.facts([(name, name)])]).count(name) == 3
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, markup=False, emoji=False, width=200, color_system=None)
+    with Progress(*progress.columns(), console=console, auto_refresh=False) as shown:
+        progress.Bar(shown, name)._show(name)
+    assert name in screen.getvalue()
+
+
+@pytest.mark.parametrize("columns", ["1", "20", "40"])
+def test_a_narrow_terminal_folds(monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    from harness.report import terminal
+
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    text = terminal.text(lambda width: [terminal.facts([("a long name of a row", "x" * 300)])])
+    assert text.count("x") == 300

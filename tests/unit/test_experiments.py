@@ -104,7 +104,10 @@ def heard() -> Iterator[None]:
 
 @pytest.mark.usefixtures("heard")
 def test_an_interruption_after_the_window_loses_no_measurement(
-    laboratory: Laboratory, options: ExecutionOptions, monkeypatch: pytest.MonkeyPatch
+    laboratory: Laboratory,
+    options: ExecutionOptions,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def measure(job: Any, emit: Any) -> Any:
         measured = laboratory.deployments.measure(job, emit)
@@ -113,8 +116,9 @@ def test_an_interruption_after_the_window_loses_no_measurement(
         return measured
 
     monkeypatch.setattr(single, "measure", measure)
-    with pytest.raises(signals.Ended):
+    with pytest.raises(signals.Ended), caplog.at_level("INFO", "harness"):
         single.run(chosen(), TIMING, options)
+    assert f"it is stored in {only_run(options)}" in caplog.text
     assert len(codec.read_run(only_run(options)).visits) == 1
 
 
@@ -220,3 +224,8 @@ def test_what_is_printed_is_what_is_stored(laboratory: Laboratory, options: Exec
     assert SECRET not in result.record.model_dump_json()
     (path,) = codec.visit_files(result.folder)
     assert codec.document(result.record) == json.loads(path.read_text())
+
+
+def test_a_folder_s_name_is_never_too_long() -> None:
+    cell = chosen(application=application("shop.main:app", folder="käse/" * 100)).cell
+    assert len(single.folder_name(cell).encode()) < 220

@@ -444,3 +444,54 @@ def test_an_application_runs_in_another_folder_than_it_is_imported_from(
     assert (configured["app_dir"], configured["cwd"]) == ("src", ".")
     with pytest.raises(UsageError, match="--cwd nowhere: no such folder"):
         prepare_application(plan.model_copy(update={"cwd": "nowhere"}), None, {})
+
+
+@pytest.mark.parametrize(
+    ("file", "target", "folder"),
+    [
+        ("my-service/main.py", "main:app", "my-service"),
+        ("my-service/web/main.py", "web.main:app", "my-service"),
+        ("services/head-2/shop/main.py", "shop.main:app", "services/head-2"),
+        ("src/my-service/main.py", "main:app", "src/my-service"),
+        ("käse/main.py", "käse.main:app", ""),
+    ],
+)
+def test_folders_that_no_module_can_be_called_after_are_imported_from(
+    tmp_path: Path, file: str, target: str, folder: str
+) -> None:
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).write_text("app = FastAPI()\n")
+    (tmp_path / "my-app.py").write_text("app = FastAPI()\n")  # cannot be imported by its name
+    found = [(each.target, each.folder) for each in detect_applications(tmp_path)]
+    assert found == [(target, folder)]
+
+
+def test_why_an_application_could_not_be_looked_at_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "main.py").write_text("app = FastAPI()\n")
+    monkeypatch.chdir(tmp_path)
+
+    def refused(*_: object) -> None:
+        raise TargetError("2 errors:\nDATABASE_URL\r\n  \x00missing", cure="x")
+
+    monkeypatch.setattr(init, "inspect_application", refused)
+    result = init.init(None)
+    assert tomllib.loads(result.path.read_text())["application"]["app"] == "main:app"
+    assert "2 errors: DATABASE_URL" in result.description
+
+
+def test_a_spreadsheet_s_csv_is_read(tmp_path: Path) -> None:
+    (tmp_path / "ids.csv").write_bytes("\ufeffid,name\n7,käse\n".encode())
+    assert requests._column("id", CsvColumn(csv="ids.csv", column="id"), tmp_path) == [7]
+
+
+def test_a_value_that_is_no_text_is_refused() -> None:
+    with pytest.raises(UsageError, match="the value of TOKEN, which the requests use, is no UTF-8"):
+        own({"path": "/", "headers": {"X": "${TOKEN}"}}, TOKEN="a\udcff").probes()
+
+
+def test_half_a_character_in_an_answer_is_told() -> None:
+    """JSON may have one, files may not."""
+    subject = own({"path": "/", "expect": {"json": {"a": "b"}}})
+    wrong = subject.wrong(0, '{"a": "\\ud800"}')
+    assert wrong == 'a is "\\ud800", expected "b"'
+    wrong.encode()
