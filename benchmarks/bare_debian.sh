@@ -24,7 +24,7 @@ system=$folder/system
     touch "$folder/made"
 }
 # The wheels are fetched outside, by this machine's own pip: the system inside needs no network.
-.venv/bin/python -m pip download --quiet --dest "$folder/wheels" --constraint constraints.txt . hatchling editables
+.venv/bin/python -m pip download --quiet --quiet --dest "$folder/wheels" --constraint constraints.txt . hatchling editables
 rm -rf "$system"/{wheels,harness,root/harness,home/somebody/harness,tmp/nameless,var/lib/harness,tmp/harness*,var/tmp/harness*}
 cp -r "$folder/wheels" "$system/wheels"
 mkdir "$system/harness"

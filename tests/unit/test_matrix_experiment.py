@@ -15,7 +15,7 @@ import pytest
 
 from harness.analysis import review
 from harness.config.cells import CellSpec, resolve_cell
-from harness.errors import UsageError
+from harness.errors import LackError, UsageError
 from harness.experiments import matrix, single
 from harness.experiments.session import ExecutionOptions
 from harness.host import signals
@@ -24,7 +24,7 @@ from harness.model.load import Timing
 from harness.model.plan import ApplicationPlan, Axes, Plan
 from harness.model.record import FailureRecord, MatrixRecord, MeasurementRecord, StoredRun
 from harness.stats.simultaneous import LEAST_RESTARTS
-from harness.store import codec
+from harness.store import codec, holding
 from tests.fakes import Laboratory, files_with
 
 SECRET = "tok-123456"
@@ -218,6 +218,30 @@ def test_an_interrupted_matrix_is_gone_on_with_to_what_it_would_have_been(
     stored = len(run.restarts)
     matrix.resume(folder, {}, options)
     assert len(codec.read_run(folder).restarts) == stored
+
+
+def test_a_matrix_that_the_machine_ended_is_gone_on_with_too(
+    laboratory: Laboratory, options: ExecutionOptions, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "harness")
+    whole = codec.read_run(matrix.run(TWO_GROUPS, {}, ExecutionOptions(out=tmp_path / "whole")))
+    laboratory.rotation.outcomes = ["valid", LackError("Postgres ended 3 times in a row", cure="look at its log")]
+    with pytest.raises(LackError):
+        matrix.run(TWO_GROUPS, {}, options)
+    (folder,) = options.out.iterdir()
+    assert f"stored: 1 restart; go on with: harness matrix --resume {folder}" in caplog.text
+    matrix.resume(folder, {}, options)
+    assert [visit.place for visit in codec.read_run(folder).visits] == [visit.place for visit in whole.visits]
+
+
+def test_a_run_that_another_harness_writes_is_not_gone_on_with(
+    laboratory: Laboratory, options: ExecutionOptions
+) -> None:
+    folder = interrupted(laboratory, options, TWO_GROUPS, after=1)
+    before = list(laboratory.history)
+    with holding.held(folder), pytest.raises(UsageError, match="is being written by another harness"):
+        matrix.resume(folder, {}, options)
+    assert laboratory.history == before
 
 
 def test_a_server_that_did_not_come_up_is_not_tried_again_later(
