@@ -94,6 +94,6 @@ $first
 COMMANDS
 try "the same with Postgres, who is told what is missing" 5 as_nobody_known <<COMMANDS
 cd /tmp/nameless && . .venv/bin/activate
-$second
+${second#measured }
 COMMANDS
 exit $failed
