@@ -1,6 +1,6 @@
 """What becomes of a measurement when something breaks? Faults of many kinds at random moments.
 
-    .venv/bin/python benchmarks/faults.py [--quick] [--only WORD] [--seed 1] [--out FILE]
+    .venv/bin/python benchmarks/faults.py [--quick] [--only PATTERN] [--seed 1] [--out FILE]
 
 Kills of the harness, its servers, workers, load generator, guard and hooks; readers and terminals that are gone; memory
 and descriptors that end; and what machines do (`faults_machine.py`). After each: nothing of it may run, everything that
@@ -14,6 +14,7 @@ import argparse
 import dataclasses
 import os
 import pty
+import re
 import resource
 import signal
 import subprocess
@@ -292,12 +293,12 @@ def main() -> None:
     """Strike, and say what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", default="", metavar="WORD")
+    parser.add_argument("--only", default="", metavar="PATTERN")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=REFERENCE / "faults.json")
     arguments = parser.parse_args()
     began = time.monotonic()
-    kinds = [kind for kind in KINDS if arguments.only in kind.name]
+    kinds = [kind for kind in KINDS if re.search(arguments.only, kind.name)]
     results = campaign(kinds, arguments.seed, 0.0 if arguments.quick else 1.0)
     print(told(results))
     rows = [dataclasses.asdict(each) for each in results]

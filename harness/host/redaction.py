@@ -59,8 +59,9 @@ def learn_surroundings(surroundings: Mapping[str, str] = os.environ) -> None:
 
 def hide(text: str) -> str:
     """A text without secrets in any of their spellings, and without passwords of URLs."""
-    if _Register.known:
-        text = _pattern(_Register.known).sub(HIDDEN, text)
+    for written, rest in _written(_Register.known):
+        if written in text:
+            text = re.sub(re.escape(written) + rest, HIDDEN, text)
     return PASSWORD_IN_URL.sub(rf"\g<1>{HIDDEN}@", text)
 
 
@@ -79,25 +80,13 @@ def _parts(name: str, value: str) -> Iterator[str]:
 
 
 @functools.lru_cache(maxsize=8)
-def _pattern(secrets: frozenset[str]) -> re.Pattern[str]:
-    """Every spelling of every secret, the longest first: one may hold another."""
-    written = {
-        each
-        for value in secrets
-        for text in (value.strip(), unquote(value.strip()))
-        for each in _spellings(text)
-        if len(each) >= LEAST
-    }
-    coded = {
-        each
-        for value in secrets
-        for text in (value.strip(), unquote(value.strip()))
-        for each in _in_base64(text)
-        if len(each) >= LEAST
-    }
-    alternatives = [re.escape(each) for each in sorted(written, key=len, reverse=True)]
-    alternatives += [rf"{re.escape(each)}[\w+/=-]*" for each in sorted(coded, key=len, reverse=True)]
-    return re.compile("|".join(alternatives) or r"(?!)")
+def _written(secrets: frozenset[str]) -> list[tuple[str, str]]:
+    """Every spelling of every secret, with a pattern of what follows that belongs to it; the longest first, since one
+    may hold another."""
+    texts = {text for value in secrets for text in (value.strip(), unquote(value.strip()))}
+    spellings = {each: "" for text in texts for each in _spellings(text)}
+    spellings |= {each: r"[\w+/=-]*" for text in texts for each in _in_base64(text)}
+    return sorted((each for each in spellings.items() if len(each[0]) >= LEAST), key=lambda each: -len(each[0]))
 
 
 def _spellings(text: str) -> Iterator[str]:
