@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.applications.prepare import prepare_application
 from harness.applications.prepared import PreparedApplication
+from harness.applications.requests import request_source
 from harness.config import expand, grouping
 from harness.config.cells import ResolvedCell
 from harness.config.expand import Expansion
@@ -135,7 +136,7 @@ def _resume(
     if record.finished:
         log.info(f"{path} has come to its end: nothing is left to measure")
         return path
-    plan = _whole(path, record.plan, project)
+    plan = _whole(path, record, project)
     expansion = expand_plan(plan, variables)
     options = _planned(plan, options)
     checked = _check(expansion, options)
@@ -148,17 +149,28 @@ def _resume(
     return path
 
 
-def _whole(path: Path, plan: Plan, project: ApplicationPlan | None) -> Plan:
+def _whole(path: Path, record: MatrixRecord, project: ApplicationPlan | None) -> Plan:
     """A stored plan with the headers, bodies and values of its requests."""
-    if plan.application is None:
-        return plan
-    if plan.application.described and (project is None or not project.described):
+    stored = record.plan.application
+    if stored is None:
+        return record.plan
+    if stored.described and (project is None or not project.described):
         raise UsageError(
             f"headers and bodies of the requests of {path} are not stored, and there is no harness.toml here that has "
             "them",
             cure="go on in the folder where it was begun, or name its plan: harness matrix PLAN --resume FOLDER",
         )
-    return plan.model_copy(update={"application": plan.application.with_contents(project)})
+    if _digest(stored) != record.requests:
+        stored = stored.with_contents(project)
+    return record.plan.model_copy(update={"application": stored})
+
+
+def _digest(application: ApplicationPlan) -> str | None:
+    """Of what is requested; None where that cannot be told."""
+    try:
+        return request_source(application, Path(), []).digest
+    except UsageError:
+        return None
 
 
 def _stored(plan: Plan) -> Plan:

@@ -17,6 +17,7 @@ import pytest
 
 from harness.analysis.evaluation import evaluate
 from harness.applications.prepare import prepare_application
+from harness.applications.requests import request_source
 from harness.cli import streams
 from harness.config import files
 from harness.errors import LackError, UsageError
@@ -25,7 +26,7 @@ from harness.experiments.session import ExecutionOptions
 from harness.host import redaction
 from harness.model.load import Timing
 from harness.model.measurement import Measurement
-from harness.model.plan import ApplicationPlan, Plan
+from harness.model.plan import ApplicationPlan, Axes, Plan
 from harness.model.record import MatrixRecord, MeasurementRecord
 from harness.model.requests import AppRequest
 from harness.store import codec
@@ -185,10 +186,24 @@ def test_headers_and_bodies_are_not_stored_and_are_there_again_on_going_on(tmp_p
     assert "abc123" not in text
     assert '"/login"' in text
     again = Plan.model_validate_json(text)
-    assert matrix._whole(tmp_path, again, plan.application) == plan
+    digest = request_source(plan.application, tmp_path, []).digest
+    assert matrix._whole(tmp_path, record(again, digest), plan.application) == plan
     with pytest.raises(UsageError, match="are not stored") as caught:
-        matrix._whole(tmp_path, again, None)
+        matrix._whole(tmp_path, record(again, digest), None)
     assert "go on in the folder where it was begun" in caught.value.cure
+
+
+def record(plan: Plan, digest: str) -> MatrixRecord:
+    return MatrixRecord.model_construct(plan=plan, requests=digest)
+
+
+def test_values_of_another_description_are_not_taken(tmp_path: Path) -> None:
+    """Requests of the command line, in a folder whose harness.toml has values for others."""
+    stored_plan = ApplicationPlan(app="shop:app", path=["/"])
+    digest = request_source(stored_plan, tmp_path, []).digest
+    project = ApplicationPlan(app="shop:app", path=["/{id}"], values={"id": [1]})
+    plan = Plan(cells=[Axes()], application=stored_plan)
+    assert matrix._whole(tmp_path, record(plan, digest), project) == plan
 
 
 def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plan: str, **variables: str) -> None:
@@ -242,4 +257,3 @@ def test_requests_of_a_run_are_stored_by_method_and_path() -> None:
     request = AppRequest.model_validate({"path": "/login", "method": "POST", "body": "hunter2!", "weight": 2.0})
     plan = ApplicationPlan(app="a:b", requests=[request]).without_contents()
     assert plan.requests == [AppRequest(path="/login", method="POST", weight=2.0)]
-    assert MatrixRecord.model_fields["plan"].annotation is Plan
