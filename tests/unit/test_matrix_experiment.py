@@ -23,6 +23,7 @@ from harness.model.events import RestartFinished
 from harness.model.load import Timing
 from harness.model.plan import ApplicationPlan, Axes, Plan
 from harness.model.record import FailureRecord, MatrixRecord, MeasurementRecord, StoredRun
+from harness.model.requests import AppRequest
 from harness.stats.simultaneous import LEAST_RESTARTS
 from harness.store import codec, holding
 from tests.fakes import Laboratory, files_with
@@ -346,6 +347,28 @@ def test_secrets_are_in_no_file_of_a_matrix(
     folder = matrix.run(plan, {"API_TOKEN": SECRET}, options)
     assert files_with(folder / "measurements", "***")
     assert files_with(options.out, SECRET) == []
+    shutil.rmtree(folder)
+
+
+def test_requests_that_stand_in_a_plan_are_stored_without_contents_and_gone_on_with(
+    laboratory: Laboratory, options: ExecutionOptions, tmp_path: Path
+) -> None:
+    login = AppRequest.model_validate(
+        {"path": "/login/{n}", "method": "POST", "headers": {"X-Auth": "abc123secret"}, "json": {"word": "hunter2!"}}
+    )
+    described = ApplicationPlan(app="shop:app", app_dir=str(tmp_path), requests=[login], values={"n": ["drawn-word"]})
+    plan = Plan(cells=[Axes(server=["uvicorn", "granian"])], precision="5%", application=described)
+    folder = interrupted(laboratory, options, plan, after=1)
+    for planted in ("abc123secret", "hunter2!", "drawn-word"):
+        assert files_with(options.out, planted) == []
+    assert files_with(folder, "/login/{n}")
+    with pytest.raises(UsageError, match="are not stored"):
+        matrix.resume(folder, {}, options)
+    changed_since = described.model_copy(update={"values": {"n": ["another"]}})
+    with pytest.raises(UsageError, match="what is requested of the application has changed"):
+        matrix.resume(folder, {}, options, project=changed_since)
+    matrix.resume(folder, {}, options, project=described)
+    assert record_of(codec.read_run(folder)).finished
     shutil.rmtree(folder)
 
 
