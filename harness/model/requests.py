@@ -34,6 +34,7 @@ SECRET_VALUE = re.compile(
 )
 """What credentials look like, whatever the header is called."""
 SAVED_FROM = re.compile(r"^((header|cookie):.+|[^:\s]+)$")
+REQUEST_PATH = r"^(/|\{[A-Za-z_]\w*\}$)"
 HEADER_NAME, HEADER_VALUE = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", r"^[^\r\n\x00]*$"
 
 
@@ -91,7 +92,7 @@ class AppRequest(Value):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    path: Annotated[str, StringConstraints(pattern=r"^(/|\{[A-Za-z_]\w*\}$)")]
+    path: Annotated[str, StringConstraints(pattern=REQUEST_PATH)]
     """With the query; a drawn value alone stands for the whole of it."""
     method: Method = "GET"
     name: str | None = None

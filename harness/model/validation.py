@@ -7,7 +7,7 @@ import re
 from pydantic import ValidationError
 
 from harness.model.plan import APP, PATH
-from harness.model.requests import HEADER_NAME, HEADER_VALUE
+from harness.model.requests import HEADER_NAME, HEADER_VALUE, REQUEST_PATH
 
 ALTERNATIVE = re.compile(r"\[|^constrained-str$|^str$|^(CsvColumn|Addresses|UniqueValue|UploadedFile)$")
 """Parts of an error's place that name one of several types and no part of the document."""
@@ -17,11 +17,12 @@ WRITTEN = {
     APP: "write it as MODULE:OBJECT, such as shop.main:app; a factory without arguments as shop:create_app with "
     "--factory, one with arguments by a module of yours that calls it, such as wsgi:app",
     PATH: "begin it with /",
+    REQUEST_PATH: "begin it with /, or write {name} for a whole address",
     HEADER_NAME: "no header is called so",
     HEADER_VALUE: "a header is one line",
 }
 """Patterns, and what to write."""
-UNTOLD = frozenset({"headers", "json", "body", "values"})
+UNTOLD = frozenset({"headers", "json", "body", "form", "values"})
 """Parts of a document whose values are shown to nobody."""
 
 

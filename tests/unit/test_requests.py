@@ -38,7 +38,7 @@ ORDER = {
 VALUES = {"user": ["ann", "bob"], "key": {"unique": "uuid"}}
 
 
-def test_a_login_comes_once_and_a_sequence_in_its_order() -> None:
+def test_a_login_comes_once_and_a_sequence_in_its_order(tmp_path: Path) -> None:
     subject = own(ORDER, {"path": "/items", "weight": 3}, values=VALUES, login=LOGIN, PASSWORD="p")
     mix = subject.request_mix(None, [""] * 4)
     assert mix.login == 0
@@ -46,7 +46,7 @@ def test_a_login_comes_once_and_a_sequence_in_its_order() -> None:
     assert [kind.next for kind in mix.templates] == [None, 2, None, None]
     assert [kind.weight for kind in mix.templates] == [0, 1, 0, 3]
     assert mix.templates[1].headers["Authorization"] == ("Bearer ", Placeholder("token", "plain", False, "saved"))
-    told = target_document(LoadTarget(base="http://x", mix=mix, timeout_seconds=1))["kinds"]
+    told = target_document(LoadTarget(base="http://x", mix=mix, timeout_seconds=1), tmp_path)["kinds"]
     assert told[1]["headers"]["Idempotency-Key"] == [{"unique": "key", "encoding": "plain"}]
     assert told[2]["path"] == ["/orders/", {"saved": "order", "encoding": "path"}]
     lines = request_source(

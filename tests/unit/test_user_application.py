@@ -20,7 +20,7 @@ from harness.applications.prepared import PreparedApplication
 from harness.applications.requests import request_source
 from harness.applications.served import ProcessContext
 from harness.applications.user import ServedUserApplication, differences, render
-from harness.applications.values import column_values
+from harness.applications.values import column_values, read_values
 from harness.config import application, files, init
 from harness.config.application import ApplicationOptions
 from harness.config.cells import CellSpec, parse_cell, resolve_cell
@@ -481,7 +481,7 @@ def test_why_an_application_could_not_be_looked_at_is_one_line(tmp_path: Path, m
 
 def test_a_spreadsheet_s_csv_is_read(tmp_path: Path) -> None:
     (tmp_path / "ids.csv").write_bytes("\ufeffid,name\n7,käse\n".encode())
-    assert requests._column("id", CsvColumn(csv="ids.csv", column="id"), tmp_path) == [7]
+    assert read_values({"id": CsvColumn(csv="ids.csv", column="id")}, tmp_path).rows == {"id": [7]}
 
 
 def test_a_value_that_is_no_text_is_refused() -> None:
