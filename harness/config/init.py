@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -39,17 +41,16 @@ def init(python: str | None) -> InitResult:
     applications = sorted(detect_applications(Path()))
     if not applications:
         raise UsageError(
-            "no application was found in this folder (FastAPI, Flask, Starlette, Litestar, Quart, Django)",
+            "no application was found in this folder (FastAPI, Flask, Starlette, Litestar, Quart, Falcon, Django)",
             cure="run this in the folder of a project, or name it: harness run --app MODULE:OBJECT --path /",
         )
-    first = applications[0]
     python = python or _own_interpreter()
-    plan = ApplicationPlan(app=first.target, app_dir=first.folder or None, factory=first.factory)
     routes: list[str] = []
-    folder = Path(first.folder or ".").resolve()
     cwd: str | None = None
     description = ""
-    for working in dict.fromkeys((folder, Path().resolve())):  # what it reads when it is imported may lie beside src
+    for first, working in _ways(applications[0]):
+        plan = ApplicationPlan(app=first.target, app_dir=first.folder or None, factory=first.factory)
+        folder = Path(first.folder or ".").resolve()
         try:
             inspected = inspect_application(
                 plan, python, ProcessContext(environment={}, folder=working, imports=folder)
@@ -57,6 +58,7 @@ def init(python: str | None) -> InitResult:
         except HarnessError as error:
             description = description or f"it could not be looked at: {error.what}"
         else:
+            applications[0] = first
             routes = inspected.routes
             description = f"{inspected.framework or inspected.kind}, {inspected.interface or 'interface unknown'}"
             cwd = None if working == folder else "."
@@ -65,6 +67,23 @@ def init(python: str | None) -> InitResult:
     with FILE.open("x", encoding="utf-8") as file:
         file.write(text(applications, python, routes, description, cwd))
     return InitResult(path=FILE, applications=applications, description=description)
+
+
+def _ways(found: DetectedApplication) -> Iterator[tuple[DetectedApplication, Path]]:
+    """How an application may be meant to be imported, and in which folder: a folder above it that is no package may be
+    where its imports begin, as `backend` of `backend/app/main.py`; what it reads then may lie there, or beside it."""
+    module, _, attribute = found.target.partition(":")
+    parts = module.split(".")
+    folder = Path(found.folder)
+    for place in range(len(parts)):
+        imports = folder.joinpath(*parts[:place])
+        if place and (imports / "__init__.py").exists():
+            return
+        target = f"{'.'.join(parts[place:])}:{attribute}"
+        name = "" if imports == Path() else str(imports)
+        way = dataclasses.replace(found, target=target, folder=name)
+        for working in dict.fromkeys((imports.resolve(), Path().resolve())):
+            yield way, working
 
 
 def _own_interpreter() -> str | None:

@@ -52,7 +52,7 @@ def framework(application: Any) -> str | None:
 
 def routes(application: Any) -> list[str]:
     """Paths that a GET can be sent to, from an OpenAPI schema or the framework's own routes."""
-    for find in (_from_openapi, _from_url_map, _from_routes):
+    for find in (_from_openapi, _from_url_map, _from_routes, _from_falcon, _from_django):
         try:
             paths = find(application)
         except Exception:
@@ -98,8 +98,42 @@ def _from_url_map(application: Any) -> list[str]:
     return [each.rule for each in rules if "GET" in (each.methods or ()) and not each.arguments]
 
 
-def _from_routes(application: Any) -> list[str]:
-    return [each.path for each in application.routes if "GET" in (each.methods or ()) and "{" not in each.path]
+def _from_routes(application: Any, prefix: str = "") -> list[str]:
+    """Of Starlette, with what is mounted in it."""
+    paths = []
+    for each in application.routes:
+        path = prefix + each.path
+        if "{" in path.replace("{path:path}", ""):
+            continue
+        if getattr(each, "routes", None):
+            paths += _from_routes(each, path)
+        elif "GET" in (getattr(each, "methods", None) or ()):
+            paths.append(path)
+    return paths
+
+
+def _from_falcon(application: Any) -> list[str]:
+    found = importlib.import_module("falcon.inspect").inspect_routes(application)
+    gets = [route.path for route in found if any(each.method == "GET" for each in route.methods)]
+    return [path for path in gets if "{" not in path]
+
+
+def _from_django(application: Any) -> list[str]:
+    """Of Django's resolver, which knows no methods: what has no parameters."""
+    if "django" not in type(application).__module__:
+        return []
+    return _of_resolver(importlib.import_module("django.urls").get_resolver().url_patterns, "/")
+
+
+def _of_resolver(patterns: Any, prefix: str) -> list[str]:
+    paths = []
+    for each in patterns:
+        path = prefix + str(each.pattern).removeprefix("^").removesuffix("$").removesuffix("\\Z")
+        if any(character in path for character in "<([?*+\\"):
+            continue
+        inner = getattr(each, "url_patterns", None)
+        paths += [path] if inner is None else _of_resolver(inner, path)
+    return [path for path in paths if not path.startswith("/admin/")]
 
 
 def own_traceback(error: BaseException) -> str:

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, JsonResponse
-from django.urls import path
+from django.urls import include, path
 
 settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, SECRET_KEY="for tests")
 django.setup()
@@ -17,6 +17,10 @@ def items(_: HttpRequest) -> JsonResponse:
     return JsonResponse({"items": [1, 2, 3]})
 
 
-urlpatterns: list[Any] = [path("items", items)]
+urlpatterns: list[Any] = [
+    path("items", items),
+    path("shop/", include([path("items/", items), path("items/<int:item>/", items)])),
+    path("admin/", include([path("login/", items)])),
+]
 asgi = get_asgi_application()
 wsgi = get_wsgi_application()

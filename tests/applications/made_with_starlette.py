@@ -3,11 +3,12 @@
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 
 async def items(_: Request) -> JSONResponse:
     return JSONResponse({"items": [1, 2, 3]})
 
 
-app = Starlette(routes=[Route("/items", items)])
+inner = Starlette(routes=[Route("/items", items), Route("/items/{item}", items)])
+app = Starlette(routes=[Route("/items", items), Mount("/inner", app=inner), Route("/orders", items, methods=["POST"])])

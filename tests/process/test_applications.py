@@ -25,10 +25,11 @@ MADE = {
     "quart": ("made_with_quart:app", "asgi"),
     "django-asgi": ("made_with_django:asgi", "asgi"),
     "django-wsgi": ("made_with_django:wsgi", "wsgi"),
+    "falcon": ("made_with_falcon:app", "wsgi"),
     "flask": ("made_with_flask:create_app", "wsgi"),
     "by-hand": ("made_by_hand:app", "asgi"),
 }
-LEFT = ("starlette", "quart")
+LEFT = ("starlette", "quart", "falcon")
 """To `./check --all`, with every other pair."""
 ONE_EACH = [each for each in zip(MADE, itertools.cycle(servers.names()), strict=False) if each[0] not in LEFT]
 ALL = list(itertools.product(MADE, servers.names()))

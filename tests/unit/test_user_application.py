@@ -15,6 +15,7 @@ from harness.analysis import overview
 from harness.analysis.evaluation import evaluate
 from harness.applications import requests
 from harness.applications.detect import detect_applications
+from harness.applications.inspect import inspect_application
 from harness.applications.prepare import prepare_application
 from harness.applications.prepared import PreparedApplication
 from harness.applications.requests import request_source
@@ -34,7 +35,7 @@ from harness.model.plan import ApplicationPlan
 from harness.model.requests import CsvColumn
 from harness.model.variant import Cell
 from harness.report import answers, single, tables, words
-from tests.conftest import changed
+from tests.conftest import ROOT, changed
 
 
 def own(
@@ -341,6 +342,52 @@ def test_projects_are_looked_at_without_running_them(tmp_path: Path) -> None:
     document = tomllib.loads(whole)
     assert files.parse_application(document["application"], "x").requests
     assert files.parse({**document["matrix"], "application": {"app": "a:b"}}, "x").cells
+
+
+@pytest.mark.parametrize(
+    ("target", "interface", "routes"),
+    [
+        ("made_with_fastapi:app", "asgi", ["/echo", "/items", "/items/1", "/failing", "/changing"]),
+        ("made_with_starlette:app", "asgi", ["/items", "/inner/items"]),
+        ("made_with_litestar:app", "asgi", ["/items"]),
+        ("made_with_quart:app", "asgi", ["/items"]),
+        ("made_with_falcon:app", "wsgi", ["/items"]),
+        ("made_with_django:wsgi", "wsgi", ["/items", "/shop/items/"]),
+        ("made_with_django:asgi", "asgi", ["/items", "/shop/items/"]),
+    ],
+)
+def test_paths_are_found_in_every_framework(target: str, interface: str, routes: list[str]) -> None:
+    folder = ROOT / "tests" / "applications"
+    context = ProcessContext(environment={}, folder=folder)
+    found = inspect_application(ApplicationPlan(app=target), None, context)
+    assert (found.interface, found.routes) == (interface, routes)
+
+
+def test_init_finds_from_where_a_project_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the layout of a full-stack template: the packages of `backend/app` import each other as `app`."""
+    package = tmp_path / "backend" / "app"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "core.py").write_text("open('settings.txt').read()\nname = 'shop'\n")
+    (package / "main.py").write_text(
+        "from fastapi import FastAPI\nfrom app.core import name\napp = FastAPI(title=name)\n"
+        "@app.get('/x')\ndef x() -> int:\n    return 1\n"
+    )
+    (tmp_path / "backend" / "settings.txt").touch()
+    monkeypatch.chdir(tmp_path)
+    init.init(None)
+    found = tomllib.loads((tmp_path / "harness.toml").read_text())["application"]
+    assert (found["app"], found["app_dir"], found["path"], found.get("cwd")) == (
+        "app.main:app",
+        "backend",
+        ["/x"],
+        None,
+    )
+    (tmp_path / "harness.toml").unlink()
+    (tmp_path / "backend" / "settings.txt").rename(tmp_path / "settings.txt")
+    init.init(None)
+    found = tomllib.loads((tmp_path / "harness.toml").read_text())["application"]
+    assert (found["app"], found["app_dir"], found["cwd"]) == ("app.main:app", "backend", ".")
 
 
 def test_braces_can_be_sent_as_they_stand() -> None:
