@@ -17,6 +17,7 @@ GETTERS = {"get_asgi_application": 0, "get_wsgi_application": 1}
 FACTORIES = ("create_app", "make_app", "get_app", "build_app", "create_application", "make_application", "build")
 CALLED_FACTORIES = dict.fromkeys(FACTORIES, 1)
 """Functions whose name says that they make an application, where a module calls them, as wsgi.py does."""
+USUAL_NAMES = ("app", "application", "asgi", "wsgi", *FACTORIES)
 FALCON = ("falcon.App", "falcon.asgi.App", "falcon.API")
 
 
@@ -26,6 +27,8 @@ class DetectedApplication:
 
     doubt: int
     depth: int
+    unusual: bool
+    """Whether its name is none of those that applications usually have, as of one that is mounted in another."""
     target: str
     folder: str
     factory: bool
@@ -72,7 +75,12 @@ def _in_file(path: Path, root: Path) -> Iterator[DetectedApplication]:
                 continue
         if doubt is not None:
             yield DetectedApplication(
-                doubt=doubt, depth=depth, target=f"{module}:{name}", folder=folder, factory=factory
+                doubt=doubt,
+                depth=depth,
+                unusual=name not in USUAL_NAMES,
+                target=f"{module}:{name}",
+                folder=folder,
+                factory=factory,
             )
 
 

@@ -318,7 +318,9 @@ def test_kinds_of_requests_are_a_table_of_their_own(facts: Measurement, cell: Ce
 def test_projects_are_looked_at_without_running_them(tmp_path: Path) -> None:
     (tmp_path / "src" / "shop").mkdir(parents=True)
     (tmp_path / "src" / "shop" / "__init__.py").touch()
-    (tmp_path / "src" / "shop" / "web.py").write_text("import nothing\napp = fastapi.FastAPI(title='x')\n")
+    (tmp_path / "src" / "shop" / "web.py").write_text(
+        "import nothing\napi = FastAPI()\napp = fastapi.FastAPI(title='x')\n"
+    )
     (tmp_path / "flat.py").write_text("def create_app(name='x'):\n    ...\n\ndef make_app(needed):\n    ...\n")
     (tmp_path / "broken.py").write_text("app = FastAPI(\n")
     (tmp_path / "config").mkdir()
@@ -330,6 +332,7 @@ def test_projects_are_looked_at_without_running_them(tmp_path: Path) -> None:
     assert [(each.target, each.folder, each.factory) for each in found] == [
         ("config.asgi:application", "", False),
         ("shop.web:app", "src", False),
+        ("shop.web:api", "src", False),
         ("flat:create_app", "", True),
     ]
     text = init.text(found, None, ["/a", "/b?x=1"], "seen")
