@@ -131,6 +131,10 @@ def protocol(
     )
     yield from ((name, text) for name, text in system if text)
     yield "cores available", f"{host.cpus_available} of {host.cpus_total}"
+    if host.cpu_quota is not None:
+        yield "CPU quota", f"{host.cpu_quota:g} cores"
+    if host.memory_limit_bytes is not None:
+        yield "memory limit", f"{host.memory_limit_bytes / 2**30:.1f} GiB"
     if host.memory_bytes:
         yield "memory", f"{host.memory_bytes / 2**30:.1f} GiB"
     if host.hypervisor:
