@@ -286,10 +286,12 @@ class ServedUserApplication:
 
     def _header(self, name: str, text: str) -> Template:
         """The value of a header, which is one line."""
-        for variable in VARIABLE.findall(text):
-            if re.search(r"[\r\n\0]", self._variable(variable)):
+        taken: dict[str, Sequence[Drawn]] = {each: [self._variable(each)] for each in VARIABLE.findall(text)}
+        taken |= {each: self.values.rows[each] for each in PLACE.findall(text) if each in self.values.rows}
+        for source, values in taken.items():
+            if any(re.search(r"[\r\n\0]", str(value)) for value in values):
                 raise UsageError(
-                    f"the header {name} takes {variable}, whose value has a line break",
+                    f"the header {name} takes {source}, whose value has a line break",
                     cure="give it without: files of secrets often end with one",
                 )
         return self._text(text, "plain")

@@ -161,7 +161,7 @@ def _reader_gone() -> int:
 def _unexpected(error: BaseException) -> int:
     """Keep the traceback where it can be reported from, and say so."""
     kept = "".join(traceback.format_exception(error))
-    what = f"{type(error).__name__}: {error}".strip().rstrip(":")
+    what = _shortened(f"{type(error).__name__}: {error}".strip().rstrip(":").splitlines()[0])
     try:
         handle, name = tempfile.mkstemp(prefix="harness-error-", suffix=".log")
         with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:

@@ -216,6 +216,9 @@ def test_a_secret_with_a_line_break_is_told_without_it(tmp_path: Path, monkeypat
     with pytest.raises(UsageError, match="header Authorization takes TOKEN, whose value has a line break") as caught:
         prepared(tmp_path, monkeypatch, plan, TOKEN="abc-secret\n")
     assert "abc-secret" not in f"{caught.value} {caught.value.cure}"
+    drawn = 'app = "a:b"\nrequests = [{path = "/", headers = {X = "{word}"}}]\nvalues = {word = ["a", "b\\nc"]}'
+    with pytest.raises(UsageError, match="header X takes word, whose value has a line break"):
+        prepared(tmp_path, monkeypatch, drawn)
 
 
 @pytest.mark.parametrize(
