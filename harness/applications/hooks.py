@@ -81,8 +81,9 @@ def run(hook: Hook, supervisor: Supervisor) -> None:
             detail=child.log_tail(),
         )
     if code != 0:
+        tail = child.log_tail()
         raise TargetError(
             f"{hook.option} {hook.command!r} ended with exit code {code}",
-            cure=f"run it by hand in {hook.context.folder}; what it printed last is below",
-            detail=child.log_tail(),
+            cure=f"run it by hand in {hook.context.folder}" + ("; what it printed last is below" if tail else ""),
+            detail=tail,
         )

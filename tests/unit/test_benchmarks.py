@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,6 +60,7 @@ def test_a_large_run_is_generated_as_it_is_read(tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
+from typing import Any
 from generated import generate, reference_visit
 from harness import api
 visit = reference_visit()[1]
@@ -94,3 +97,51 @@ def test_a_diagnosis_gives_no_other_advice() -> None:
     ]
     assert len(remedies) >= len(ADVICE)
     assert all("ADVICE[" in each for each in remedies)
+
+
+def test_the_campaign_of_faults_sees_what_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Else a table without a fault would say nothing."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
+    striking = importlib.import_module("striking")
+    monkeypatch.setattr(striking, "GIVEN_SECONDS", 0.1)
+    left = []
+
+    def leaves(scene: Any) -> Any:
+        left.append(subprocess.Popen(["sleep", "60"], env={"TMPDIR": str(scene.temporary)}, cwd="/"))
+        (scene.temporary / "harness-private").mkdir()
+        run = scene.results / "a-run"
+        run.mkdir(parents=True)
+        (run / "run.json").write_text("{")
+        return striking.Ended(code=1, out="", err="Traceback (most recent call last):")
+
+    def fine(scene: Any) -> Any:
+        return striking.Ended(code=3, out="", err="error: 5 of 7")
+
+    def hangs(scene: Any) -> Any:
+        return scene.finish(scene.start(argv=["sleep", "60"]), 0.1)
+
+    kinds = [
+        striking.Kind(name="bad", strike=leaves, codes=(0, 3), times=1, survives=True),
+        striking.Kind(name="fine", strike=fine, codes=(0, 3), times=4),
+        striking.Kind(name="hangs", strike=hangs, codes=(0,), times=1),
+        striking.Kind(name="not here", strike=fine, codes=(0,), lacks=lambda: "takes root"),
+    ]
+    bad, good, endless, skipped = striking.campaign(kinds, 1, 0.5)
+    left[0].kill()
+    left[0].wait()
+    for number, beginning in enumerate(
+        (
+            "exit code 1",
+            "a traceback",
+            "still running: sleep 60",
+            "left behind: harness-private",
+            "a-run",
+            "nothing was",
+        )
+    ):
+        assert bad.wrong[number].startswith(beginning), bad.wrong
+    assert (good.times, good.codes, good.said, good.wrong) == (2, {"3": 2}, {"error: # of #": 2}, [])
+    assert "it did not end within 0.1 s" in endless.wrong[0]
+    assert (skipped.times, skipped.skipped) == (0, "takes root")
+    assert "takes root" in striking.told([bad, good, endless, skipped])
