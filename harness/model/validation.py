@@ -28,7 +28,10 @@ UNTOLD = frozenset({"headers", "json", "body", "form", "values"})
 
 def first_error(error: ValidationError) -> str:
     """The first thing that is wrong, where, and with which value."""
-    details = max(error.errors(), key=lambda each: len(each["loc"]))  # of alternatives, the one that fits best
+    # Of alternatives the one that fits best: what is wrong lies deepest there, and is no name of another alternative.
+    details = max(
+        error.errors(), key=lambda each: (len(each["loc"]), each["type"] not in ("missing", "extra_forbidden"))
+    )
     where = ".".join(str(part) for part in details["loc"] if not ALTERNATIVE.search(str(part)))
     message = WRITTEN.get(details.get("ctx", {}).get("pattern", ""), details["msg"].removeprefix("Value error, "))
     message = message[:1].lower() + message[1:]

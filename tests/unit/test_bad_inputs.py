@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from harness.cli.main import _guarded, app
 from harness.environments import interpreters
@@ -152,6 +153,19 @@ CASES: list[tuple[str, int, str, Files]] = [
         ("requests = [{path = '/{id}'}]\n[values]\nid = {csv = 'nowhere.csv', column = 'id'}", "nowhere.csv"),
         ("requests = [{path = '/{id}'}]\n[values]\nid = {csv = '.', column = 'id'}", "cannot read"),
         ("requests = [{path = '/{id}'}]\n[values]\nid = {csv = 'x'}", "column"),
+        ("login = 1\nrequests = [{path = '/'}]", "login"),
+        ("login = {path = 'x'}\nrequests = [{path = '/'}]", "login.path"),
+        ("requests = [{path = '/', save = {a = ''}}]", "save"),
+        ("requests = [{path = '/', save = 'id'}]", "save"),
+        ("requests = [{path = '/', then = [{path = '/', then = [{path = '/'}]}]}]", "then within then"),
+        ("requests = [{path = '/', method = 'POST', body_file = 'nowhere.bin'}]", "cannot read nowhere.bin"),
+        ("requests = [{path = '/', method = 'POST', form = {a = {file = 'nowhere.png'}}}]", "cannot read nowhere.png"),
+        ("requests = [{path = '/', method = 'POST', form = {a = 1}}]", "form"),
+        ("requests = [{path = '/', body = 'x', form = {a = 'b'}}]", "body and form together"),
+        ("requests = [{path = '{a}'}]\nvalues = {a = {addresses = 'nowhere.log'}}", "cannot read nowhere.log"),
+        ("requests = [{path = '{a}'}]\nvalues = {a = {addresses = 'r.toml'}}", "is no address"),
+        ("requests = [{path = '/{a}'}]\nvalues = {a = {unique = 'name'}}", "unique"),
+        ("requests = [{path = '/{a}'}]\nvalues = {a = {csv = 'r.toml', column = 'a', per = 'day'}}", "per"),
         ("requests = [", "no TOML"),
         ("x = 1\nx = 2", "no TOML"),
         (LATIN, "no TOML"),
@@ -271,6 +285,8 @@ CASES: list[tuple[str, int, str, Files]] = [
 
 
 INSPECT = interpreters.inspect
+COMMAND = typer.main.get_command(app)
+"""Made once: that takes longer than all the rest."""
 
 
 def test_there_are_many() -> None:
@@ -300,7 +316,7 @@ def test_bad_input_is_told(
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     arguments = shlex.split(text)
     monkeypatch.setattr(sys, "argv", ["harness", *arguments])
-    code = _guarded(lambda: app(arguments))
+    code = _guarded(lambda: COMMAND(arguments, prog_name="harness"))
     out, err = capsys.readouterr()
     assert (code, out) == (expected, ""), err
     assert says in err
