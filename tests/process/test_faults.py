@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shlex
 import signal
 import socket
 import subprocess
@@ -146,6 +147,23 @@ def test_an_interruption_ends_everything(harness: Harness, private_tmp: Path, nu
     assert processes_mentioning(str(private_tmp)) == []
     assert list(private_tmp.glob("harness-*/")) == []
     assert list((harness.folder / "results").iterdir()) == []
+
+
+def test_a_reader_that_is_gone_ends_no_measurement(harness: Harness, private_tmp: Path) -> None:
+    argv = shlex.join(harness.argv("run", *QUICK))
+    done = subprocess.run(
+        ["/bin/bash", "-c", f"{argv} 2>&1 | head -1; exit ${{PIPESTATUS[0]}}"],
+        cwd=harness.folder,
+        env=harness.environment | {"TMPDIR": str(private_tmp)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 141  # its JSON reached nobody
+    assert done.stderr == ""
+    (stored,) = harness.folder.glob("results/*/measurements/0001.json")
+    assert sound(json.loads(stored.read_text()))
 
 
 def test_nohup_is_respected(harness: Harness, private_tmp: Path) -> None:
