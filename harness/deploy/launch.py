@@ -24,6 +24,7 @@ from harness.deploy.workers import Worker, read_workers
 from harness.environments import interpreters
 from harness.errors import MemberError, TargetError, UsageError
 from harness.host import procfs
+from harness.host.logs import tail
 from harness.host.processes import Child, Supervisor
 from harness.model.application import UserApplication
 from harness.model.requests import Drawn
@@ -278,9 +279,9 @@ def wait_for_workers(cell: Cell, child: Child, telling: Path, boot_seconds: floa
 
 def repeated_error(child: Child, workers: int) -> str | None:
     """An exception that a server prints more often than each of its workers could twice; None where there is none."""
-    if child.log is None or not child.log.exists():
+    if child.log is None:
         return None
-    lines = EXCEPTION.findall(child.log.read_text(encoding="utf-8", errors="replace"))
+    lines = EXCEPTION.findall(tail(child.log))
     return next((line for line, count in Counter(lines).items() if count > 2 * workers), None)
 
 

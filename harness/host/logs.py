@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.errors import LackError
 
 LOGGER = "harness"
-TAIL_BYTES = 1 << 16
+TAIL_BYTES = 1 << 20
 """Of a log, that are looked at for its last lines."""
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -41,8 +41,8 @@ class _File(logging.FileHandler):
             super().close()
 
 
-def tail(path: Path, lines: int) -> str:
-    """The last lines of a text, however long it is; empty where there is none."""
+def tail(path: Path, lines: int = 0) -> str:
+    """The last lines of a text, however long it is; empty where there is none. 0: as many as are looked at."""
     try:
         with open(path, "rb") as file:
             file.seek(-min(TAIL_BYTES, file.seek(0, os.SEEK_END)), os.SEEK_END)
