@@ -79,6 +79,23 @@ class Launch:
     """File name → text."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Production:
+    """How one starts the server in production."""
+
+    argv: tuple[str, ...]
+    differences: Mapping[str, str]
+    """What was set for measuring alone, as it was written → why."""
+
+
+KEPT_OPEN = "so that no connection is opened anew while it is measured"
+QUIET = "so that no time goes into logging"
+ENDS_SOON = "so that a measurement ends soon"
+LARGE_LOADS = "so that large loads are not turned away"
+ALIKE = "so that all servers have it alike"
+"""Why adapters set what is not for production."""
+
+
 class Adapter:
     """The shape of all adapters. A file in this folder subclasses it and names one instance ADAPTER."""
 
@@ -91,6 +108,8 @@ class Adapter:
     """The most worker processes that it can run; None: no limit."""
     environment_prefix: ClassVar[str | None] = None
     """Variables by which the server would take settings from the surroundings; they are kept from it."""
+    measured_only: ClassVar[Mapping[str, str]] = {}
+    """Options and variables of the launch that are for measuring alone → why; production goes without them."""
     parsers: ClassVar[Mapping[str, str]] = {}
     """Imported module → the HTTP parser in effect, as the entry sees it in the worker. First hit counts."""
     built_in_parser: ClassVar[str | None] = None
@@ -99,6 +118,21 @@ class Adapter:
     def launch(self, target: Target, options: Mapping[str, str]) -> Launch:
         """The command that starts the server. `options` holds every option, given or default."""
         raise NotImplementedError
+
+    def production(self, target: Target, options: Mapping[str, str]) -> Production:
+        """The command that starts the server in production: that of the launch without `measured_only`."""
+        launch = self.launch(target, options)
+        kept: list[str] = []
+        differences = {f"{name}={value}": self.measured_only.get(name, ALIKE) for name, value in launch.env.items()}
+        words = list(launch.argv[2:] if launch.argv[1:2] == ("-m",) else launch.argv)
+        while words:
+            word = words.pop(0)
+            if word not in self.measured_only:
+                kept.append(word)
+                continue
+            value = [words.pop(0)] if words and not words[0].startswith("-") else []
+            differences[" ".join((word, *value))] = self.measured_only[word]
+        return Production(argv=tuple(kept), differences=differences)
 
     def wraps_wsgi(self, options: Mapping[str, str]) -> bool:
         """Whether under `wsgi` the server is given an ASGI application that wraps the WSGI one (a2wsgi)."""

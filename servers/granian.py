@@ -2,7 +2,19 @@
 
 from collections.abc import Mapping
 
-from .adapter import BACKLOG, LOOP_CLASSES, Adapter, Interface, Launch, Option, Target
+from .adapter import (
+    ALIKE,
+    BACKLOG,
+    ENDS_SOON,
+    LARGE_LOADS,
+    LOOP_CLASSES,
+    QUIET,
+    Adapter,
+    Interface,
+    Launch,
+    Option,
+    Target,
+)
 
 
 class Granian(Adapter):
@@ -18,6 +30,16 @@ class Granian(Adapter):
             choices=("auto", "st", "mt"), help="Rust runtime, single- or multi-threaded; auto: as granian chooses"
         ),
         "runtime_threads": Option(choices=("1", "2", "4"), help="Rust runtime threads per worker"),
+    }
+    measured_only = {
+        "--http": ALIKE,
+        "--no-ws": ALIKE,
+        "--backlog": LARGE_LOADS,
+        "--backpressure": LARGE_LOADS,
+        "--http1-keep-alive": ALIKE,
+        "--log-level": QUIET,
+        "--no-access-log": QUIET,
+        "--workers-kill-timeout": ENDS_SOON,
     }
     built_in_parser = "hyper"
 

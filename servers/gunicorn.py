@@ -5,7 +5,22 @@ Its `sync` worker is not offered: it has no keep-alive and so measures connectio
 
 from collections.abc import Mapping
 
-from .adapter import BACKLOG, KEEP_ALIVE_SECONDS, LOOP_CLASSES, Adapter, Interface, Launch, Option, Target
+from .adapter import (
+    ALIKE,
+    BACKLOG,
+    ENDS_SOON,
+    KEEP_ALIVE_SECONDS,
+    KEPT_OPEN,
+    LARGE_LOADS,
+    LOOP_CLASSES,
+    QUIET,
+    Adapter,
+    Interface,
+    Launch,
+    Option,
+    Production,
+    Target,
+)
 
 CONFIGURATION = "harness_gunicorn.conf.py"
 # The uvicorn worker takes its loop and parser from class attributes only.
@@ -33,6 +48,17 @@ class Gunicorn(Adapter):
             help="HTTP parser of its own workers; auto: fast if installed",
         ),
     }
+    measured_only = {
+        "--config": "so that it takes no file of the folder in which it runs",
+        "--backlog": LARGE_LOADS,
+        "--keep-alive": KEPT_OPEN,
+        "--worker-connections": LARGE_LOADS,
+        "--timeout": "so that a worker that is busy for long is not killed",
+        "--graceful-timeout": ENDS_SOON,
+        "--log-level": QUIET,
+        "--no-control-socket": ALIKE,
+        "--asgi-lifespan": ALIKE,
+    }
     parsers = {
         "uvicorn.protocols.http.httptools_impl": "httptools",
         "gunicorn_h1c": "fast",
@@ -55,6 +81,16 @@ class Gunicorn(Adapter):
                 *("--log-level", "warning", "--no-control-socket"),
             ),
             files={CONFIGURATION: "", **self._files(options)},
+        )
+
+    def production(self, target: Target, options: Mapping[str, str]) -> Production:
+        found = super().production(target, options)
+        if not self._uvicorn(options):
+            return found
+        worker = "uvicorn_worker.UvicornWorker"
+        return Production(
+            argv=tuple(worker if word == "harness_worker.Worker" else word for word in found.argv),
+            differences={**found.differences, f"loop {options['loop']} in place of {worker}'s own choice": ALIKE},
         )
 
     def _files(self, options: Mapping[str, str]) -> Mapping[str, str]:

@@ -4,7 +4,32 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from .adapter import BACKLOG, BRIDGE, KEEP_ALIVE_SECONDS, LOOP_CLASSES, Adapter, Interface, Launch, Option, Target
+from .adapter import (
+    BACKLOG,
+    BRIDGE,
+    ENDS_SOON,
+    KEEP_ALIVE_SECONDS,
+    KEPT_OPEN,
+    LARGE_LOADS,
+    LOOP_CLASSES,
+    QUIET,
+    Adapter,
+    Interface,
+    Launch,
+    Option,
+    Production,
+    Target,
+)
+
+MEASURED_ONLY: Mapping[str, tuple[int | str, str]] = {
+    "backlog": (BACKLOG, LARGE_LOADS),
+    "keep_alive_timeout": (KEEP_ALIVE_SECONDS, KEPT_OPEN),
+    "keep_alive_max_requests": (2**31, KEPT_OPEN),  # 1,000 by default, after which it closes the connection
+    "loglevel": ("WARNING", QUIET),
+    "graceful_timeout": (2, ENDS_SOON),
+    "shutdown_timeout": (5, ENDS_SOON),
+}
+"""Setting of its configuration file → value, and why it is not for production."""
 
 
 class Hypercorn(Adapter):
@@ -21,21 +46,28 @@ class Hypercorn(Adapter):
             "bind": [f"{target.host}:{target.port}"],
             "workers": target.workers,
             "worker_class": options["loop"],
-            "backlog": BACKLOG,
-            "keep_alive_timeout": KEEP_ALIVE_SECONDS,
-            "keep_alive_max_requests": 2**31,  # 1,000 by default, after which it closes the connection
-            "loglevel": "WARNING",
-            "graceful_timeout": 2,
-            "shutdown_timeout": 5,
+            **{name: value for name, (value, _) in MEASURED_ONLY.items()},
         }
-        application = f"{target.module}:{target.attribute}"
         return Launch(
             argv=(
                 *(target.python, "-m", "hypercorn", "--config", target.file("hypercorn.toml")),
-                f"wsgi:{application}" if options.get("bridge") == "native" else application,
+                self._application(target, options),
             ),
             files={"hypercorn.toml": "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())},
         )
+
+    def production(self, target: Target, options: Mapping[str, str]) -> Production:
+        return Production(
+            argv=(
+                *("hypercorn", self._application(target, options), "--bind", f"{target.host}:{target.port}"),
+                *("--workers", str(target.workers), "--worker-class", options["loop"]),
+            ),
+            differences={f"{name} {value}": why for name, (value, why) in MEASURED_ONLY.items()},
+        )
+
+    def _application(self, target: Target, options: Mapping[str, str]) -> str:
+        application = f"{target.module}:{target.attribute}"
+        return f"wsgi:{application}" if options.get("bridge") == "native" else application
 
     def requires(self, interface: Interface, options: Mapping[str, str]) -> tuple[str, ...]:
         loop = ("uvloop",) if options["loop"] == "uvloop" else ()

@@ -3,7 +3,22 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .adapter import BACKLOG, BRIDGE, KEEP_ALIVE_SECONDS, LOOP_CLASSES, Adapter, Interface, Launch, Option, Target
+from .adapter import (
+    ALIKE,
+    BACKLOG,
+    BRIDGE,
+    ENDS_SOON,
+    KEEP_ALIVE_SECONDS,
+    KEPT_OPEN,
+    LARGE_LOADS,
+    LOOP_CLASSES,
+    QUIET,
+    Adapter,
+    Interface,
+    Launch,
+    Option,
+    Target,
+)
 
 NO_WATCHDOG_SECONDS = 86_400
 NATIVE_THREADS = 10
@@ -21,6 +36,16 @@ class Uvicorn(Adapter):
         "loop": Option(choices=tuple(LOOP_CLASSES), help="event loop"),
         "http": Option(choices=("httptools", "h11"), help="HTTP parser"),
         "bridge": BRIDGE,
+    }
+    measured_only = {
+        "--lifespan": ALIKE,
+        "--ws": ALIKE,
+        "--backlog": LARGE_LOADS,
+        "--timeout-keep-alive": KEPT_OPEN,
+        "--log-level": QUIET,
+        "--no-access-log": QUIET,
+        "--timeout-graceful-shutdown": ENDS_SOON,
+        "UVICORN_TIMEOUT_WORKER_HEALTHCHECK": "so that a worker whose event loop is blocked for long is not killed",
     }
     parsers = {
         "uvicorn.protocols.http.httptools_impl": "httptools",

@@ -6,7 +6,7 @@ import functools
 import importlib.metadata
 import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,8 +26,7 @@ from harness.deploy.launch import target_of
 from harness.deploy.spec import ServerSpec
 from harness.environments import interpreters
 from harness.errors import HarnessError, MemberError, TargetError
-from harness.experiments import restarts as schedule
-from harness.experiments import rotation, single
+from harness.experiments import rotation, sets, single
 from harness.host import procfs, quiet, redaction, signals
 from harness.host.procfs import CpuTimes
 from harness.load import k6
@@ -41,6 +40,7 @@ from harness.model.environment import Environment
 from harness.model.events import Emit, Event, MeasurementProgress
 from harness.model.measurement import AnswerChecks, Failures, MachineFacts, Measurement
 from harness.model.requests import AppRequest, Expectation, Step
+from harness.model.variant import Variant
 
 MEASUREMENT_SECONDS = 8.0
 Outcome = Literal["valid", "disturbed", "wrong", "failed"] | HarnessError | signals.Ended
@@ -299,6 +299,8 @@ class FakeRotation:
         self.clock, self._history = clock, history
         self.rates = {"uvicorn": 1000.0, "granian": 1500.0, "gunicorn": 900.0, "hypercorn": 500.0}
         """Server → requests per second of a core."""
+        self.law: Callable[[Variant], float] = lambda variant: self.rates[variant.server]
+        """What a variant serves per second."""
         self.noise = 0.005
         """Standard deviation of a slot's rate, as a share,"""
         self.noise_of: dict[str, float] = {}
@@ -326,7 +328,7 @@ class FakeRotation:
             if server in self.broken:
                 down = TargetError(f"{server} ended while starting", cure="see its log", detail=f"no: {self.echo}")
                 raise MemberError(place, down)
-        self._members = [FakeMember(spec, self.rates[spec.cell.variant.server], self) for spec in specs]
+        self._members = [FakeMember(spec, self.law(spec.cell.variant), self) for spec in specs]
         return self._members
 
     def open_session(self, lanes: Sequence[Lane], *_: object) -> FakeTurns:
@@ -354,7 +356,7 @@ class FakeRotation:
         for module in (restarts, members):
             patch.setattr(module, "reported", lambda *_: {"threads": None})
             patch.setattr(module, "unmet", lambda *_: {})
-        for experiment in (rotation, schedule):
+        for experiment in (rotation, sets):
             patch.setattr(experiment, "open_session", lambda _: self.open_session)
         patch.setattr(procfs, "connections", lambda *_: None)
         patch.setattr(procfs, "cpu_times", self.cpu_times)

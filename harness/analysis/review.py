@@ -15,7 +15,14 @@ from harness.model.labels import twin
 from harness.model.metrics import MetricName
 from harness.model.overview import Overview
 from harness.model.quantities import parse_fraction
-from harness.model.record import FailureRecord, MatrixRecord, MeasurementRecord, RotationRecord, StoredRun
+from harness.model.record import (
+    FailureRecord,
+    MatrixRecord,
+    MeasurementRecord,
+    RecommendationRecord,
+    RotationRecord,
+    StoredRun,
+)
 from harness.model.rotation import Restart
 
 
@@ -23,21 +30,24 @@ def review(stored: StoredRun) -> Overview:
     """The overview of a run so far, be it a matrix, finished or not, or a single cell."""
     record = stored.record
     matrix = record if isinstance(record, MatrixRecord) else None
+    in_sets = record if isinstance(record, MatrixRecord | RecommendationRecord) else None
     return overview.overview(
         visits(stored),
         title=None if matrix is None else matrix.plan.title,
-        sets=1 if matrix is None else max(1, len(matrix.sets)),
-        finished=matrix is None or matrix.finished,
+        sets=max(1, len(in_sets.sets)) if in_sets else 1,
+        finished=in_sets is None or in_sets.finished,
         precision=None if matrix is None else parse_fraction("precision", matrix.plan.precision),
         margin=_margin(stored),
         seconds=_seconds(stored),
-        notes=[] if matrix is None else list(_notes(stored.restarts)),
-        impossible=[] if matrix is None else matrix.impossible,
+        notes=list(_notes(stored.restarts)) if in_sets else [],
+        impossible=in_sets.impossible if in_sets else [],
     )
 
 
 def _margin(stored: StoredRun) -> float:
     record = stored.record
+    if isinstance(record, RecommendationRecord):
+        return record.margin
     return parse_fraction("margin", record.plan.margin) if isinstance(record, MatrixRecord) else MARGIN
 
 
@@ -90,7 +100,7 @@ def visits(stored: StoredRun) -> list[overview.Visit]:
     first is the base."""
     places = {cell.label: place for place, cell in enumerate(stored.record.cells)}
     whole = {restart.number for restart in stored.restarts}
-    in_turn = isinstance(stored.record, MatrixRecord) and bool(stored.record.sets)
+    in_turn = isinstance(stored.record, MatrixRecord | RecommendationRecord) and bool(stored.record.sets)
     values = _compared_values(stored.restarts)
     last: dict[tuple[int, int], MeasurementRecord | FailureRecord] = {}
     for each in stored.visits:

@@ -20,6 +20,7 @@ from harness.cli.diff import diff
 from harness.cli.doctor import doctor
 from harness.cli.init import init
 from harness.cli.matrix import matrix
+from harness.cli.recommend import recommend
 from harness.cli.report import report
 from harness.cli.run import run
 from harness.cli.serve import serve
@@ -34,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # drawing boxes around the help doubles the time that it takes
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, matrix, compare, report, diff, serve, init, doctor):
+for command in (recommend, run, matrix, compare, report, diff, serve, init, doctor):
     app.command()(command)
 app.add_typer(list.app, name="list")
 app.add_typer(db.app, name="db")

@@ -6,8 +6,10 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
+from harness.applications.detect import DetectedApplication, detect_applications
 from harness.applications.prepare import prepare_application
 from harness.applications.prepared import PreparedApplication
 from harness.config import files
@@ -57,6 +59,38 @@ def select_application(
     ask for one."""
     plan = application_plan(options, bundled)
     return None if plan is None else prepare_application(plan, python, options.pairs())
+
+
+def choose_application(
+    subject: str | None, options: ApplicationOptions, bundled: Sequence[str], python: str | None
+) -> PreparedApplication | None:
+    """The same, where `subject` may name the application too, and where the only one in the current folder is taken if
+    nothing else is said. UsageError where there is none, or where it is not clear which."""
+    if subject is not None:
+        if options.app is not None:
+            raise UsageError(f"{subject} and --app {options.app} together", cure="give one of them")
+        options = dataclasses.replace(options, app=subject)
+    if not bundled and options.app is None and files.application() is None:
+        only = _only_one()
+        options = dataclasses.replace(
+            options, app=only.target, app_dir=only.folder or options.app_dir, factory=only.factory or options.factory
+        )
+    return select_application(options, bundled, python)
+
+
+def _only_one() -> DetectedApplication:
+    """The only application in the current folder."""
+    found = sorted(detect_applications(Path()))
+    likely = [each for each in found if each.doubt == found[0].doubt]
+    if len(likely) != 1:
+        which = f"{len(likely)} applications are" if found else "no application is"
+        example = likely[0].target if found else "MODULE:OBJECT"
+        listed = f" (found: {', '.join(each.target for each in likely[:5])})" if found else ""
+        raise UsageError(
+            f"{which} in this folder",
+            cure=f"name one: harness recommend {example} --path /{listed}; or try a built-in one: --workload cpu",
+        )
+    return likely[0]
 
 
 def resolve_side(

@@ -78,6 +78,13 @@ def split_workload(text: str) -> tuple[str, tuple[str, ...]]:
     return name, tuple(filter(None, query.split("&")))
 
 
+def parse_workload(text: str, params: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """A workload in its written form, and parameters that stand over those in it, as name and `param=value` texts."""
+    name, own = split_workload(text)
+    over = {param.partition("=")[0] for param in params}
+    return name, (*(param for param in own if param.partition("=")[0] not in over), *params)
+
+
 def split_server(text: str) -> tuple[str, dict[str, str]]:
     """`NAME:key=value,key=value` as name and options."""
     name, _, rest = text.partition(":")

@@ -8,30 +8,22 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from harness.analysis import contrasts, overview, review
+from harness.analysis import contrasts
 from harness.analysis import rotation as analysis
 from harness.config import grouping
 from harness.config.cells import ResolvedCell
 from harness.deploy.spec import ServerSpec
-from harness.errors import MemberError
-from harness.experiments.databases import DatabaseWatch
-from harness.experiments.generators import open_session
 from harness.experiments.session import Session
-from harness.host import quiet, signals
+from harness.experiments.sets import CellsUp, SetRestarts
 from harness.load.generator import Generator
-from harness.measure import Measured
-from harness.measure.job import Label, MeasuredRestart, RotationJob
-from harness.measure.rotation import FIRST_SLOT, measure_restart
-from harness.model.comparison import Contrast, Observation
+from harness.measure.rotation import FIRST_SLOT
+from harness.model.comparison import Contrast
 from harness.model.counting import counted
 from harness.model.events import MatrixProgress, RestartFinished
-from harness.model.labels import twin
 from harness.model.metrics import MetricName
 from harness.model.plan import CellSet
-from harness.model.record import FailureRecord, MatrixRecord, MeasurementRecord, Place, StoredRun
-from harness.model.rotation import Restart
+from harness.model.record import FailureRecord, MatrixRecord, StoredRun
 from harness.stats.simultaneous import LEAST_RESTARTS, POOLED_LEVEL, studentized_range
 
 MEMBER_SECONDS = 3.0
@@ -44,10 +36,6 @@ SHORTEST_SLOT = 0.12
 """Seconds of a slot with its gap, where nothing is waited for."""
 SLOT_NOISE = 0.07
 """Standard deviation of the throughput of a slot, of what its whole round has not in common."""
-MOST_VOID = 5
-"""Restarts of a set in a row that others may disturb before it is left to what it has."""
-QUIET_SECONDS = 15.0
-"""How long to wait for a quieter moment after a restart that others disturbed."""
 LATEST = 1.5
 """Of the time that was given: until then the least number of restarts is made."""
 
@@ -98,53 +86,7 @@ def expected_half_width(sets: Sequence[CellSet], most_seconds: float) -> float:
     return math.expm1(statistics.median(halves))
 
 
-class _Set:
-    """A set of cells, and what is known of it."""
-
-    def __init__(
-        self,
-        number: int,
-        cells: CellSet,
-        specs: Sequence[ServerSpec],
-        labels: Sequence[str],
-        repeated: str | None,
-    ) -> None:
-        """`labels`: written forms of the members, as they are stored."""
-        self.number, self.cells, self.specs, self.labels = number, cells, specs, labels
-        self.repeats = [label == repeated and label in labels[:place] for place, label in enumerate(labels)]
-        self.up = list(range(len(specs)))
-        """Places of members that have come up so far."""
-        self.restarts: list[Restart] = []
-        self.visits: list[MeasurementRecord | FailureRecord] = []
-        self.attempts = 0
-        self.observations: list[Observation] = []
-
-    @property
-    def counting(self) -> list[Restart]:
-        """Restarts that count, with the members that still come up."""
-        names = self.names()
-        return [each for each in self.restarts if each.cells == names and analysis.void(each) is None]
-
-    def names(self) -> list[str]:
-        """What its members are called, of those that come up."""
-        return [twin(self.labels[place]) if self.repeats[place] else self.labels[place] for place in self.up]
-
-    def disturbed(self) -> bool:
-        """Whether others disturbed so many restarts in a row that it is left to what it has."""
-        last = self.restarts[-MOST_VOID:]
-        return len(last) == MOST_VOID and all(analysis.void(each) is not None for each in last)
-
-    def short(self) -> bool:
-        """Whether it lacks restarts that a verdict takes."""
-        return bool(self.up) and len(self.counting) < LEAST_RESTARTS and not self.disturbed()
-
-    def observe(self, record: MatrixRecord) -> None:
-        """Take what is stored into what is compared."""
-        run = StoredRun(folder="", record=record, visits=self.visits, restarts=self.restarts)
-        self.observations = overview.observations(overview.evaluate_all(review.visits(run)))
-
-
-class Restarts:
+class Restarts(SetRestarts):
     """A matrix under way. What is started next follows from what is stored alone, so that a run that is gone on with
     equals one that was never interrupted."""
 
@@ -157,28 +99,12 @@ class Restarts:
         rules: Rules,
         session: Session,
     ) -> None:
-        self._record = session.folder.cleaned(record)
-        self._generator, self._rules, self._session = generator, rules, session
-        self._sets = [
-            _Set(
-                number,
-                cells,
-                of_set,
-                [self._record.cells[place].label for place in cells.members],
-                self._record.repeated,
-            )
-            for number, (cells, of_set) in enumerate(zip(sets, specs, strict=True), 1)
-        ]
-        self._seconds = slots_seconds(sets, rules.most_seconds)
-        self._databases = DatabaseWatch([spec for of_set in specs for spec in of_set])
+        super().__init__(record, generator, session, rules.seed)
+        self._rules = rules
+        for cells, of_set, seconds in zip(sets, specs, slots_seconds(sets, rules.most_seconds), strict=True):
+            self._add(cells, of_set, seconds)
         self._spent, self._began = 0.0, time.monotonic()
-        self._number = 0
         self._contrasts: list[Contrast] = []
-
-    @property
-    def count(self) -> int:
-        """Restarts that are stored."""
-        return sum(len(each.restarts) for each in self._sets)
 
     def take(self, before: StoredRun) -> None:
         """What an interrupted run has stored. Members whose restart was not stored any more do not count."""
@@ -201,17 +127,11 @@ class Restarts:
             cells.observe(self._record)
         self._compare()
 
-    def carry_out(self) -> None:
-        """Restart sets until all is sure, or the time is over."""
-        while (chosen := self._next()) is not None:
-            self._restart(chosen)
-
     @property
     def _passed(self) -> float:
         return self._spent + time.monotonic() - self._began
 
-    def _next(self) -> _Set | None:
-        """The set that is to be restarted; None where nothing is left to do."""
+    def _next(self) -> CellsUp | None:
         short = [each for each in self._sets if each.short()]
         if short:
             if self._passed > LATEST * self._rules.most_seconds:
@@ -232,65 +152,19 @@ class Restarts:
                 return min(candidates, key=lambda each: (self._sides(contrast, each), len(each.restarts)))
         return None
 
-    def _sides(self, contrast: Contrast, cells: _Set) -> int:
+    def _sides(self, contrast: Contrast, cells: CellsUp) -> int:
         """0 where both cells of a contrast are in a set, else 1."""
         labels = {cells.labels[place] for place in cells.up}
         return int(not {contrast.a.cell, contrast.b.cell} <= labels)
 
-    def _duration(self, cells: _Set) -> float:
+    def _duration(self, cells: CellsUp) -> float:
         if cells.restarts:
             return statistics.fmean(each.seconds for each in cells.restarts)
-        return overhead_seconds(cells.cells) + self._seconds[cells.number - 1]
+        return overhead_seconds(cells.cells) + cells.seconds
 
-    def _restart(self, cells: _Set) -> None:
-        if cells.restarts and analysis.void(cells.restarts[-1]) is not None:
-            quiet.wait(QUIET_SECONDS)
-        self._number += 1
-        cells.attempts += 1
-        seed = random.Random(f"{self._rules.seed}/{cells.number}/{cells.attempts}").getrandbits(31)
-        label = Label(number=self._number, cells=cells.names(), set=cells.number)
-        started = datetime.now(UTC)
-        with signals.section():
-            try:
-                measured = self._databases.measured(
-                    [cells.specs[place] for place in cells.up],
-                    lambda specs: measure_restart(self._job(cells, specs), label, seed, self._session.emit),
-                )
-            except MemberError as error:
-                signals.defer()
-                self._fail(cells, error, started)
-            else:
-                signals.defer()
-                self._store(cells, measured)
-            cells.observe(self._record)
-            self._compare()
-            self._tell(cells)
-
-    def _job(self, cells: _Set, specs: Sequence[ServerSpec]) -> RotationJob:
-        return RotationJob(
-            specs=specs,
-            generator=self._generator,
-            open_session=open_session(self._generator),
-            users=max(spec.users for spec in specs),
-            rate=specs[0].cell.load.rate,
-            seconds=self._seconds[cells.number - 1],
-            settling_responses=[analysis.settling_responses(cells.counting, place) for place in range(len(specs))],
-            least_rounds=1,
-        )
-
-    def _fail(self, cells: _Set, error: MemberError, started: datetime) -> None:
-        """A server that does not come up is an outcome: its set goes on without it."""
-        place = cells.up.pop(error.place)
-        where = Place(restart=self._number, set=cells.number, member=place + 1, repeat=cells.repeats[place])
-        cells.visits.append(self._session.store_failure(cells.specs[place].cell, error, where, started))
-
-    def _store(self, cells: _Set, measured: MeasuredRestart) -> None:
-        """Members first: the restart is the sign that all of them are stored."""
-        for place, facts, log_tail in zip(cells.up, measured.measurements, measured.log_tails, strict=True):
-            where = Place(restart=self._number, set=cells.number, member=place + 1, repeat=cells.repeats[place])
-            cells.visits.append(self._session.store(Measured(facts=facts, log_tail=log_tail), where))
-        self._session.folder.write_restart(measured.restart)
-        cells.restarts.append(self._session.folder.cleaned(measured.restart))
+    def _observed(self, cells: CellsUp) -> None:
+        self._compare()
+        self._tell(cells)
 
     def _compare(self) -> None:
         observations = [each for cells in self._sets for each in cells.observations]
@@ -301,7 +175,7 @@ class Restarts:
         open_load = all(spec.cell.load.rate is not None for cells in self._sets for spec in cells.specs)
         return analysis.CPU if open_load else analysis.THROUGHPUT
 
-    def _tell(self, cells: _Set) -> None:
+    def _tell(self, cells: CellsUp) -> None:
         halves = [each.ratio.half_width for each in self._contrasts]
         known = [half for half in halves if half is not None]
         sure = sum(half <= self._rules.precision for half in known)
@@ -327,7 +201,7 @@ class Restarts:
         )
 
 
-def _described(cells: _Set) -> str:
+def _described(cells: CellsUp) -> str:
     """A set in a few words: `4 cells of select?user_id=1`."""
     works = dict.fromkeys(spec.cell.variant.application.work_label for spec in cells.specs)
     return f"{counted(len(cells.up), 'cell')} of {', '.join(works)}"

@@ -76,6 +76,31 @@ def _of_quota(quota: float | None, cpus: Sequence[int], everything: Sequence[Seq
     return [f"the CPU quota of {quota:g} cores allows for {len(cpus)} of {whole}: the others are left alone"]
 
 
+def scope(placement: Placement) -> list[str]:
+    """Questions that a machine with such a placement cannot answer, each with the reason."""
+    if placement.server_cpus is None:
+        return ["how fast a server is by itself: it shares its cores with the load generator"]
+    if len(placement.server_cpus) == 1:
+        return ["how CPU-bound work scales with workers: all of them share 1 core"]
+    return []
+
+
+def introduction(placement: Placement) -> str:
+    """What a machine with such a placement can answer and what it cannot, in two sentences."""
+    cores = len(placement.cores)
+    if placement.server_cpus is None:
+        shared = f"{counted(cores, 'core')}, shared by server and load generator"
+    else:
+        given = [len(placement.server_cpus), len(placement.generator_cpus or ())]
+        shared = f"{counted(cores, 'core')}, {given[0]} for the server and {given[1]} for the load generator"
+    own = len(placement.server_cpus or ())
+    most = f", and worker counts up to {own}" if own > 1 else ""
+    cannot = "; ".join(scope(placement))
+    return f"{shared}: it can compare servers, handler styles and threads{most}" + (
+        f". It cannot answer {cannot}" if cannot else ""
+    )
+
+
 def _notes(workers: int, cores: int, *, siblings: bool) -> list[str]:
     """Effects that this placement hides or adds."""
     notes = []

@@ -17,6 +17,7 @@ from harness.model.evaluation import Evaluation, Reason
 from harness.model.load import Timing
 from harness.model.measurement import Measurement
 from harness.model.plan import CellSet, Plan
+from harness.model.recommendation import ProductionCommand, Stage
 from harness.model.rotation import Restart, Rotation
 from harness.model.variant import Cell
 
@@ -154,22 +155,42 @@ class SingleRecord(_Run):
     kind: Literal["single"] = "single"
 
 
-class MatrixRecord(_Run):
+class _Sets(_Run):
+    """What the records of runs have in common whose cells are up in sets."""
+
+    impossible: list[tuple[str, str]]
+    """What was asked for and cannot be measured, with the reason."""
+    sets: list[CellSet]
+    """Cells that are up at once."""
+    repeated: str | None = None
+    """The cell that is there twice; None where none is."""
+    finished: bool = False
+    """It is as sure as was asked for, or its time is over."""
+
+
+class MatrixRecord(_Sets):
     """A run of many cells."""
 
     kind: Literal["matrix"] = "matrix"
     plan: Plan
-    impossible: list[tuple[str, str]]
-    """Cells that the plan asks for and that cannot exist, with the reason."""
-    sets: list[CellSet]
-    """Cells that are up at once."""
-    repeated: str | None
-    """The cell that is there twice; None where none is."""
-    finished: bool = False
-    """It is as sure as was asked for, or its time is over."""
     database: DatabaseIdentity | None
     requests: str | None
     """Digest of what is requested of a user's application."""
+
+
+class RecommendationRecord(_Sets):
+    """A run that looks for the best configuration of an application; `sets` and `cells` grow as it goes on."""
+
+    kind: Literal["recommendation"] = "recommendation"
+    stages: list[Stage]
+    """What each set is for."""
+    margin: float
+    """Difference from which on one matters, as a share."""
+    most_seconds: float
+    production: dict[str, ProductionCommand]
+    """Cell → its command line in production."""
+    scope: list[str]
+    """What this machine cannot answer."""
 
 
 class RotationRecord(_Run):
@@ -182,7 +203,7 @@ class RotationRecord(_Run):
     """Difference from which on one matters, as a share."""
 
 
-RunRecord = Annotated[SingleRecord | MatrixRecord | RotationRecord, Field(discriminator="kind")]
+RunRecord = Annotated[SingleRecord | MatrixRecord | RecommendationRecord | RotationRecord, Field(discriminator="kind")]
 """What a run was, told apart by `kind`."""
 
 
@@ -191,7 +212,7 @@ class StoredRun:
     """A run as it was read back."""
 
     folder: str
-    record: SingleRecord | MatrixRecord | RotationRecord
+    record: SingleRecord | MatrixRecord | RecommendationRecord | RotationRecord
     visits: list[MeasurementRecord | FailureRecord]
     """In the order in which they were made."""
     rotation: Rotation | None = None

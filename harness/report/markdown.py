@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from harness.model.claims import StudyResult
 from harness.model.overview import Overview
+from harness.model.recommendation import Recommendation
 from harness.model.rotation import Rotation
 from harness.report import view
 from harness.report.words import ratio, verdict
@@ -19,8 +20,17 @@ def of_overview(overview: Overview, study: StudyResult) -> str:
 
 def of_rotation(rotation: Rotation) -> str:
     """Cells that were loaded in turn."""
-    report = view.of_rotation(rotation)
+    return _of_grids(view.of_rotation(rotation))
+
+
+def of_recommendation(answer: Recommendation) -> str:
+    """A search for the best configuration."""
+    return _of_grids(view.of_recommendation(answer))
+
+
+def _of_grids(report: view.View) -> str:
     lines = [f"### {escaped(report.title)}", "", *(f"- **{escaped(each)}**" for each in report.answers)]
+    lines += ["", "```sh", report.command, "```"] if report.command else []
     lines += [f"- {escaped(each)}" for each in report.warnings]
     for grid in report.grids:
         head = [", ".join(filter(None, parts)) for parts in grid.head]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from harness.analysis import overview, review, studies
 from harness.analysis.evaluation import evaluate
+from harness.analysis.recommendation import recommend
 from harness.errors import LackError, UsageError
-from harness.model.record import MeasurementRecord, SingleRecord, StoredRun
+from harness.model.record import MeasurementRecord, RecommendationRecord, SingleRecord, StoredRun
 from harness.store import codec
 
 if TYPE_CHECKING:
@@ -94,13 +95,18 @@ def charts_of(stored: StoredRun) -> list[Chart]:
 
 def text(stored: StoredRun, form: str) -> str:
     """A run in one of TEXTS."""
-    from harness.report import markdown, rotation, single
+    from harness.report import markdown, recommendation, rotation, single
     from harness.report import text as terminal_text
 
     if form == "html":
         from harness.report.html import page
 
         return page.render(page.run_of(stored))
+    if isinstance(stored.record, RecommendationRecord):
+        advice = recommend(stored)
+        if form == "json":
+            return advice.model_dump_json() + "\n"
+        return markdown.of_recommendation(advice) if form == "markdown" else recommendation.text(advice, None)
     answer = rotation.of_stored(stored)
     if answer is not None:
         if form == "json":

@@ -310,7 +310,7 @@ def parts(rotation: Rotation) -> Iterator[Text | Table]:
     for grid in (figures(rotation), *differences(rotation)):
         if len(grid.head) > 1:
             yield Text()
-            yield _table(grid)
+            yield table(grid)
     yield Text()
     styles = {"note": "yellow", "does not count": "yellow"}
     worse = any(each.worse for each in rotation.contrasts if each.metric in GATED)
@@ -321,14 +321,14 @@ def parts(rotation: Rotation) -> Iterator[Text | Table]:
     )
 
 
-def _table(grid: Grid) -> Table:
-    """Units stand in a second line of the heading."""
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
+def table(grid: Grid) -> Table:
+    """A grid for a terminal. Units stand in a second line of the heading."""
+    drawn = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
     units = any(unit for _, unit in grid.head)
     for place, (name, unit) in enumerate(grid.head):
         heading = grid.title if place == 0 else name
         aligned = "left" if place == 0 or name == "verdict" else "right"
-        table.add_column(
+        drawn.add_column(
             f"{heading}\n{unit}" if units else heading,
             justify=aligned,  # type: ignore[arg-type]
             no_wrap=place > 0,
@@ -337,8 +337,8 @@ def _table(grid: Grid) -> Table:
     for (name, *values), decided in zip(grid.rows, grid.verdicts, strict=True):
         style = COLOURS.get(decided, "none")
         last = [Text(values[-1], style=style)] if decided else values[-1:]
-        table.add_row(f"  {name}", *values[:-1], *last)
-    return table
+        drawn.add_row(f"  {name}", *values[:-1], *last)
+    return drawn
 
 
 def in_effect(rotation: Rotation, restarts: Sequence[Restart]) -> Iterator[tuple[str, str]]:

@@ -12,8 +12,9 @@ from harness.model.comparison import TOO_FEW, Contrast, MainEffect, Ranking
 from harness.model.counting import counted
 from harness.model.metrics import METRICS, Metric, MetricName, contrasted
 from harness.model.overview import CellOverview, Overview
+from harness.model.recommendation import Recommendation
 from harness.model.rotation import Rotation
-from harness.report import rotation, words
+from harness.report import recommendation, rotation, words
 from harness.report.answers import answers, question
 from harness.report.words import column_of, half_width, ratio, row_of
 
@@ -114,6 +115,8 @@ class View:
     """How much was measured, in how long."""
     question: str
     answers: list[str]
+    command: str = ""
+    """A command line that follows from the answers."""
     warnings: list[str] = field(default_factory=list)
     grids: list[rotation.Grid] = field(default_factory=list)
     """Figures and differences, where all cells were loaded in turn."""
@@ -171,6 +174,19 @@ def of_rotation(answer: Rotation) -> View:
         warnings=[f"{named.shortened(outcome)}." for outcome in answer.outcomes],
         grids=[rotation.figures(answer), *rotation.differences(answer)],
         basis=list(rotation.basis(answer)),
+    )
+
+
+def of_recommendation(answer: Recommendation) -> View:
+    """What a search for the best configuration advises."""
+    return View(
+        title=recommendation.title(answer),
+        heading=recommendation.heading(answer),
+        question=recommendation.title(answer).removesuffix("?"),
+        answers=recommendation.answers(answer),
+        command="" if answer.production is None else answer.production.command,
+        grids=recommendation.grids(answer),
+        basis=list(recommendation.basis(answer)),
     )
 
 

@@ -21,6 +21,7 @@ from harness.model.record import (
     FailureRecord,
     MatrixRecord,
     MeasurementRecord,
+    RecommendationRecord,
     RotationRecord,
     SingleRecord,
 )
@@ -91,7 +92,7 @@ class RunFolder:
         if self._handle is not None:
             os.close(self._handle)
 
-    def write_run(self, record: SingleRecord | MatrixRecord | RotationRecord) -> None:
+    def write_run(self, record: SingleRecord | MatrixRecord | RecommendationRecord | RotationRecord) -> None:
         """Store what was asked for and on which host, before the first measurement."""
         _write(self.path / RUN, clean(document(record)), codec.parse_run)
 

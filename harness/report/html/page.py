@@ -7,6 +7,7 @@ no script but its own.
 from __future__ import annotations
 
 import base64
+import dataclasses
 import gzip
 import hashlib
 import json
@@ -23,10 +24,12 @@ from harness import __version__
 from harness.analysis import overview as overviews
 from harness.analysis import review, studies
 from harness.analysis.overview import EvaluatedVisit
+from harness.analysis.recommendation import recommend
 from harness.model.claims import StudyResult
 from harness.model.metrics import METRICS, MetricName
 from harness.model.overview import CellOverview, Overview
-from harness.model.record import RunRecord, StoredRun
+from harness.model.recommendation import Recommendation
+from harness.model.record import RecommendationRecord, RunRecord, StoredRun
 from harness.model.rotation import Rotation
 from harness.report import rotation, view
 from harness.report.charts import cells as cell_charts
@@ -57,6 +60,7 @@ class Run:
     rotation_charts: Sequence[Chart] = ()
     in_effect: Sequence[tuple[str, str]] = ()
     """Name of a member and the settings that its workers had."""
+    recommendation: Recommendation | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,6 +102,7 @@ def run_of(stored: StoredRun) -> Run:
         judged=overviews.evaluate_all(review.visits(stored)),
         protocols=sorted({visit.protocol for visit in stored.visits}),
         study=studies.judge(stored),
+        recommendation=recommend(stored) if isinstance(stored.record, RecommendationRecord) else None,
     )
 
 
@@ -147,7 +152,11 @@ def render(run: Run) -> str:
 def _view(run: Run) -> View:
     if run.rotation is not None:
         return view.of_rotation(run.rotation)
-    return view.of_overview(run.overview, run.study)
+    evidence = view.of_overview(run.overview, run.study)
+    if run.recommendation is None:
+        return evidence
+    advice = view.of_recommendation(run.recommendation)
+    return dataclasses.replace(advice, tables=evidence.tables, legend=evidence.legend, kept_out=evidence.kept_out)
 
 
 def _json(data: Any) -> str:
