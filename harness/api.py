@@ -252,9 +252,9 @@ def resolve(cell: CellLike, application: ApplicationOptions | None = None) -> Re
     user's application that is served in place of a bundled one. UsageError names what cannot be, and what can.
 
         >>> resolve("granian/noop/w2").label
-        'granian/fastapi/async/noop/w2/c100'
-        >>> resolve(CellSpec(server="uvicorn:loop=asyncio", style="sync", params=("ms=20",), users=16)).label
-        'uvicorn:loop=asyncio/fastapi/sync/sleep?ms=20/w1/c16'
+        'granian/fastapi/async/noop/w2/c16'
+        >>> resolve(CellSpec(server="uvicorn:loop=asyncio", style="sync", params=("n=20",), users=8)).label
+        'uvicorn:loop=asyncio/fastapi/sync/cpu?n=20/w1/c8'
     """
     if isinstance(cell, ResolvedCell):
         return cell

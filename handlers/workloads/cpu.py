@@ -6,12 +6,12 @@ from .. import fibonacci
 from ..workload import Answer, FibonacciIndex, Params, Work, Workload
 
 
-def sync_twin(n: FibonacciIndex = 20) -> Answer:
+def sync_twin(n: FibonacciIndex = 16) -> Answer:
     """Compute the n-th Fibonacci number by naive recursion."""
     return {"n": n, "fib": fibonacci.naive(n)}
 
 
-async def async_twin(n: FibonacciIndex = 20) -> Answer:
+async def async_twin(n: FibonacciIndex = 16) -> Answer:
     """The same on the event loop: there is nothing to await."""
     return {"n": n, "fib": fibonacci.naive(n)}
 

@@ -32,10 +32,13 @@ def recommend(stored: StoredRun) -> Recommendation:
     assert isinstance(record, RecommendationRecord)
     found, margin = trials(stored), record.margin
     cells = {cell.name: cell for cell in review.review(stored).cells}
-    results = [
-        _result(record, number, trial, cells, margin) for number, trial in enumerate(found) if trial.name != "latency"
-    ]
-    compared = [each for each in found if each.name != "latency" and each.known]
+    last = max((number for number, trial in enumerate(found) if trial.name == "servers"), default=0)
+    results = {  # but for stages whose load was too small
+        number: _result(record, number, trial, cells, margin)
+        for number, trial in enumerate(found)
+        if trial.name != "latency" and number >= last
+    }
+    compared = [trial for number, trial in enumerate(found) if number in results and trial.known]
     best: Tried | None = None
     equals: list[Configuration] = []
     bottleneck = None
@@ -56,7 +59,7 @@ def recommend(stored: StoredRun) -> Recommendation:
         margin=margin,
         best=best,
         equals=equals,
-        stages=results,
+        stages=list(results.values()),
         latency=_latency(record, cells, found, compared),
         bottleneck=bottleneck,
         confidence=_confidence(compared, equals, doubts, margin),

@@ -16,6 +16,10 @@ from harness.stats.simultaneous import LEAST_RESTARTS
 
 FIRST_USERS, MOST_USERS, MORE_USERS = 16, 256, 4
 """Users of the first stage, the most that are tried, and by which factor they are raised while they are the limit."""
+BUSY = 0.75
+"""Share of the server's cores from which on more users would find no room."""
+SERVED = 1.25
+"""Throughput with more users ÷ that before, from which on they were worth it."""
 ALONE_RESTARTS = 3
 """Of a stage with one configuration, which compares nothing."""
 LATENCY_SHARE = 0.7
@@ -73,7 +77,7 @@ def next_move(
         return _begin("servers", members, bounds.users or FIRST_USERS, seconds_left)
     current = trials[-1]
     users = _users(trials)
-    if current.restarts and _limited_by_users(current) and bounds.users is None and users * MORE_USERS <= MOST_USERS:
+    if bounds.users is None and users * MORE_USERS <= MOST_USERS and _limited_by_users(trials):
         return _begin("servers", current.up, users * MORE_USERS, seconds_left)
     leave = leaving(current, bounds.margin)
     if not ended(current, leave, bounds.margin, seconds_left, restart_seconds):
@@ -145,11 +149,17 @@ def _users(trials: Sequence[Trial]) -> int:
     return next(int(each.load[1:]) for each in reversed(trials) if each.load.startswith("c"))
 
 
-def _limited_by_users(trial: Trial) -> bool:
-    """Nothing is short, or requests wait for what is not seen: more users would show what is."""
-    found = [trial.diagnoses.get(each) for each in trial.up]
-    idle = all(each is not None and each.bound_by in ("users", None) for each in found)
-    return trial.name == "servers" and bool(found) and idle
+def _limited_by_users(trials: Sequence[Trial]) -> bool:
+    """Whether the first restart of a servers stage shows that more users would be served: the cores are idle, nothing
+    that is seen is short, and the last time that users were raised they were served."""
+    current, before = trials[-1], trials[-2] if len(trials) > 1 else None
+    found = [current.diagnoses[each] for each in current.up]
+    if current.name != "servers" or not found or {len(current.logs[each]) for each in current.up} != {1}:
+        return False
+    idle = all(cause is not None and cause.bound_by in ("users", None) for cause in found)
+    if not idle or any(current.busy[each] > BUSY for each in current.up):
+        return False
+    return before is None or all(current.rate(each) > SERVED * before.rate(each) for each in current.up)
 
 
 def _following(trials: Sequence[Trial], bounds: Bounds, users: int, seconds_left: float) -> Begin | None:

@@ -43,6 +43,8 @@ class Trial:
     budget: float
     """Seconds that the stage may take."""
     diagnoses: Mapping[Configuration, Diagnosis | None]
+    busy: Mapping[Configuration, float]
+    """Share of the server's cores in use, on average."""
     threads_used: Mapping[Configuration, float]
     """Threads of a worker in use, on average."""
     failed: Mapping[Configuration, str]
@@ -151,6 +153,7 @@ def _trial(stored: StoredRun, record: RecommendationRecord, number: int, evaluat
         seconds=sum(each.seconds for each in restarts),
         budget=stage.seconds,
         diagnoses={configuration: _diagnosis(visits) for configuration, visits in by_cell.items()},
+        busy={configuration: _busy(visits) for configuration, visits in by_cell.items()},
         threads_used={configuration: _threads(visits) for configuration, visits in by_cell.items()},
         failed=failed,
         unknown={
@@ -169,6 +172,16 @@ def _logs(visits: Sequence[EvaluatedVisit]) -> dict[int, float]:
 def _diagnosis(visits: Sequence[EvaluatedVisit]) -> Diagnosis | None:
     found = [each.evaluation.diagnosis for each in visits if each.evaluation is not None and each.valid is not None]
     return next((each for each in reversed(found) if each is not None), None)
+
+
+def _busy(visits: Sequence[EvaluatedVisit]) -> float:
+    """Share of the server's cores in use, on average; 0 where nothing is valid."""
+    shares = [
+        each.valid.server.cpu_cores / len(each.valid.placement.server_cpus or range(each.valid.machine.cpus))
+        for each in visits
+        if each.valid is not None
+    ]
+    return statistics.fmean(shares) if shares else 0.0
 
 
 def _threads(visits: Sequence[EvaluatedVisit]) -> float:

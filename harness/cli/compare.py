@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli import options as o
-from harness.handlers import catalogue
 
 if TYPE_CHECKING:
     from harness.config.application import ApplicationOptions
@@ -25,12 +24,7 @@ def compare(
     second: Annotated[str, typer.Argument(metavar="B", help="The cell to compare with it.")],
     framework: o.Framework = None,
     style: o.Style = None,
-    workload: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help=f"What a request does: {', '.join(catalogue.workload_names())}.  [default: noop]"
-        ),
-    ] = None,
+    workload: o.Workload = None,
     param: o.Params = None,
     workers: o.Workers = 1,
     threads: o.Threads = 40,
@@ -75,11 +69,14 @@ def compare(
 ) -> None:
     """Tell which of two cells is faster and which is cheaper.
 
+    $ harness compare uvicorn granian --workload select
+    $ harness compare granian granian --app shop.main:app --path /items --first-app-dir base --second-app-dir head
+
     Both are up at once on the same cores and are loaded in turn, in short slots of random order, after several fresh
     starts: so whatever the machine does to one it does to the other. Exit code 3 where it could not be told.
     """
     from harness.config.application import resolve_pair
-    from harness.config.cells import FRAMEWORK, STYLE, CellSpec, parse_cell
+    from harness.config.cells import FRAMEWORK, STYLE, WORKLOAD, CellSpec, parse_cell
     from harness.experiments import rotation as experiment
     from harness.experiments.session import ExecutionOptions
     from harness.model.quantities import parse_duration, parse_fraction
@@ -90,7 +87,7 @@ def compare(
         server="",
         framework=framework or FRAMEWORK,
         style=style or STYLE,
-        workload=workload or "noop",
+        workload=workload or WORKLOAD,
         params=tuple(param or ()),
         workers=workers,
         threads=threads,

@@ -15,6 +15,8 @@ app = typer.Typer(help="The shop database, in the embedded Postgres or another o
 def db_start() -> None:
     """Start the embedded Postgres.
 
+    $ harness db start
+
     And fill its shop, if that is empty.
     """
     from harness.database import connection, tasks
@@ -34,6 +36,8 @@ def db_seed(
     database_url: o.DatabaseUrl = None,
 ) -> None:
     """Fill the shop database.
+
+    $ harness db seed --scale article
 
     The same scale and seed give the same rows everywhere.
     """
@@ -62,6 +66,8 @@ def db_status(
 ) -> None:
     """Say where the Postgres is and what it holds.
 
+    $ harness db status --verify
+
     With its settings, and of its shop scale, seed, size, rows and checksums.
     """
     from harness.database import connection, tasks
@@ -79,6 +85,8 @@ def db_status(
 def db_url() -> None:
     """Print a URL of the embedded Postgres.
 
+    $ psql "$(harness db url)"
+
     For psql and the like; it is started if need be.
     """
     from harness.database import embedded
@@ -88,7 +96,10 @@ def db_url() -> None:
 
 @app.command("stop")
 def db_stop() -> None:
-    """Stop the embedded Postgres; its data stays."""
+    """Stop the embedded Postgres; its data stays.
+
+    $ harness db stop
+    """
     from harness.database import embedded
 
     print("stopped" if embedded.stop() else "it was not running")

@@ -31,6 +31,8 @@ def diff(
 ) -> None:
     """Set two stored runs side by side.
 
+    $ harness diff results/before results/after --fail-slower 5%
+
     Cell by cell, and which differences are real. Exit code 3 where nothing could be told: it takes three cells that
     both runs hold, each of six restarts.
     """

@@ -15,7 +15,10 @@ def doctor(
     k6: o.K6 = None,
     as_json: o.Json = False,
 ) -> None:
-    """Say what will hurt a measurement here, and the cure."""
+    """Say what this machine can answer, what will hurt a measurement here, and the cure.
+
+    $ harness doctor
+    """
     from harness.database import connection
     from harness.experiments.doctor import examine
     from harness.report import doctor as text

@@ -8,6 +8,8 @@ from harness.cli import options as o
 def init(python: o.Python = None) -> None:
     """Write a commented harness.toml for the project in this folder.
 
+    $ harness init --python .venv/bin/python
+
     It finds the application and suggests what to request; nothing is ever overwritten.
     """
     from harness.config.init import init as write

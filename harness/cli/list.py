@@ -15,7 +15,10 @@ app = typer.Typer(help="List what there is to choose from.", no_args_is_help=Tru
 
 @app.command("servers")
 def list_servers() -> None:
-    """Servers, their options, and whether they are installed here."""
+    """Servers, their options, and whether they are installed here.
+
+    $ harness list servers
+    """
     from harness.environments import interpreters
     from harness.report import lists
 
@@ -26,6 +29,8 @@ def list_servers() -> None:
 def list_launches() -> None:
     """How each server is launched, as Markdown.
 
+    $ harness list launches
+
     With 4 workers and 40 threads.
     """
     from harness.report import lists
@@ -35,7 +40,10 @@ def list_launches() -> None:
 
 @app.command("styles")
 def list_styles() -> None:
-    """Handler styles, and which framework carries them."""
+    """Handler styles, and which framework carries them.
+
+    $ harness list styles
+    """
     from harness.report import lists
 
     lists.styles()
@@ -43,7 +51,10 @@ def list_styles() -> None:
 
 @app.command("workloads")
 def list_workloads() -> None:
-    """Workloads and their parameters."""
+    """Workloads and their parameters.
+
+    $ harness list workloads
+    """
     from harness.report import lists
 
     lists.workloads()
@@ -51,7 +62,10 @@ def list_workloads() -> None:
 
 @app.command("runs")
 def list_runs(out: o.Out = Path("results"), as_json: o.Json = False) -> None:
-    """Stored runs, oldest first."""
+    """Stored runs, oldest first.
+
+    $ harness list runs --json
+    """
     from harness.report import lists
     from harness.store import index
 

@@ -18,6 +18,7 @@ from harness.cli import db, list, streams
 from harness.cli.compare import compare
 from harness.cli.diff import diff
 from harness.cli.doctor import doctor
+from harness.cli.help import WIDTH, dressed
 from harness.cli.init import init
 from harness.cli.matrix import matrix
 from harness.cli.recommend import recommend
@@ -29,16 +30,16 @@ from harness.host import facts, logs, redaction, signals
 
 app = typer.Typer(
     name="harness",
-    help="Which Python server, which handler style and how many workers? Measured on this machine.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # drawing boxes around the help doubles the time that it takes
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
 )
 for command in (recommend, run, matrix, compare, report, diff, serve, init, doctor):
     app.command()(command)
-app.add_typer(list.app, name="list")
-app.add_typer(db.app, name="db")
+app.add_typer(dressed(list.app), name="list")
+app.add_typer(dressed(db.app), name="db")
+dressed(app)
 
 
 def _version(asked: bool) -> None:
@@ -57,7 +58,11 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ] = False,
 ) -> None:
-    """Which Python server, which handler style and how many workers? Measured on this machine."""
+    """Which Python server, which handler style and how many workers? Measured on this machine.
+
+    $ harness recommend shop.main:app --path /items
+    $ harness compare uvicorn granian
+    """
     context.with_resource(logs.to_stderr(logging.DEBUG if verbose else logging.INFO))
 
 

@@ -18,7 +18,7 @@ def matrix(
     *,
     application: ApplicationOptions,
     plan_file: Annotated[
-        Path | None, typer.Argument(metavar="[PLAN]", help="A TOML file with a plan, in place of the axes below.")
+        Path | None, typer.Argument(metavar="PLAN", help="A TOML file with a plan, in place of the axes below.")
     ] = None,
     server: Annotated[
         list[str] | None,
@@ -87,6 +87,9 @@ def matrix(
     as_json: o.Json = False,
 ) -> None:
     """Measure many cells, and say how they compare.
+
+    $ harness matrix --server uvicorn,granian --style async,sync --workers 1,2 --dry-run
+    $ harness matrix --app shop.main:app --path /items --server uvicorn,granian --workers 1,2
 
     Every combination of the axes is a cell. Cells that are compared are up at once on the same cores and are loaded in
     turn, in short slots of random order, after several fresh starts; what the run says comes with how sure it is.

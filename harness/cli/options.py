@@ -13,6 +13,7 @@ import typer
 from harness import servers
 from harness.handlers import catalogue
 from harness.handlers.styles import STYLES
+from harness.model.plan import DEFAULT_WORKLOAD
 
 if TYPE_CHECKING:
     pass
@@ -35,7 +36,8 @@ Style = Annotated[
 Workload = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help=f"What a request does: {', '.join(catalogue.workload_names())}.  [default: sleep]"
+        metavar="NAME",
+        help=f"What a request does: {', '.join(catalogue.workload_names())}.  [default: {DEFAULT_WORKLOAD}]",
     ),
 ]
 Params = Annotated[
@@ -47,7 +49,7 @@ Threads = Annotated[int, typer.Option(metavar="N", help="Threads that a worker m
 PoolSize = Annotated[int | None, typer.Option(metavar="N", help="Database connections per worker.  [default: 10]")]
 Vus = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Closed load: users, each waiting for its answer.  [default: 100]"),
+    typer.Option(metavar="N", help="Closed load: users, each waiting for its answer.  [default: 16]"),
 ]
 Rate = Annotated[float | None, typer.Option(metavar="N", help="Open load: requests per second, answered or not.")]
 ArrivalsOption = Annotated[

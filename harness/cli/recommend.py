@@ -20,7 +20,7 @@ def recommend(
     subject: Annotated[
         str | None,
         typer.Argument(
-            metavar="[APP]",
+            metavar="APP",
             help="Your application, as MODULE:OBJECT.  [default: that of harness.toml, else the one in this folder]",
         ),
     ] = None,
@@ -56,6 +56,9 @@ def recommend(
     as_json: o.Json = False,
 ) -> None:
     """Say which server, how many workers and how many threads to use.
+
+    $ harness recommend shop.main:app --path /items
+    $ harness recommend --workload select --style sync --server uvicorn,granian
 
     Servers are up at once and are loaded in turn, after several fresh starts; what is clearly worse leaves early. Then
     worker and thread counts around the best are tried. Prints the advice, how sure it is, what would change it, and the

@@ -14,7 +14,7 @@ from harness.errors import UsageError
 def report(
     folder: Annotated[
         Path | None,
-        typer.Argument(metavar="[RUN]", help="Folder of a stored run.", autocompletion=o.complete_run),
+        typer.Argument(metavar="RUN", help="Folder of a stored run.", autocompletion=o.complete_run),
     ] = None,
     latest: Annotated[bool, typer.Option("--latest", help="The run that was begun last.")] = False,
     form: Annotated[
@@ -32,6 +32,8 @@ def report(
     out: o.Out = Path("results"),
 ) -> None:
     """Show a stored run: as text, page, tables or charts.
+
+    $ harness report --latest --format html
 
     A matrix, finished or not, a rotation, or a single cell.
     """

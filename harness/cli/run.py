@@ -42,7 +42,11 @@ def run(
     out: o.Out = Path("results"),
     as_json: o.Json = False,
 ) -> None:
-    """Measure one cell: a server, style, workload and load, or an application of yours."""
+    """Measure one cell in one window: a built-in workload or an application of yours.
+
+    $ harness run --server granian --style async --workers 4
+    $ harness run --app shop.main:app --path /items --vus 32
+    """
     from harness.config import parsing
     from harness.config.application import select_application
     from harness.config.cells import FRAMEWORK, STYLE, WORKLOAD, CellSpec, resolve_cell

@@ -30,6 +30,8 @@ def serve(
 ) -> None:
     """Run the server of a cell in the foreground.
 
+    $ harness serve --server granian --workload sleep
+
     To look at by hand; Ctrl-C ends it.
     """
     from harness.config import parsing

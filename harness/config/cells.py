@@ -21,12 +21,12 @@ from harness.model import labels
 from harness.model.application import BundledApplication, UserApplication
 from harness.model.axes import DEFAULT_POOL_SIZE, DEFAULT_THREADS
 from harness.model.load import ClosedLoad, OpenLoad
-from harness.model.plan import DEFAULT_USERS
+from harness.model.plan import DEFAULT_USERS, DEFAULT_WORKLOAD
 from harness.model.quantities import parse_int
 from harness.model.variant import Cell, Variant
 from harness.servers.adapter import Adapter, Interface
 
-FRAMEWORK, STYLE, WORKLOAD = "fastapi", "async", "sleep"
+FRAMEWORK, STYLE, WORKLOAD = "fastapi", "async", DEFAULT_WORKLOAD
 """Names of the application that is measured by default."""
 MAXIMUM_USERS = 100_000
 ARRIVALS = ("poisson", "even")
@@ -183,7 +183,7 @@ def parse_params(workload: Workload, texts: Iterable[str]) -> dict[str, int | st
 
 
 def choose_load(vus: int | None, rate: float | None, arrivals: str = "poisson") -> ClosedLoad | OpenLoad:
-    """The load of so many users or requests per second; 100 users where neither is set."""
+    """The load of so many users or requests per second; DEFAULT_USERS where neither is set."""
     require_choice("arrivals", arrivals, ARRIVALS)
     if arrivals != "poisson" and rate is None:
         raise UsageError(

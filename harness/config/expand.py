@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.applications.prepared import PreparedApplication
@@ -14,8 +14,11 @@ from harness.config.parsing import split_workload
 from harness.errors import ImpossibleError, UsageError
 from harness.handlers import catalogue
 from harness.model.application import BundledApplication
-from harness.model.plan import MATRIX_USERS, Axes, Plan
+from harness.model.counting import counted
+from harness.model.plan import DEFAULT_USERS, Axes, Plan
 
+LEAST_SERVED = 1000.0
+"""Requests per second that every server serves on a core where handlers only wait."""
 NOOP = "noop"
 """Name of the workload without any work."""
 
@@ -57,7 +60,7 @@ def expand(plan: Plan, prepare: Callable[[str | None], PreparedApplication] | No
 def combinations(axes: Axes) -> Iterator[CellSpec]:
     """Every combination of the options of the axes."""
     loads: list[tuple[int | None, float | None]] = [
-        *((users, None) for users in axes.vus or ([] if axes.rate else [MATRIX_USERS])),
+        *((users, None) for users in axes.vus or ([] if axes.rate else [DEFAULT_USERS])),
         *((None, rate) for rate in axes.rate or []),
     ]
     pythons: list[str | None] = [*axes.python] if axes.python else [None]
@@ -88,6 +91,34 @@ def combinations(axes: Axes) -> Iterator[CellSpec]:
             rate=rate,
             python=python,
         )
+
+
+def load_limited(cells: Sequence[ResolvedCell]) -> str | None:
+    """What a reader should know before anything is measured: of so many cells the load alone sets the throughput, since
+    users wait so long that any server serves them. None where that is known of none."""
+    limits = [limit for each in cells if (limit := _load_limit(each)) is not None]
+    if not limits:
+        return None
+    users, seconds = limits[0]
+    which = "every cell is" if len(limits) == len(cells) else f"{len(limits)} of {len(cells)} cells are"
+    return (
+        f"{which} limited by the load: {counted(users, 'user')} ÷ {seconds:g} s = {users / seconds:,.0f} requests/s, "
+        "whichever server it is; to rank servers raise --vus, or take a workload that waits less (--workload cpu)"
+    )
+
+
+def _load_limit(resolved: ResolvedCell) -> tuple[int, float] | None:
+    """Users of a cell and the seconds that each of them waits, where neither threads, event loops nor the server can
+    be what is short."""
+    variant, users = resolved.cell.variant, resolved.cell.load.users
+    waits = resolved.subject.waits(variant.interface)
+    if users is None or not waits.total_seconds:
+        return None
+    served = LEAST_SERVED
+    if waits.occupied_seconds:
+        slots = variant.workers * (1 if waits.slot == "event loop" else variant.threads)
+        served = min(served, slots / waits.occupied_seconds)
+    return (users, waits.total_seconds) if users / waits.total_seconds <= served else None
 
 
 def repeated(expansion: Expansion) -> int:

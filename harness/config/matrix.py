@@ -10,7 +10,7 @@ from harness.config import files, presets, registry
 from harness.config.application import ApplicationOptions, application_plan, merge_options
 from harness.config.parsing import split_list, split_numbers, split_rates, split_servers, split_workload
 from harness.errors import UsageError
-from harness.model.plan import OURS, ApplicationPlan, Plan
+from harness.model.plan import DEFAULT_WORKLOAD, OURS, ApplicationPlan, Plan
 
 Texts = Sequence[str] | None
 
@@ -117,7 +117,7 @@ def axes_document(options: MatrixOptions) -> dict[str, object]:
     if options.rate:
         axes["rate"] = split_rates("--rate", options.rate)
     if options.workload or options.param:
-        axes["workload"] = workloads(split_list(options.workload or ["sleep"]), options.param or ())
+        axes["workload"] = workloads(split_list(options.workload or [DEFAULT_WORKLOAD]), options.param or ())
     return axes
 
 

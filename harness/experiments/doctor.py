@@ -17,12 +17,13 @@ from harness.config import registry
 from harness.database import connection, embedded
 from harness.environments import interpreters
 from harness.errors import HarnessError
-from harness.host import cgroups, limits, procfs
+from harness.host import cgroups, limits, placement, procfs
 from harness.host import facts as host
 from harness.host.paths import home
 from harness.load import k6, wrk
 from harness.measure import calibration
 from harness.model.doctor import Finding
+from harness.model.placement import Placement
 
 WATCH_SECONDS = 3.0
 FEWEST_DESCRIPTORS = 4096
@@ -35,6 +36,7 @@ CLOCK = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 def examine(python: str | None, database_url: str | None, k6_path: str | None) -> Iterator[Finding]:
     """One finding after the other; watching the machine takes WATCH_SECONDS."""
     host.require_linux()
+    yield scope(placement.place("auto", 1, uses_embedded_database=False))
     yield cores(len(os.sched_getaffinity(0)), os.cpu_count() or 1)
     yield quota(cgroups.cpu_quota(), len(os.sched_getaffinity(0)))
     yield governor(host.facts()["cpu_governor"])
@@ -50,6 +52,17 @@ def examine(python: str | None, database_url: str | None, k6_path: str | None) -
     yield _postgres(database_url)
     yield from _servers(python)
     yield from _ceilings()
+
+
+def scope(placed: Placement) -> Finding:
+    """What this machine can answer, and what it cannot."""
+    cannot = placement.scope(placed)
+    return Finding(
+        subject="this machine",
+        state="warning" if cannot else "ok",
+        found=placement.introduction(placed),
+        cure="measure that on a machine with more cores" if cannot else None,
+    )
 
 
 def cores(available: int, total: int) -> Finding:

@@ -97,6 +97,7 @@ def forecast(plan: Plan, expansion: Expansion) -> Forecast:
         most_seconds=rules.most_seconds,
         half_width=schedule.expected_half_width(sets, rules.most_seconds),
         precision=rules.precision,
+        remarks=preflight.remarks(expansion.cells, plan.pin),
     )
 
 
@@ -105,6 +106,8 @@ def run(plan: Plan, variables: Mapping[str, str], options: ExecutionOptions, emi
     expansion = expand_plan(plan, variables)
     options = _planned(plan, options)
     checked = _check(expansion, options)
+    for remark in preflight.remarks(expansion.cells, options.pin):
+        log.info(remark)
     with exclusive(expansion.cells):
         matrix = _prepare(plan, expansion, checked, options, None)
         with stored(options, emit, name="matrix") as session:

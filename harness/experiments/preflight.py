@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from harness import __version__, load
+from harness.config import expand
 from harness.config.cells import ResolvedCell, database_connections
 from harness.config.parsing import require_choice
 from harness.deploy.spec import ServerSpec
@@ -48,6 +49,16 @@ def check(
         check_generator(generator, cell, timing)
     limits.check_capacity(sum(users) if together else max(users))
     return Preflight(environments=environments, generator=generator)
+
+
+def remarks(cells: Sequence[ResolvedCell], pin: str) -> list[str]:
+    """What a reader should know before anything is measured: what this machine can answer, and what these cells
+    cannot."""
+    limited = expand.load_limited(cells)
+    return [
+        placement.introduction(placement.place(pin, 1, uses_embedded_database=False)),
+        *([limited] if limited else []),
+    ]
 
 
 def refuse_without_turns(cells: Sequence[ResolvedCell]) -> None:

@@ -71,9 +71,9 @@ def run(
     began = time.monotonic()
     started = datetime.now(UTC)
     cells, left_out, checked = _servers(template, servers, options)
+    log.info(preflight.remarks(cells, options.pin)[0])
     with exclusive(cells), stored(options, emit, name="recommend") as session:
         cores = placement.place(options.pin, 1, uses_embedded_database=False)
-        log.info(placement.introduction(cores))
         record = RecommendationRecord(
             **preflight.record_header(cells, checked, options, FOREVER, started) | {"cells": []},
             impossible=left_out,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.analysis import validity
+from harness.config import expand
 from harness.config.cells import ResolvedCell
 from harness.experiments import preflight
 from harness.experiments.databases import DatabaseWatch
@@ -57,6 +58,8 @@ def run(
     cells: Sequence[ResolvedCell] = [resolved]
     started = datetime.now(UTC)
     checked = preflight.check(cells, options, timing)
+    if (limited := expand.load_limited(cells)) is not None:
+        log.info(limited)
     with (
         stored(options, emit, name=folder_name(resolved.cell)) as session,
         exclusive(cells),

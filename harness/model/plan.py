@@ -15,9 +15,10 @@ from harness.model import Value
 from harness.model.axes import DEFAULT_THREADS
 from harness.model.requests import AppRequest, ValueSource
 
-DEFAULT_USERS = 100
-"""Of `harness run`."""
-MATRIX_USERS = 16
+DEFAULT_WORKLOAD = "cpu"
+"""Its handler does a little and waits for nothing, so that servers differ in it."""
+DEFAULT_USERS = 16
+"""They saturate a server without filling its queues."""
 
 Name = Annotated[str, StringConstraints(min_length=1)]
 Names = Annotated[list[Name], Field(min_length=1)]
@@ -31,7 +32,7 @@ class Axes(Value):
     """NAME or NAME:key=value,key=value; see `harness list servers`."""
     framework: Names = ["fastapi"]
     style: Names = ["async"]
-    workload: Names = ["sleep"]
+    workload: Names = [DEFAULT_WORKLOAD]
     """NAME or NAME?param=value&param=value; see `harness list workloads`."""
     workers: Counts = [1]
     threads: Counts = [DEFAULT_THREADS]
@@ -174,3 +175,5 @@ class Forecast:
     """Of ratios of throughput after the least number of restarts, on a calm machine; as a share."""
     precision: float
     """That was asked for, as a share."""
+    remarks: list[str]
+    """What this machine can answer, and what this plan cannot."""

@@ -21,6 +21,7 @@ def lines(plan: Plan, expansion: Expansion, forecast: Forecast) -> Iterator[str]
     """Everything that is printed."""
     sets = "at once" if len(forecast.sets) == 1 else f"in {len(forecast.sets)} sets that share a reference"
     most = max(forecast.seconds, forecast.most_seconds)
+    yield from forecast.remarks
     yield (
         f"{counted(len(expansion.cells), 'cell')}, up {sets}: {duration(forecast.seconds)} for the least number of "
         f"restarts, {duration(most)} at most"

@@ -95,7 +95,7 @@ def measured(start: Start, *arguments: str) -> dict[str, Any]:
 
 def test_the_added_server_is_measured(start: Start) -> None:
     document = measured(start, *WAITRESS)
-    assert document["cell"]["label"] == "waitress:poll=select/flask/sync/sleep?ms=100/w1/t8/c5"
+    assert document["cell"]["label"] == "waitress:poll=select/flask/sync/cpu?n=16/w1/t8/c5"
     assert document["server"]["effective"]["threads"] == 8
     assert "waitress" in harness(start, "list", "servers").stdout
     assert "waitress" in harness(start, "run", "--help").stdout

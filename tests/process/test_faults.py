@@ -28,7 +28,7 @@ QUICK = ("--vus", "5", "--warmup", "500ms", "--duration", "1s", "--json")
         (("run", "--server", "uvicorn:color=red"), 2, "loop=uvloop|asyncio"),
         (("run", "--style", "blocking", "--workload", "mixed"), 2, "anyio.run"),
         (("run", "--workers", "0"), 2, "from 1 to 1024"),
-        (("run", "--param", "ms=-1"), 2, "from 0 to 60000"),
+        (("run", "--workload", "sleep", "--param", "ms=-1"), 2, "from 0 to 60000"),
         (("run", "--vus", "5", "--rate", "5"), 2, "closed or open"),
         (("run", "--duration", "10ms"), 2, "too short"),
         (("run", "--pin", "tight"), 2, "known: auto, split, none"),
@@ -105,7 +105,20 @@ def wait_for_workers(tmp: Path, count: int) -> list[int]:
 
 def test_a_server_that_dies_under_load_is_a_stored_failure(harness: Harness, private_tmp: Path) -> None:
     running = harness.start(
-        *("run", "--param", "ms=5", "--vus", "5", "--warmup", "500ms", "--duration", "3s", "--json"),
+        *(
+            "run",
+            "--workload",
+            "sleep",
+            "--param",
+            "ms=5",
+            "--vus",
+            "5",
+            "--warmup",
+            "500ms",
+            "--duration",
+            "3s",
+            "--json",
+        ),
         TMPDIR=str(private_tmp),
     )
     (pid,) = wait_for_workers(private_tmp, 1)
@@ -122,7 +135,7 @@ def test_a_server_that_dies_under_load_is_a_stored_failure(harness: Harness, pri
 
 def test_a_worker_killed_under_load_is_never_valid(harness: Harness, private_tmp: Path) -> None:
     running = harness.start(
-        *("run", "--server", "gunicorn", "--workers", "2", "--param", "ms=5", "--vus", "20"),
+        *("run", "--server", "gunicorn", "--workers", "2", "--workload", "sleep", "--param", "ms=5", "--vus", "20"),
         *("--warmup", "1s", "--duration", "3s", "--json"),
         TMPDIR=str(private_tmp),
     )

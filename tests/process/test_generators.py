@@ -14,7 +14,7 @@ needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not i
 
 @needs_wrk
 def test_wrk_measures_and_leaves_null_what_it_cannot_know(harness: Harness) -> None:
-    document = harness.measure("--generator", "wrk", "--param", "ms=20", "--duration", "2s")
+    document = harness.measure("--generator", "wrk", "--workload", "sleep", "--param", "ms=20", "--duration", "2s")
     assert sound(document), document["reasons"]
     generator = document["generator"]
     assert generator["name"] == "wrk"

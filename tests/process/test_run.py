@@ -28,7 +28,7 @@ VARIANTS = [
 def test_every_server_is_measured(harness: Harness, private_tmp: Path, server: str, framework: str) -> None:
     done = harness.run(
         *("run", "--server", server, "--framework", framework, "--style", "sync", "--workers", "2"),
-        *("--param", "ms=10", "--vus", "10", "--warmup", "500ms", "--duration", "1s", "--json"),
+        *("--workload", "sleep", "--param", "ms=10", "--vus", "10", "--warmup", "500ms", "--duration", "1s", "--json"),
         TMPDIR=str(private_tmp),
     )
     assert done.returncode in (0, 3), done.stderr
@@ -66,11 +66,24 @@ def test_every_server_is_measured(harness: Harness, private_tmp: Path, server: s
 @pytest.mark.parametrize(
     ("arguments", "bound_by"),
     [
-        (("--param", "ms=300"), "users"),
-        (("--style", "blocking", "--param", "ms=30"), "event loop"),
-        (("--style", "sync", "--param", "ms=300", "--threads", "3"), "threads"),
+        (("--workload", "sleep", "--param", "ms=300"), "users"),
+        (("--style", "blocking", "--workload", "sleep", "--param", "ms=30"), "event loop"),
+        (("--style", "sync", "--workload", "sleep", "--param", "ms=300", "--threads", "3"), "threads"),
         pytest.param(
-            ("--framework", "flask", "--server", "gunicorn", "--style", "sync", "--param", "ms=300", "--threads", "3"),
+            (
+                "--framework",
+                "flask",
+                "--server",
+                "gunicorn",
+                "--style",
+                "sync",
+                "--workload",
+                "sleep",
+                "--param",
+                "ms=300",
+                "--threads",
+                "3",
+            ),
             "threads",
             marks=pytest.mark.slow,
         ),
@@ -148,7 +161,22 @@ def test_the_database_needs_no_set_up(harness: Harness, workload: str, style: st
 
 
 def test_an_open_load_is_offered_at_its_rate(harness: Harness) -> None:
-    done = harness.run(*("run", "--rate", "50", "--param", "ms=20", "--warmup", "500ms", "--duration", "2s", "--json"))
+    done = harness.run(
+        *(
+            "run",
+            "--rate",
+            "50",
+            "--workload",
+            "sleep",
+            "--param",
+            "ms=20",
+            "--warmup",
+            "500ms",
+            "--duration",
+            "2s",
+            "--json",
+        )
+    )
     document = json.loads(done.stdout)
     offered = document["generator"]["offered_rps"]
     assert offered == pytest.approx(50, rel=0.4)  # by chance, the same in every run
@@ -162,7 +190,7 @@ def test_above_capacity_lateness_is_part_of_the_latency(harness: Harness) -> Non
     """One event loop blocked 50 ms a request serves 20 a second; at 60 a second the queue must grow."""
     document = json.loads(
         harness.run(
-            *("run", "--style", "blocking", "--param", "ms=50", "--rate", "60"),
+            *("run", "--style", "blocking", "--workload", "sleep", "--param", "ms=50", "--rate", "60"),
             *("--warmup", "1s", "--duration", "2s", "--json"),
         ).stdout
     )

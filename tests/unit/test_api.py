@@ -24,11 +24,11 @@ def test_every_public_name_is_there_and_listed_in_order() -> None:
 
 
 def test_a_written_form_and_its_parts_are_the_same_cell() -> None:
-    written = api.resolve("uvicorn:loop=asyncio/sync/sleep?ms=20/w2/t7/r50")
+    written = api.resolve("uvicorn:loop=asyncio/sync/cpu?n=20/w2/t7/r50")
     parts = api.CellSpec(
         server="uvicorn:loop=asyncio",
         style="sync",
-        params=("ms=20",),
+        params=("n=20",),
         workers=2,
         threads=7,
         rate=50.0,
@@ -49,7 +49,7 @@ def test_an_application_of_the_users_is_resolved_by_its_options() -> None:
 def test_a_project_around_is_no_part_of_a_resolved_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "harness.toml").write_text('[application]\napp = "shop:app"\n')
     monkeypatch.chdir(tmp_path)
-    assert api.resolve("uvicorn/noop").label == "uvicorn/fastapi/async/noop/w1/c100"
+    assert api.resolve("uvicorn/noop").label == "uvicorn/fastapi/async/noop/w1/c16"
 
 
 def test_what_cannot_be_is_refused() -> None:

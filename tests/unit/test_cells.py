@@ -17,22 +17,22 @@ def choose(**asked: Any) -> ResolvedCell:
 
 
 def test_the_default_cell() -> None:
-    assert choose().cell.label == "uvicorn/fastapi/async/sleep?ms=100/w1/c100"
+    assert choose().cell.label == "uvicorn/fastapi/async/cpu?n=16/w1/c16"
 
 
 @pytest.mark.parametrize(
     ("asked", "written"),
     [
-        ({"server": "uvicorn:loop=asyncio"}, "uvicorn:loop=asyncio/fastapi/async/sleep?ms=100/w1/c100"),
-        ({"server": "uvicorn:loop=uvloop"}, "uvicorn/fastapi/async/sleep?ms=100/w1/c100"),
-        ({"workers": 4, "params": ("ms=5",)}, "uvicorn/fastapi/async/sleep?ms=5/w4/c100"),
-        ({"rate": 12.5}, "uvicorn/fastapi/async/sleep?ms=100/w1/r12.5"),
-        ({"workload": "noop"}, "uvicorn/fastapi/async/noop/w1/c100"),
-        ({"threads": 10, "users": 3}, "uvicorn/fastapi/async/sleep?ms=100/w1/t10/c3"),
-        ({"workload": "select", "pool_size": 4}, "uvicorn/fastapi/async/select?user_id=1/w1/p4/c100"),
+        ({"server": "uvicorn:loop=asyncio"}, "uvicorn:loop=asyncio/fastapi/async/cpu?n=16/w1/c16"),
+        ({"server": "uvicorn:loop=uvloop"}, "uvicorn/fastapi/async/cpu?n=16/w1/c16"),
+        ({"workers": 4, "params": ("n=5",)}, "uvicorn/fastapi/async/cpu?n=5/w4/c16"),
+        ({"rate": 12.5}, "uvicorn/fastapi/async/cpu?n=16/w1/r12.5"),
+        ({"workload": "noop"}, "uvicorn/fastapi/async/noop/w1/c16"),
+        ({"threads": 10, "users": 3}, "uvicorn/fastapi/async/cpu?n=16/w1/t10/c3"),
+        ({"workload": "select", "pool_size": 4}, "uvicorn/fastapi/async/select?user_id=1/w1/p4/c16"),
         (
             {"workload": "simulation", "framework": "flask", "style": "sync"},
-            "uvicorn/flask/sync/simulation?user_id=1&cpu=inline/w1/c100",
+            "uvicorn/flask/sync/simulation?user_id=1&cpu=inline/w1/c16",
         ),
     ],
 )
@@ -57,7 +57,7 @@ def test_the_written_form(asked: dict[str, Any], written: str) -> None:
         ({"workload": "sleepy"}, "unknown workload 'sleepy'", "noop"),
         ({"style": "blocking", "workload": "mixed"}, "cannot exist", "harness list"),
         ({"framework": "flask", "style": "wrapped"}, "cannot exist", "harness list"),
-        ({"params": ("ms=-1",)}, "from 0 to 60000", "harness list workloads"),
+        ({"workload": "sleep", "params": ("ms=-1",)}, "from 0 to 60000", "harness list workloads"),
         ({"params": ("ms",)}, "not name=value", "--param ms=100"),
         ({"workers": 0}, "--workers 0: out of bounds", "from 1 to 1024"),
         ({"threads": 0}, "--threads 0", "from 1"),

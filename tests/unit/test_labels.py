@@ -27,7 +27,7 @@ NAMES = Names(
     [
         {},
         {"workload": "noop", "style": "sync", "workers": 4},
-        {"framework": "flask", "style": "sync", "params": ("ms=5",)},
+        {"framework": "flask", "style": "sync", "params": ("n=5",)},
         {"threads": 10, "users": 3},
         {"workload": "select", "params": ("user_id=random",), "pool_size": 4},
         {"workload": "simulation", "params": ("fib=20", "cpu=thread")},

@@ -219,10 +219,42 @@ def test_a_dry_run_shows_sets_time_precision_and_what_cannot_exist() -> None:
     wanted = Plan(cells=[Axes(workload=["mixed"], style=["async", "blocking"], server=["uvicorn", "granian"])])
     expansion = expand.expand(wanted)
     text = list(shown.lines(wanted, expansion, forecast(wanted, expansion)))
-    assert re.match(r"2 cells, up at once: \d+ (s|min) for the least number of restarts, 60 min at most", text[0])
-    assert re.search(r"about ±\d\.\d% on a calm machine", text[1])
+    assert re.match(r"2 cells, up at once: \d+ (s|min) for the least number of restarts, 60 min at most", text[1])
+    assert re.search(r"about ±\d\.\d% on a calm machine", text[2])
     assert any(line.endswith("(once more: A/A)") for line in text)
     assert any("blocking/mixed/w1/c16: " in line and "cannot exist" in line for line in text)
+
+
+def test_a_dry_run_begins_with_what_this_machine_can_answer() -> None:
+    wanted = Plan(cells=[Axes(server=["uvicorn", "granian"])])
+    expansion = expand.expand(wanted)
+    first = next(shown.lines(wanted, expansion, forecast(wanted, expansion)))
+    assert re.search(r"\d cores?, .*: it can compare servers, handler styles and threads", first)
+
+
+LIMITED = "limited by the load"
+
+
+@pytest.mark.parametrize(
+    ("axes", "said"),
+    [
+        (Axes(workload=["sleep?ms=100"], vus=[100]), "every cell is limited by the load: 100 users ÷ 0.1 s = 1,000"),
+        (Axes(workload=["sleep?ms=100"], vus=[200]), None),  # more than every server serves
+        (Axes(workload=["sleep?ms=100"], style=["sync"], vus=[100]), None),  # threads are what is short
+        (Axes(workload=["sleep?ms=100"], style=["sync"], vus=[40]), "every cell is limited"),
+        (Axes(workload=["sleep?ms=100"], style=["blocking"], vus=[8]), None),  # and here the event loop
+        (Axes(workload=["sleep?ms=100", "cpu"], vus=[16]), "1 of 2 cells are limited"),
+        (Axes(workload=["sleep?ms=100"], rate=[100.0]), None),
+        (Axes(), None),
+    ],
+)
+def test_a_plan_that_is_limited_by_its_load_says_so_before_it_is_measured(axes: Axes, said: str | None) -> None:
+    wanted = Plan(cells=[axes])
+    expansion = expand.expand(wanted)
+    limited = expand.load_limited(expansion.cells)
+    assert (limited is None) == (said is None)
+    assert said is None or said in (limited or "")
+    assert (LIMITED in "\n".join(shown.lines(wanted, expansion, forecast(wanted, expansion)))) == (said is not None)
 
 
 def test_a_dry_run_says_where_the_time_is_too_short() -> None:
