@@ -27,6 +27,7 @@ from harness.analysis.contrasts import compare as compare_observations
 from harness.analysis.evaluation import evaluate
 from harness.analysis.interruptions import OTHERS_SHARE
 from harness.analysis.overview import EvaluatedVisit, evaluate_all, observations
+from harness.analysis.recommendation import recommend as recommendation_of
 from harness.analysis.review import compare, review, visits
 from harness.analysis.studies import judge as judge_study
 from harness.analysis.validity import GENERATOR_SHARE
@@ -56,8 +57,10 @@ from harness.deploy.spec import ServerSpec
 from harness.errors import HarnessError
 from harness.experiments import matrix as matrices
 from harness.experiments import preflight, single
+from harness.experiments import recommend as recommending
 from harness.experiments import rotation as rotations
 from harness.experiments.matrix import expand_plan, sets_of
+from harness.experiments.recommend import RecommendOptions
 from harness.experiments.rotation import RotationOptions, RotationResult
 from harness.experiments.session import ExecutionOptions
 from harness.experiments.single import SingleResult
@@ -85,6 +88,7 @@ from harness.model.overview import CellOverview, Overview
 from harness.model.placement import Placement
 from harness.model.plan import Axes, CellSet, Plan
 from harness.model.quantities import duration
+from harness.model.recommendation import Configuration, Recommendation
 from harness.model.record import (
     FailureRecord,
     HostFacts,
@@ -129,6 +133,7 @@ __all__ = [
     "ClaimResult",
     "ClosedLoad",
     "Comparison",
+    "Configuration",
     "Deployment",
     "Deployments",
     "Emit",
@@ -155,6 +160,8 @@ __all__ = [
     "Placement",
     "Plan",
     "Probe",
+    "RecommendOptions",
+    "Recommendation",
     "RequestMix",
     "RequestTemplate",
     "ResolvedCell",
@@ -216,6 +223,8 @@ __all__ = [
     "preset",
     "ratio_words",
     "read_run",
+    "recommend",
+    "recommendation_of",
     "report",
     "resolve",
     "review",
@@ -288,6 +297,19 @@ def matrix(
     `variables`: values of the environment variables that the plan gives to the user's application.
     """
     return read_run(matrices.run(plan, variables or {}, options, emit))
+
+
+def recommend(
+    template: CellSpec,
+    servers: Sequence[str],
+    rules: RecommendOptions | None = None,
+    options: ExecutionOptions = OPTIONS,
+    emit: Emit = ignore,
+) -> Recommendation:
+    """Look for the best of some servers, worker counts and thread counts for what `template` serves, and store each
+    restart at once. What a stored search advises is told by `recommendation_of`."""
+    folder = recommending.run(template, servers, rules or RecommendOptions(), options, emit)
+    return recommendation_of(read_run(folder))
 
 
 def rotate(

@@ -19,9 +19,9 @@ class RunEntry:
     folder: Path
     started_at: str
     kind: str
-    """`single`, `matrix` or `rotation`; of an older version also `duet`."""
+    """`single`, `matrix`, `recommendation` or `rotation`; of an older version also `duet`."""
     what: str
-    """The cell, the cells of a rotation, or how many cells a matrix has."""
+    """The cell, the cells of a rotation, or how many cells another run has."""
     measurements: int
     """Of a rotation its restarts."""
 
@@ -43,8 +43,8 @@ def _entry(folder: Path, document: Document) -> RunEntry:
     current = document["schema"] >= SCHEMA
     kind = document["kind"] if current else upgrade.kind(document)
     labels = [cell["label"] for cell in document["cells"]] if current else document["cells"]
-    if kind == "matrix":
-        title = document["plan"].get("title")
+    if kind in ("matrix", "recommendation"):
+        title = document["plan"].get("title") if kind == "matrix" else None
         what = counted(len(labels), "cell")
         what = f"{title}: {what}" if title else what
     else:

@@ -60,7 +60,19 @@ def help_of(*command: str) -> str:
     return done.stdout
 
 
-COMMANDS = ("run", "matrix", "report", "compare", "diff", "serve", "doctor", "list", "db seed", "db status")
+COMMANDS = (
+    "recommend",
+    "run",
+    "matrix",
+    "report",
+    "compare",
+    "diff",
+    "serve",
+    "doctor",
+    "list",
+    "db seed",
+    "db status",
+)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +84,7 @@ def test_every_command_line_of_the_pages_exists(helps: dict[str, str]) -> None:
     seen = 0
     for page in PAGES:
         for line in re.findall(
-            r"harness ((?:run|matrix|report|compare|diff|serve|doctor|list|db)\b[^`\n|]*)",
+            r"harness ((?:recommend|run|matrix|report|compare|diff|serve|doctor|list|db)\b[^`\n|]*)",
             page.read_text(encoding="utf-8"),
         ):
             command = next((name for name in helps if line.startswith(name)), line.split()[0])
@@ -86,7 +98,7 @@ def test_every_option_named_in_the_pages_exists(helps: dict[str, str]) -> None:
     known = (
         help_of()
         + " ".join(helps.values())
-        + "--rounds --seconds --times --seed --fix --server --out --timeout --exclude"
+        + "--quick --rounds --seconds --times --seed --fix --server --out --timeout --exclude"
     )
     for page in PAGES:
         for option in re.findall(r"`(--[a-z0-9-]+)", page.read_text(encoding="utf-8")):
