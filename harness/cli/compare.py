@@ -77,18 +77,20 @@ def compare(
     """
     from harness.config.application import resolve_pair
     from harness.config.cells import FRAMEWORK, STYLE, WORKLOAD, CellSpec, parse_cell
+    from harness.config.parsing import parse_workload
     from harness.experiments import rotation as experiment
     from harness.experiments.session import ExecutionOptions
     from harness.model.quantities import parse_duration, parse_fraction
     from harness.report import rotation as text
     from harness.report.progress import display
 
+    name, params = parse_workload(workload or WORKLOAD, param or ())
     shared = CellSpec(
         server="",
         framework=framework or FRAMEWORK,
         style=style or STYLE,
-        workload=workload or WORKLOAD,
-        params=tuple(param or ()),
+        workload=name,
+        params=params,
         workers=workers,
         threads=threads,
         pool_size=pool_size,

@@ -58,14 +58,15 @@ def run(
     from harness.store.codec import document
 
     parsing.refuse_several(server=server, framework=framework, style=style, workload=workload)
+    name, params = parsing.parse_workload(workload or WORKLOAD, param or ())
     own = select_application(application, o.ours(framework, style, workload, param), python)
     resolved = resolve_cell(
         CellSpec(
             server=server,
             framework=framework or FRAMEWORK,
             style=style or STYLE,
-            workload=workload or WORKLOAD,
-            params=tuple(param or ()),
+            workload=name,
+            params=params,
             workers=workers,
             threads=threads,
             pool_size=pool_size,

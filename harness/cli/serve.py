@@ -42,13 +42,14 @@ def serve(
     from harness.model.quantities import parse_int
 
     parsing.refuse_several(server=server, framework=framework, style=style, workload=workload)
+    name, params = parsing.parse_workload(workload or WORKLOAD, param or ())
     own = select_application(application, o.ours(framework, style, workload, param), python)
     spec = CellSpec(
         server=server,
         framework=framework or FRAMEWORK,
         style=style or STYLE,
-        workload=workload or WORKLOAD,
-        params=tuple(param or ()),
+        workload=name,
+        params=params,
         workers=workers,
         threads=threads,
         pool_size=pool_size,

@@ -30,6 +30,7 @@ from harness.model.axes import DEFAULT_THREADS
 from harness.model.events import Emit, MatrixProgress, RestartFinished, ignore
 from harness.model.load import FOREVER
 from harness.model.plan import CellSet
+from harness.model.quantities import duration
 from harness.model.recommendation import Configuration, ProductionCommand, Stage
 from harness.model.record import RecommendationRecord, StoredRun
 from harness.servers.adapter import Target
@@ -72,6 +73,7 @@ def run(
     started = datetime.now(UTC)
     cells, left_out, checked = _servers(template, servers, options)
     log.info(preflight.remarks(cells, options.pin)[0])
+    log.info(f"searching for {duration(rules.most_seconds)} at most; what is measured stays when it is interrupted")
     with exclusive(cells), stored(options, emit, name="recommend") as session:
         cores = placement.place(options.pin, 1, uses_embedded_database=False)
         record = RecommendationRecord(
@@ -113,6 +115,9 @@ def _servers(
             left_out.append((name, f"{error.what}; {error.cure}" if isinstance(error, LackError) else error.what))
         else:
             cells.append(resolved)
+    for cell in cells[grouping.MOST_MEMBERS :]:
+        left_out.append((cell.cell.variant.server_label, f"{grouping.MOST_MEMBERS} at once are the most; see --server"))
+    cells = cells[: grouping.MOST_MEMBERS]
     if not cells:
         raise last or UsageError("no server is named", cure="see what there is with: harness list servers")
     preflight.refuse_without_turns(cells)
@@ -136,13 +141,9 @@ class _Search(SetRestarts):
         super().__init__(record, checked.generator, session, rules.seed)
         self._template, self._checked, self._options, self._rules = template, checked, options, rules
         self._end = self._began = time.monotonic()
-        memory = limits.available_bytes()
+        self._room = grouping.Room(memory_bytes=limits.available_bytes())
         self._bounds = search.Bounds(
-            servers=servers,
-            cores=cores,
-            margin=rules.margin,
-            users=rules.users,
-            fits=lambda each: memory is None or _bytes(each) <= grouping.MEMORY_SHARE * memory / 2,
+            servers=servers, cores=cores, margin=rules.margin, users=rules.users, fits=self._fits
         )
 
     def end_at(self, moment: float) -> None:
@@ -187,23 +188,29 @@ class _Search(SetRestarts):
     def _configuration(self, cells: CellsUp, place: int) -> Configuration:
         return Configuration.of(cells.specs[place].cell)
 
+    def _cell(self, each: Configuration, users: int | None, rate: float | None = None) -> ResolvedCell:
+        return resolve_cell(
+            dataclasses.replace(
+                self._template, server=each.server, workers=each.workers, threads=each.threads, users=users, rate=rate
+            )
+        )
+
+    def _fits(self, each: Configuration) -> bool:
+        """Whether there is room for a configuration and two more like it, which is more than are up beside it."""
+        try:
+            cell = self._cell(each, search.FIRST_USERS)
+        except ImpossibleError:  # some servers have no more than so many workers
+            return False
+        return grouping.fits([cell] * 3, self._room)
+
     def _begin(self, move: search.Begin) -> CellsUp:
         """A stage with its cells, stored as far as it is known."""
-        resolved = [
-            resolve_cell(
-                dataclasses.replace(
-                    self._template,
-                    server=each.server,
-                    workers=each.workers,
-                    threads=each.threads,
-                    users=None if move.rate else move.users,
-                    rate=move.rate,
-                )
-            )
-            for each in move.members[: grouping.MOST_MEMBERS]
-        ]
+        users = None if move.rate else move.users
+        resolved = [self._cell(each, users, move.rate) for each in move.members]
         limits.check_capacity(sum(map(preflight.users_of, resolved)))
         databases = preflight.prepare_databases(resolved, self._options)
+        if databases[0] is not None:
+            self._room = dataclasses.replace(self._room, connections=databases[0].connections.free)
         specs = preflight.server_specs(self._checked, resolved, databases, self._options, together=True)
         labels = [cell.label for cell in self._own.cells]
         new = [each.cell for each in resolved if each.label not in labels]
@@ -258,10 +265,6 @@ class _Search(SetRestarts):
         """Store that it has ended."""
         self._record = self._own.model_copy(update={"finished": True})
         self._session.folder.write_run(self._record)
-
-
-def _bytes(each: Configuration) -> int:
-    return grouping.SERVER_BYTES + each.workers * grouping.WORKER_BYTES
 
 
 def production(resolved: ResolvedCell) -> ProductionCommand:
