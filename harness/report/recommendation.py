@@ -50,6 +50,22 @@ def title(answer: Recommendation) -> str:
     return f"Which server, how many workers and how many threads for {answer.subject}?"
 
 
+def question(answer: Recommendation) -> str:
+    """What was tried: servers, worker and thread counts, and the load."""
+    tried = [each.configuration for stage in answer.stages for each in stage.tried]
+    servers = dict.fromkeys(each.server for each in tried)
+    counts = [
+        f"{counted(most, one)}" if len(of) == 1 else f"{', '.join(map(str, of[:-1]))} and {most} {one}s"
+        for one, of in (
+            ("worker", sorted({each.workers for each in tried})),
+            ("thread", sorted({each.threads for each in tried})),
+        )
+        for most in of[-1:]
+    ]
+    loads = dict.fromkeys(f"{stage.load.removeprefix('c')} connections" for stage in answer.stages)
+    return "; ".join(filter(None, (", ".join(servers), *counts, ", ".join(loads))))
+
+
 def heading(answer: Recommendation) -> str:
     """How much was measured, in how long."""
     restarts = sum(stage.restarts for stage in answer.stages)

@@ -182,7 +182,7 @@ def of_recommendation(answer: Recommendation) -> View:
     return View(
         title=recommendation.title(answer),
         heading=recommendation.heading(answer),
-        question=recommendation.title(answer).removesuffix("?"),
+        question=recommendation.question(answer),
         answers=recommendation.answers(answer),
         command="" if answer.production is None else answer.production.command,
         grids=recommendation.grids(answer),

@@ -134,6 +134,12 @@ def test_nothing_is_recommended_that_was_not_measured(laboratory: Laboratory, op
     assert answer.best.throughput.estimate == pytest.approx(1500, rel=0.03)
 
 
+def test_what_was_tried_is_told_with_its_load(laboratory: Laboratory, options: ExecutionOptions) -> None:
+    answer, _ = searched(options)
+    asked = words.question(answer)
+    assert asked == "granian, uvicorn, gunicorn, hypercorn; 1, 2 and 4 workers; 40 threads; 16 connections"
+
+
 def test_latency_is_told_below_saturation(laboratory: Laboratory, options: ExecutionOptions) -> None:
     answer, _ = searched(options)
     assert answer.latency is not None

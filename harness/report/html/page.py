@@ -26,6 +26,7 @@ from harness.analysis import review, studies
 from harness.analysis.overview import EvaluatedVisit
 from harness.analysis.recommendation import recommend
 from harness.model.claims import StudyResult
+from harness.model.comparison import TOO_FEW
 from harness.model.metrics import METRICS, MetricName
 from harness.model.overview import CellOverview, Overview
 from harness.model.recommendation import Recommendation
@@ -96,13 +97,19 @@ def run_of(stored: StoredRun) -> Run:
             rotation_charts=list(turns.of_rotation(answer, stored.restarts)),
             in_effect=list(rotation.in_effect(answer, stored.restarts)),
         )
+    overview, advice = review.review(stored), None
+    if isinstance(stored.record, RecommendationRecord):
+        advice = recommend(stored)  # which decides by rules of its own before a contrast has enough restarts
+        enough = [each for each in overview.comparison.contrasts if each.reason != TOO_FEW]
+        comparison = overview.comparison.model_copy(update={"contrasts": enough})
+        overview = overview.model_copy(update={"comparison": comparison})
     return Run(
         record=stored.record,
-        overview=review.review(stored),
+        overview=overview,
         judged=overviews.evaluate_all(review.visits(stored)),
         protocols=sorted({visit.protocol for visit in stored.visits}),
         study=studies.judge(stored),
-        recommendation=recommend(stored) if isinstance(stored.record, RecommendationRecord) else None,
+        recommendation=advice,
     )
 
 
