@@ -171,8 +171,9 @@ def _thread_stage(answer: Recommendation) -> bool:
     return any(stage.name == "threads" for stage in answer.stages)
 
 
-def basis(answer: Recommendation) -> Iterator[tuple[str, str]]:
-    """Name and text of how sure it is, what would change it, and how production differs."""
+def basis(answer: Recommendation, *, reasons: bool = True) -> Iterator[tuple[str, str]]:
+    """Name and text of how sure it is, what would change it, and how production differs. `reasons`: with why what is
+    not for production was set for measuring."""
     if answer.best is None:
         yield from (("why", each) for each in answer.doubts)
         yield "measured", heading(answer)
@@ -183,10 +184,15 @@ def basis(answer: Recommendation) -> Iterator[tuple[str, str]]:
     if answer.production is not None:
         yield from (("to do", each) for each in answer.production.steps)
         if answer.production.differences:
-            yield "measured with", "; ".join(answer.production.differences)
+            different = answer.production.differences
+            if reasons:
+                yield "measured with", "; ".join(different)
+            else:
+                named = ", ".join(each.partition(" so that ")[0] for each in different)
+                yield "measured with", f"{named}, which production goes without"
     yield from ((f"{server} left out", why) for server, why in answer.left_out)
-    reasons = {each.configuration.server: each.reason for stage in answer.stages for each in stage.tried if each.reason}
-    yield from ((f"{server} has no figures", why) for server, why in reasons.items())
+    without = {each.configuration.server: each.reason for stage in answer.stages for each in stage.tried if each.reason}
+    yield from ((f"{server} has no figures", why) for server, why in without.items())
     yield "measured", heading(answer)
 
 
@@ -254,6 +260,6 @@ def _parts(answer: Recommendation, folder: Path | None, width: int) -> Iterator[
         yield Text(grid.title, style="bold")
         yield rotation.table(dataclasses.replace(grid, title=""))
         yield Text()
-    yield terminal.facts(basis(answer))
+    yield terminal.facts(basis(answer, reasons=False))
     if folder is not None:
         yield Text(f"\n{terminal.where(folder)}")

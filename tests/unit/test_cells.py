@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.config.cells import CellSpec, ResolvedCell, parse_cell, resolve_cell
-from harness.config.parsing import parse_timing, refuse_several
+from harness.config.parsing import parse_timing, parse_workload, refuse_several
 from harness.errors import UsageError
 from harness.model.variant import Cell
 
@@ -113,3 +113,18 @@ def test_cells_are_written_in_parts() -> None:
 def test_a_cell_s_id_is_its_written_form(cell: Cell) -> None:
     found = resolve_cell(parse_cell(cell.label, CellSpec(server="", workload="noop", users=1)))
     assert found.cell.label == cell.label
+
+
+@pytest.mark.parametrize(
+    ("text", "params", "expected"),
+    [
+        ("cpu", [], ("cpu", ())),
+        ("sleep?ms=20", [], ("sleep", ("ms=20",))),
+        ("sleep?ms=20", ["ms=5"], ("sleep", ("ms=5",))),
+        ("simulation?fib=20", ["user_id=2"], ("simulation", ("fib=20", "user_id=2"))),
+    ],
+)
+def test_a_workload_is_taken_in_its_written_form(
+    text: str, params: list[str], expected: tuple[str, tuple[str, ...]]
+) -> None:
+    assert parse_workload(text, params) == expected

@@ -307,3 +307,21 @@ def test_the_command_is_kept_without_secrets(monkeypatch: pytest.MonkeyPatch, ar
     assert host.command() == kept
     monkeypatch.setattr(sys, "argv", ["/x/bin/pytest"])
     assert host.command() is None
+
+
+@pytest.mark.parametrize(
+    ("pin", "cores", "said", "cannot"),
+    [
+        ("auto", [[0], [1]], "2 cores, 1 for the server and 1 for the load generator", "scales with workers"),
+        ("auto", [[0], [1], [2], [3]], "4 cores, 2 for the server and 2 for the load generator", None),
+        ("none", [[0], [1]], "2 cores, shared by server and load generator", "by itself"),
+        ("auto", [[0]], "1 core, shared by server and load generator", "by itself"),
+    ],
+)
+def test_a_machine_says_what_it_can_answer(pin: str, cores: list[list[int]], said: str, cannot: str | None) -> None:
+    placed = placement.place(pin, 1, uses_embedded_database=False, cores=cores)
+    text = placement.introduction(placed)
+    assert text.startswith(f"{said}: it can compare servers")
+    assert ("It cannot answer" in text) == (cannot is not None) == bool(placement.scope(placed))
+    assert cannot is None or cannot in text
+    assert ("worker counts up to 2" in text) == (len(cores) == 4)
