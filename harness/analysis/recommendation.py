@@ -38,7 +38,7 @@ def recommend(stored: StoredRun) -> Recommendation:
         for number, trial in enumerate(found)
         if trial.name != "latency" and number >= last
     }
-    compared = [trial for number, trial in enumerate(found) if number in results and trial.known]
+    compared = search.telling([trial for number, trial in enumerate(found) if number in results])
     best: Tried | None = None
     equals: list[Configuration] = []
     bottleneck = None
@@ -62,7 +62,7 @@ def recommend(stored: StoredRun) -> Recommendation:
         stages=list(results.values()),
         latency=_latency(record, cells, found, compared),
         bottleneck=bottleneck,
-        confidence=_confidence(compared, equals, doubts, margin),
+        confidence=_confidence(compared, doubts, margin),
         doubts=doubts,
         changes=list(_changes(record, found, bottleneck.bound_by if bottleneck else None)),
         production=None if best is None else record.production.get(best.cell),
@@ -170,9 +170,7 @@ def _range(ratio: Interval) -> str:
     return f"between {ends[0]} and {ends[1]}"
 
 
-def _confidence(
-    compared: Sequence[Trial], equals: Sequence[Configuration], doubts: Sequence[str], margin: float
-) -> Confidence:
+def _confidence(compared: Sequence[Trial], doubts: Sequence[str], margin: float) -> Confidence:
     """Low where a server could not be judged or could be far better than the best; high where nothing is left open."""
     if not compared:
         return "low"

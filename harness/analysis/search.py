@@ -119,14 +119,21 @@ def winner(trial: Trial, margin: float) -> Configuration:
     return min(usual or near, key=lambda each: (each.workers, each.threads))
 
 
+def telling(trials: Sequence[Trial]) -> list[Trial]:
+    """Stages by which configurations can be chosen: where the time was over after a restart or two, those before it
+    count; the first one counts as soon as something is known."""
+    known = [each for each in trials if each.name != "latency" and each.known]
+    return [each for each in known if each is known[0] or max(map(len, each.logs.values())) >= LEAST_LOOK]
+
+
 def deciding(trials: Sequence[Trial]) -> Trial:
     """The last stage that compares configurations."""
-    return [each for each in trials if each.name != "latency" and each.known][-1]
+    return telling(trials)[-1]
 
 
 def servers_stage(trials: Sequence[Trial]) -> Trial:
     """The last one that compares servers."""
-    return [each for each in trials if each.name in ("servers", "finalists") and each.known][-1]
+    return [each for each in telling(trials) if each.name in ("servers", "finalists")][-1]
 
 
 def rivals(trial: Trial, best: Configuration, margin: float) -> list[Configuration]:

@@ -209,6 +209,18 @@ def test_servers_that_are_as_good_meet_again_with_the_workers_that_were_found() 
     assert chosen(trials) == Configuration(server="granian", workers=4, threads=40)
 
 
+def test_a_stage_of_a_restart_or_two_decides_nothing() -> None:
+    """The time is over when the workers have just begun."""
+    world = World(lambda each, _: Served(100.0 * each.workers, "event loop", 0.1))
+    trials = world.search(("uvicorn",))
+    workers = next(trial for trial in trials if trial.name == "workers")
+    begun = dataclasses.replace(
+        workers, logs={each: dict(list(logs.items())[:2]) for each, logs in workers.logs.items()}
+    )
+    assert search.winner(search.deciding([trials[0], begun]), 0.03).workers == 1
+    assert search.winner(search.deciding([trials[0], workers]), 0.03).workers > 1
+
+
 def test_configurations_that_do_not_fit_are_not_tried() -> None:
     bounds = Bounds(servers=["uvicorn"], cores=1, margin=0.03, users=16, fits=lambda each: each.workers < 4)
     world = World(lambda each, _: Served(100.0 * each.workers, "event loop", 0.1))
