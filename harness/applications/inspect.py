@@ -16,7 +16,7 @@ from harness.model import Value
 from harness.model.plan import ApplicationPlan
 from harness.model.variant import Interface
 
-PROBE_SECONDS = 120.0
+PROBE_SECONDS = 60.0
 """The longest time that importing may take."""
 
 

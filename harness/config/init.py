@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from harness.model.plan import ApplicationPlan
 
 FILE = Path("harness.toml")
 MOST_PATHS, MOST_OTHERS = 3, 5
+TRYING_SECONDS = 20.0
+"""After which an application that cannot be imported is not tried in another way."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +51,7 @@ def init(python: str | None) -> InitResult:
     routes: list[str] = []
     cwd: str | None = None
     description = ""
+    deadline = time.monotonic() + TRYING_SECONDS
     for first, working in _ways(applications[0]):
         plan = ApplicationPlan(app=first.target, app_dir=first.folder or None, factory=first.factory)
         folder = Path(first.folder or ".").resolve()
@@ -57,6 +61,8 @@ def init(python: str | None) -> InitResult:
             )
         except HarnessError as error:
             description = description or f"it could not be looked at: {error.what}"
+            if time.monotonic() > deadline:
+                break
         else:
             applications[0] = first
             routes = inspected.routes
