@@ -275,7 +275,7 @@ KINDS = [
         codes=(*DONE, 5),
         times=4,
     ),
-    Kind(name="few files may be open", strike=limited("ulimit -Hn 150"), codes=(5,), times=1),
+    Kind(name="few files may be open", strike=limited("ulimit -n 150"), codes=(5,), times=1),
     Kind(name="little memory for all", strike=limited("ulimit -v 600000"), codes=(*DONE, 4, 5), times=3),
     Kind(name="standard error: reader gone", strike=reader_leaves("2>&1 >/dev/null |"), codes=DONE, survives=True),
     Kind(name="both streams: reader gone", strike=reader_leaves("2>&1 |"), codes=(*DONE, 141), survives=True),
