@@ -129,7 +129,7 @@ def _refuse_literals(plan: ApplicationPlan, source: RequestSource, variables: Ma
     texts |= {f"the request {each.label}": each.path + each.label for each in _requests(source)}
     for name, value in variables.items():
         for what, text in texts.items():
-            if redaction.by_name(name, value) and value in text:
+            if redaction.unmistakable(name, value) and value in text:
                 written = f"${{{name}}}" if what.startswith("the") else f"${name}"
                 raise UsageError(
                     f"{what} holds the value of {name}, and is stored", cure=f"write {written} in its place"

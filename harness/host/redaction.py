@@ -46,6 +46,12 @@ def secret(name: str, value: str) -> bool:
     return len(value) >= LEAST and (by_name(name, value) or ORDINARY.fullmatch(value) is None)
 
 
+def unmistakable(name: str, value: str) -> bool:
+    """Whether a value is a secret by its name and by its looks: where it stands, it does not stand by chance, as the
+    password `postgres` does."""
+    return by_name(name, value) and ORDINARY.fullmatch(value) is None
+
+
 def learn(variables: Mapping[str, str]) -> None:
     """From now on, hide the secrets among these variables of an application."""
     _add(part for name, value in variables.items() if secret(name, value) for part in _parts(name, value))

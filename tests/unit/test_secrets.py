@@ -224,16 +224,24 @@ def test_a_secret_with_a_line_break_is_told_without_it(tmp_path: Path, monkeypat
 @pytest.mark.parametrize(
     ("plan", "says", "cure"),
     [
-        ('path = ["/x?key=abc-secret"]', "the request /x", "${TOKEN}"),
-        ('path = ["/"]\nsetup = "login abc-secret"', "--setup holds the value of TOKEN", "$TOKEN"),
+        ('path = ["/x?key=abc-s3cret"]', "the request /x", "${TOKEN}"),
+        ('path = ["/"]\nsetup = "login abc-s3cret"', "--setup holds the value of TOKEN", "$TOKEN"),
     ],
 )
 def test_a_secret_in_what_is_stored_as_it_was_given_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plan: str, says: str, cure: str
 ) -> None:
     with pytest.raises(UsageError, match=says) as caught:
-        prepared(tmp_path, monkeypatch, f'app = "a:b"\n{plan}', TOKEN="abc-secret")
+        prepared(tmp_path, monkeypatch, f'app = "a:b"\n{plan}', TOKEN="abc-s3cret")
     assert caught.value.cure == f"write {cure} in its place"
+
+
+def test_a_password_that_is_a_word_of_everybody_s_refuses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = 'app = "a:b"\npath = ["/"]\nsetup = "createdb -U postgres shop"'
+    prepared(tmp_path, monkeypatch, plan, POSTGRES_PASSWORD="postgres")
+    assert redaction.hide("password postgres refused") == "password *** refused"
 
 
 def test_what_cannot_be_read_back_is_not_stored(
