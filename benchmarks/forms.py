@@ -19,6 +19,8 @@ from harness import api
 
 NAMED = ("fastapi", "flask", "granian", "gunicorn", "hypercorn", "uvicorn", "uvloop", "psycopg", "polars")
 """Packages whose versions are told with a result; its `run.json` names all."""
+BASE = "uvicorn"
+"""With what servers are compared."""
 THROUGHPUT, CPU = "throughput_rps", "cpu_us_per_request"
 
 
@@ -272,6 +274,33 @@ def of_settings(folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def of_servers(folder: Path) -> str:
+    """Each server of a matrix against uvicorn, a row each: throughput and CPU per request for each framework and
+    style."""
+    rows: dict[str, dict[tuple[str, str], str]] = {}
+    for each in read(folder).overview.comparison.contrasts:
+        first, second = each.a.option, each.b.option
+        if each.axis != "server" or each.metric not in (THROUGHPUT, CPU) or BASE not in (first, second):
+            continue
+        ratio = each.ratio if first == BASE else _inverse(each.ratio)
+        _, framework, style, *_ = each.a.cell.split("/")
+        other = second if first == BASE else first
+        rows.setdefault(other, {})[f"{framework} {style}", each.metric] = api.ratio_words(ratio)
+    served = sorted({column for row in rows.values() for column, _ in row})
+    columns = [(column, metric) for column in served for metric in (THROUGHPUT, CPU)]
+    heads = [f"{column}: {'throughput' if metric == THROUGHPUT else 'CPU'}" for column, metric in columns]
+    lines = [f"| server ÷ {BASE} | {' | '.join(heads)} |", "|---" * (len(columns) + 1) + "|"]
+    lines += [
+        f"| {name} | {' | '.join(api.escaped(row.get(each, '')) for each in columns)} |" for name, row in rows.items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _inverse(ratio: api.Interval) -> api.Interval:
+    low, high = (None if bound is None else 1 / bound for bound in (ratio.high, ratio.low))
+    return api.Interval(estimate=1 / ratio.estimate, low=low, high=high, n=ratio.n)
+
+
 def _interval(row: dict[str, Any]) -> api.Interval:
     return api.Interval(estimate=row["ratio"], low=row["low"], high=row["high"], n=row.get("n", 2))
 
@@ -309,4 +338,5 @@ FORMS: dict[str, Callable[[Path], str]] = {
     "trust": of_trust,
     "matrix_trust": of_matrix_trust,
     "settings": of_settings,
+    "servers": of_servers,
 }

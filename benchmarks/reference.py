@@ -76,6 +76,26 @@ REFERENCES = (
             *("--workload", "noop", "--vus", "64", "--generator", "wrk"),
         ),
     ),
+    Reference(
+        name="matrices/ten-noop",
+        question="What do thirteen servers cost where the handler does nothing?",
+        command=("matrix", "--preset", "ten-noop", "--generator", "wrk"),
+    ),
+    Reference(
+        name="matrices/ten-select",
+        question="What do thirteen servers cost with one query?",
+        command=("matrix", "--preset", "ten-select"),
+    ),
+    Reference(
+        name="matrices/loops",
+        question="What does the event loop do?",
+        command=("matrix", "--preset", "loops", "--generator", "wrk"),
+    ),
+    Reference(
+        name="matrices/claims",
+        question="Which claims of authors of servers hold here?",
+        command=("matrix", "--preset", "claims", "--generator", "wrk"),
+    ),
 )
 
 

@@ -16,8 +16,14 @@ Interface = Literal["asgi", "wsgi"]
 
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 3600
-LOOP_CLASSES = {"uvloop": "uvloop.Loop", "asyncio": "asyncio.unix_events._UnixSelectorEventLoop"}
-"""Event loops that every ASGI server offers → the class that a worker reports when the loop runs."""
+LOOP_CLASSES = {
+    "uvloop": "uvloop.Loop",
+    "asyncio": "asyncio.unix_events._UnixSelectorEventLoop",
+    "rloop": "rloop.loop.RLoop",
+}
+"""Event loops → the class that a worker reports when the loop runs."""
+LOOPS = ("uvloop", "asyncio")
+"""Those that most ASGI servers offer; the first is the default."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +48,11 @@ BRIDGE = Option(
     interface="wsgi",
 )
 """For ASGI servers that serve WSGI from threads beside their event loop."""
+
+
+def loop_distributions(options: Mapping[str, str]) -> tuple[str, ...]:
+    """What must be installed for the event loop that is chosen, if one is."""
+    return () if options.get("loop") in (None, "asyncio") else (options["loop"],)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,8 +111,10 @@ class Adapter:
     """The shape of all adapters. A file in this folder subclasses it and names one instance ADAPTER."""
 
     name: ClassVar[str]
-    distribution: ClassVar[str]
-    """What pip installs."""
+    distribution: ClassVar[str | None]
+    """What pip installs; None where that is not known."""
+    program: ClassVar[str | None] = None
+    """What the launch runs, beside the interpreter or on PATH; None: the interpreter itself."""
     interfaces: ClassVar[tuple[Interface, ...]]
     options: ClassVar[Mapping[str, Option]] = {}
     maximum_workers: ClassVar[int | None] = None

@@ -1,6 +1,7 @@
-"""granian: ASGI and WSGI, its HTTP side in Rust."""
+"""granian: ASGI and WSGI, and ASGI by a bridge of ours from RSGI, its own interface; its HTTP side in Rust."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from .adapter import (
     ALIKE,
@@ -13,7 +14,9 @@ from .adapter import (
     Interface,
     Launch,
     Option,
+    Production,
     Target,
+    loop_distributions,
 )
 
 
@@ -26,6 +29,9 @@ class Granian(Adapter):
     environment_prefix = "GRANIAN_"
     options = {
         "loop": Option(choices=tuple(LOOP_CLASSES), help="event loop", interface="asgi"),
+        "by": Option(
+            choices=("asgi", "rsgi"), help="rsgi: its own interface, with a bridge of ours to ASGI", interface="asgi"
+        ),
         "runtime_mode": Option(
             choices=("auto", "st", "mt"), help="Rust runtime, single- or multi-threaded; auto: as granian chooses"
         ),
@@ -45,10 +51,12 @@ class Granian(Adapter):
 
     def launch(self, target: Target, options: Mapping[str, str]) -> Launch:
         asgi = target.interface == "asgi"
+        by = options.get("by", target.interface)
         return Launch(
             argv=(
-                *(target.python, "-m", "granian", f"{target.module}:{target.attribute}"),
-                *("--interface", target.interface),
+                *(target.python, "-m", "granian"),
+                "harness_rsgi:application" if by == "rsgi" else f"{target.module}:{target.attribute}",
+                *("--interface", by),
                 *("--host", target.host, "--port", str(target.port)),
                 *("--workers", str(target.workers)),
                 *("--http", "1", "--no-ws"),
@@ -64,8 +72,15 @@ class Granian(Adapter):
             )
         )
 
+    def production(self, target: Target, options: Mapping[str, str]) -> Production:
+        found = super().production(target, {**options, "by": target.interface} if "by" in options else options)
+        if options.get("by") != "rsgi":
+            return found
+        bridge = {"--interface rsgi": "so that its own interface is measured, which takes a bridge of ours"}
+        return replace(found, differences={**found.differences, **bridge})
+
     def requires(self, interface: Interface, options: Mapping[str, str]) -> tuple[str, ...]:
-        return ("uvloop",) if interface == "asgi" and options["loop"] == "uvloop" else ()
+        return loop_distributions(options)
 
     def expects(self, target: Target, options: Mapping[str, str]) -> Mapping[str, str]:
         return {"loop": LOOP_CLASSES[options["loop"]]} if target.interface == "asgi" else {}

@@ -13,6 +13,7 @@ from .adapter import (
     KEPT_OPEN,
     LARGE_LOADS,
     LOOP_CLASSES,
+    LOOPS,
     QUIET,
     Adapter,
     Interface,
@@ -20,6 +21,7 @@ from .adapter import (
     Option,
     Production,
     Target,
+    loop_distributions,
 )
 
 CONFIGURATION = "harness_gunicorn.conf.py"
@@ -42,7 +44,7 @@ class Gunicorn(Adapter):
     environment_prefix = "GUNICORN_"
     options = {
         "worker": Option(choices=("asgi", "uvicorn"), help="worker class", interface="asgi"),
-        "loop": Option(choices=tuple(LOOP_CLASSES), help="event loop", interface="asgi"),
+        "loop": Option(choices=LOOPS, help="event loop", interface="asgi"),
         "parser": Option(
             choices=("auto", "python", "fast"),
             help="HTTP parser of its own workers; auto: fast if installed",
@@ -117,7 +119,7 @@ class Gunicorn(Adapter):
         fast = ("gunicorn_h1c",) if options["parser"] == "fast" else ()
         if interface == "wsgi":
             return fast
-        loop = ("uvloop",) if options["loop"] == "uvloop" else ()
+        loop = loop_distributions(options)
         if self._uvicorn(options):
             return (*loop, "uvicorn-worker", "uvicorn", "httptools")
         return (*loop, *fast)

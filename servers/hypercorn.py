@@ -12,6 +12,7 @@ from .adapter import (
     KEPT_OPEN,
     LARGE_LOADS,
     LOOP_CLASSES,
+    LOOPS,
     QUIET,
     Adapter,
     Interface,
@@ -19,6 +20,7 @@ from .adapter import (
     Option,
     Production,
     Target,
+    loop_distributions,
 )
 
 MEASURED_ONLY: Mapping[str, tuple[int | str, str]] = {
@@ -38,7 +40,7 @@ class Hypercorn(Adapter):
     name = "hypercorn"
     distribution = "hypercorn"
     interfaces = ("asgi", "wsgi")
-    options = {"loop": Option(choices=tuple(LOOP_CLASSES), help="event loop"), "bridge": BRIDGE}
+    options = {"loop": Option(choices=LOOPS, help="event loop"), "bridge": BRIDGE}
     parsers = {"h11": "h11"}
 
     def launch(self, target: Target, options: Mapping[str, str]) -> Launch:
@@ -70,7 +72,7 @@ class Hypercorn(Adapter):
         return f"wsgi:{application}" if options.get("bridge") == "native" else application
 
     def requires(self, interface: Interface, options: Mapping[str, str]) -> tuple[str, ...]:
-        loop = ("uvloop",) if options["loop"] == "uvloop" else ()
+        loop = loop_distributions(options)
         return (*loop, "a2wsgi") if self.wraps_wsgi(options) else loop
 
     def expects(self, target: Target, options: Mapping[str, str]) -> Mapping[str, str]:

@@ -18,6 +18,7 @@ from .adapter import (
     Launch,
     Option,
     Target,
+    loop_distributions,
 )
 
 NO_WATCHDOG_SECONDS = 86_400
@@ -65,7 +66,8 @@ class Uvicorn(Adapter):
                     else ("--interface", "asgi3", "--lifespan", "on")
                 ),
                 *("--ws", "none"),
-                *("--loop", options["loop"], "--http", options["http"]),
+                *("--loop", "rloop:new_event_loop" if options["loop"] == "rloop" else options["loop"]),
+                *("--http", options["http"]),
                 *("--backlog", str(BACKLOG), "--timeout-keep-alive", str(KEEP_ALIVE_SECONDS)),
                 *("--log-level", "warning", "--no-access-log"),
                 *("--timeout-graceful-shutdown", "2"),
@@ -76,9 +78,8 @@ class Uvicorn(Adapter):
         )
 
     def requires(self, interface: Interface, options: Mapping[str, str]) -> tuple[str, ...]:
-        loop = ("uvloop",) if options["loop"] == "uvloop" else ()
         bridge = ("a2wsgi",) if self.wraps_wsgi(options) else ()
-        return (*loop, options["http"], *bridge)
+        return (*loop_distributions(options), options["http"], *bridge)
 
     def expects(self, target: Target, options: Mapping[str, str]) -> Mapping[str, str]:
         # Behind its own bridge the application never sees the event loop.

@@ -39,6 +39,8 @@ from harness.model.placement import Placement
 from harness.model.variant import Cell, Variant
 from tests import fakes
 
+SERVERS = ("granian", "gunicorn", "hypercorn", "uvicorn")
+"""Those that come along; the contract tests take all that are installed."""
 ROOT = Path(__file__).resolve().parent.parent
 
 

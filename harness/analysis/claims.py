@@ -1,4 +1,4 @@
-"""Claims of the published study, evaluated by a run: each is a ratio of two throughputs and a direction. Pure.
+"""Published claims, evaluated by a run: each is a ratio of two throughputs and a direction. Pure.
 
 Throughput counts successes only, and restarts of which many requests failed take part: one of the claims is about just
 that. Invalid ones do not.
@@ -7,7 +7,7 @@ that. Invalid ones do not.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,48 +35,106 @@ class Row:
     workers: Workers
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A cell in its written form, without its load."""
+
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two cells that a claim compares."""
+
+    case: str
+    numerator: Row | Written
+    denominator: Row | Written
+    published: float
+    """The ratio of their throughputs, as it was published; 1 where only that it is above 1 was."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
-    """A statement of the study about pairs of its cells."""
+    """A published statement about pairs of cells."""
 
     name: str
     text: str
     direction: Literal["more", "not more", "far less"]
     """The ratio is above 1; not above 1; below FAR."""
-    pairs: Sequence[tuple[str, Row, Row]]
-    """Case, numerator, denominator."""
+    pairs: Sequence[Pair]
     scaling: bool = False
     """Whether the claim is about more workers, which need cores."""
+    source: str = ""
+    """Where it was published, and when; empty for the study's."""
 
 
-def evaluate_claims(
-    claims: Sequence[Claim], visits: Sequence[EvaluatedVisit], study: Mapping[Row, float]
-) -> list[ClaimResult]:
-    """Every ratio of every claim; `study` holds the published throughputs in requests per second. Intervals hold for
-    all of them at once (Bonferroni): who looks at twenty claims finds one by chance."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """A published throughput of requests that wait for a known time."""
+
+    text: str
+    source: str
+    rps: float
+    users: int
+    """Connections, each of which waits for its answer."""
+    wait_ms: float
+
+    @property
+    def ceiling_rps(self) -> float:
+        """What so many users can have served at most, by Little's law."""
+        return self.users / self.wait_ms * 1000
+
+
+def evaluate_claims(claims: Sequence[Claim], visits: Sequence[EvaluatedVisit]) -> list[ClaimResult]:
+    """Every ratio of every claim. Intervals hold for all of them at once (Bonferroni): who looks at twenty claims finds
+    one by chance."""
     cases = [
-        (claim, case, study[numerator] / study[denominator], [_visits(row, visits) for row in (numerator, denominator)])
+        (claim, pair, [_visits(cell, visits) for cell in (pair.numerator, pair.denominator)])
         for claim in claims
-        for case, numerator, denominator in claim.pairs
+        for pair in claim.pairs
     ]
     logs = [_logs(*sides) if all(sides) else [] for *_, sides in cases]
     judged = max(1, sum(map(bool, logs)))
     return [
-        _result(claim, case, sides, published, interval(each, comparisons=judged) if each else None)
-        for (claim, case, published, sides), each in zip(cases, logs, strict=True)
+        _result(claim, pair, sides, interval(each, comparisons=judged) if each else None)
+        for (claim, pair, sides), each in zip(cases, logs, strict=True)
     ]
 
 
-def _result(
-    claim: Claim, case: str, sides: Sequence[Sequence[EvaluatedVisit]], published: float, ratio: Interval | None
-) -> ClaimResult:
+def impossible(figures: Iterable[Figure]) -> list[ClaimResult]:
+    """Published throughputs that no server can have reached: more than the users' waits allow."""
+    return [
+        ClaimResult(
+            claim=figure.text,
+            text=f"{figure.rps:,.0f} req/s where requests wait for {figure.wait_ms:g} ms",
+            source=figure.source,
+            case="",
+            published=round(figure.rps / figure.ceiling_rps, 4),
+            numerator="",
+            denominator="",
+            measured=None,
+            verdict="impossible",
+            why=f"{figure.users} users ÷ {figure.wait_ms / 1000:g} s allow {figure.ceiling_rps:,.0f} req/s: not all of "
+            "the wait was served",
+        )
+        for figure in figures
+        if figure.rps > figure.ceiling_rps * (1 + MARGIN)
+    ]
+
+
+def _result(claim: Claim, pair: Pair, sides: Sequence[Sequence[EvaluatedVisit]], ratio: Interval | None) -> ClaimResult:
     numerator, denominator = sides
     verdict, why = _verdict(claim, sides, ratio)
+    quoted = claim.source and pair.published != 1
+    if quoted and verdict == "confirmed" and ratio is not None and ratio.low is not None and ratio.high:
+        size = "less than" if ratio.high < pair.published else "more than" if ratio.low > pair.published else ""
+        why = "; ".join(filter(None, (why, f"{size} was published" if size else "")))
     return ClaimResult(
         claim=claim.name,
         text=claim.text,
-        case=case,
-        published=round(published, 4),
+        source=claim.source,
+        case=pair.case,
+        published=round(pair.published, 4),
         numerator=numerator[0].visit.cell.label if numerator else "",
         denominator=denominator[0].visit.cell.label if denominator else "",
         measured=ratio,
@@ -85,8 +143,11 @@ def _result(
     )
 
 
-def _visits(row: Row, visits: Sequence[EvaluatedVisit]) -> list[EvaluatedVisit]:
-    """Our visits of a cell of the study: with its parameters, the fewest or the most workers, and one server."""
+def _visits(row: Row | Written, visits: Sequence[EvaluatedVisit]) -> list[EvaluatedVisit]:
+    """Our visits of a published cell; of one of the study: with its parameters, the fewest or the most workers, and one
+    server."""
+    if isinstance(row, Written):
+        return [each for each in visits if each.visit.cell.label.startswith(f"{row.label}/")]
     alike = [each for each in visits if _matches(each.visit.cell.variant.application, row)]
     if not alike:
         return []

@@ -1,26 +1,27 @@
-"""The published study: its figures, and the verdict of a run on its claims. Pure.
+"""What others published: figures and claims, and the verdict of a run on them. Pure.
 
 Carlos Pena, 'Python: Load Test with FastAPI – Sync vs Async', December 2025. `published.csv` holds its tables,
-`claims.toml` what it concludes from them.
+`claims.toml` what it concludes from them. `server_claims.toml` holds what authors of servers published about theirs.
 """
 
 from __future__ import annotations
 
 import csv
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from harness import resources
 from harness.analysis import overview
-from harness.analysis.claims import Claim, Row, Workers, evaluate_claims
+from harness.analysis.claims import Claim, Figure, Pair, Row, Workers, Written, evaluate_claims, impossible
 from harness.analysis.review import visits
 from harness.model.application import BundledApplication
 from harness.model.claims import StudyResult
 from harness.model.record import MatrixRecord, StoredRun
 from harness.model.variant import Cell
 
-TITLE = "article"
+TITLE, SERVERS = "article", "claims"
+"""Titles of the presets whose runs are judged."""
 QUERYING = ("select", "simulation")
 
 
@@ -35,18 +36,59 @@ def published() -> dict[Row, float]:
 
 def statements() -> list[Claim]:
     """What the study says about pairs of its cells."""
+    figures = published()
     return [
-        Claim(**{**claim, "pairs": [(case, Row(*above), Row(*below)) for case, above, below in claim["pairs"]]})
+        Claim(**{**claim, "pairs": [_pair(case, Row(*up), Row(*down), figures) for case, up, down in claim["pairs"]]})
         for claim in tomllib.loads(resources.text("claims.toml"))["claims"]
     ]
 
 
+def _pair(case: str, numerator: Row, denominator: Row, figures: Mapping[Row, float]) -> Pair:
+    return Pair(case, numerator, denominator, figures[numerator] / figures[denominator])
+
+
+def of_servers() -> tuple[list[Claim], list[Figure]]:
+    """What authors of servers published: ratios, and throughputs of requests that wait for a known time."""
+    document = tomllib.loads(resources.text("server_claims.toml"))
+    claims = [
+        Claim(
+            name=each["server"],
+            text=each["text"],
+            source=each["source"],
+            direction="more",
+            pairs=[Pair(case, Written(up), Written(down), ratio) for case, up, down, ratio in each["pairs"]],
+        )
+        for each in document["claims"]
+    ]
+    figures = [
+        Figure(text=name, source=table["source"], rps=rps, users=users, wait_ms=wait)
+        for table in document["figures"]
+        for name, users, wait, rps in table["rows"]
+    ]
+    return claims, figures
+
+
 def judge(stored: StoredRun) -> StudyResult:
-    """The verdict of a run of the preset `article` on the study; empty for other runs."""
-    if not isinstance(stored.record, MatrixRecord) or stored.record.plan.title != TITLE:
+    """The verdict of a run of the preset `article` on the study, of one of `claims` on what authors of servers
+    published; empty for other runs."""
+    title = stored.record.plan.title if isinstance(stored.record, MatrixRecord) else None
+    if not isinstance(stored.record, MatrixRecord) or title not in (TITLE, SERVERS):
         return StudyResult()
+    evaluated = overview.evaluate_all(visits(stored))
+    if title == SERVERS:
+        claims, figures = of_servers()
+        results = [*evaluate_claims(claims, evaluated), *impossible(figures)]
+        return StudyResult(
+            title="What authors of servers claim",
+            claims=results,
+            differences=[
+                *tomllib.loads(resources.text("server_claims.toml"))["differences"],
+                *dict.fromkeys(f"{each.claim}, {each.text}: {each.source}." for each in results),
+            ],
+        )
     return StudyResult(
-        claims=evaluate_claims(statements(), overview.evaluate_all(visits(stored)), published()),
+        title="What the published study claims",
+        claims=evaluate_claims(statements(), evaluated),
         differences=[*differences(stored.record.cells), *tomllib.loads(resources.text("claims.toml"))["differences"]],
     )
 

@@ -22,6 +22,7 @@ def compare(
         typer.Argument(metavar="A", help="A cell, the base: SERVER:key=value/fastapi/async/noop/w2, or parts of it."),
     ],
     second: Annotated[str, typer.Argument(metavar="B", help="The cell to compare with it.")],
+    server_command: o.ServerCommand = None,
     framework: o.Framework = None,
     style: o.Style = None,
     workload: o.Workload = None,
@@ -75,6 +76,7 @@ def compare(
     Both are up at once on the same cores and are loaded in turn, in short slots of random order, after several fresh
     starts: so whatever the machine does to one it does to the other. Exit code 3 where it could not be told.
     """
+    from harness.config import commands
     from harness.config.application import resolve_pair
     from harness.config.cells import FRAMEWORK, STYLE, WORKLOAD, CellSpec, parse_cell
     from harness.config.parsing import parse_workload
@@ -85,6 +87,7 @@ def compare(
     from harness.report.progress import display
 
     name, params = parse_workload(workload or WORKLOAD, param or ())
+    commands.offer_all(server_command)
     shared = CellSpec(
         server="",
         framework=framework or FRAMEWORK,

@@ -16,7 +16,8 @@ from harness.cli.options import APPLICATION
 WIDTH = 100
 GROUPS: dict[str, tuple[str, ...]] = {
     "What to measure": (
-        *("server", "framework", "style", "workload", "param", "workers", "threads", "pool_size", "python", "preset"),
+        *("server", "server_command", "framework", "style", "workload", "param"),
+        *("workers", "threads", "pool_size", "python", "preset"),
         *("first_python", "second_python", "first_app_dir", "second_app_dir"),
     ),
     "Your application": tuple(APPLICATION),

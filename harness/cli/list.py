@@ -19,9 +19,11 @@ def list_servers() -> None:
 
     $ harness list servers
     """
+    from harness.config import commands
     from harness.environments import interpreters
     from harness.report import lists
 
+    commands.offer_all(None)
     lists.servers(interpreters.inspect(None).packages)
 
 

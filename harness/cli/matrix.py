@@ -24,6 +24,7 @@ def matrix(
         list[str] | None,
         typer.Option("--server", "-s", metavar="NAME,…", help="Servers; this and each axis may be repeated."),
     ] = None,
+    server_command: o.ServerCommand = None,
     framework: Annotated[list[str] | None, typer.Option(metavar="NAME,…", help="Frameworks.")] = None,
     style: Annotated[list[str] | None, typer.Option(metavar="NAME,…", help="Handler styles.")] = None,
     workload: Annotated[
@@ -42,7 +43,11 @@ def matrix(
         list[str] | None, typer.Option(metavar="PATH,…", help="Interpreters that run the server.")
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A plan that comes along: quick, servers, article.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="A plan that comes along: quick, servers, ten-noop, ten-select, loops, claims, article.",
+        ),
     ] = None,
     precision: Annotated[
         str | None,
@@ -107,6 +112,7 @@ def matrix(
 
     axes = MatrixOptions(
         server=server,
+        server_command=server_command,
         framework=framework,
         style=style,
         workload=workload,

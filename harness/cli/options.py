@@ -27,6 +27,14 @@ Server = Annotated[
         help=f"Server to measure: {', '.join(servers.names())}. Options: harness list servers.",
     ),
 ]
+ServerCommand = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[NAME=]COMMAND",
+        help="Start a server that has no adapter: 'peregrine {target} --host {host} --port {port} --workers {workers}'."
+        " See docs/servers.md.",
+    ),
+]
 Framework = Annotated[
     str | None, typer.Option(metavar="NAME", help=f"Framework: {', '.join(catalogue.FRAMEWORKS)}.  [default: fastapi]")
 ]

@@ -19,6 +19,7 @@ def run(
     *,
     application: ApplicationOptions,
     server: o.Server = "uvicorn",
+    server_command: o.ServerCommand = None,
     framework: o.Framework = None,
     style: o.Style = None,
     workload: o.Workload = None,
@@ -47,7 +48,7 @@ def run(
     $ harness run --server granian --style async --workers 4
     $ harness run --app shop.main:app --path /items --vus 32
     """
-    from harness.config import parsing
+    from harness.config import commands, parsing
     from harness.config.application import select_application
     from harness.config.cells import FRAMEWORK, STYLE, WORKLOAD, CellSpec, resolve_cell
     from harness.experiments import single
@@ -57,6 +58,7 @@ def run(
     from harness.report.progress import display
     from harness.store.codec import document
 
+    server = commands.choose(server, server_command)
     parsing.refuse_several(server=server, framework=framework, style=style, workload=workload)
     name, params = parsing.parse_workload(workload or WORKLOAD, param or ())
     own = select_application(application, o.ours(framework, style, workload, param), python)

@@ -17,6 +17,7 @@ def serve(
     *,
     application: ApplicationOptions,
     server: o.Server = "uvicorn",
+    server_command: o.ServerCommand = None,
     framework: o.Framework = None,
     style: o.Style = None,
     workload: o.Workload = None,
@@ -34,13 +35,14 @@ def serve(
 
     To look at by hand; Ctrl-C ends it.
     """
-    from harness.config import parsing
+    from harness.config import commands, parsing
     from harness.config.application import select_application
     from harness.config.cells import FRAMEWORK, STYLE, WORKLOAD, CellSpec, resolve_cell
     from harness.experiments import serve as experiment
     from harness.experiments.session import ExecutionOptions
     from harness.model.quantities import parse_int
 
+    server = commands.choose(server, server_command)
     parsing.refuse_several(server=server, framework=framework, style=style, workload=workload)
     name, params = parsing.parse_workload(workload or WORKLOAD, param or ())
     own = select_application(application, o.ours(framework, style, workload, param), python)

@@ -25,6 +25,7 @@ from harness.model.plan import DEFAULT_USERS, DEFAULT_WORKLOAD
 from harness.model.quantities import parse_int
 from harness.model.variant import Cell, Variant
 from harness.servers.adapter import Adapter, Interface
+from harness.servers.command import CommandServer
 
 FRAMEWORK, STYLE, WORKLOAD = "fastapi", "async", DEFAULT_WORKLOAD
 """Names of the application that is measured by default."""
@@ -126,7 +127,9 @@ def _resolved(
     if adapter.maximum_workers is not None and spec.workers > adapter.maximum_workers:
         raise ImpossibleError(
             f"--workers {spec.workers}: {name} runs {adapter.maximum_workers} at most",
-            cure=f"use --workers {adapter.maximum_workers}, or another server: " + ", ".join(servers.names()),
+            cure="put {workers} into its command"
+            if isinstance(adapter, CommandServer)
+            else f"use --workers {adapter.maximum_workers}, or another server: " + ", ".join(servers.names()),
         )
     options = choose_options(adapter, interface, values)
     load = choose_load(spec.users, spec.rate, spec.arrivals)

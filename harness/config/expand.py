@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.applications.prepared import PreparedApplication
-from harness.config import registry
+from harness.config import commands, registry
 from harness.config.cells import ALTERNATIVES, CellSpec, ResolvedCell, label_of, resolve_cell
 from harness.config.parsing import split_workload
 from harness.errors import ImpossibleError, UsageError
@@ -36,6 +36,7 @@ def expand(plan: Plan, prepare: Callable[[str | None], PreparedApplication] | No
 
     `prepare`: makes the user's application ready in an interpreter, where it is one that is measured.
     """
+    commands.offer(plan.servers, "the plan")
     specs = [spec for axes in plan.cells for spec in combinations(axes)]
     several = len({spec.python for spec in specs}) > 1
     cells: dict[str, ResolvedCell] = {}

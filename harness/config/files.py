@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import UsageError
 from harness.model import validation
-from harness.model.plan import ApplicationPlan, Plan
+from harness.model.plan import ApplicationPlan, Plan, ServerPlan
 
+SERVERS = TypeAdapter(dict[str, ServerPlan])
 PROJECT: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "harness.toml": lambda document: document,
     "pyproject.toml": lambda document: _table(_table(document, "tool", "pyproject.toml"), "harness", "pyproject.toml"),
@@ -59,10 +60,11 @@ def project_table() -> tuple[Path, dict[str, Any]] | None:
     for name, part in PROJECT.items():
         path = Path(name)
         if path.is_file() and (tables := part(read(path))):
-            unknown = tables.keys() - {"application", "matrix"}
+            unknown = tables.keys() - {"application", "matrix", "servers"}
             if unknown:
                 raise UsageError(
-                    f"{name}: unknown table {sorted(unknown)[0]!r}", cure="known: application, matrix; see docs"
+                    f"{name}: unknown table {sorted(unknown)[0]!r}",
+                    cure="known: application, matrix, servers; see docs",
                 )
             return path, tables
     return None
@@ -80,6 +82,17 @@ def application() -> ApplicationPlan | None:
     if table is None or "application" not in table[1]:
         return None
     return parse_application(table[1]["application"], str(table[0]))
+
+
+def servers() -> dict[str, ServerPlan]:
+    """Servers without an adapter that the project in the current folder describes, by name."""
+    table = project_table()
+    if table is None:
+        return {}
+    try:
+        return SERVERS.validate_python(table[1].get("servers", {}))
+    except ValidationError as error:
+        raise UsageError(f"{table[0]}: servers.{validation.first_error(error)}", cure="see docs/servers.md") from error
 
 
 def parse_application(document: Mapping[str, Any], source: str) -> ApplicationPlan:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from harness.config import files, presets, registry
+from harness.config import commands, files, presets, registry
 from harness.config.application import ApplicationOptions, application_plan, merge_options
 from harness.config.parsing import split_list, split_numbers, split_rates, split_servers, split_workload
 from harness.errors import UsageError
@@ -20,6 +20,7 @@ class MatrixOptions:
     """Options of the axes, each repeated or separated by commas."""
 
     server: Texts = None
+    server_command: Texts = None
     framework: Texts = None
     style: Texts = None
     workload: Texts = None
@@ -49,6 +50,10 @@ def matrix_plan(
     plan = _select_plan(options, file, preset, app)
     changes = {name: value for name, value in overrides.items() if value is not None}
     document = plan.model_dump(exclude_unset=True, by_alias=True) | changes
+    offered = files.servers() | commands.offer_all(options.server_command) | plan.servers
+    described = commands.used(offered, [server for axes in plan.cells for server in axes.server])
+    if described:
+        document["servers"] = {name: each.model_dump(exclude_unset=True) for name, each in described.items()}
     application = _select_application(plan, app, preset)
     if application is not None:
         document["application"] = application.model_dump(mode="json", exclude_unset=True, by_alias=True)
@@ -104,8 +109,10 @@ def refuse_with_resume(
 def axes_document(options: MatrixOptions) -> dict[str, object]:
     """One product of axes, as an entry of a plan has it."""
     axes: dict[str, object] = {}
-    if options.server:
-        axes["server"] = split_servers(options.server)
+    if options.server or options.server_command:
+        own = [commands.parse(text)[0] for text in options.server_command or ()]
+        named = split_servers(options.server or ())
+        axes["server"] = [*named, *(name for name in own if name not in named)]
     for name in ("framework", "style", "python"):
         texts = getattr(options, name)
         if texts:

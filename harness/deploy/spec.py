@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from packaging.utils import canonicalize_name
+
 from harness.applications.served import ServedApplication
 from harness.model.database import Database
 from harness.model.environment import Environment
@@ -30,3 +32,9 @@ class ServerSpec:
     boot_deadline_seconds: float
     diagnose: bool = True
     """Let the workers look at what their requests wait for."""
+
+    @property
+    def server_version(self) -> str:
+        """That of the server's distribution; `unknown` where that is not known."""
+        distribution = self.adapter.distribution
+        return "unknown" if distribution is None else self.environment.packages[canonicalize_name(distribution)]

@@ -224,28 +224,39 @@ def _servers(python: str | None) -> Iterator[Finding]:
     except HarnessError as error:
         yield Finding(subject="Python", state="lack", found=error.what, cure=error.cure)
         return
+    missing: dict[str, str] = {}
     for name in servers.names():
         try:
             adapter = registry.adapter(name)
         except HarnessError as error:
             yield Finding(subject=name, state="lack", found=error.what, cure=error.cure)
             continue
+        if adapter.distribution is None:
+            continue
         version = packages.get(canonicalize_name(adapter.distribution))
         if version is None:
+            missing[name] = adapter.distribution
+            continue
+        offered = adapter.options["loop"].choices if "loop" in adapter.options else ()
+        there = [
+            f"{loop} {packages.get(loop, '')}".strip() for loop in offered if loop == "asyncio" or loop in packages
+        ]
+        choice = f", loops: {', '.join(there)}" if offered else ""
+        if offered and offered[0] not in packages:
             yield Finding(
                 subject=name,
                 state="warning",
-                found="not installed",
-                cure=f"pip install {adapter.distribution}, in the environment that is to run it",
+                found=f"{version}{choice}; its default here is {offered[0]}",
+                cure=f"pip install {offered[0]}",
             )
-            continue
-        loop = packages.get("uvloop")
-        loops = f"uvloop {loop} and asyncio" if loop else "asyncio only: its default here is uvloop"
-        choice = "" if "loop" not in adapter.options else f", loops: {loops}"
-        if "loop" in adapter.options and not loop:
-            yield Finding(subject=name, state="warning", found=f"{version}{choice}", cure="pip install uvloop")
         else:
             yield Finding(subject=name, state="ok", found=f"{version}{choice}")
+    if missing:
+        yield Finding(
+            subject="other servers",
+            state="ok",
+            found=f"not installed: {', '.join(missing)}; any of them with: pip install {' '.join(missing.values())}",
+        )
 
 
 def _ceilings() -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from harness.config.cells import ResolvedCell, database_connections
 from harness.config.parsing import require_choice
 from harness.deploy.spec import ServerSpec
 from harness.environments import interpreters
-from harness.errors import UsageError
+from harness.errors import LackError, UsageError
 from harness.experiments.session import ExecutionOptions, timestamp
 from harness.host import facts, limits, placement
 from harness.load import k6
@@ -23,6 +23,7 @@ from harness.model.environment import Environment
 from harness.model.load import Timing
 from harness.model.placement import Placement
 from harness.model.record import HostFacts
+from harness.servers.command import find_program
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,11 +179,16 @@ def check_packages(resolved: ResolvedCell, environment: Environment) -> None:
     """Refuse an interpreter in which something is not installed that the cell needs."""
     variant, adapter = resolved.cell.variant, resolved.adapter
     needed = (
-        adapter.distribution,
+        *(() if adapter.distribution is None else (adapter.distribution,)),
         *adapter.requires(variant.interface, resolved.options),
         *resolved.subject.distributions,
     )
     interpreters.require(environment, needed, f"{variant.server} with {resolved.subject.name}")
+    if adapter.program is not None and find_program(environment.executable, adapter.program) is None:
+        raise LackError(
+            f"{variant.server} runs {adapter.program}, which is neither beside {environment.executable} nor on PATH",
+            cure="install it there, or name it by its path",
+        )
 
 
 def check_generator(generator: Generator, resolved: ResolvedCell, timing: Timing) -> None:

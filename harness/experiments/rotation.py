@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from packaging.utils import canonicalize_name
-
 from harness.analysis import rotation as analysis
 from harness.analysis.verdicts import MARGIN
 from harness.config.cells import ResolvedCell
@@ -238,5 +236,5 @@ class _Work:
 
 def server_version(spec: ServerSpec) -> str:
     """Server and Python with their versions."""
-    version = spec.environment.packages[canonicalize_name(spec.adapter.distribution)]
+    version = spec.server_version
     return f"{spec.cell.variant.server} {version} on Python {spec.environment.python}"

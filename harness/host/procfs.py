@@ -114,12 +114,14 @@ class CpuMeter:
 
 
 def connections(pids: Iterable[int], port: int) -> list[int] | None:
-    """Established connections to `port` on loopback that each process holds; None where the kernel hides them."""
+    """Established connections to `port` on loopback that each process holds; None where the kernel hides them, or where
+    another process holds them all, such as a router in front."""
     try:
         inodes = _established(port)
-        return [sum(inode in inodes for inode in _sockets(pid)) for pid in pids]
+        counts = [sum(inode in inodes for inode in _sockets(pid)) for pid in pids]
     except OSError:
         return None
+    return counts if any(counts) or not inodes - {"0"} else None
 
 
 def _established(port: int) -> set[str]:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 MODULE = "harness_entry"
 ATTRIBUTE = "application"
-SOURCES = tuple(Path(__file__).with_name(f"harness_{each}.py") for each in ("entry", "layout", "watch"))
+SOURCES = tuple(
+    Path(__file__).with_name(f"harness_{each}.py")
+    for each in ("entry", "layout", "lifespan", "prefork", "rsgi", "watch")
+)
 """What is copied into the server's private folder."""
 PROBE = Path(__file__).with_name("harness_probe.py")

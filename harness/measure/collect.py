@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from packaging.utils import canonicalize_name
-
 from harness.deploy.launch import Deployment, Ending
 from harness.deploy.spec import ServerSpec
 from harness.host import placement, speed
@@ -83,7 +81,7 @@ def server_facts(service: ServerSpec, server: Deployment, window: Window, ending
     effective = reported(service, server)
     return ServerFacts(
         python=service.environment.python,
-        version=service.environment.packages[canonicalize_name(service.adapter.distribution)],
+        version=service.server_version,
         boot_seconds=round(server.boot_seconds, 4),
         stop_seconds=round(ending.seconds, 4),
         stopped=ending.how,

@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from packaging.utils import canonicalize_name
-
 from harness.deploy.launch import Deployment
 from harness.deploy.spec import ServerSpec
 from harness.deploy.workers import Counters
@@ -252,7 +250,7 @@ def _server(
     cpu = sum(restart.slots.drained_cpu_s[at] for at in own)
     seconds = sum(each.seconds for each in slots)
     return ServerFacts(
-        version=spec.environment.packages[canonicalize_name(spec.adapter.distribution)],
+        version=spec.server_version,
         python=spec.environment.python,
         boot_seconds=samples.boot_s,
         stop_seconds=None,

@@ -52,7 +52,7 @@ OURS = ("framework", "style", "workload", "pool_size")
 """Axes that only workloads of ours have."""
 
 
-APP, PATH = r"^[\w.]+:[\w.]+$", r"^/"
+APP, PATH, SERVER_NAME = r"^[\w.]+:[\w.]+$", r"^/", r"^[A-Za-z_][\w.-]*$"
 Text = Annotated[str, StringConstraints(min_length=1)]
 
 
@@ -119,6 +119,23 @@ class ApplicationPlan(Value):
         return isinstance(self.requests, list) or self.login is not None
 
 
+class ServerPlan(Value):
+    """A server that has no adapter. The same in `[servers.NAME]` of a `harness.toml` or a plan."""
+
+    command: Text
+    """What starts it, with places such as `{target}` and `{port}`; see docs/servers.md."""
+    interface: Literal["asgi", "wsgi"] | None = None
+    """What it speaks; both where it is left out."""
+    distribution: Text | None = None
+    """What pip installs, for its version."""
+    environment: dict[str, str] = {}
+    """Variables for it. They are stored: nothing secret."""
+    loop: Literal["uvloop", "asyncio", "rloop"] | None = None
+    """The event loop that its workers are to have; another one makes a measurement invalid."""
+    limits: dict[Literal["loop", "threads", "tcp_nodelay"], Text] = {}
+    """What it cannot be set to: setting → what it does instead, and why."""
+
+
 class CellSet(Value):
     """Cells that are up at once and are loaded in turn."""
 
@@ -149,6 +166,8 @@ class Plan(Value):
     generator: Name = "k6"
     """Load generator: k6, or wrk where k6 is too slow for the servers; see `harness matrix --help`."""
     title: str | None = None
+    servers: dict[Annotated[str, StringConstraints(pattern=SERVER_NAME)], ServerPlan] = {}
+    """Servers of the cells that have no adapter."""
     application: ApplicationPlan | None = None
     """The user's application, in place of ours: then no entry of `cells` has framework, style or workload."""
 

@@ -37,7 +37,8 @@ def servers(installed: Mapping[str, str]) -> None:
             f"{key}={'|'.join(option.choices)}  {option.help}" + (f", {option.interface}" if option.interface else "")
             for key, option in adapter.options.items()
         ]
-        version = installed.get(canonicalize_name(adapter.distribution), "not installed")
+        named = adapter.distribution
+        version = installed.get(canonicalize_name(named), f"pip install {named}") if named else "a command of yours"
         rows.append((name, version, ", ".join(adapter.interfaces), "\n".join(options)))
     _print(("server", "version", "interfaces", "options (default first)"), rows)
 

@@ -80,7 +80,7 @@ def _lines(report: view.View) -> Iterator[str]:
     if report.claims:
         yield from (
             "",
-            "#### What the published study claims (ratios of throughput)",
+            f"#### {report.claimed} (ratios of throughput)",
             "",
             *_claims(report.claims),
             *_differences(report.differences),

@@ -17,7 +17,7 @@ NARROWEST = 60
 """Columns that are written at least; a narrower terminal folds them itself, in place of losing them."""
 COLOURS = {
     **{"faster": "green", "slower": "red", "equivalent": "dim"},
-    **{"confirmed": "green", "refuted": "red", "cannot be told": "dim"},
+    **{"confirmed": "green", "refuted": "red", "impossible": "red", "cannot be told": "dim"},
     **{"valid": "green", "invalid": "yellow", "failed": "red"},
 }
 """Verdict → colour; those that are missing have none."""

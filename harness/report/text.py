@@ -39,7 +39,7 @@ def parts(
         yield Text("\n" + "; ".join(f"{mark} {meaning}" for mark, meaning in report.legend), style="dim")
     yield from _findings(report)
     if report.claims:
-        yield _title("What the published study claims (ratios of throughput)")
+        yield _title(f"{report.claimed} (ratios of throughput)")
         yield _claims(report.claims)
         yield Text()
         yield from (Text(f"  {each}") for each in report.differences)

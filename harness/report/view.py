@@ -97,7 +97,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
-    """A claim of the published study beside what was measured."""
+    """What was published beside what was measured."""
 
     text: str
     published: str
@@ -129,6 +129,8 @@ class View:
     """What a cell that is there twice differs by from itself."""
     findings: list[Finding] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
+    claimed: str = ""
+    """Whose claims they are, as a heading."""
     differences: list[str] = field(default_factory=list)
     """In what the run differs from the study that it judges."""
     kept_out: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
@@ -141,7 +143,7 @@ def headline() -> Metric:
 
 
 def of_overview(overview: Overview, study: StudyResult | None = None) -> View:
-    """What a matrix or a single cell says. `study`: what it makes of a published study."""
+    """What a matrix or a single cell says. `study`: what it makes of published claims."""
     places = {cell.name: place for place, cell in enumerate(overview.cells)}
     best = _best(overview)
     tables = [_table(workload, cells, places, best) for workload, cells in words.by_work(overview.cells).items()]
@@ -158,6 +160,7 @@ def of_overview(overview: Overview, study: StudyResult | None = None) -> View:
         controls={each.metric: words.control(each) for each in overview.comparison.controls},
         findings=list(_findings(overview)),
         claims=[] if study is None else claims(study),
+        claimed="" if study is None else study.title,
         differences=[] if study is None else study.differences,
         kept_out=[(title, cells) for title, cells in _kept_out(overview) if cells],
     )
@@ -191,11 +194,11 @@ def of_recommendation(answer: Recommendation) -> View:
 
 
 def claims(study: StudyResult) -> list[Claim]:
-    """The published study's claims, in words."""
+    """Published claims, in words."""
     return [
         Claim(
             text=f"{each.claim} {each.text}" + (f" ({each.case})" if each.case else ""),
-            published=f"{each.published:.2f}×",
+            published="above 1" if each.published == 1 else f"{each.published:.2f}×",
             here=ratio(each.measured),
             verdict=each.verdict,
             why=each.why,

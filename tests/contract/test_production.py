@@ -12,14 +12,26 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from harness import servers
 from harness.config.cells import CellSpec, resolve_cell
 from harness.deploy.launch import free_port
+from harness.environments import interpreters
 from harness.experiments.recommend import production
 from tests import fakes
 
-COMMANDS = [(name, interface) for name in servers.names() for interface in servers.adapter(name).interfaces]
+PACKAGES = interpreters.inspect(None).packages
+ALL = [(name, interface) for name in servers.names() for interface in servers.adapter(name).interfaces]
+INSTALLED = [
+    pytest.param(
+        *each,
+        marks=[]
+        if canonicalize_name(str(servers.adapter(each[0]).distribution)) in PACKAGES
+        else pytest.mark.skip(f"not installed: {each[0]}"),
+    )
+    for each in ALL
+]
 APPLICATION = {
     "asgi": "from fastapi import FastAPI\napp = FastAPI()\n\n@app.get('/')\ndef root():\n    return 'ok'\n",
     "wsgi": "from flask import Flask\napp = Flask(__name__)\n\n@app.get('/')\ndef root():\n    return 'ok'\n"
@@ -27,7 +39,7 @@ APPLICATION = {
 }
 
 
-@pytest.mark.parametrize(("server", "interface"), COMMANDS)
+@pytest.mark.parametrize(("server", "interface"), ALL)
 def test_it_names_what_is_recommended_and_lists_what_it_leaves_out(server: str, interface: str) -> None:
     framework = "fastapi" if interface == "asgi" else "flask"
     made = production(resolve_cell(CellSpec(server=server, framework=framework, style="sync", workers=1)))
@@ -39,7 +51,7 @@ def test_it_names_what_is_recommended_and_lists_what_it_leaves_out(server: str, 
     assert made.differences
 
 
-@pytest.mark.parametrize(("server", "interface"), COMMANDS)
+@pytest.mark.parametrize(("server", "interface"), INSTALLED)
 def test_it_starts_by_itself_and_serves(server: str, interface: str, tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(APPLICATION[interface])
     framework = "fastapi" if interface == "asgi" else "flask"

@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from harness import servers
-from tests.conftest import ROOT, Harness, processes_mentioning, sound
+from tests.conftest import ROOT, SERVERS, Harness, processes_mentioning, sound
 
 APPLICATIONS = ROOT / "tests" / "applications"
 MADE = {
@@ -31,8 +30,8 @@ MADE = {
 }
 LEFT = ("starlette", "quart", "falcon")
 """To `./check --all`, with every other pair."""
-ONE_EACH = [each for each in zip(MADE, itertools.cycle(servers.names()), strict=False) if each[0] not in LEFT]
-ALL = list(itertools.product(MADE, servers.names()))
+ONE_EACH = [each for each in zip(MADE, itertools.cycle(SERVERS), strict=False) if each[0] not in LEFT]
+ALL = list(itertools.product(MADE, SERVERS))
 OWN = ("--app-dir", str(APPLICATIONS), "--app")
 SHOP = (*OWN, "made_with_fastapi:app")
 

@@ -11,17 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from harness import servers
 from harness.deploy.launch import free_port
 from harness.load import null_server
-from tests.conftest import Harness
+from tests.conftest import SERVERS, Harness
 
 
 def test_it_finds_what_a_run_needs(harness: Harness) -> None:
     done = harness.run("doctor", "--json")
     assert done.returncode == 0, done.stdout
     found = {finding["subject"]: finding for finding in json.loads(done.stdout)}
-    assert {"cores", "others at work", "clock source", "open files", "k6", "Postgres", *servers.names()} <= set(found)
+    assert {"cores", "others at work", "clock source", "open files", "k6", "Postgres", *SERVERS} <= set(found)
     assert found["k6"]["state"] == "ok"
     assert "uvloop" in found["granian"]["found"]
 

@@ -20,7 +20,7 @@ PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 EXAMPLE = re.compile(r"^`(?P<path>[\w/]+\.py)`\n```python\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 EXAMPLES = {example["path"]: example["text"] for example in EXAMPLE.finditer(PAGE)}
 QUICK = ("--vus", "5", "--warmup", "500ms", "--duration", "1s", "--attempts", "1", "--json")
-WAITRESS = ("--server", "waitress:poll=select", "--framework", "flask", "--style", "sync", "--threads", "8")
+WERKZEUG = ("--server", "werkzeug:threaded=no", "--framework", "flask", "--style", "sync", "--threads", "8")
 DIGEST = ("--workload", "digest", "--style", "offloaded", "--param", "rounds=100")
 Start = tuple[list[str | Path], Path]
 """How the harness is started, and where."""
@@ -33,7 +33,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Start:
     for name in ("harness", "handlers", "servers", "k6", "sql"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, folder / name, ignore=ignored, symlinks=True)
-    assert list(EXAMPLES) == ["servers/waitress.py", "handlers/workloads/digest.py"]
+    assert list(EXAMPLES) == ["servers/werkzeug.py", "handlers/workloads/digest.py"]
     for path, text in EXAMPLES.items():
         (folder / path).write_text(text, encoding="utf-8")
     code = f"import sys; sys.path[0] = {str(folder)!r}; from harness.cli.main import main; main()"
@@ -94,12 +94,12 @@ def measured(start: Start, *arguments: str) -> dict[str, Any]:
 
 
 def test_the_added_server_is_measured(start: Start) -> None:
-    document = measured(start, *WAITRESS)
-    assert document["cell"]["label"] == "waitress:poll=select/flask/sync/cpu?n=16/w1/t8/c5"
-    assert document["server"]["effective"]["threads"] == 8
-    assert "waitress" in harness(start, "list", "servers").stdout
-    assert "waitress" in harness(start, "run", "--help").stdout
-    assert "--workers 2: waitress runs 1 at most" in harness(start, "run", *WAITRESS, "--workers", "2").stderr
+    document = measured(start, *WERKZEUG)
+    assert document["cell"]["label"] == "werkzeug:threaded=no/flask/sync/cpu?n=16/w1/t8/c5"
+    assert document["server"]["effective"]["threads"] == 1
+    assert "werkzeug" in harness(start, "list", "servers").stdout
+    assert "werkzeug" in harness(start, "run", "--help").stdout
+    assert "--workers 2: werkzeug runs 1 at most" in harness(start, "run", *WERKZEUG, "--workers", "2").stderr
 
 
 def test_the_added_workload_is_measured(start: Start) -> None:
@@ -112,8 +112,8 @@ def test_the_added_workload_is_measured(start: Start) -> None:
 
 
 def test_both_additions_are_measured_together(additions: Start) -> None:
-    document = measured(additions, *WAITRESS, "--workload", "digest", "--param", "rounds=100")
-    assert document["cell"]["label"] == "waitress:poll=select/flask/sync/digest?rounds=100/w1/t8/c5"
+    document = measured(additions, *WERKZEUG, "--workload", "digest", "--param", "rounds=100")
+    assert document["cell"]["label"] == "werkzeug:threaded=no/flask/sync/digest?rounds=100/w1/t8/c5"
 
 
 def test_a_workload_must_be_installed_where_the_server_runs(additions: Start) -> None:
@@ -125,13 +125,13 @@ def test_a_workload_must_be_installed_where_the_server_runs(additions: Start) ->
 @pytest.mark.parametrize(
     ("group", "name", "value", "command", "message"),
     [
-        ("servers", "uvicorn", "our_additions.waitress", "--server=uvicorn", "several servers are called uvicorn"),
-        ("servers", "waitress", "our_additions.waitress", "--server=waitress", "that of mad and that of our-additions"),
+        ("servers", "uvicorn", "our_additions.werkzeug", "--server=uvicorn", "several servers are called uvicorn"),
+        ("servers", "werkzeug", "our_additions.werkzeug", "--server=werkzeug", "that of mad and that of our-additions"),
         ("workloads", "sleep", "our_additions.digest", "--workload=sleep", "several workloads are called sleep"),
-        ("servers", "other", "our_additions.waitress", "--server=other", "calls its adapter waitress, not other"),
+        ("servers", "other", "our_additions.werkzeug", "--server=other", "calls its adapter werkzeug, not other"),
         ("workloads", "other", "our_additions.digest", "--workload=other", "calls its workload digest, not other"),
         ("servers", "other", "our_additions.digest", "--server=other", "of mad defines no ADAPTER"),
-        ("workloads", "other", "our_additions.waitress", "--workload=other", "of mad defines no WORKLOAD"),
+        ("workloads", "other", "our_additions.werkzeug", "--workload=other", "of mad defines no WORKLOAD"),
         ("servers", "other", "nowhere", "--server=other", "nowhere of mad cannot be imported: ModuleNotFoundError"),
         ("workloads", "other", "nowhere:X", "--workload=other", "nowhere:X of mad cannot be imported"),
     ],

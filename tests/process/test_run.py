@@ -15,13 +15,14 @@ import psycopg
 import pytest
 
 from harness import servers
-from tests.conftest import Harness, sound
+from tests.conftest import SERVERS, Harness, sound
 
 VARIANTS = [
     (name, "fastapi" if interface == "asgi" else "flask")
-    for name in servers.names()
+    for name in SERVERS
     for interface in servers.adapter(name).interfaces
 ]
+COMMAND = "python -m uvicorn {target} --host {host} --port {port} --workers {workers} --log-level warning"
 
 
 @pytest.mark.parametrize(("server", "framework"), VARIANTS)
@@ -60,6 +61,21 @@ def test_every_server_is_measured(harness: Harness, private_tmp: Path, server: s
     run = json.loads((stored / "run.json").read_text())
     assert run["environments"][""]["packages"][server]
     assert run["host"]["cpus_total"] == os.cpu_count()
+
+
+def test_a_server_without_an_adapter_is_measured(harness: Harness) -> None:
+    done = harness.run(
+        *("run", "--server-command", COMMAND, "--workers", "2", "--style", "sync", "--threads", "7"),
+        *("--param", "ms=10", "--vus", "10", "--warmup", "500ms", "--duration", "1s", "--json"),
+    )
+    assert done.returncode in (0, 3), done.stderr
+    document = json.loads(done.stdout)
+    assert sound(document), document["reasons"]
+    assert document["cell"]["label"] == "own-uvicorn/fastapi/sync/sleep?ms=10/w2/t7/c10"
+    assert len(document["server"]["requests_by_worker"]) == 2
+    assert document["server"]["effective"]["threads"] == 7
+    assert document["server"]["effective"]["tcp_nodelay"] is True
+    assert document["argv"]["server"][1:4] == ["-m", "uvicorn", "harness_entry:application"]
 
 
 @pytest.mark.quiet

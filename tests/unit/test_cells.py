@@ -43,8 +43,8 @@ def test_the_written_form(asked: dict[str, Any], written: str) -> None:
 @pytest.mark.parametrize(
     ("asked", "what", "cure"),
     [
-        ({"server": "nginx"}, "unknown server 'nginx'", "granian, gunicorn, hypercorn, uvicorn"),
-        ({"server": "uvicorn:color=red"}, "no option 'color'", "loop=uvloop|asyncio, http=httptools|h11"),
+        ({"server": "nginx"}, "unknown server 'nginx'", "gunicorn, h2corn, hypercorn"),
+        ({"server": "uvicorn:color=red"}, "no option 'color'", "loop=uvloop|asyncio|rloop, http=httptools|h11"),
         ({"server": "uvicorn:loop=trio"}, "no such value", "uvloop, asyncio"),
         ({"server": "uvicorn:loop"}, "not key=value", "NAME:key=value"),
         (

@@ -8,7 +8,7 @@ import pytest
 
 from harness import resources
 from harness.analysis import studies
-from harness.analysis.claims import evaluate_claims
+from harness.analysis.claims import evaluate_claims, impossible
 from harness.analysis.overview import Visit, evaluate_all
 from harness.config import expand, presets
 from harness.model.application import BundledApplication
@@ -42,13 +42,13 @@ def said(
                 }
             )
             visits.append(Visit(cell=cell, restart=restart, repeat=False, facts=found, failure=None))
-    results = evaluate_claims(studies.statements(), evaluate_all(visits), studies.published())
+    results = evaluate_claims(studies.statements(), evaluate_all(visits))
     return {f"{each.claim} {each.case}".strip(): each for each in results}
 
 
 def test_every_claim_has_its_published_figures() -> None:
     published = studies.published()
-    rows = [row for claim in studies.statements() for _, *pair in claim.pairs for row in pair]
+    rows = [row for claim in studies.statements() for each in claim.pairs for row in (each.numerator, each.denominator)]
     assert all(row in published for row in rows)
     assert [claim.name for claim in studies.statements()] == [f"C{number}" for number in range(1, 10)]
 
@@ -115,9 +115,7 @@ def test_what_cannot_be_told_has_its_reason(facts: Measurement) -> None:
         "2 workers share 1 core: scaling cannot show here",
     )
     assert shared["C5"].verdict != "cannot be told"
-    assert all(
-        each.verdict == "cannot be told" for each in evaluate_claims(studies.statements(), [], studies.published())
-    )
+    assert all(each.verdict == "cannot be told" for each in evaluate_claims(studies.statements(), []))
 
 
 def test_what_differs_from_the_study_is_said_beside_its_claims() -> None:
@@ -146,3 +144,48 @@ def test_what_differs_from_the_study_is_said_beside_its_claims() -> None:
     users, transactions = studies.differences(plain)
     assert "three (select and simulation; tx=1 makes one)" in transactions
     assert list(studies.differences([])) == []
+
+
+SERVERS = {"uvicorn": 100, "granian": 130, "hypercorn": 50, "peregrine": 99, "h2corn": 1500, "gunicorn": 100}
+
+
+def said_of_servers(facts: Measurement) -> dict[str, ClaimResult]:
+    """What authors of servers claim, of a run of the preset in which each server has one throughput."""
+    visits = []
+    for each in expand.expand(presets.preset("claims")).cells:
+        rate = SERVERS.get(each.cell.variant.server, 10)
+        for restart, noise in enumerate(NOISE, 1):
+            found = facts.model_copy(
+                update={"cell": each.cell, "requests": round(rate * noise * facts.window_seconds), "waits": NO_WAITS}
+            )
+            visits.append(Visit(cell=each.cell, restart=restart, repeat=False, facts=found, failure=None))
+    claims, _ = studies.of_servers()
+    return {
+        f"{each.claim} {each.text} {each.case}".strip(): each for each in evaluate_claims(claims, evaluate_all(visits))
+    }
+
+
+NO_WAITS = Waits(total_seconds=None, occupied_seconds=None, slot="thread")
+
+
+def test_claims_of_servers_are_judged_with_their_source_and_ratio(facts: Measurement) -> None:
+    found = said_of_servers(facts)
+    assert all(each.numerator and each.denominator and each.source for each in found.values())
+    assert len({(each.claim, each.case) for each in found.values()}) == len(found)  # pages quote them by these
+    granian = found["granian ASGI is faster than uvicorn"]
+    assert (granian.verdict, granian.published, granian.why) == ("confirmed", 2.459, "less than was published")
+    assert found["peregrine is faster than uvicorn FastAPI"].verdict == "refuted"
+    h2corn = found["h2corn leads on every scenario hypercorn"]
+    assert (h2corn.verdict, h2corn.why) == ("confirmed", "")
+    fast = found["h2corn HTTP/1.1 with asyncio's loop is faster than hypercorn"]
+    assert (fast.verdict, fast.why) == ("confirmed", "more than was published")
+    assert "2026-08-05" in granian.source
+
+
+def test_published_figures_that_no_law_allows_are_shown_as_such() -> None:
+    _, figures = studies.of_servers()
+    found = impossible(figures)
+    assert [(each.claim, each.verdict) for each in found] == [("hypercorn", "impossible"), ("uWSGI", "impossible")]
+    assert found[0].why.startswith("128 users ÷ 0.1 s allow 1,280 req/s")
+    assert found[0].published == pytest.approx(6441 / 1280, abs=1e-4)
+    assert len(figures) == 22

@@ -209,7 +209,7 @@ PARTS = r"`((?:harness|servers|handlers|k6|sql|docs|tests|benchmarks)/[\w./-]+)"
 
 
 def test_every_path_that_a_page_names_exists() -> None:
-    not_there = {"servers/waitress.py", "handlers/workloads/digest.py"}  # a reader makes them
+    not_there = {"servers/werkzeug.py", "handlers/workloads/digest.py"}  # a reader makes them
     not_there.add("k6/http")  # a module of k6
     for page in PAGES:
         for path in set(re.findall(PARTS, page.read_text(encoding="utf-8"))) - not_there:
@@ -282,6 +282,14 @@ def test_pages_quote_stored_results_as_they_are(quote: ModuleType) -> None:
         figures += len(quote.FIGURE.findall(before))
     assert quotes >= 10
     assert figures >= 10
+
+
+def test_servers_are_quoted_against_uvicorn(quote: ModuleType) -> None:
+    header, _, *rows = quote.forms.of_servers(quote.forms.reference.REFERENCE / "matrices" / "noop").splitlines()
+    assert header.startswith("| server ÷ uvicorn | fastapi async: throughput | fastapi async: CPU | fastapi sync:")
+    assert [row.split(" | ")[0] for row in rows if row] == ["| granian", "| gunicorn", "| hypercorn"]
+    # What pages quote of the same run: "cpu fastapi async: hypercorn ÷ uvicorn" is 2.46×.
+    assert rows[2].split(" | ")[2].startswith("2.46×")
 
 
 def test_pictures_show_what_the_results_say(quote: ModuleType) -> None:

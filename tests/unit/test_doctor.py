@@ -9,6 +9,7 @@ import pytest
 
 from harness.experiments import doctor
 from harness.model.doctor import Finding
+from harness.model.environment import Environment
 from harness.report import doctor as shown
 
 
@@ -51,3 +52,19 @@ def test_a_finding_is_shown_with_its_cure(capsys: pytest.CaptureFixture[str]) ->
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("warning cores")
     assert second.strip() == "→ use a machine with two cores or more"
+
+
+def test_servers_that_are_not_installed_are_named_at_once_with_what_installs_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = {"uvicorn": "1.0", "uvloop": "2.0", "waitress": "3.0", "h2corn": "4.0"}
+    environment = Environment(python="3.11.7", implementation="CPython", executable="python", packages=there)
+    monkeypatch.setattr(doctor.interpreters, "inspect", lambda _: environment)
+    found = {each.subject: each for each in doctor._servers(None)}
+    assert list(found) == ["h2corn", "uvicorn", "waitress", "other servers"]
+    assert found["uvicorn"].found == "1.0, loops: uvloop 2.0, asyncio"
+    assert "bjoern, cheroot, daphne" in found["other servers"].found
+    assert "pip install bjoern-binary cheroot daphne" in found["other servers"].found
+    del environment.packages["uvloop"]
+    (lack,) = (each for each in doctor._servers(None) if each.subject == "h2corn")
+    assert (lack.state, lack.cure) == ("warning", "pip install uvloop")

@@ -158,3 +158,50 @@ async def app(scope, receive, send):
         "send)\n    tell()", "send)\n    except ValueError: tell()"
     )
     assert played(tmp_path, "asgi", application, script) == [[1, 1, 1]]
+
+
+RSGI = """
+import asyncio, types
+from harness_rsgi import application as bridge
+
+class Stream:
+    async def send_bytes(self, part): sent.append(part.decode())
+class Protocol:
+    async def __call__(self): return b"asked"
+    def response_bytes(self, status, headers, body): sent.extend([status, headers, body.decode()])
+    def response_stream(self, status, headers):
+        sent.extend([status, headers])
+        return Stream()
+loop = asyncio.new_event_loop()
+seen = sent = []
+bridge.__rsgi_init__(loop)
+for path in ("/whole", "/parts"):
+    scope = types.SimpleNamespace(
+        http_version="1.1", method="GET", scheme="http", path=path, query_string="a=1",
+        headers={"host": "here"}, client="127.0.0.1:5", server="127.0.0.1:1",
+    )
+    loop.run_until_complete(bridge.__rsgi__(scope, Protocol()))
+bridge.__rsgi_del__(loop)
+"""
+ASGI_ECHO = """
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    words = [scope["path"], scope["query_string"].decode(), dict(scope["headers"])[b"host"].decode()]
+    words.append((await receive())["body"].decode())
+    await send({"type": "http.response.start", "status": 201, "headers": [(b"x-of", b"app")]})
+    more = scope["path"] == "/parts"
+    await send({"type": "http.response.body", "body": " ".join(words).encode(), "more_body": more})
+    if more:
+        await send({"type": "http.response.body", "body": b"end"})
+"""
+
+
+def test_an_asgi_application_is_called_by_rsgi(tmp_path: Path) -> None:
+    whole = [201, [["x-of", "app"]], "/whole a=1 here asked"]
+    parts = [201, [["x-of", "app"]], "/parts a=1 here asked", "end"]
+    assert played(tmp_path, "asgi", ASGI_ECHO, RSGI) == [*whole, *parts]

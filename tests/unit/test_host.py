@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -325,3 +326,15 @@ def test_a_machine_says_what_it_can_answer(pin: str, cores: list[list[int]], sai
     assert ("It cannot answer" in text) == (cannot is not None) == bool(placement.scope(placed))
     assert cannot is None or cannot in text
     assert ("worker counts up to 2" in text) == (len(cores) == 4)
+
+
+def test_connections_that_another_process_holds_are_not_known_of_workers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        assert procfs.connections([os.getpid()], port) == [0]
+        with socket.create_connection(("127.0.0.1", port)):
+            assert procfs.connections([os.getpid()], port) == [0]  # it waits to be accepted: nobody has it yet
+            accepted, _ = listening.accept()
+            with accepted:
+                assert procfs.connections([os.getpid()], port) == [1]
+                assert procfs.connections([os.getppid()], port) is None

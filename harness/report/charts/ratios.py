@@ -1,4 +1,4 @@
-"""Charts of ratios with their intervals: contrasts of a matrix, and claims of the published study."""
+"""Charts of ratios with their intervals: contrasts of a matrix, and published claims."""
 
 from __future__ import annotations
 
@@ -64,9 +64,11 @@ def _contrasts(metric: Metric, along: Axis, family: Sequence[Contrast], margin: 
 
 
 def claims(results: Sequence[ClaimResult]) -> Iterator[Chart]:
-    """What the published study states, and what was measured; nothing for other runs."""
+    """What was published, and what was measured; nothing for other runs."""
+    results = [each for each in results if each.verdict != "impossible"]
     if not results:
         return
+    whose = "authors of servers" if results[0].source else "the published study"
     rows: list[Row] = [
         {
             "contrast": " · ".join(filter(None, (f"{each.claim} {each.text}", each.case))),
@@ -87,9 +89,9 @@ def claims(results: Sequence[ClaimResult]) -> Iterator[Chart]:
     spec["layer"].append(mark("point", diamonds, shape="diamond", size=55, color=NEUTRAL, opacity=1))
     yield Chart(
         name="claims",
-        title="Claims of the published study: here (points with intervals) and published (diamonds)",
+        title=f"Claims of {whose}: here (points with intervals) and published (diamonds)",
         description="Each claim is a ratio of two throughputs. Points are what was measured here, with 95 % intervals; "
-        "diamonds are what the study printed.",
+        "diamonds are what was published.",
         rows=rows,
         spec=spec,
         columns=(*COLUMNS[:1], ("published", "published"), *COLUMNS[1:]),

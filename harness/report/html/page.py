@@ -238,7 +238,7 @@ def _sections(page: Page, report: View) -> Iterator[tuple[str, str]]:
         ("matrix", "Matrix", report.tables),
         ("findings", "What makes a difference", page.findings),
         ("charts", "Charts", page.charts),
-        ("claims", "The published study", report.claims),
+        ("claims", report.claimed, report.claims),
         ("kept-out", "Kept out", report.kept_out),
         ("cells", "Cells", page.cells),
         ("protocol", "How this was measured", True),
