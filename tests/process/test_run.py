@@ -66,6 +66,7 @@ def test_every_server_is_measured(harness: Harness, private_tmp: Path, server: s
 def test_a_server_without_an_adapter_is_measured(harness: Harness) -> None:
     done = harness.run(
         *("run", "--server-command", COMMAND, "--workers", "2", "--style", "sync", "--threads", "7"),
+        *("--workload", "sleep"),
         *("--param", "ms=10", "--vus", "10", "--warmup", "500ms", "--duration", "1s", "--json"),
     )
     assert done.returncode in (0, 3), done.stderr

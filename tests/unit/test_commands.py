@@ -105,7 +105,7 @@ def test_one_server_is_measured_at_a_time() -> None:
 
 def test_a_command_that_names_no_workers_has_one() -> None:
     commands.choose("uvicorn", ["other {target} {port}"])
-    assert resolve_cell(CellSpec(server="other")).cell.label == "other/fastapi/async/sleep?ms=100/w1/c100"
+    assert resolve_cell(CellSpec(server="other")).cell.label == "other/fastapi/async/cpu?n=16/w1/c100"
     with pytest.raises(ImpossibleError, match="--workers 2: other runs 1 at most") as caught:
         resolve_cell(CellSpec(server="other", workers=2))
     assert caught.value.cure == "put {workers} into its command"
@@ -184,4 +184,4 @@ def test_a_command_stands_over_the_project_s_server_of_its_name(tmp_path: Path) 
 
 def test_a_stored_plan_brings_its_servers_along() -> None:
     plan = Plan(cells=[Axes(server=["other"])], servers={"other": ServerPlan(command="x {target} {port}")})
-    assert [each.label for each in expand(plan).cells] == ["other/fastapi/async/sleep?ms=100/w1/c16"]
+    assert [each.label for each in expand(plan).cells] == ["other/fastapi/async/cpu?n=16/w1/c16"]
