@@ -105,7 +105,7 @@ def test_one_server_is_measured_at_a_time() -> None:
 
 def test_a_command_that_names_no_workers_has_one() -> None:
     commands.choose("uvicorn", ["other {target} {port}"])
-    assert resolve_cell(CellSpec(server="other")).cell.label == "other/fastapi/async/cpu?n=16/w1/c100"
+    assert resolve_cell(CellSpec(server="other")).cell.label == "other/fastapi/async/cpu?n=16/w1/c16"
     with pytest.raises(ImpossibleError, match="--workers 2: other runs 1 at most") as caught:
         resolve_cell(CellSpec(server="other", workers=2))
     assert caught.value.cure == "put {workers} into its command"
