@@ -27,6 +27,7 @@ from harness.experiments.sets import CellsUp, SetRestarts
 from harness.host import limits, placement, signals
 from harness.model.application import BundledApplication, UserApplication
 from harness.model.axes import DEFAULT_THREADS
+from harness.model.counting import counted
 from harness.model.events import Emit, MatrixProgress, RestartFinished, ignore
 from harness.model.load import FOREVER
 from harness.model.plan import CellSet
@@ -244,14 +245,17 @@ class _Search(SetRestarts):
         reason = getattr(failed, "reasons", None)
         why = void(last) if last is not None else reason[0].message if reason else None
         found = trials(self._run())[-1]
-        leads = f"{found.known[0].server} leads" if len(found.known) > 1 else self._own.stages[-1].name
+        what = f"{self._own.stages[-1].name}: {counted(len(cells.up), 'configuration')}"
+        if why is None and len(found.known) > 1:
+            best = found.known[0]
+            what += f", {best.server} with {counted(best.workers, 'worker')} leads"
         self._session.emit(
             RestartFinished(
                 number=self._number,
                 void=why,
                 ratio=None,
                 matrix=MatrixProgress(
-                    what=f"{self._own.stages[-1].name}: {len(cells.up)} up, {leads}",
+                    what=what,
                     fraction=min(1.0, passed / whole),
                     seconds_left=max(0.0, self._end - time.monotonic()),
                     sure=0,

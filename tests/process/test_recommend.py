@@ -14,7 +14,7 @@ def test_an_application_of_the_user_s_gets_its_advice(harness: Harness) -> None:
     """In so short a time it may be that nothing is valid, on a machine where others work."""
     done = harness.run(
         *("recommend", "made_with_fastapi:app", "--app-dir", str(APPLICATIONS), "--path", "/items", "--vus", "4"),
-        *("--server", "uvicorn,granian", "--max-time", "15s", "--json"),
+        *("--server", "uvicorn,granian", "--max-time", "10s", "--json"),
         timeout=90,
     )
     assert done.returncode in (0, 3), done.stderr
@@ -29,10 +29,7 @@ def test_an_application_of_the_user_s_gets_its_advice(harness: Harness) -> None:
     if answer["best"] is not None:
         assert answer["production"]["command"].split()[0] in ("uvicorn", "granian")
         assert f"Use {answer['best']['configuration']['server']}" in shown.stdout
-    listed = harness.run("list", "runs").stdout
-    assert "recommendation" in listed
-    page = harness.run("report", str(folder), "--format", "html")
-    assert page.returncode == 0, page.stderr
+    assert "recommendation" in harness.run("list", "runs").stdout
 
 
 def test_without_an_application_it_says_what_it_found(harness: Harness) -> None:
