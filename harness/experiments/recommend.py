@@ -279,7 +279,7 @@ def production(resolved: ResolvedCell) -> ProductionCommand:
     if isinstance(application, UserApplication):
         module, _, attribute = application.target.partition(":")
         if application.folder:
-            steps.append(f"run it in {application.folder}")
+            steps.append(f"run it in the folder {application.folder}")
         if application.factory:
             steps.append(f"write in {module}: app = {attribute}()")
             attribute = "app"

@@ -88,8 +88,9 @@ def _use(answer: Recommendation, best: Tried) -> str:
     threads = f" and {chosen.threads} threads each" if _thread_stage(answer) else ""
     text = f"Use {chosen.server} with {counted(chosen.workers, 'worker')}{threads}: "
     if best.throughput is not None:
-        sure = half_width(best.throughput)
-        text += f"{number(best.throughput.estimate)} requests/s at most" + (f" ({sure})" if sure else "")
+        half = best.throughput.half_width
+        sure = f" ({half_width(best.throughput)})" if half is not None and half < 1 else ", which is not sure yet"
+        text += f"{number(best.throughput.estimate)} requests/s at most{sure}"
     if answer.latency is not None and answer.latency.p99_ms is not None:
         text += f"; 99% of requests within {answer.latency.p99_ms:,.0f} ms at {number(answer.latency.rate)} requests/s"
     if best.rss_peak_bytes is not None:

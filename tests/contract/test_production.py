@@ -89,7 +89,7 @@ def test_what_has_to_be_done_besides_is_said() -> None:
     made = production(cell)
     assert "uvicorn shop:create_app" in made.command
     assert "--workers 2" in made.command
-    assert "run it in services" in made.steps
+    assert "run it in the folder services" in made.steps
     assert any("total_tokens = 80" in step for step in made.steps)
     wrapped = production(resolve_cell(CellSpec(server="hypercorn", framework="flask", style="sync", threads=20)))
     assert "MODULE:asgi" in wrapped.command
