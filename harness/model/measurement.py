@@ -51,6 +51,33 @@ class Slice(Value):
     rss_bytes: int
 
 
+class Arrivals(Value):
+    """The requests of a window by the slice in which they were due, each judged once it was answered, or was not."""
+
+    slice_seconds: float
+    limits_ms: list[float]
+    due: list[int]
+    """Of each slice."""
+    right: list[int]
+    """Of those, answered rightly, however late."""
+    late: list[list[int]]
+    """Limit → of each slice, answered rightly, but later than that."""
+    crowded: list[list[float]] = []
+    """Objective of a search → of each slice, how crowded the arrivals were beside a Poisson process on average, 1;
+    empty where that was not looked at."""
+    p50_ms: list[float | None]
+    """Of each slice: the median from the moment when a request was due; None where nothing was answered rightly."""
+
+    def missed(self, limit_ms: float | None) -> list[int]:
+        """Of each slice, requests that were later than a limit, failed, or were not answered at all; without a limit,
+        those that failed or were not answered."""
+        failed = [due - right for due, right in zip(self.due, self.right, strict=True)]
+        if limit_ms is None:
+            return failed
+        late = self.late[self.limits_ms.index(limit_ms)]
+        return [slow + lost for slow, lost in zip(late, failed, strict=True)]
+
+
 class Failures(Value):
     """Requests of the window that did not succeed, by what happened to them."""
 
@@ -292,6 +319,8 @@ class Measurement(Value):
     """(percentile, milliseconds), densest towards 100."""
     slices: list[Slice]
     """In order; of what was loaded in turn one for each turn that counts."""
+    arrivals: Arrivals | None = None
+    """Of an open load of which that was asked: requests by when they were due."""
     sampled: AnswerChecks | None
     """None where the generator looks at no bodies."""
     waits: Waits | None = None

@@ -1,0 +1,222 @@
+"""The search for a capacity, on servers whose capacity is known."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+
+import pytest
+
+from harness.analysis import capacity
+from harness.analysis.capacity import Probe, Question
+from harness.errors import UsageError
+from harness.model.capacity import parse_objective
+from harness.model.measurement import Arrivals
+from harness.stats import crowding
+
+P99 = parse_objective("p99<50ms")
+ERRORS = parse_objective("errors<0.1%")
+
+
+def probe(rate: float, share: float, seconds: int = 20, *, other: float | None = None, valid: bool = True) -> Probe:
+    """A probe of which each slice misses the same share of one objective, and of a second one."""
+    due = tuple(round(rate) for _ in range(seconds))
+    missed = [tuple(round(share * each) for each in due)]
+    if other is not None:
+        missed.append(tuple(round(other * each) for each in due))
+    return Probe(rate=rate, due=due, missed=tuple(missed), valid=valid)
+
+
+def searched(
+    share: Callable[[float], float], question: Question, most: int = 30, burst: int = 1
+) -> tuple[list[Probe], capacity.Known]:
+    """A whole search of a server that misses the objective by a share that follows from the rate, in bursts."""
+    chance, probes = random.Random(1), []
+    while len(probes) < most and (rate := capacity.propose(question, probes)) is not None:
+        due = tuple(max(1, round(rate)) for _ in range(20))
+        missed = tuple(
+            min(each, burst * sum(chance.random() < share(rate) for _ in range(max(1, each // burst)))) for each in due
+        )
+        probes.append(Probe(rate=rate, due=due, missed=(missed,)))
+    return probes, capacity.known(question, probes)
+
+
+@pytest.mark.parametrize(
+    ("text", "share", "limit"),
+    [("p99<50ms", 0.01, 50.0), ("p99.9 < 2s", 0.001, 2000.0), ("p50<=7.5ms", 0.5, 7.5), ("errors<0.1%", 0.001, None)],
+)
+def test_objectives_as_they_are_written(text: str, share: float, limit: float | None) -> None:
+    objective = parse_objective(text)
+    assert objective.share == pytest.approx(share)
+    assert objective.limit_ms == limit
+
+
+@pytest.mark.parametrize("text", ["p99", "p99<50", "p100<5ms", "p99<0ms", "errors<0%", "errors<5", "mean<5ms", ""])
+def test_what_is_no_objective_says_how_to_write_one(text: str) -> None:
+    with pytest.raises(UsageError, match="not an objective") as refused:
+        parse_objective(text)
+    assert "p99<50ms" in refused.value.cure
+
+
+def test_late_failed_and_unanswered_requests_miss_an_objective() -> None:
+    arrivals = Arrivals(
+        slice_seconds=1, limits_ms=[50, 200], due=[10, 10], right=[10, 7], late=[[2, 1], [0, 1]], p50_ms=[1, 1]
+    )
+    assert arrivals.missed(P99.limit_ms) == [2, 4]
+    assert arrivals.missed(ERRORS.limit_ms) == [0, 3]
+    assert arrivals.missed(200.0) == [0, 4]
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0.0, "pass"), (0.002, "pass"), (0.01, "cannot tell"), (0.03, "fail"), (0.7, "fail")]
+)
+def test_a_probe_by_itself(share: float, expected: str) -> None:
+    missed = tuple(round(1000 * share * (0.6 if number % 4 < 2 else 1.4)) for number in range(20))
+    assert capacity.outcome(Probe(rate=1000, due=(1000,) * 20, missed=(missed,)), [P99]) == expected
+
+
+def test_late_requests_that_come_together_are_no_independent_events() -> None:
+    """Of 20,000 requests 1.5 % are late: in all slices alike that is a miss, all in one moment it could be chance."""
+    alike = Probe(rate=1000, due=(1000,) * 20, missed=((15,) * 20,))
+    at_once = Probe(rate=1000, due=(1000,) * 20, missed=((300, *(0,) * 19),))
+    assert capacity.outcome(alike, [P99]) == "fail"
+    assert capacity.outcome(at_once, [P99]) == "cannot tell"
+    assert capacity.burst([at_once], 0, P99.share) > 5 * capacity.burst([alike], 0, P99.share)
+
+
+def test_an_invalid_probe_bounds_nothing() -> None:
+    question = Question(objectives=(P99,), precision=0.1, start=100)
+    good = [probe(100, 0.0), probe(140, 0.0)]
+    spoilt = [*good, probe(50, 1.0, valid=False), probe(60, 1.0, valid=False)]
+    assert capacity.outcome(spoilt[-1], [P99]) == "invalid"
+    assert capacity.known(question, spoilt) == capacity.known(question, good)
+    assert capacity.propose(question, spoilt) == capacity.propose(question, good)
+
+
+def test_rates_go_by_growing_factors_until_something_held_and_something_did_not() -> None:
+    question = Question(objectives=(P99,), precision=0.1, start=100)
+    assert capacity.propose(question, []) == 100
+    assert capacity.propose(question, [probe(100, 0)]) == pytest.approx(140)
+    assert capacity.propose(question, [probe(100, 0), probe(140, 0)]) == pytest.approx(280)
+    assert capacity.propose(question, [probe(100, 1)]) == pytest.approx(100 / 1.4)
+    assert capacity.propose(question, [probe(100, 0), probe(200, 1)]) == pytest.approx(100 * math.sqrt(2))
+
+
+def test_a_failure_is_believed_over_a_larger_rate_that_held() -> None:
+    question = Question(objectives=(P99,), precision=0.1, start=100)
+    rate = capacity.propose(question, [probe(100, 0), probe(400, 0), probe(200, 1)])
+    assert rate == pytest.approx(100 * math.sqrt(2))
+
+
+@pytest.mark.parametrize("slope", [6, 15, 60, 400])
+def test_the_bounds_hold_the_capacity_whatever_the_curve(slope: float) -> None:
+    question = Question(objectives=(P99,), precision=0.1, start=300)
+    probes, known = searched(lambda rate: min(1.0, 0.01 * (rate / 777) ** slope), question)
+    assert known.bounds.low is not None
+    assert known.bounds.high is not None
+    assert known.bounds.low < 777 < known.bounds.high
+    assert known.reached
+    assert known.binding == P99
+    assert len(probes) <= 15
+
+
+def test_bursts_make_it_less_certain() -> None:
+    question = Question(objectives=(P99,), precision=0.001, start=700)
+
+    def width(burst: int) -> float:
+        _, known = searched(lambda rate: min(1.0, 0.01 * (rate / 777) ** 10), question, most=10, burst=burst)
+        assert known.bounds.low is not None
+        assert known.bounds.high is not None
+        return known.bounds.high / known.bounds.low
+
+    assert width(40) > 1.5 * width(1) - 0.5
+
+
+def test_a_steep_slope_is_a_cliff_and_a_gentle_one_is_none() -> None:
+    question = Question(objectives=(P99,), precision=0.1, start=300)
+    _, steep = searched(lambda rate: float(rate > 777), question)
+    _, gentle = searched(lambda rate: min(1.0, 0.01 * (rate / 777) ** 5), question)
+    assert steep.slope is not None
+    assert gentle.slope is not None
+    assert gentle.slope < capacity.CLIFF < steep.slope
+
+
+def test_a_bound_rests_on_two_fresh_starts() -> None:
+    question = Question(objectives=(P99,), precision=0.1, start=100)
+    one = [probe(100, 0.0), probe(110, 1.0)]
+    assert capacity.known(question, one).bounds.low is None
+    assert capacity.known(question, one).bounds.high is None
+    assert not capacity.known(question, one).reached
+    two = [*one, probe(100, 0.0), probe(110, 1.0)]
+    assert capacity.known(question, two).bounds.low is not None
+    assert capacity.known(question, two).bounds.high is not None
+
+
+def test_what_never_failed_has_no_upper_bound() -> None:
+    question = Question(objectives=(P99,), precision=0.1, start=100)
+    bounds = capacity.known(question, [probe(100, 0), probe(140, 0), probe(280, 0)]).bounds
+    assert (bounds.low, bounds.high, bounds.estimate) == (140, None, None)
+
+
+def test_of_several_objectives_the_one_that_is_missed_first_binds() -> None:
+    question = Question(objectives=(P99, ERRORS), precision=0.1, start=100)
+    probes = [probe(r, 0.0 if r < 300 else 1.0, other=0.0 if r < 200 else 0.5) for r in (150, 160, 195, 205, 300, 310)]
+    known = capacity.known(question, probes)
+    assert known.binding == ERRORS
+    assert known.bounds.high is not None
+    assert known.bounds.high < 295
+    assert known.by_objective[0].estimate is not None
+    assert known.by_objective[0].estimate > 195
+
+
+def test_a_window_is_long_enough_to_see_late_requests_and_shorter_while_it_brackets() -> None:
+    question = Question(objectives=(P99,), precision=0.1, start=100)
+    bracketed = [probe(100, 0.0), probe(110, 0.2)]
+    assert capacity.window_seconds(question, bracketed, 5000) == capacity.SHORTEST
+    assert capacity.window_seconds(question, bracketed, 100) == pytest.approx(
+        3 * capacity.burst(bracketed, 0, 0.01) / (0.01 * 100)
+    )
+    assert capacity.window_seconds(question, [], 100) < capacity.window_seconds(question, bracketed, 100)
+    assert capacity.window_seconds(question, bracketed, 1) == capacity.LONGEST
+
+
+def test_the_ratio_of_two_cells_holds_what_it_is() -> None:
+    question = Question(objectives=(P99,), precision=0.05, start=300)
+    first, _ = searched(lambda rate: min(1.0, 0.01 * (rate / 500) ** 15), question)
+    second, _ = searched(lambda rate: min(1.0, 0.01 * (rate / 750) ** 15), question)
+    estimate, low, high = capacity.ratios(question, [first, second])[0, 1]
+    assert low < 1.5 < high
+    assert low > 1.3
+    assert 1.4 < estimate < 1.6
+    assert capacity.ratios(question, [first, first[:1]]) == {}
+
+
+def test_how_crowded_arrivals_are_is_one_on_average_and_more_in_a_crowd() -> None:
+    chance = random.Random(1)
+    moments = sorted(chance.uniform(0, 1000) for _ in range(100_000))
+    even = crowding.crowded(moments, 100.0, 0.1, 0.01, [10.0, 500.0, 1000.0])
+    assert even == [pytest.approx(1.0, abs=0.1), pytest.approx(1.0, abs=0.1)]
+    crowd = sorted([*moments, *(500.0 + number / 1000 for number in range(60))])
+    slices = crowding.crowded(crowd, 100.0, 0.1, 0.01, [499.0, 500.0, 501.0, 502.0])
+    assert slices[1] > 5 * max(slices[0], slices[2], 1.0)
+    assert crowding.crowded([1.5], 1.0, 0.1, 0.01, [0.0, 1.0, 2.0])[0] == 1.0
+
+
+def test_what_crowds_explain_is_not_taken_for_the_server() -> None:
+    """The same late requests, in slices that were crowded, or in slices like all others."""
+    question = Question(objectives=(P99,), precision=0.1, start=700)
+
+    def width(explained: bool) -> float:
+        chance, probes = random.Random(5), []
+        for rate in (700, 740, 770, 800, 700, 740, 770, 800):
+            share = 0.01 * (rate / 777) ** 10
+            crowded = tuple(6.0 if chance.random() < 1 / 6 else 0.0 for _ in range(30))
+            missed = tuple(round(rate * share * by) for by in crowded)
+            probes.append(Probe(rate=rate, due=(rate,) * 30, missed=(missed,), crowded=(crowded,) if explained else ()))
+        bounds = capacity.known(question, probes).bounds
+        assert bounds.low is not None
+        assert bounds.high is not None
+        return bounds.high / bounds.low
+
+    assert width(explained=True) - 1 < 0.6 * (width(explained=False) - 1)
