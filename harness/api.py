@@ -22,7 +22,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from harness import __version__ as version
+from harness.analysis import capacity as capacity_analysis
 from harness.analysis import rotation as rotation_analysis
+from harness.analysis.capacity import Probe as CapacityProbe
 from harness.analysis.contrasts import compare as compare_observations
 from harness.analysis.evaluation import evaluate
 from harness.analysis.interruptions import OTHERS_SHARE
@@ -55,11 +57,15 @@ from harness.deploy.launch import (
 )
 from harness.deploy.spec import ServerSpec
 from harness.errors import HarnessError
+from harness.experiments import capacity as capacities
 from harness.experiments import matrix as matrices
+from harness.experiments import overload as overloads
 from harness.experiments import preflight, single
 from harness.experiments import recommend as recommending
 from harness.experiments import rotation as rotations
+from harness.experiments.capacity import CapacityOptions, CapacityResult
 from harness.experiments.matrix import expand_plan, sets_of
+from harness.experiments.overload import OverloadOptions, OverloadResult
 from harness.experiments.recommend import RecommendOptions
 from harness.experiments.rotation import RotationOptions, RotationResult
 from harness.experiments.session import ExecutionOptions
@@ -78,9 +84,10 @@ from harness.measure import Job, Measured, measure
 from harness.measure.calibration import calibrate
 from harness.measure.target import load_of
 from harness.measure.window import Window, watch
+from harness.model.capacity import Capacity, CellCapacity, Objective, parse_objective
 from harness.model.claims import ClaimResult, StudyResult
 from harness.model.comparison import Comparison, Interval, Observation
-from harness.model.events import Emit, Event, SeedProgress, ignore
+from harness.model.events import Emit, Event, ProbeFinished, SeedProgress, ignore
 from harness.model.load import ClosedLoad, OpenLoad, RequestMix, RequestTemplate, Timing
 from harness.model.measurement import Measurement
 from harness.model.metrics import METRICS
@@ -110,6 +117,7 @@ from harness.report.words import half_width as half_width_words
 from harness.report.words import number as number_words
 from harness.report.words import ratio as ratio_words
 from harness.stats import simultaneous
+from harness.stats.crowding import crowded
 from harness.stats.intervals import interval, paired, usable
 from harness.store.codec import as_text, document, read_run
 from harness.store.index import RunEntry, runs
@@ -123,7 +131,12 @@ __all__ = [
     "TIMING",
     "ApplicationOptions",
     "Axes",
+    "Capacity",
+    "CapacityOptions",
+    "CapacityProbe",
+    "CapacityResult",
     "Cell",
+    "CellCapacity",
     "CellLike",
     "CellOverview",
     "CellSet",
@@ -153,13 +166,17 @@ __all__ = [
     "Measured",
     "Measurement",
     "MeasurementRecord",
+    "Objective",
     "Observation",
     "OpenLoad",
+    "OverloadOptions",
+    "OverloadResult",
     "Overview",
     "Place",
     "Placement",
     "Plan",
     "Probe",
+    "ProbeFinished",
     "RecommendOptions",
     "Recommendation",
     "RequestMix",
@@ -185,6 +202,8 @@ __all__ = [
     "arrival_moments",
     "as_text",
     "calibrate",
+    "capacity",
+    "capacity_analysis",
     "charts",
     "claims_table",
     "compare",
@@ -193,6 +212,7 @@ __all__ = [
     "connect_postgres",
     "cpu_seconds",
     "cpu_times",
+    "crowded",
     "deployed",
     "document",
     "draw",
@@ -213,7 +233,9 @@ __all__ = [
     "measure",
     "number_words",
     "observations",
+    "overload",
     "paired",
+    "parse_objective",
     "parse_scale",
     "place",
     "postgres",
@@ -320,6 +342,33 @@ def rotate(
 ) -> RotationResult:
     """Compare two or more cells that are up at once and are loaded in turn, and store each restart of them at once."""
     return rotations.run([resolve(cell) for cell in cells], rules, options, emit)
+
+
+def capacity(
+    cells: Sequence[CellLike],
+    rules: CapacityOptions,
+    options: ExecutionOptions = OPTIONS,
+    emit: Emit = ignore,
+) -> CapacityResult:
+    """Find the highest rates that cells hold under objectives, probing them in turn, and store each probe at once.
+
+    The load of a cell is left aside. `result.capacity.cells` has one entry for each cell, in their order: `bounds.low`
+    is the highest rate that held and `bounds.high` the lowest that did not, in requests per second (None: nothing
+    bounds it there), `at` what was measured at the former. `result.capacity.ratios` compares every two of them. A cell
+    is known as well as `rules.precision` asks for, or as the time allowed: `reached` tells which. A choice under an
+    objective takes the cell with the highest `bounds.low`, and those as equal whose ratio to it has an interval that
+    holds 1.
+
+    UsageError, LackError or TargetError where that cannot be done.
+    """
+    return capacities.run([resolve(cell) for cell in cells], rules, options, emit)
+
+
+def overload(
+    cell: CellLike, rules: OverloadOptions, options: ExecutionOptions = OPTIONS, emit: Emit = ignore
+) -> OverloadResult:
+    """Ask a cell for more than it can serve, in several fresh starts: what it serves and refuses, how it recovers."""
+    return overloads.run(resolve(cell), rules, options, emit)
 
 
 def server_specs(*cells: CellLike, options: ExecutionOptions = OPTIONS) -> list[ServerSpec]:

@@ -3,7 +3,7 @@
 import exec from 'k6/execution';
 import { SharedArray } from 'k6/data';
 import { sleep } from 'k6';
-import { begin, count, endMs, load, metrics } from './measured.js';
+import { begin, count, endMs, judge, load, metrics } from './measured.js';
 import { Requests, refused, right, share } from './requests.js';
 
 export { handleSummary, options } from './measured.js';
@@ -33,9 +33,11 @@ export default function () {
   }
 
   let late = 0;
+  let dueMs = 0;
   let own = 0; // of the generator: while all users wait for answers it is the server that is late
   if (load.rate !== null) {
-    const moment = startMs + due[Math.min(exec.scenario.iterationInTest, due.length - 1)];
+    dueMs = due[Math.min(exec.scenario.iterationInTest, due.length - 1)];
+    const moment = startMs + dueMs;
     const wait = moment - Date.now();
     if (wait > 0) {
       sleep(wait / 1000);
@@ -71,6 +73,9 @@ export default function () {
   const complete = sender.goesOn(chosen, answer, succeeded);
   if ((sample || !complete) && succeeded) {
     look(answer.body || '', kind, chosen, iteration);
+  }
+  if (succeeded && load.judging !== null) {
+    judge(dueMs, late + answer.timings.blocked + answer.timings.duration);
   }
   if (finished >= load.warmup_ms && finished < endMs) {
     // From when it was due; k6's duration leaves out the wait for a connection.

@@ -6,6 +6,9 @@
 //   users           virtual users
 //   rate            open load: requests per second; null: closed load, each user sends one request after another
 //   due             open load: a JSON file of the moments (ms from the start) at which requests are due, one after another
+//   judging         open load: null, or {slice_ms, slices, limits_ms, tail_ms}: requests are counted by the slice of the
+//                   window in which they were due, and by the limits beyond which an answer is late; so that they can be,
+//                   the load goes on for the tail after the window
 //   warmup_ms       from the start of the scenario; users begin at random moments of it
 //   window_ms       a request counts when it completes inside the window
 //   sample_every    each user looks at the body of every Nth request
@@ -30,7 +33,7 @@ export const options = {
     cell: {
       executor: 'constant-vus',
       vus: load.users,
-      duration: `${Math.max(1000, endMs + 300)}ms`,
+      duration: `${Math.max(1000, endMs + Math.max(300, load.judging === null ? 0 : load.judging.tail_ms))}ms`,
       gracefulStop: '0s',
     },
   },
@@ -65,7 +68,13 @@ const STATUSES = [
   ...[425, 428, 429, 431, 499, 500, 501, 502, 503, 504, 507, 508],
 ];
 
+const ofSlices = (make) => (load.judging === null ? [] : Array.from({ length: load.judging.slices }, (_, slice) => make(slice)));
+
 export const metrics = {
+  due: ofSlices((slice) => new Trend(`cell_due_${slice}`, true)),
+  late: (load.judging === null ? [] : load.judging.limits_ms).map((_, limit) =>
+    ofSlices((slice) => new Counter(`cell_late_${limit}_${slice}`)),
+  ),
   latency: new Trend('cell_latency', true),
   blocked: new Trend('cell_blocked', true),
   lateness: new Trend('cell_lateness', true),
@@ -112,6 +121,21 @@ export function count(kind, answer, right, waited) {
   }
 }
 
+// Counts a right answer by when its request was due (ms from the start), whenever it ended.
+export function judge(dueMs, latency) {
+  const { slice_ms: sliceMs, slices, limits_ms: limitsMs } = load.judging;
+  const slice = Math.floor((dueMs - load.warmup_ms) / sliceMs);
+  if (slice < 0 || slice >= slices) {
+    return;
+  }
+  metrics.due[slice].add(latency);
+  limitsMs.forEach((limit, place) => {
+    if (latency > limit) {
+      metrics.late[place][slice].add(1);
+    }
+  });
+}
+
 // [name, passed, failed] of each check of a script, those of its groups too.
 function named(group) {
   const { checks = [], groups = [] } = group || {};
@@ -122,7 +146,7 @@ export function handleSummary(data) {
   const own = {};
   for (const [name, metric] of Object.entries(data.metrics)) {
     if (name.startsWith('cell_')) {
-      own[name] = metric.values;
+      own[name] = name.startsWith('cell_due_') ? { count: metric.values.count, 'p(50)': metric.values['p(50)'] } : metric.values;
     }
   }
   own.named_checks = named(data.root_group);

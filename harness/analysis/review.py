@@ -16,9 +16,11 @@ from harness.model.metrics import MetricName
 from harness.model.overview import Overview
 from harness.model.quantities import parse_fraction
 from harness.model.record import (
+    CapacityRecord,
     FailureRecord,
     MatrixRecord,
     MeasurementRecord,
+    OverloadRecord,
     RecommendationRecord,
     RotationRecord,
     StoredRun,
@@ -56,9 +58,9 @@ def compare(
 ) -> RunComparison:
     """Contrast two runs cell by cell. UsageError where they were not measured alike, unless `anyway`."""
     for each in (first, second):
-        if isinstance(each.record, RotationRecord):
+        if isinstance(each.record, RotationRecord | CapacityRecord | OverloadRecord):
             raise UsageError(
-                f"{each.folder} is a rotation, which compares its cells itself",
+                f"{each.folder} is no matrix and no single cell: it compares its cells itself",
                 cure="give runs of matrices or single cells; a report of it shows its answer",
             )
     differences = list(_differences(first, second))

@@ -21,10 +21,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("first_python", "second_python", "first_app_dir", "second_app_dir"),
     ),
     "Your application": tuple(APPLICATION),
-    "Load": ("vus", "rate", "arrivals", "warmup", "duration", "generator", "k6"),
+    "Load": (
+        *("vus", "rate", "arrivals", "warmup", "duration", "generator", "k6", "objective", "core_hour_price"),
+        *("base", "burst", "burst_duration", "capacity"),
+    ),
     "How long and how sure": (
         *("max_time", "precision", "margin", "attempts", "aa", "seed", "dry_run", "resume"),
-        *("metric", "fail_above", "fail_slower", "anyway"),
+        *("metric", "fail_above", "fail_slower", "anyway", "starts"),
     ),
     "Machine": ("pin", "database_url", "boot_deadline", "diagnose", "port"),
     "Output": ("form", "to", "out", "as_json", "latest"),
@@ -32,7 +35,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 """Heading → names of the options below it."""
 OTHERS = "Options"
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "Measure": ("recommend", "run", "compare", "matrix"),
+    "Measure": ("recommend", "run", "compare", "matrix", "capacity", "overload"),
     "Look at results": ("report", "diff"),
     "Set up": ("init", "doctor", "serve", "db", "list"),
 }

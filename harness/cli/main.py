@@ -15,12 +15,14 @@ from typing import Annotated, NoReturn
 import typer
 
 from harness.cli import db, list, streams
+from harness.cli.capacity import capacity
 from harness.cli.compare import compare
 from harness.cli.diff import diff
 from harness.cli.doctor import doctor
 from harness.cli.help import WIDTH, dressed
 from harness.cli.init import init
 from harness.cli.matrix import matrix
+from harness.cli.overload import overload
 from harness.cli.recommend import recommend
 from harness.cli.report import report
 from harness.cli.run import run
@@ -35,7 +37,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # drawing boxes around the help doubles the time that it takes
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
 )
-for command in (recommend, run, matrix, compare, report, diff, serve, init, doctor):
+for command in (recommend, run, matrix, compare, capacity, overload, report, diff, serve, init, doctor):
     app.command()(command)
 app.add_typer(dressed(list.app), name="list")
 app.add_typer(dressed(db.app), name="db")

@@ -20,28 +20,18 @@ def matrix(
     plan_file: Annotated[
         Path | None, typer.Argument(metavar="PLAN", help="A TOML file with a plan, in place of the axes below.")
     ] = None,
-    server: Annotated[
-        list[str] | None,
-        typer.Option("--server", "-s", metavar="NAME,…", help="Servers; this and each axis may be repeated."),
-    ] = None,
+    server: o.Servers = None,
     server_command: o.ServerCommand = None,
-    framework: Annotated[list[str] | None, typer.Option(metavar="NAME,…", help="Frameworks.")] = None,
-    style: Annotated[list[str] | None, typer.Option(metavar="NAME,…", help="Handler styles.")] = None,
-    workload: Annotated[
-        list[str] | None, typer.Option(metavar="NAME,…", help="Workloads: NAME or NAME?param=value&param=value.")
-    ] = None,
-    param: Annotated[
-        list[str] | None,
-        typer.Option("--param", "-p", metavar="NAME=VALUE", help="Parameter of every workload that has it."),
-    ] = None,
-    workers: Annotated[list[str] | None, typer.Option("--workers", "-w", metavar="N,…", help="Worker counts.")] = None,
-    threads: Annotated[list[str] | None, typer.Option(metavar="N,…", help="Threads per worker for sync code.")] = None,
-    pool_size: Annotated[list[str] | None, typer.Option(metavar="N,…", help="Database connections per worker.")] = None,
+    framework: o.Frameworks = None,
+    style: o.Styles = None,
+    workload: o.Workloads = None,
+    param: o.EveryParam = None,
+    workers: o.WorkerCounts = None,
+    threads: o.ThreadCounts = None,
+    pool_size: o.PoolSizes = None,
     vus: Annotated[list[str] | None, typer.Option(metavar="N,…", help="Closed loads: users.")] = None,
     rate: Annotated[list[str] | None, typer.Option(metavar="N,…", help="Open loads: requests per second.")] = None,
-    python: Annotated[
-        list[str] | None, typer.Option(metavar="PATH,…", help="Interpreters that run the server.")
-    ] = None,
+    python: o.Pythons = None,
     preset: Annotated[
         str | None,
         typer.Option(

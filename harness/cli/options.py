@@ -78,6 +78,30 @@ DatabaseUrl = Annotated[
     str | None,
     typer.Option(metavar="URL", help="Postgres to use.  [default: $DATABASE_URL, else the embedded one]"),
 ]
+Servers = Annotated[
+    list[str] | None,
+    typer.Option("--server", "-s", metavar="NAME,…", help="Servers; this and each axis may be repeated."),
+]
+Frameworks = Annotated[list[str] | None, typer.Option("--framework", metavar="NAME,…", help="Frameworks.")]
+Styles = Annotated[list[str] | None, typer.Option("--style", metavar="NAME,…", help="Handler styles.")]
+Workloads = Annotated[
+    list[str] | None,
+    typer.Option("--workload", metavar="NAME,…", help="Workloads: NAME or NAME?param=value&param=value."),
+]
+EveryParam = Annotated[
+    list[str] | None,
+    typer.Option("--param", "-p", metavar="NAME=VALUE", help="Parameter of every workload that has it."),
+]
+WorkerCounts = Annotated[list[str] | None, typer.Option("--workers", "-w", metavar="N,…", help="Worker counts.")]
+ThreadCounts = Annotated[
+    list[str] | None, typer.Option("--threads", metavar="N,…", help="Threads per worker for sync code.")
+]
+PoolSizes = Annotated[
+    list[str] | None, typer.Option("--pool-size", metavar="N,…", help="Database connections per worker.")
+]
+Pythons = Annotated[
+    list[str] | None, typer.Option("--python", metavar="PATH,…", help="Interpreters that run the server.")
+]
 K6 = Annotated[
     str | None, typer.Option("--k6", metavar="PATH", help="k6 to use.  [default: the one on PATH, else ours]")
 ]

@@ -29,6 +29,19 @@ def moments_ms(rate: float, seconds: float, arrivals: Arrivals, seed: int = SEED
     return moments
 
 
+def phases_ms(phases: Sequence[tuple[float, float]], seed: int, at_once: int = 0) -> list[float]:
+    """The same of Poisson arrivals whose rate changes: each phase a rate per second, and how many seconds it lasts.
+    `at_once`: requests that are due at the begin, so that the queue is not empty."""
+    chance = random.Random(seed)
+    moments, begin = [0.0] * at_once, 0.0
+    for rate, seconds in phases:
+        moment, end = begin, begin + seconds * 1000
+        while (moment := moment + chance.expovariate(rate) * 1000) < end:  # memoryless: each phase may begin anew
+            moments.append(round(moment, 3))
+        begin = end
+    return moments
+
+
 def due(moments: Sequence[float], begin_seconds: float, end_seconds: float) -> int:
     """How many of them are due between two moments, in seconds from the start."""
     return sum(begin_seconds * 1000 <= moment < end_seconds * 1000 for moment in moments)

@@ -28,6 +28,19 @@ class LoadTarget:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Judging:
+    """Requests of an open load are counted by the slice of the window in which they were due, however late they end."""
+
+    slice_seconds: float
+    slices: int
+    """They make up the window."""
+    limits_ms: tuple[float, ...]
+    """Beyond each of which an answer is late."""
+    tail_seconds: float
+    """For so long the load goes on after the window, so that what was due in it can still be answered."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Load:
     """What a generator is to send."""
 
@@ -39,6 +52,7 @@ class Load:
     window_seconds: float
     due_ms: Sequence[float] | None = None
     """Open load: when each request is due, from the start."""
+    judging: Judging | None = None
 
     @property
     def script(self) -> str | None:
@@ -103,6 +117,12 @@ class LoadSummary:
     """Of the latter, as far as they were kept."""
     kinds: list[RouteSummary] = field(default_factory=list)
     """Of each kind of request, where there are several."""
+    right: list[int] = field(default_factory=list)
+    """Of each slice, requests that were due in it and answered rightly, where they were judged so;"""
+    p50_ms: list[float | None] = field(default_factory=list)
+    """the median of their latencies;"""
+    late: list[list[int]] = field(default_factory=list)
+    """and limit → of each slice, those that were later."""
     checks: list[Check] = field(default_factory=list)
     """Of a user's script; those that passed are counted as matched."""
 

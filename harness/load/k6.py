@@ -25,6 +25,7 @@ from harness.load.generator import (
     SUMMARY_SECONDS,
     Body,
     Check,
+    Judging,
     Load,
     LoadSummary,
     LoadTarget,
@@ -117,6 +118,14 @@ class K6Session:
             "users": load.users,
             "rate": load.rate,
             "due": None if load.due_ms is None else str(supervisor.folder / "k6-due.json"),
+            "judging": None
+            if load.judging is None
+            else {
+                "slice_ms": load.judging.slice_seconds * 1000,
+                "slices": load.judging.slices,
+                "limits_ms": load.judging.limits_ms,
+                "tail_ms": round(load.judging.tail_seconds * 1000),
+            },
             "warmup_ms": round(load.warmup_seconds * 1000),
             "window_ms": round(load.window_seconds * 1000),
             "sample_every": SAMPLE_EVERY,
@@ -182,6 +191,7 @@ class K6Session:
                 kinds=len(self._load.target.mix.templates),
                 scripted=self._load.script is not None,
                 timed=timed_checks(self._load.script),
+                judging=self._load.judging,
             )
         except ValueError as error:
             raise self._failed(f"k6's summary cannot be read: {error}") from error
@@ -290,6 +300,7 @@ def read_summary(
     kinds: int = 1,
     scripted: bool = False,
     timed: Set[str] = frozenset(),
+    judging: Judging | None = None,
 ) -> LoadSummary:
     """What `handleSummary` of our script wrote (metric → values), with so many kinds of requests or those of a
     user's script, and which of its checks are of the time. Asserts the shape relied on."""
@@ -303,6 +314,7 @@ def read_summary(
 
     requests, trend = count("succeeded"), values("latency")
     grid = _grid("cell_latency", trend, requests)
+    slices, limits = (range(judging.slices), range(len(judging.limits_ms))) if judging is not None else ((), ())
     checks = [Check(*each, of_time=each[0] in timed) for each in document.get("named_checks", ())] if scripted else []
     whole = latency(grid, trend, requests)
     receiving = count("receiving_ms") / count("received") if count("received") else None
@@ -329,6 +341,9 @@ def read_summary(
         matched=sum(each.passed for each in checks) if scripted else count("matched"),
         unexpected=count("unexpected"),
         bodies=bodies,
+        right=[count(f"due_{piece}") for piece in slices],
+        p50_ms=[values(f"due_{piece}").get("p(50)") for piece in slices],
+        late=[[count(f"late_{limit}_{piece}") for piece in slices] for limit in limits],
         kinds=[_of_kind(document, kind) for kind in range(kinds)] if kinds > 1 else [],
         checks=checks,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from harness.model.load import RequestMix
 from harness.model.measurement import (
     AnswerChecks,
     Argv,
+    Arrivals,
     DatabaseFacts,
     GeneratorFacts,
     MachineFacts,
@@ -56,6 +58,7 @@ def assemble(
         first_byte_ms_mean=summary.first_byte_ms_mean,
         grid=summary.grid,
         slices=window.slices,
+        arrivals=_arrivals(job, summary),
         sampled=check_bodies(spec, sent, summary),
         waits=spec.subject.waits(spec.cell.variant.interface),
         evidence=watched(spec, server, window) if spec.diagnose else None,
@@ -73,6 +76,23 @@ def assemble(
         database=database_facts(spec, window.database_cpu_cores),
         routes=routes(sent, summary),
         argv=Argv(server=list(server.argv), generator=list(generator.argv)),
+    )
+
+
+def _arrivals(job: Job, summary: LoadSummary) -> Arrivals | None:
+    """Requests by when they were due, where that was asked for."""
+    if job.offered is None:
+        return None
+    judging = job.offered.judging
+    begins = [job.timing.warmup_seconds + judging.slice_seconds * piece for piece in range(judging.slices + 1)]
+    return Arrivals(
+        slice_seconds=judging.slice_seconds,
+        limits_ms=list(judging.limits_ms),
+        due=[arrivals.due(job.offered.due_ms, *edges) for edges in itertools.pairwise(begins)],
+        right=summary.right,
+        late=summary.late,
+        crowded=[list(each) for each in job.offered.crowded],
+        p50_ms=summary.p50_ms,
     )
 
 

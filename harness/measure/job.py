@@ -9,7 +9,7 @@ from harness.deploy.spec import ServerSpec
 from harness.host import procfs
 from harness.host.processes import Supervisor
 from harness.load import arrivals
-from harness.load.generator import Generator
+from harness.load.generator import Generator, Judging
 from harness.load.turns import Lane, TurnSession
 from harness.measure import schedule
 from harness.model.load import Timing
@@ -19,12 +19,24 @@ from harness.model.rotation import Restart
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Offered:
+    """Requests at given moments, judged by when they were due."""
+
+    due_ms: Sequence[float]
+    judging: Judging
+    crowded: Sequence[Sequence[float]] = ()
+    """Objective of a search → of each slice, how crowded these moments are."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
     """One server, and how to load it in one window."""
 
     spec: ServerSpec
     timing: Timing
     generator: Generator
+    offered: Offered | None = None
+    """Open load that is not just one rate."""
 
     @property
     def placement(self) -> Placement:
@@ -42,9 +54,11 @@ class Job:
         return self.spec.cell.load.rate
 
     @property
-    def due_ms(self) -> list[float] | None:
+    def due_ms(self) -> Sequence[float] | None:
         """Open load: when each request is due, in milliseconds from the start."""
         load = self.spec.cell.load
+        if self.offered is not None:
+            return self.offered.due_ms
         if load.users is not None:
             return None
         return arrivals.moments_ms(load.rate, self.timing.warmup_seconds + self.timing.window_seconds, load.arrivals)

@@ -20,6 +20,7 @@ def load_of(job: Job, server: Deployment) -> Load:
         warmup_seconds=job.timing.warmup_seconds,
         window_seconds=job.timing.window_seconds,
         due_ms=job.due_ms,
+        judging=None if job.offered is None else job.offered.judging,
     )
 
 

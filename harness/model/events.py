@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.model.capacity import Outcome
 from harness.model.comparison import Interval
 
 
@@ -66,7 +67,26 @@ class SeedProgress:
     of_rows: int
 
 
-Event = MeasurementProgress | RestartFinished | SeedProgress
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProbeFinished:
+    """A probe of a search has ended and is stored."""
+
+    number: int
+    """From 1."""
+    cell: str
+    rate: float
+    """Requests per second that were offered."""
+    outcome: Outcome
+    why: str
+    """Of what is invalid or missed."""
+    low: float | None
+    """Between which rates the capacity lies by now; None where nothing bounds it yet."""
+    high: float | None
+    fraction: float
+    """Of the time that the search has, from 0 to 1."""
+
+
+Event = MeasurementProgress | RestartFinished | ProbeFinished | SeedProgress
 Emit = Callable[[Event], None]
 """Where events go."""
 

@@ -37,6 +37,13 @@ def parse_int(option: str, value: int, lowest: int, highest: int) -> int:
     return value
 
 
+def parse_positive(option: str, value: float) -> float:
+    """`value`, if it is above 0."""
+    if not value > 0:
+        raise UsageError(f"{option} {value:g}: out of bounds", cure="give a number above 0")
+    return value
+
+
 def duration(seconds: float) -> str:
     """Seconds in the unit that fits: `42 s`, `12 min`, `2.1 h`."""
     if seconds < 100:

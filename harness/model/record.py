@@ -12,10 +12,12 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from harness.model import Value
+from harness.model.capacity import Objective
 from harness.model.environment import Environment
 from harness.model.evaluation import Evaluation, Reason
 from harness.model.load import Timing
 from harness.model.measurement import Measurement
+from harness.model.overload import OverloadPlan
 from harness.model.plan import CellSet, Plan
 from harness.model.recommendation import ProductionCommand, Stage
 from harness.model.rotation import Restart, Rotation
@@ -203,7 +205,33 @@ class RotationRecord(_Run):
     """Difference from which on one matters, as a share."""
 
 
-RunRecord = Annotated[SingleRecord | MatrixRecord | RecommendationRecord | RotationRecord, Field(discriminator="kind")]
+class CapacityRecord(_Run):
+    """A search for what cells can take. Its visits are probes: fresh starts under one rate each, and at first one of
+    each cell under closed load."""
+
+    kind: Literal["capacity"] = "capacity"
+    objectives: list[Objective]
+    precision: float
+    """How close the bounds should come, as a share of the lower one."""
+    most_seconds: float
+    rate: float | None = None
+    """Requests per second that are to be served, where that was asked."""
+    core_hour_price: float | None = None
+    """Of one core for an hour, in any currency."""
+    seed: int
+
+
+class OverloadRecord(_Run):
+    """A cell that was asked for more than it can serve. Its visits are fresh starts, and at first one under closed load
+    where its capacity was not given."""
+
+    kind: Literal["overload"] = "overload"
+    plan: OverloadPlan
+    seed: int
+
+
+AnyRunRecord = SingleRecord | MatrixRecord | RecommendationRecord | RotationRecord | CapacityRecord | OverloadRecord
+RunRecord = Annotated[AnyRunRecord, Field(discriminator="kind")]
 """What a run was, told apart by `kind`."""
 
 
@@ -212,7 +240,7 @@ class StoredRun:
     """A run as it was read back."""
 
     folder: str
-    record: SingleRecord | MatrixRecord | RecommendationRecord | RotationRecord
+    record: AnyRunRecord
     visits: list[MeasurementRecord | FailureRecord]
     """In the order in which they were made."""
     rotation: Rotation | None = None

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from harness.model.claims import StudyResult
 from harness.model.overview import Overview
-from harness.model.recommendation import Recommendation
-from harness.model.rotation import Rotation
 from harness.report import view
 from harness.report.words import ratio, verdict
 
@@ -18,17 +16,8 @@ def of_overview(overview: Overview, study: StudyResult) -> str:
     return "\n".join(_lines(view.of_overview(overview, study))) + "\n"
 
 
-def of_rotation(rotation: Rotation) -> str:
-    """Cells that were loaded in turn."""
-    return _of_grids(view.of_rotation(rotation))
-
-
-def of_recommendation(answer: Recommendation) -> str:
-    """A search for the best configuration."""
-    return _of_grids(view.of_recommendation(answer))
-
-
-def _of_grids(report: view.View) -> str:
+def of_answer(report: view.View) -> str:
+    """An answer with its tables: of cells that were loaded in turn, or whose capacity was searched."""
     lines = [f"### {escaped(report.title)}", "", *(f"- **{escaped(each)}**" for each in report.answers)]
     lines += ["", "```sh", report.command, "```"] if report.command else []
     lines += [f"- {escaped(each)}" for each in report.warnings]

@@ -13,6 +13,7 @@ from harness.model.events import (
     Event,
     MatrixProgress,
     MeasurementProgress,
+    ProbeFinished,
     RestartFinished,
     SeedProgress,
 )
@@ -71,6 +72,8 @@ class Lines:
                 self._seed(event)
             case RestartFinished():
                 _print(restart_line(event))
+            case ProbeFinished():
+                _print(probe_line(event))
             case _:
                 pass
 
@@ -118,6 +121,10 @@ class Bar:
                 self._show(self._doing, None if event.matrix is None else event.matrix.fraction)
                 if event.void is not None:
                     _print(self._doing)
+            case ProbeFinished():
+                self._doing = probe_line(event)
+                self._show(self._doing, event.fraction)
+                _print(self._doing)
             case SeedProgress():
                 self._show(seed_line(event, time.monotonic() - self._began), event.fraction)
 
@@ -150,6 +157,14 @@ def restart_line(event: RestartFinished) -> str:
         return f"[{event.matrix.fraction:.0%}] restart {event.number}, {event.matrix.what}{void}{_known(event.matrix)}"
     known = "" if event.ratio is None else f": {ratio(event.ratio, digits=3)} {half_width(event.ratio)}".rstrip()
     return f"restart {event.number}{void}{known}"
+
+
+def probe_line(event: ProbeFinished) -> str:
+    """A probe of a search, and between what the capacity lies by then, in one line."""
+    outcome = event.outcome + (f" ({event.why})" if event.why else "")
+    low, high = (None if each is None else f"{each:,.0f}" for each in (event.low, event.high))
+    known = "" if low is None and high is None else f"; capacity {low or '?'} to {high or '?'}"
+    return f"[{event.fraction:.0%}] {event.number}. {event.cell}: {event.rate:,.0f} req/s {outcome}{known}"
 
 
 def _known(progress: MatrixProgress) -> str:

@@ -5,11 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.analysis import overview, review, studies
+from harness.analysis import overload, overview, probes, review, studies
 from harness.analysis.evaluation import evaluate
 from harness.analysis.recommendation import recommend
 from harness.errors import LackError, UsageError
-from harness.model.record import MeasurementRecord, RecommendationRecord, SingleRecord, StoredRun
+from harness.model.record import (
+    CapacityRecord,
+    MeasurementRecord,
+    OverloadRecord,
+    RecommendationRecord,
+    SingleRecord,
+    StoredRun,
+)
 from harness.store import codec
 
 if TYPE_CHECKING:
@@ -64,6 +71,10 @@ def _files(stored: StoredRun, form: str, to: Path) -> list[Path]:
     if form in TABLES:
         from harness.report import rotation, tables
 
+        if isinstance(stored.record, CapacityRecord):
+            return tables.write_capacity(to, form, probes.capacity_of(stored))
+        if isinstance(stored.record, OverloadRecord):
+            return tables.write_overload(to, form, overload.overload_of(stored))
         turns = rotation.of_stored(stored)
         if turns is not None:
             return tables.write_rotation(to, form, turns, stored.restarts)
@@ -79,9 +90,13 @@ def _files(stored: StoredRun, form: str, to: Path) -> list[Path]:
 def charts_of(stored: StoredRun) -> list[Chart]:
     """Every chart that a run has data for."""
     from harness.report import rotation
-    from harness.report.charts import cells, ratios
+    from harness.report.charts import capacity, cells, ratios
     from harness.report.charts import rotation as turns
 
+    if isinstance(stored.record, CapacityRecord):
+        return list(capacity.of_capacity(probes.capacity_of(stored)))
+    if isinstance(stored.record, OverloadRecord):
+        return list(capacity.of_overload(stored, stored.record.plan))
     answer = rotation.of_stored(stored)
     if answer is not None:
         return list(turns.of_rotation(answer, stored.restarts))
@@ -95,7 +110,8 @@ def charts_of(stored: StoredRun) -> list[Chart]:
 
 def text(stored: StoredRun, form: str) -> str:
     """A run in one of TEXTS."""
-    from harness.report import markdown, recommendation, rotation, single
+    from harness.report import capacity, markdown, recommendation, rotation, single, view
+    from harness.report import overload as overload_text
     from harness.report import text as terminal_text
 
     if form == "html":
@@ -106,12 +122,26 @@ def text(stored: StoredRun, form: str) -> str:
         advice = recommend(stored)
         if form == "json":
             return advice.model_dump_json() + "\n"
-        return markdown.of_recommendation(advice) if form == "markdown" else recommendation.text(advice, None)
+        return (
+            markdown.of_answer(view.of_recommendation(advice))
+            if form == "markdown"
+            else recommendation.text(advice, None)
+        )
+    if isinstance(stored.record, CapacityRecord):
+        found = probes.capacity_of(stored)
+        if form == "json":
+            return found.model_dump_json() + "\n"
+        return markdown.of_answer(view.of_capacity(found)) if form == "markdown" else capacity.text(found, None)
+    if isinstance(stored.record, OverloadRecord):
+        seen = overload.overload_of(stored)
+        if form == "json":
+            return seen.model_dump_json() + "\n"
+        return markdown.of_answer(view.of_overload(seen)) if form == "markdown" else overload_text.text(seen, None)
     answer = rotation.of_stored(stored)
     if answer is not None:
         if form == "json":
             return answer.model_dump_json() + "\n"
-        return markdown.of_rotation(answer) if form == "markdown" else rotation.text(answer, None)
+        return markdown.of_answer(view.of_rotation(answer)) if form == "markdown" else rotation.text(answer, None)
     last = stored.visits[-1] if stored.visits else None
     if form == "text" and isinstance(stored.record, SingleRecord) and isinstance(last, MeasurementRecord):
         return single.text(last, evaluate(last), Path(stored.folder), "")

@@ -85,11 +85,15 @@ def exit_code(rotation: Rotation) -> int:
 
 def names(rotation: Rotation) -> Names:
     """What to call the members."""
-    labels = rotation.members
+    return shortened(rotation.members, rotation.servers)
+
+
+def shortened(labels: Sequence[str], servers: Sequence[str] = ()) -> Names:
+    """Written forms by what they differ in. `servers`: of each, its server's name first."""
     numbers = [match[0] if (match := re.search(r" \(\d+\)$", label)) else "" for label in labels]
     parts = [
         _parts(label.removesuffix(number), server.partition(" ")[0])
-        for label, number, server in zip(labels, numbers, rotation.servers or [""] * len(labels), strict=True)
+        for label, number, server in zip(labels, numbers, servers or [""] * len(labels), strict=True)
     ]
     if len({len(each) for each in parts}) > 1:
         return Names(short={label: label for label in labels}, common="")
@@ -172,7 +176,7 @@ def cost_clause(throughput: RotationContrast, cost: RotationContrast, short: Nam
     per request`."""
     decided = throughput.verdict in ("faster", "slower")
     better, other, _ = _oriented(throughput if decided else cost, short)
-    ratio = cost.ratio if better == short.short[cost.b] else _inverse(cost.ratio)
+    ratio = cost.ratio if better == short.short[cost.b] else inverse(cost.ratio)
     if cost.verdict == "equivalent":
         both = {"equivalent": ", and cost"}.get(throughput.verdict, ", and both cost" if decided else "; both cost")
         return f"{both} the same CPU per request within {margin * 100:g} %{_sure(ratio)}"
@@ -189,10 +193,11 @@ def _oriented(contrast: RotationContrast, short: Names) -> tuple[str, str, Inter
     a, b = short.short[contrast.a], short.short[contrast.b]
     if (contrast.ratio.estimate >= 1) == (METRICS[contrast.metric].better == "higher"):
         return b, a, contrast.ratio
-    return a, b, _inverse(contrast.ratio)
+    return a, b, inverse(contrast.ratio)
 
 
-def _inverse(ratio: Interval) -> Interval:
+def inverse(ratio: Interval) -> Interval:
+    """A ratio seen from the other side."""
     low, high = (None if end is None else 1 / end for end in (ratio.high, ratio.low))
     return Interval(estimate=1 / ratio.estimate, low=low, high=high, n=ratio.n)
 

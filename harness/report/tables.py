@@ -12,8 +12,10 @@ from harness.analysis import rotation as analysis
 from harness.analysis.overview import EvaluatedVisit
 from harness.model.application import BundledApplication
 from harness.model.axes import AXES
+from harness.model.capacity import Capacity
 from harness.model.measurement import Measurement, Route
 from harness.model.metrics import METRICS, Metric, MetricName
+from harness.model.overload import Overload
 from harness.model.overview import CellOverview, Figure, Overview
 from harness.model.rotation import Restart, Rotation
 from harness.model.variant import Cell
@@ -36,6 +38,36 @@ def write_rotation(folder: Path, form: str, rotation: Rotation, restarts: Sequen
     folder.mkdir(parents=True, exist_ok=True)
     rows = restart_rows(rotation, restarts)
     return _files(folder, form, {"members": members(rotation), "contrasts": contrasts(rotation), "restarts": rows})
+
+
+def write_capacity(folder: Path, form: str, capacity: Capacity) -> list[Path]:
+    """Write the tables of a search for capacities: its cells and their probes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = [
+        {
+            **cell.model_dump(include={"cell", "workers", "cores", "binding", "cliff", "reached", "cost_per_million"}),
+            **cell.bounds.model_dump(),
+        }
+        for cell in capacity.cells
+    ]
+    points = [
+        {"cell": cell.cell, **each.model_dump(exclude={"missed"}), "missed": max(each.missed)}
+        for cell in capacity.cells
+        for each in cell.points
+    ]
+    frames = {"cells": found, "probes": points}
+    return _files(
+        folder, form, {name: polars.DataFrame(rows, infer_schema_length=None) for name, rows in frames.items()}
+    )
+
+
+def write_overload(folder: Path, form: str, overload: Overload) -> list[Path]:
+    """Write the table of the starts of an overload."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [
+        {"cell": overload.cell, **each.model_dump(exclude={"refused"}), "ratio": each.ratio} for each in overload.starts
+    ]
+    return _files(folder, form, {"starts": polars.DataFrame(rows, infer_schema_length=None)})
 
 
 def _files(folder: Path, form: str, tables: Mapping[str, polars.DataFrame]) -> list[Path]:

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from harness.model.axes import Axis, axis
+from harness.model.capacity import Capacity
 from harness.model.claims import StudyResult
 from harness.model.comparison import TOO_FEW, Contrast, MainEffect, Ranking
 from harness.model.counting import counted
 from harness.model.metrics import METRICS, Metric, MetricName, contrasted
+from harness.model.overload import Overload
 from harness.model.overview import CellOverview, Overview
 from harness.model.recommendation import Recommendation
 from harness.model.rotation import Rotation
-from harness.report import recommendation, rotation, words
+from harness.report import capacity, overload, recommendation, rotation, words
 from harness.report.answers import answers, question
 from harness.report.words import column_of, half_width, ratio, row_of
 
@@ -119,9 +121,9 @@ class View:
     """A command line that follows from the answers."""
     warnings: list[str] = field(default_factory=list)
     grids: list[rotation.Grid] = field(default_factory=list)
-    """Figures and differences, where all cells were loaded in turn."""
+    """Figures and differences, where all cells were loaded in turn; capacities and curves, where they were searched."""
     basis: list[tuple[str, str]] = field(default_factory=list)
-    """Name and text of what a comparison of cells that were loaded in turn rests on."""
+    """Name and text of what these rest on."""
     tables: list[Table] = field(default_factory=list)
     legend: list[tuple[str, str]] = field(default_factory=list)
     """Mark → meaning, of those in the tables."""
@@ -190,6 +192,29 @@ def of_recommendation(answer: Recommendation) -> View:
         command="" if answer.production is None else answer.production.command,
         grids=recommendation.grids(answer),
         basis=list(recommendation.basis(answer)),
+    )
+
+
+def of_capacity(answer: Capacity) -> View:
+    """What cells hold under objectives."""
+    return View(
+        title=capacity.title(answer),
+        heading=capacity.heading(answer),
+        question=capacity.question(answer),
+        answers=list(capacity.answers(answer)),
+        grids=capacity.grids(answer),
+        basis=list(capacity.basis(answer)),
+    )
+
+
+def of_overload(answer: Overload) -> View:
+    """What became of an overload."""
+    return View(
+        title=overload.title(answer),
+        question=overload.question(answer),
+        answers=list(overload.answers(answer)),
+        grids=[overload.figures(answer)],
+        basis=list(overload.basis(answer)),
     )
 
 

@@ -18,12 +18,9 @@ from pydantic import BaseModel, ValidationError
 from harness.errors import LackError, UsageError
 from harness.model.record import (
     SCHEMA,
+    AnyRunRecord,
     FailureRecord,
-    MatrixRecord,
     MeasurementRecord,
-    RecommendationRecord,
-    RotationRecord,
-    SingleRecord,
 )
 from harness.model.rotation import Restart, Rotation
 from harness.store import codec, holding
@@ -92,7 +89,7 @@ class RunFolder:
         if self._handle is not None:
             os.close(self._handle)
 
-    def write_run(self, record: SingleRecord | MatrixRecord | RecommendationRecord | RotationRecord) -> None:
+    def write_run(self, record: AnyRunRecord) -> None:
         """Store what was asked for and on which host, before the first measurement."""
         _write(self.path / RUN, clean(document(record)), codec.parse_run)
 

@@ -28,9 +28,11 @@ from harness.model.measurement import DatabaseFacts, GeneratorFacts, ServerFacts
 from harness.model.metrics import METRICS
 from harness.model.plan import Plan
 from harness.model.record import (
+    CapacityRecord,
     FailureRecord,
     MatrixRecord,
     MeasurementRecord,
+    OverloadRecord,
     Place,
     SingleRecord,
 )
@@ -64,6 +66,8 @@ COMMANDS = (
     "recommend",
     "run",
     "matrix",
+    "capacity",
+    "overload",
     "report",
     "compare",
     "diff",
@@ -84,7 +88,7 @@ def test_every_command_line_of_the_pages_exists(helps: dict[str, str]) -> None:
     seen = 0
     for page in PAGES:
         for line in re.findall(
-            r"harness ((?:recommend|run|matrix|report|compare|diff|serve|doctor|list|db)\b[^`\n|]*)",
+            r"harness ((?:recommend|run|matrix|capacity|overload|report|compare|diff|serve|doctor|list|db)\b[^`\n|]*)",
             page.read_text(encoding="utf-8"),
         ):
             command = next((name for name in helps if line.startswith(name)), line.split()[0])
@@ -219,7 +223,7 @@ def test_every_path_that_a_page_names_exists() -> None:
 def test_every_field_of_a_result_is_documented() -> None:
     page = text("docs/results.md")
     documented = set(re.findall(r"`([a-z_0-9]+)", page))
-    for record in (MeasurementRecord, FailureRecord, SingleRecord, MatrixRecord):
+    for record in (MeasurementRecord, FailureRecord, SingleRecord, MatrixRecord, CapacityRecord, OverloadRecord):
         for name, field in record.model_fields.items():
             assert (field.alias or name) in documented, name
     assert {*Place.model_fields, *Variant.model_fields, *ClosedLoad.model_fields, *OpenLoad.model_fields} <= documented

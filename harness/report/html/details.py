@@ -10,7 +10,7 @@ from harness.analysis.overview import EvaluatedVisit
 from harness.model.counting import counted
 from harness.model.metrics import METRICS
 from harness.model.overview import CellOverview, Overview
-from harness.model.record import MatrixRecord, RotationRecord, RunRecord, SingleRecord
+from harness.model.record import CapacityRecord, MatrixRecord, OverloadRecord, RotationRecord, RunRecord, SingleRecord
 from harness.report import plan, view, words
 from harness.report.charts.cells import by_cell, timeline
 from harness.report.single import placement_words, route_words, server_facts
@@ -110,9 +110,13 @@ def protocol(
     if isinstance(record, SingleRecord):
         timing = record.timing
         yield "measured", f"{timing.warmup_seconds:g} s of warm-up, a window of {timing.window_seconds:g} s"
+    elif isinstance(record, OverloadRecord):
+        yield "method", "fresh starts under base load, a burst beyond the capacity, and base load again"
+    elif isinstance(record, CapacityRecord):
+        yield "method", "fresh starts under arrivals by chance, each of one rate that follows from those before"
     else:
         yield "method", "cells that are compared were up at once and were loaded in turn, after several fresh starts"
-    if isinstance(record, RotationRecord):
+    if isinstance(record, RotationRecord | CapacityRecord | OverloadRecord):
         yield "cores", f"as by --pin {record.pin}"
         yield "generator", record.generator
     else:

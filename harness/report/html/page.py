@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ import jinja2
 from markupsafe import Markup
 
 from harness import __version__
+from harness.analysis import overload, probes, review, studies
 from harness.analysis import overview as overviews
-from harness.analysis import review, studies
 from harness.analysis.overview import EvaluatedVisit
 from harness.analysis.recommendation import recommend
 from harness.model.claims import StudyResult
@@ -30,14 +30,14 @@ from harness.model.comparison import TOO_FEW
 from harness.model.metrics import METRICS, MetricName
 from harness.model.overview import CellOverview, Overview
 from harness.model.recommendation import Recommendation
-from harness.model.record import RecommendationRecord, RunRecord, StoredRun
-from harness.model.rotation import Rotation
+from harness.model.record import CapacityRecord, OverloadRecord, RecommendationRecord, RunRecord, StoredRun
 from harness.report import rotation, view
 from harness.report.charts import cells as cell_charts
 from harness.report.charts import ratios
 from harness.report.charts import rotation as turns
 from harness.report.charts.base import Chart
 from harness.report.html import details
+from harness.report.render import charts_of
 from harness.report.view import View
 from harness.report.words import varying, workload_of
 
@@ -56,9 +56,10 @@ class Run:
     protocols: Sequence[int]
     """Versions of the rules under which it was measured."""
     study: StudyResult | None = None
-    rotation: Rotation | None = None
-    """The answer, where cells were loaded in turn."""
-    rotation_charts: Sequence[Chart] = ()
+    answer: View | None = None
+    """Of cells that were loaded in turn, or whose capacity was searched,"""
+    answer_charts: Sequence[Chart] = ()
+    """with its charts."""
     in_effect: Sequence[tuple[str, str]] = ()
     """Name of a member and the settings that its workers had."""
     recommendation: Recommendation | None = None
@@ -86,6 +87,19 @@ class Page:
 
 def run_of(stored: StoredRun) -> Run:
     """What a page of a stored run is made of."""
+    if isinstance(stored.record, CapacityRecord | OverloadRecord):
+        if isinstance(stored.record, CapacityRecord):
+            told = view.of_capacity(probes.capacity_of(stored))
+        else:
+            told = view.of_overload(overload.overload_of(stored))
+        return Run(
+            record=stored.record,
+            overview=review.review(replace(stored, visits=[])),
+            judged=[],
+            protocols=sorted({visit.protocol for visit in stored.visits}),
+            answer=told,
+            answer_charts=charts_of(stored),
+        )
     answer = rotation.of_stored(stored)
     if answer is not None:
         return Run(
@@ -93,8 +107,8 @@ def run_of(stored: StoredRun) -> Run:
             overview=review.review(stored),
             judged=[],
             protocols=[],
-            rotation=answer,
-            rotation_charts=list(turns.of_rotation(answer, stored.restarts)),
+            answer=view.of_rotation(answer),
+            answer_charts=list(turns.of_rotation(answer, stored.restarts)),
             in_effect=list(rotation.in_effect(answer, stored.restarts)),
         )
     overview, advice = review.review(stored), None
@@ -157,8 +171,8 @@ def render(run: Run) -> str:
 
 
 def _view(run: Run) -> View:
-    if run.rotation is not None:
-        return view.of_rotation(run.rotation)
+    if run.answer is not None:
+        return run.answer
     evidence = view.of_overview(run.overview, run.study)
     if run.recommendation is None:
         return evidence
@@ -211,8 +225,8 @@ def _page(run: Run, report: View) -> Page:
 
 
 def _charts(run: Run) -> list[Chart]:
-    if run.rotation is not None:
-        return list(run.rotation_charts)
+    if run.answer is not None:
+        return list(run.answer_charts)
     return cell_charts.of_run(run.overview, run.judged)
 
 
