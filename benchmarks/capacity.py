@@ -1,0 +1,388 @@
+"""Is a capacity that the harness tells the right one?
+
+    .venv/bin/python benchmarks/capacity.py PART [--quick] [--out FILE]
+
+`simulated`: no server runs. Of queues whose capacity is known by simulation (to 0.5 %) the search of the harness, that
+of MLRsearch (RFC 9971; `pip install MLRsearch`, left out where it is missing) and doubling with bisecting on single
+probes are carried out on probes of the same queues: how many intervals hold the truth, how wide they are, and how long
+they take. Also how often a single probe a few percent above the capacity passes, by its length. Ten minutes.
+
+The others need a machine that does nothing else, and go on where they stopped when they are started again:
+
+`truth`: ten real cells of style `sync` with `sleep`, whose capacity follows from simulation: the queue of so many
+threads, each of which takes as long as closed load shows. 50 minutes; longer and narrower with `--precision 0.05
+--search-seconds 900`. `again`: ten searches of one of them. `names`: twenty searches of one server under two names at
+once. `overload`: ten overloads of servers that refuse nothing, a minute each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import capacity_model as model
+import numpy
+from running import REFERENCE, Row, document, write_document
+
+from harness import api
+
+PRECISION = 0.10
+MOST_SECONDS, MOST_PROBES = 300.0, 15
+START_SECONDS = 3.0
+"""What a fresh start takes besides its load."""
+LENGTHS = (10.0, 30.0, 60.0, 120.0, 300.0)
+ABOVE = (1.0, 1.03, 1.05, 1.1)
+WIDTH = 0.05
+"""Relative distance of bounds at which doubling and bisecting, and MLRsearch, end."""
+
+
+REAL = [
+    *(("uvicorn", threads, ms) for threads, ms in ((10, 50), (20, 50), (40, 100), (20, 100))),
+    *(("granian", threads, ms) for threads, ms in ((10, 100), (20, 50), (40, 50))),
+    *(("gunicorn", threads, ms) for threads, ms in ((10, 50), (20, 100), (40, 100))),
+]
+"""Server, threads and milliseconds of a real cell."""
+OVERLOADED = (
+    *("uvicorn/async/cpu?n=20", "granian/async/cpu?n=20"),
+    *("uvicorn/sync/sleep?ms=20/t4", "granian/sync/sleep?ms=20/t4", "gunicorn/sync/sleep?ms=20/t4"),
+)
+
+
+class Search:
+    """One way to search a queue: fresh starts are counted, and the time that they take."""
+
+    def __init__(self, queue: model.Queue, seed: int, most_seconds: float = MOST_SECONDS) -> None:
+        self.queue, self.most_seconds = queue, most_seconds
+        self.chance = numpy.random.default_rng(seed)
+        self.start = 0.8 * queue.throughput
+        self.seconds, self.probes = 0.0, 0
+
+    def room(self, seconds: float) -> bool:
+        """Whether another probe of this length, with its lead, still fits."""
+        return self.seconds + seconds + START_SECONDS <= self.most_seconds and self.probes < MOST_PROBES
+
+    def probe(self, rate: float, seconds: float, lead: float) -> api.CapacityProbe:
+        """A fresh start under a rate."""
+        self.seconds += seconds + lead + START_SECONDS
+        self.probes += 1
+        return model.observed(self.queue, rate, seconds, lead, self.chance)
+
+    def share(self, rate: float, seconds: float) -> float:
+        """The share of late requests of a fresh start."""
+        self.seconds += seconds + 2.0 + START_SECONDS
+        self.probes += 1
+        return model.late_share(self.queue, rate, seconds, 2.0, self.chance)
+
+
+def harness(search: Search) -> tuple[float, float]:
+    """The search of the harness."""
+    analysis = api.capacity_analysis
+    question = analysis.Question(objectives=(search.queue.question,), precision=PRECISION, start=search.start)
+    probes: list[api.CapacityProbe] = []
+    lead = analysis.lead_seconds(question)
+    while (rate := analysis.propose(question, probes)) is not None:
+        seconds = analysis.window_seconds(question, probes, rate)
+        if not search.room(seconds + lead):
+            break
+        probes.append(search.probe(rate, seconds, lead))
+    bounds = analysis.known(question, probes).bounds
+    return bounds.low or 0.0, bounds.high or math.inf
+
+
+def bisecting(search: Search) -> tuple[float, float]:
+    """Doubling until a probe misses, then bisecting, each value probed once for 10 s."""
+    low, high, rate = 0.0, math.inf, search.start / 4
+    while search.room(12.0) and (not low or not high < low * (1 + WIDTH)):
+        if search.share(rate, 10.0) <= search.queue.question.share:
+            low = rate
+        else:
+            high = rate
+        rate = low * 2 if high == math.inf else high / 2 if not low else math.sqrt(low * high)
+    return low, high
+
+
+def mlrsearch(search: Search) -> tuple[float, float]:
+    """MLRsearch with trials of 10 s, of which two must agree."""
+    from MLRsearch import (
+        AbstractMeasurer,
+        Config,
+        MeasurementResult,
+        MultipleLossRatioSearch,
+        SearchGoal,
+    )
+
+    class Measurer(AbstractMeasurer):  # type: ignore[misc]
+        """Simulated trials."""
+
+        def measure(self, intended_duration: float, intended_load: float) -> object:
+            """One trial: late requests are lost ones."""
+            due = round(intended_load * intended_duration)
+            return MeasurementResult(
+                intended_duration=intended_duration,
+                intended_load=intended_load,
+                offered_count=due,
+                loss_count=round(due * search.share(intended_load, intended_duration)),
+            )
+
+    goal = SearchGoal(
+        loss_ratio=search.queue.question.share,
+        exceed_ratio=0.5,
+        relative_width=WIDTH,
+        initial_trial_duration=5.0,
+        final_trial_duration=10.0,
+        duration_sum=20.0,
+        preceding_targets=1,
+        fail_fast=False,
+    )
+    config = Config()
+    config.min_load = 0.1 * search.queue.throughput
+    config.max_load = 1.5 * search.queue.throughput
+    config.goals, config.warmup_duration, config.search_duration_max = [goal], None, 1e9
+    found = MultipleLossRatioSearch(config=config).search(measurer=Measurer(), debug=lambda _: None)[goal]
+    low, high = found.relevant_lower_bound, found.relevant_upper_bound
+    return (0.0 if low is None else float(low)), (math.inf if high is None else float(high))
+
+
+def searches(queue: model.Queue, count: int) -> list[Row]:
+    """So many searches of a queue, by each way that there is."""
+    ways: dict[str, Callable[[Search], tuple[float, float]]] = {"harness": harness, "doubling and bisecting": bisecting}
+    try:
+        import MLRsearch  # noqa: F401
+    except ImportError:
+        print("MLRsearch is not installed and left out", flush=True)
+    else:
+        ways["MLRsearch"] = mlrsearch
+    rows: list[Row] = []
+    truth = model.truth(queue)
+    for name, way in ways.items():
+        found, widths, seconds, probes = [], [], [], []
+        for seed in range(count):
+            search = Search(queue, seed)
+            low, high = way(search)
+            found.append((low, high))
+            widths.append(high / low if low else math.inf)
+            seconds.append(search.seconds)
+            probes.append(search.probes)
+        rows.append(
+            {
+                "queue": queue.name,
+                "objective": queue.objective,
+                "truth_rps": round(truth, 2),
+                "truth_share_of_throughput": round(truth / queue.throughput, 4),
+                "way": name,
+                "searches": len(found),
+                "held": sum(low <= truth <= high for low, high in found),
+                "too_high": sum(low > truth for low, _ in found),
+                "too_low": sum(high < truth for _, high in found),
+                "median_width": _finite(statistics.median(widths)),
+                "narrow_share": round(sum(each <= 1 + PRECISION for each in widths) / len(widths), 4),
+                "mean_seconds": round(statistics.fmean(seconds), 1),
+                "mean_probes": round(statistics.fmean(probes), 2),
+            }
+        )
+        print(rows[-1], flush=True)
+    return rows
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 4) if math.isfinite(value) else None
+
+
+def passing(queue: model.Queue, count: int) -> list[Row]:
+    """How often one probe by itself passes, by its length and by how far it is above the capacity."""
+    rows: list[Row] = []
+    for seconds in LENGTHS:
+        row: dict[str, object] = {"queue": queue.name, "seconds": seconds}
+        for factor in ABOVE:
+            search = Search(queue, 1)
+            shares = [search.share(factor * model.truth(queue), seconds) for _ in range(count)]
+            row[f"passes_at_{factor:g}"] = round(sum(share <= queue.question.share for share in shares) / count, 3)
+        rows.append(row)
+        print(row, flush=True)
+    return rows
+
+
+def simulated(given: argparse.Namespace) -> None:
+    """Searches of queues, and single probes; what is stored already is not done again."""
+    queues = [*model.SLEEPING, *model.WANDERING]
+    count, singles = (4, 20) if given.quick else (2000 // len(queues), 400)
+    rows, single = stored(given.out, "rows"), stored(given.out, "single_probes")
+    began = time.monotonic()
+    for queue in queues:
+        if time.monotonic() - began > given.most_seconds:
+            return
+        if not any(row["queue"] == queue.name for row in rows):
+            rows += searches(queue, count)
+            write_document(given.out, document("capacity", given, rows, held=shares(rows), single_probes=single))
+    for queue in (model.SLEEPING[1], model.SLEEPING[5]):
+        if time.monotonic() - began > given.most_seconds:
+            return
+        if not any(row["queue"] == queue.name for row in single):
+            single += passing(queue, singles)
+            write_document(given.out, document("capacity", given, rows, held=shares(rows), single_probes=single))
+    print(shares(rows), flush=True)
+
+
+def shares(rows: Sequence[Row]) -> dict[str, float]:
+    """Of each way, how many intervals hold the truth."""
+    return {
+        str(way): round(
+            sum(int(str(row["held"])) for row in rows if row["way"] == way)
+            / sum(int(str(row["searches"])) for row in rows if row["way"] == way),
+            4,
+        )
+        for way in dict.fromkeys(row["way"] for row in rows)
+    }
+
+
+def stored(path: Path | None, name: str) -> list[Row]:
+    """Rows of an earlier call; none where there was none."""
+    if path is None or not path.exists():
+        return []
+    found = json.loads(path.read_text(encoding="utf-8"))
+    rows: list[Row] = found["rows"] if name == "rows" else found["summary"].get(name, [])
+    return rows
+
+
+def truth(given: argparse.Namespace) -> None:
+    """Searches of real cells whose capacity is known, each under a p99 of one and a half service times."""
+
+    def one(server: str, threads: int, ms: int) -> Row:
+        cell = f"{server}/sync/sleep?ms={ms}/t{threads}"
+        found, seconds = search([cell], f"p99<{1.5 * ms:g}ms", given)
+        service = threads / (found.cells[0].closed_rps or 1.0) * 1000
+        queue = model.Queue(name=cell, servers=threads, service_ms=service, objective=f"p99<{1.5 * ms:g}ms")
+        capacity = model.truth(queue)
+        row = summary(found.cells[0], seconds)
+        holds = row["low"] is not None and row["high"] is not None and row["low"] <= capacity <= row["high"]
+        return {**row, "service_ms": round(service, 3), "truth_rps": round(capacity, 2), "held": holds}
+
+    done(given, [(f"{server}, {threads} threads, {ms} ms", one, (server, threads, ms)) for server, threads, ms in REAL])
+
+
+def again(given: argparse.Namespace) -> None:
+    """Searches of one cell, one after another."""
+
+    def one(number: int) -> Row:
+        found, seconds = search(["granian/sync/sleep?ms=50/t20"], "p99<75ms", given, seed=number)
+        return summary(found.cells[0], seconds)
+
+    done(given, [(f"search {number}", one, (number,)) for number in range(1, 1 + (given.times or 10))])
+
+
+def names(given: argparse.Namespace) -> None:
+    """One server under two names, whose searches are interleaved: told apart or not."""
+
+    def one(number: int) -> Row:
+        found, seconds = search(["uvicorn/async/select"] * 2, "p99<50ms", given, seed=number)
+        ratio = found.ratios[0].ratio if found.ratios else None
+        return {
+            "seconds": seconds,
+            "ratio": None if ratio is None else ratio.model_dump(),
+            "apart": ratio is not None and not (ratio.low or 0.0) <= 1 <= (ratio.high or math.inf),
+            "cells": [summary(cell, seconds) for cell in found.cells],
+        }
+
+    done(given, [(f"pair {number}", one, (number,)) for number in range(1, 1 + (given.times or 20))])
+
+
+def overload(given: argparse.Namespace) -> None:
+    """Recovery ÷ law of servers that refuse nothing."""
+
+    def one(cell: str, number: int) -> Row:
+        rules = api.OverloadOptions(starts=1, seed=number)
+        with tempfile.TemporaryDirectory() as folder:
+            (start,) = api.overload(cell, rules, api.ExecutionOptions(out=Path(folder))).overload.starts
+        return {"cell": cell, **start.model_dump(), "ratio": start.ratio}
+
+    pairs = [(cell, number) for number in range(1, 1 + (given.times or 2)) for cell in OVERLOADED]
+    done(given, [(f"{cell}, start {number}", one, (cell, number)) for cell, number in pairs])
+
+
+def search(
+    cells: Sequence[str], objective: str, given: argparse.Namespace, seed: int = 1
+) -> tuple[api.Capacity, float]:
+    """Search real cells; nothing is kept but the answer, and the seconds that it took."""
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    rules = api.CapacityOptions(
+        objectives=(api.parse_objective(objective),),
+        precision=given.precision,
+        most_seconds=(60.0 if given.quick else given.search_seconds) * len(cells),
+        seed=seed,
+    )
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        found = api.capacity(cells, rules, api.ExecutionOptions(out=Path(folder)), told).capacity
+    return found, round(time.monotonic() - began, 1)
+
+
+def told(event: api.Event) -> None:
+    """Show each probe."""
+    if isinstance(event, api.ProbeFinished):
+        print(f"  {event.cell} {event.rate:.1f}/s {event.outcome}: {event.low} to {event.high}", flush=True)
+
+
+def summary(cell: api.CellCapacity, seconds: float) -> dict[str, Any]:
+    """What is kept of an answer."""
+    low, high = cell.bounds.low, cell.bounds.high
+    return {
+        "cell": cell.cell,
+        "low": low,
+        "high": high,
+        "estimate": cell.bounds.estimate,
+        "width": None if low is None or high is None else round(high / low, 4),
+        "reached": cell.reached,
+        "closed_rps": cell.closed_rps,
+        "probes": len(cell.points),
+        "invalid": sum(each.outcome == "invalid" for each in cell.points),
+        "seconds": seconds,
+    }
+
+
+def done(given: argparse.Namespace, tasks: Sequence[tuple[str, Callable[..., Row], tuple[object, ...]]]) -> None:
+    """Carry out what is not stored yet, and store each answer at once."""
+    rows, began = stored(given.out, "rows"), time.monotonic()
+    for name, task, arguments in tasks[:1] if given.quick else tasks:
+        if any(row["task"] == name for row in rows) or time.monotonic() - began > given.most_seconds:
+            continue
+        rows.append({"task": name, **task(*arguments)})
+        print(rows[-1], flush=True)
+        write_document(given.out, document("capacity", given, rows))
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "simulated": simulated,
+    "truth": truth,
+    "again": again,
+    "names": names,
+    "overload": overload,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Carry out a part and store what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("--precision", type=float, default=PRECISION, help="of searches of real cells, as a share")
+    parser.add_argument("--search-seconds", type=float, default=MOST_SECONDS, help="of the search of one real cell")
+    parser.add_argument("--times", type=int, help="of what is done several times")
+    parser.add_argument("--quick", action="store_true", help="only to try it")
+    parser.add_argument(
+        "--most-seconds", type=float, default=math.inf, help="begin nothing later; go on by calling again"
+    )
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args(arguments)
+    given.out = given.out or (None if given.quick else REFERENCE / f"capacity-{given.part}.json")
+    PARTS[given.part](given)
+
+
+if __name__ == "__main__":
+    main()
