@@ -301,6 +301,42 @@ def _inverse(ratio: api.Interval) -> api.Interval:
     return api.Interval(estimate=1 / ratio.estimate, low=low, high=high, n=ratio.n)
 
 
+def of_searches(folder: Path) -> str:
+    """Searches of simulated queues by each way: how many hold the truth, how wide they are, how long they take."""
+    rows = document(folder / "capacity-simulated.json")["rows"]
+    lines = [
+        "| queue | objective | way | hold the truth | too high / too low | median width | time |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        width = "–" if row["median_width"] is None else f"{row['median_width']:.2f}"
+        share = row["held"] / row["searches"]
+        cells = (row["queue"], row["objective"], row["way"], f"{share:.1%}", f"{row['too_high']} / {row['too_low']}")
+        lines.append(f"| {' | '.join(map(api.escaped, (*cells, width, _minutes(row['mean_seconds']))))} |")
+    for way in dict.fromkeys(row["way"] for row in rows):
+        of_way = [row for row in rows if row["way"] == way]
+        held, count = (sum(row[name] for row in of_way) for name in ("held", "searches"))
+        lines.append(f"| all {count:,} |  | {way} | **{held / count:.1%}** |  |  |  |")
+    return "\n".join(lines) + "\n"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f} min"
+
+
+def of_single_probes(folder: Path) -> str:
+    """How often one probe passes by itself, by its length and how far above the capacity it is."""
+    rows = document(folder / "capacity-simulated.json")["summary"]["single_probes"]
+    factors = [name.removeprefix("passes_at_") for name in rows[0] if name.startswith("passes_at_")]
+    heads = ["at the capacity" if factor == "1" else f"{float(factor) - 1:.0%} above" for factor in factors]
+    lines = [f"| queue | probe | {' | '.join(heads)} |", f"|{'---|' * (2 + len(heads))}"]
+    for row in rows:
+        passes = [f"{row[f'passes_at_{factor}']:.0%}" for factor in factors]
+        cells = (row["queue"], f"{row['seconds']:g} s", *passes)
+        lines.append(f"| {' | '.join(map(api.escaped, cells))} |")
+    return "\n".join(lines) + "\n"
+
+
 def _interval(row: dict[str, Any]) -> api.Interval:
     return api.Interval(estimate=row["ratio"], low=row["low"], high=row["high"], n=row.get("n", 2))
 
@@ -339,4 +375,6 @@ FORMS: dict[str, Callable[[Path], str]] = {
     "matrix_trust": of_matrix_trust,
     "settings": of_settings,
     "servers": of_servers,
+    "searches": of_searches,
+    "single_probes": of_single_probes,
 }
