@@ -50,6 +50,8 @@ CLOSE = 1.3
 """Highest that held to lowest that did not: until then the search brackets, from then on all probes decide together."""
 FACTORS = (1.4, 2.0, 4.0)
 """By how much further the first, second and later steps go while nothing held, or everything did."""
+AROUND = 1.05
+"""Within which factor of what held and what did not rates are tried while little is known."""
 LOW, HIGH = 0.2, 0.8
 """Quantiles of what is known of the capacity at which rates are tried in turn."""
 BURST, KNOWN = 8.0, 10.0
@@ -284,17 +286,15 @@ def propose(question: Question, probes: Sequence[Probe]) -> float | None:
     valid = _valid(probes)
     if not valid:
         return question.start
-    good = [probe.rate for probe in valid if held(probe, question.objectives)]
-    bad = [probe.rate for probe in valid if not held(probe, question.objectives)]
-    if not good or not bad:
+    best = max((each.rate for each in valid if held(each, question.objectives)), default=0.0)
+    below, beyond = _bracket(question, valid)
+    if not best or beyond == math.inf:
         factor = FACTORS[min(len(valid), len(FACTORS)) - 1]
-        return max(good) * factor if good else min(bad) / factor
-    lowest = min(bad)
-    below = max((rate for rate in good if rate < lowest), default=None)
-    if below is None:  # a larger rate held, where smaller ones did not: the smaller ones are believed
-        return lowest / FACTORS[0] if len(valid) < 6 else _aimed(question, valid)
-    if lowest / below > CLOSE:
-        return math.sqrt(below * lowest)
+        return best * factor if best else beyond / factor
+    if not below:  # a larger rate held, where smaller ones did not: the smaller ones are believed
+        return beyond / FACTORS[0] if len(valid) < 6 else _aimed(question, valid)
+    if beyond / below > CLOSE:
+        return math.sqrt(below * beyond)
     if known(question, probes).reached:
         return None
     return _aimed(question, valid)
@@ -309,9 +309,18 @@ def _aimed(question: Question, valid: Sequence[Probe]) -> float:
         grid, chance, _ = posterior(valid, place, objective.share)
         answers.append((_quantile(grid, chance, 0.5), _quantile(grid, chance, LOW), _quantile(grid, chance, HIGH)))
     middle, low, high = min(answers)
+    below, beyond = _bracket(question, valid)
+    low, high = max(low, min(middle, below / AROUND)), min(high, max(middle, beyond * AROUND))
     above = sum(probe.rate > middle for probe in valid if middle / CLOSE < probe.rate < middle * CLOSE)
     under = sum(probe.rate <= middle for probe in valid if middle / CLOSE < probe.rate < middle * CLOSE)
     return high if above < under else low
+
+
+def _bracket(question: Question, valid: Sequence[Probe]) -> tuple[float, float]:
+    """The highest rate that held below the lowest that did not, and the latter; 0 and infinity where there is none."""
+    beyond = min((each.rate for each in valid if not held(each, question.objectives)), default=math.inf)
+    held_rates = [each.rate for each in valid if held(each, question.objectives) and each.rate < beyond]
+    return max(held_rates, default=0.0), beyond
 
 
 def window_seconds(question: Question, probes: Sequence[Probe], rate: float) -> float:
@@ -322,15 +331,9 @@ def window_seconds(question: Question, probes: Sequence[Probe], rate: float) -> 
         WANTED * burst(valid, place, objective.share) / (objective.share * rate)
         for place, objective in enumerate(question.objectives)
     )
-    rough = not bracketed(question, valid)
+    below, beyond = _bracket(question, valid)
+    rough = beyond > CLOSE * below
     return min(LONGEST, max(SHORTEST, needed / 3 if rough else needed))
-
-
-def bracketed(question: Question, valid: Sequence[Probe]) -> bool:
-    """Whether something held and something close above it did not."""
-    bad = [probe.rate for probe in valid if not held(probe, question.objectives)]
-    lowest = min(bad, default=math.inf)
-    return any(held(each, question.objectives) and lowest / CLOSE <= each.rate < lowest for each in valid)
 
 
 def lead_seconds(question: Question) -> float:
