@@ -121,9 +121,8 @@ def figures(capacity: Capacity) -> Grid:
         ("p99", "ms"),
         ("in flight", "requests"),
         ("CPU", "cores"),
-        ("CPU/request", "µs"),
         ("memory", "MB"),
-        *([("a million", "at that price")] if price else []),
+        *([("cost", "a million")] if price else []),
     ]
     return Grid(
         title="",
@@ -140,7 +139,7 @@ def _figures(cell: CellCapacity, name: str, price: bool) -> list[str]:
         rate(cell.bounds.low),
         rate(cell.bounds.high),
         *(
-            ["–"] * 7
+            ["–"] * 6
             if at is None
             else [
                 rate(at.served),
@@ -148,7 +147,6 @@ def _figures(cell: CellCapacity, name: str, price: bool) -> list[str]:
                 _number(at.p99_ms, 1),
                 _number(at.in_flight, 1),
                 _number(at.cpu_cores, 2),
-                _number(at.cpu_us_per_request, 0),
                 _number(at.rss_bytes / 1e6, 0),
             ]
         ),
@@ -209,8 +207,10 @@ def basis(capacity: Capacity) -> Iterator[tuple[str, str]]:
     )
     yield "measured", heading(capacity)
     for cell in capacity.cells:
-        if cell.at is not None and cell.at.bound_by not in (None, "rate"):
-            yield "why", f"{cell.cell}: at {rate(cell.at.rate)} req/s bound by {cell.at.bound_by}"
+        if cell.at is not None and cell.at.cpu_us_per_request is not None:
+            bound = "" if cell.at.bound_by in (None, "rate") else f", bound by {cell.at.bound_by}"
+            cost = f"{cell.at.cpu_us_per_request:,.0f} µs CPU per request"
+            yield "there", f"{cell.cell}: {cost} at {rate(cell.at.rate)} req/s{bound}"
         if len(capacity.objectives) > 1:
             yield "objectives", f"{cell.cell}: " + "; ".join(_objectives(capacity, cell.by_objective))
     if capacity.core_hour_price is not None:
