@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from harness.analysis import capacity
@@ -21,8 +22,8 @@ LOST = frozenset({"workers", "answers", "requests"})
 START_SHARE = 0.8
 """Of what a cell serves under closed load, the rate to begin with."""
 LEAST_RATE = 0.5
-SAME = 0.1
-"""How far below the highest rate that held a probe may be to show what goes on there."""
+SAME = 1.25
+"""Within which factor of the highest rate that held a probe may be to show what goes on there."""
 
 Visit = MeasurementRecord | FailureRecord
 
@@ -164,9 +165,7 @@ def _cell(
     ]
     low = known.bounds.low
     there = [
-        each
-        for each in points
-        if low is not None and each.outcome in ("pass", "cannot tell") and low * (1 - SAME) <= each.rate <= low * 1.02
+        each for each in points if low is not None and each.outcome == "pass" and low / SAME <= each.rate <= low * SAME
     ]
     first = next(iter(visits), None)
     cores = 0 if first is None else len(first.placement.server_cpus or first.placement.cores)
@@ -180,7 +179,7 @@ def _cell(
         binding=None if known.binding is None else known.binding.text,
         cliff=known.slope is not None and known.slope >= capacity.CLIFF,
         reached=known.reached,
-        at=max(there, key=lambda each: each.rate, default=None),
+        at=min(there, key=lambda each: abs(math.log(each.rate / (low or 1.0))), default=None),
         points=points,
         closed_rps=closed_rps(visits),
         cost_per_million=None if low is None else cost(min(cores, workers), low, record.core_hour_price),

@@ -101,7 +101,7 @@ class CellCapacity(Value):
     reached: bool
     """The bounds are as close as was asked for."""
     at: ProbePoint | None
-    """The valid probe that is nearest to the highest rate that held, from below."""
+    """The probe that passed nearest to the highest rate that held; None where none is near."""
     points: list[ProbePoint]
     """All probes, in the order in which they were made."""
     closed_rps: float | None

@@ -19,7 +19,7 @@ class RunEntry:
     folder: Path
     started_at: str
     kind: str
-    """`single`, `matrix`, `recommendation` or `rotation`; of an older version also `duet`."""
+    """`single`, `matrix`, `recommendation`, `rotation`, `capacity` or `overload`; of an older version also `duet`."""
     what: str
     """The cell, the cells of a rotation, or how many cells another run has."""
     measurements: int
