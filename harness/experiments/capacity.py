@@ -18,6 +18,7 @@ from harness.config.cells import MAXIMUM_USERS, ResolvedCell
 from harness.deploy.spec import ServerSpec
 from harness.errors import TargetError, UsageError
 from harness.experiments import preflight
+from harness.experiments.databases import DatabaseWatch
 from harness.experiments.session import ExecutionOptions, Session, exclusive, stored
 from harness.host import facts, limits, quiet, signals
 from harness.load import arrivals, k6
@@ -205,6 +206,7 @@ class _Searches:
         session: Session,
     ) -> None:
         self._cells, self._specs, self._generator, self._session = cells, specs, generator, session
+        self._databases = DatabaseWatch(specs)
         self._record = session.folder.cleaned(record)
         self._names = analysis.names(self._record)
         self._began = time.monotonic()
@@ -304,7 +306,9 @@ class _Searches:
         """A fresh start, stored the moment it ends."""
         began = time.monotonic()
         with signals.section():
-            measured = measure(job, self._session.emit)
+            measured = self._databases.measured(
+                [job.spec], lambda specs: measure(dataclasses.replace(job, spec=specs[0]), self._session.emit)
+            )
             where = Place(restart=len(self.visits) + 1, member=place + 1)
             record = self._session.store(measured, where)
             self.visits.append(record)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import logging
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.analysis import overload as analysis
 from harness.config.cells import ResolvedCell
+from harness.deploy.spec import ServerSpec
 from harness.errors import TargetError, UsageError
 from harness.experiments import capacity, preflight
 from harness.experiments.capacity import CLOSED, TAIL_SECONDS
+from harness.experiments.databases import DatabaseWatch
 from harness.experiments.session import ExecutionOptions, exclusive, stored
 from harness.host import signals
 from harness.load import arrivals
 from harness.load.generator import Judging
-from harness.measure import Job, measure
+from harness.measure import Job, Measured, measure
 from harness.measure.job import Offered
 from harness.model.events import Emit, ignore
 from harness.model.load import Timing
@@ -65,11 +70,12 @@ def run(cell: ResolvedCell, rules: OverloadOptions, options: ExecutionOptions, e
     capacity.refuse_pace(cells, checked.generator)
     with exclusive(cells), stored(options, emit, name="overload") as session:
         (spec,) = preflight.prepare(checked, cells, options)
-        visits = []
+        watch, visits = DatabaseWatch([spec]), []
         most = rules.capacity_rps
         if most is None:
             with signals.section():
-                measured = measure(Job(spec=spec, timing=CLOSED, generator=checked.generator), emit)
+                closed = Job(spec=spec, timing=CLOSED, generator=checked.generator)
+                measured = watch.measured([spec], functools.partial(_measure, closed, emit))
                 visits.append(session.store(measured, Place(restart=1, member=1)))
             most = visits[0].throughput_rps
             if visits[0].diagnosis is not None and visits[0].diagnosis.bound_by == "users":
@@ -105,11 +111,15 @@ def run(cell: ResolvedCell, rules: OverloadOptions, options: ExecutionOptions, e
                 users=min(MOST_USERS, waiting),
             )
             with signals.section():
-                measured = measure(job, emit)
+                measured = watch.measured([spec], functools.partial(_measure, job, emit))
                 visits.append(session.store(measured, Place(restart=len(visits) + 1, member=1)))
             log.info(f"start {number + 1} of {rules.starts} is stored")
         answer = analysis.overload_of(StoredRun(folder="", record=record, visits=list(visits)))
         return OverloadResult(overload=answer, folder=session.folder.publish())
+
+
+def _measure(job: Job, emit: Emit, specs: Sequence[ServerSpec]) -> Measured:
+    return measure(dataclasses.replace(job, spec=specs[0]), emit)
 
 
 def check(rules: OverloadOptions) -> None:
