@@ -1,7 +1,7 @@
 """Single figures of stored runs, as sentences quote them: `[1.17× [1.14, 1.20]](RUN "ratio; above 1")`.
 
 What can be asked of a matrix: `rps CELL`, `cpu CELL`, `p50 CELL`, `p99 CELL`,
-`reached CELL`; `rps CELL ÷ CELL`, `cpu CELL ÷ CELL` and `p50 CELL ÷ CELL`, paired by block; `claim C5`,
+`reached CELL`; `rps CELL ÷ CELL`, `cpu CELL ÷ CELL` and `p50 CELL ÷ CELL`, as reports print them; `claim C5`,
 `claim C6 fib=15` and `published C5`; `noise rps`. CELL is as many parts of a cell's id as tell it from the
 others of its run: `granian async w2`; what two cells have in common may stand before a colon:
 `cpu noop w1: granian ÷ uvicorn`.
@@ -28,6 +28,7 @@ from harness.api import (
     evaluate_all,
     half_width_words,
     interval,
+    inverse,
     judge_study,
     number_words,
     observations,
@@ -130,11 +131,8 @@ def _of_cells(kind: str, shown: Callable[[CellOverview], str]) -> Callable[[Path
             return Figure(shown(cell(run.overview, which.split())))
         common, _, sides = which.rpartition(":")
         first, second = (cell(run.overview, (*common.split(), *side.split())) for side in sides.split("÷"))
-        logs = list(paired(_by_restart(run, second, METRICS[kind]), _by_restart(run, first, METRICS[kind])).values())
-        if not logs:
-            raise Unfounded(f"{folder.name}: no restart has both cells, valid, of {which!r}")
-        ratio = interval(logs)
-        return Figure(ratio_words(ratio), ratio, _verdict(run.overview, METRICS[kind], first, second))
+        ratio, verdict = _compared(run, METRICS[kind], first, second)
+        return Figure(ratio_words(ratio), ratio, verdict)
 
     return figure_of
 
@@ -160,12 +158,18 @@ def _by_restart(run: Read, of: CellOverview, metric: str) -> dict[int, float]:
 FLIPPED = {"faster": "slower", "slower": "faster"}
 
 
-def _verdict(overview: Overview, metric: str, first: CellOverview, second: CellOverview) -> str | None:
-    """Of the first against the second, as the run decided it among all contrasts of the family."""
-    for each in overview.comparison.contrasts:
+def _compared(run: Read, metric: str, first: CellOverview, second: CellOverview) -> tuple[Interval, str | None]:
+    """First ÷ second with the interval that reports print, and what the run decided of the first. Of two that no report
+    compares: their plain ratio, and no verdict."""
+    for each in run.overview.comparison.contrasts:
         if each.metric == metric and {each.a.cell, each.b.cell} == {first.cell.label, second.cell.label}:
-            return each.verdict if each.b.cell == first.cell.label else FLIPPED.get(each.verdict, each.verdict)
-    return None
+            if each.b.cell == first.cell.label:
+                return each.ratio, each.verdict
+            return inverse(each.ratio), FLIPPED.get(each.verdict, each.verdict)
+    logs = list(paired(_by_restart(run, second, metric), _by_restart(run, first, metric)).values())
+    if not logs:
+        raise Unfounded(f"{run.overview.title}: no restart has both, valid: {first.name}, {second.name}")
+    return interval(logs), None
 
 
 def _mean(interval: Interval | None, shown: Callable[[float], str] = number_words) -> str:

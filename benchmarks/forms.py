@@ -21,6 +21,7 @@ NAMED = ("fastapi", "flask", "granian", "gunicorn", "hypercorn", "uvicorn", "uvl
 """Packages whose versions are told with a result; its `run.json` names all."""
 BASE = "uvicorn"
 """With what servers are compared."""
+ROOT = Path(__file__).resolve().parent.parent
 THROUGHPUT, CPU = "throughput_rps", "cpu_us_per_request"
 
 
@@ -30,7 +31,9 @@ def text(folder: Path) -> str:
     last = stored.visits[-1]
     if isinstance(stored.record, api.SingleRecord) and isinstance(last, api.MeasurementRecord):
         stored = dataclasses.replace(stored, folder=last.path)
-    return api.report(stored, "text")
+    else:
+        stored = dataclasses.replace(stored, folder=str(folder.relative_to(ROOT)))
+    return api.report(stored, "text", details=False)
 
 
 def part_of(whole: str, begins: str | None, ends: str | None) -> str:
@@ -56,7 +59,7 @@ def origin(folder: Path) -> str:
     memory = "" if host.memory_bytes is None else f"{host.memory_bytes / 2**30:.0f} GB, "
     database = record.database if isinstance(record, api.MatrixRecord) else None
     earlier = (
-        f"measured before cells took turns: each alone, in windows of {record.timing.window_seconds:g} s"
+        f"measured before configurations took turns: each alone, in windows of {record.timing.window_seconds:g} s"
         if _one_by_one(folder)
         else ""
     )
@@ -142,9 +145,9 @@ def _equal_cells(benchmark: dict[str, Any]) -> str:
     excluded = summary["intervals_that_exclude_one"]
     throughput, cpu = (_half(summary["median_half_width"][name]) for name in (THROUGHPUT, CPU))
     return (
-        f"**Equal cells.** Of {len(rows)} comparisons of uvicorn's `noop` with itself, {_seconds(rows)} s each, "
-        f"{excluded[THROUGHPUT]} told a difference in throughput and {excluded[CPU]} in CPU per request where there is "
-        f"none. Their median half-widths are {throughput} and {cpu}."
+        f"**Equal configurations.** Of {len(rows)} comparisons of uvicorn's `noop` with itself, {_seconds(rows)} s "
+        f"each, {excluded[THROUGHPUT]} found a difference in throughput and {excluded[CPU]} in CPU per request where "
+        f"there is none. Their median half-widths are {throughput} and {cpu}."
     )
 
 
@@ -152,9 +155,9 @@ def _known_cost(benchmark: dict[str, Any]) -> str:
     summary, rows = benchmark["summary"], benchmark["rows"]
     detected, distance = summary["detected"], summary["largest_distance"]
     return (
-        f"**A known cost.** A request that costs {summary['truth'][CPU] - 1:.1%} more CPU time was found out in "
+        f"**A known cost.** A request that costs {summary['truth'][CPU] - 1:.1%} more CPU time was detected in "
         f"{detected[CPU]} of {len(rows)} comparisons of {_seconds(rows)} s by its CPU time and in "
-        f"{detected[THROUGHPUT]} by its throughput, and never told wrong by more than {100 * distance[CPU]:.1f} and "
+        f"{detected[THROUGHPUT]} by its throughput, and never off by more than {100 * distance[CPU]:.1f} and "
         f"{100 * distance[THROUGHPUT]:.1f} points."
     )
 
@@ -186,7 +189,7 @@ def _noise(benchmark: dict[str, Any]) -> str:
     slots, windows = (widths[way][THROUGHPUT] for way in ("slots", "windows of 1 s"))
     return (
         f"**Others at work.** With programs that walk through memory on every core now and then, slots know the "
-        f"throughput of equal cells to {_half(slots)}, windows of a second to {_half(windows)} in as long."
+        f"throughput of equal configurations to {_half(slots)}, windows of a second to {_half(windows)} in as long."
     )
 
 
@@ -235,10 +238,10 @@ def _preset(benchmark: dict[str, Any]) -> str:
         f"`{workload}` {_half(half)}" for workload, half in summary["median_half_width_by_workload"].items()
     )
     return (
-        f"**A large preset.** `{summary['preset']}`, {summary['cells']} cells in {summary['sets']} sets, took "
+        f"**A large preset.** `{summary['preset']}`, {summary['cells']} configurations in {summary['sets']} sets, took "
         f"{summary['minutes']:.0f} minutes. Half of its {summary['ratios']} ratios of throughput are known to "
         f"{_half(summary['median_half_width'])} or better ({by_workload}); {summary['undecided_share']:.0%} are "
-        "undecided."
+        "inconclusive."
     )
 
 
@@ -247,10 +250,10 @@ def _false_verdicts(benchmark: dict[str, Any]) -> str:
     worst = max(rows, key=lambda row: row["wrong_share"])
     large = benchmark["summary"]["large"]
     return (
-        f"**Equal cells.** Of simulated runs with the cells and sets of the presets, all cells equal, "
-        f"{worst['wrong_share']:.1%} at worst told any difference in any metric ({worst['runs']} runs of "
-        f"`{worst['preset']}`, {worst['contrasts']} contrasts each). A run of {large['cells']} cells is read and "
-        f"judged in {large['read_seconds'] + large['judge_seconds']:.0f} s."
+        f"**Equal configurations.** Of simulated runs with the configurations and sets of the presets, all equal, "
+        f"{worst['wrong_share']:.1%} at worst found any difference in any metric ({worst['runs']} runs of "
+        f"`{worst['preset']}`, {worst['contrasts']} comparisons each). A run of {large['cells']} configurations is "
+        f"read and judged in {large['read_seconds'] + large['judge_seconds']:.0f} s."
     )
 
 

@@ -114,6 +114,7 @@ from harness.report.markdown import claims_table, escaped
 from harness.report.render import charts_of as charts
 from harness.report.render import text as report
 from harness.report.words import half_width as half_width_words
+from harness.report.words import inverse
 from harness.report.words import number as number_words
 from harness.report.words import ratio as ratio_words
 from harness.stats import simultaneous
@@ -228,6 +229,7 @@ __all__ = [
     "host_facts",
     "ignore",
     "interval",
+    "inverse",
     "judge_study",
     "matrix",
     "measure",

@@ -50,7 +50,7 @@ def _users(facts: Measurement, total: float) -> Ceiling:
         return Ceiling(rps=facts.cell.load.rate, limit=f"{facts.cell.load.rate:g} requests/s offered", bound_by="rate")
     return Ceiling(
         rps=round(facts.cell.load.users / total, 3),
-        limit=f"{counted(facts.cell.load.users, 'user')} ÷ {total:g} s",
+        limit=f"{counted(facts.cell.load.users, 'connection')} ÷ {total:g} s",
         bound_by="users",
     )
 

@@ -188,7 +188,7 @@ def _verdict(
     claim: Claim, sides: Sequence[Sequence[EvaluatedVisit]], ratio: Interval | None
 ) -> tuple[ClaimVerdict, str]:
     if not all(sides):
-        return "cannot be told", "the run has no such cell"
+        return "cannot be told", "not part of this run"
     if claim.scaling:
         if len({each.visit.cell.variant.workers for side in sides for each in side}) == 1:
             return "cannot be told", "the run has one number of workers only"
@@ -196,7 +196,7 @@ def _verdict(
         if note:
             return "cannot be told", note
         if all(any(each.at_ceiling for each in side) for side in sides):
-            return "cannot be told", "both are at the ceiling of their users"
+            return "cannot be told", "both are limited by the load"
     if ratio is None:
         reasons = [reason.message for side in sides for each in side for reason in each.reasons]
         return "cannot be told", reasons[0] if reasons else "no restart in which both have a figure"

@@ -276,11 +276,11 @@ def _users(facts: Measurement) -> Diagnosis | None:
     if _unseen(facts):
         return Diagnosis(
             bound_by=None,
-            message=f"{under_way:,.0f} of {users:,} users are being served at any moment, and {_held_up(facts)}",
+            message=f"{under_way:,.0f} of {users:,} connections are being served at any moment, and {_held_up(facts)}",
         )
     return Diagnosis(
         bound_by="users",
-        message=f"{under_way:,.0f} of {users:,} users are being served at any moment and nothing is short",
+        message=f"{under_way:,.0f} of {users:,} connections are being served at any moment and nothing is short",
         remedies=ADVICE["users"],
     )
 

@@ -22,7 +22,7 @@ def evaluate(facts: Measurement) -> Evaluation:
     fraction = None if highest is None else round(facts.throughput_rps / highest.rps, 4)
     remarks = notes(facts)
     if highest is not None and fraction is not None and fraction >= NEAR and facts.cell.load.users is not None:
-        remarks.append(Note(message=f"at its ceiling ({highest.limit}): tells no servers apart"))
+        remarks.append(Note(message=f"limited by the load or its own waits ({highest.limit}): does not rank servers"))
     return Evaluation(
         verdict=verdict,
         gates=states,

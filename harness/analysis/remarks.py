@@ -66,7 +66,7 @@ def notes(facts: Measurement) -> list[Note]:
     wait = still_filling(facts)
     if wait is not None:
         message = (
-            f"each of {facts.cell.load.users:,} users waits {wait:,.1f} s on average, after a warm-up of "
+            f"each of {facts.cell.load.users:,} connections waits {wait:,.1f} s on average, after a warm-up of "
             f"{facts.warmup_seconds:g} s: the queue was still filling, so latencies are too low and not compared"
         )
         longer = Remedy(kind="warm-up", direction="raise", value=math.ceil(wait))

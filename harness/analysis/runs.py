@@ -18,7 +18,7 @@ from harness.stats.simultaneous import LEAST_RESTARTS, Difference
 
 LEAST_CELLS = 3
 """In common, without which what a whole run shares cannot be told from what a cell does."""
-TOO_FEW_CELLS = "fewer than three cells in common: harness compare tells two apart"
+TOO_FEW_CELLS = "fewer than three configurations in common: harness compare measures two side by side"
 MEDIAN_VARIANCE = math.pi / 2
 """Of a median ÷ that of a mean of as many normal values."""
 
@@ -121,5 +121,5 @@ def _excluded(first: Sequence[Observation], second: Sequence[Observation], metri
         elif name not in names[1]:
             reasons.append((name, "not in the second run, or without a valid restart there"))
         elif name in capped:
-            reasons.append((name, "at the same ceiling in both"))
+            reasons.append((name, "limited by the load in both"))
     return reasons

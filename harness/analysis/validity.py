@@ -121,7 +121,7 @@ def generator(facts: Measurement) -> Reason | None:
         return None
     return Reason(
         gate="generator",
-        message=f"the generator used {share:.0%} of its cores: it may be what limits the throughput",
+        message=f"load generator saturated: it used {share:.0%} of its cores",
         value=round(share, 4),
         limit=GENERATOR_SHARE,
         remedies=[] if null_ceiling(facts) else _relief(facts),
@@ -238,8 +238,7 @@ def null_ceiling(facts: Measurement) -> Reason | None:
         return None
     return Reason(
         gate="null-ceiling",
-        message=f"{share:.0%} of the {most:,.0f} req/s that this generator reaches against a server that does nothing: "
-        "it may be what limits the throughput",
+        message=f"load generator saturated: {share:.0%} of its maximum of {most:,.0f} req/s",
         value=round(share, 4),
         limit=NULL_SHARE,
         remedies=_relief(facts),

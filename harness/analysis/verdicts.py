@@ -57,6 +57,15 @@ def no_worse(metric: MetricName, ratio: Interval, limit: float) -> bool:
     return ratio.low > 1 - limit if METRICS[metric].better == "higher" else ratio.high < 1 + limit
 
 
+def detectable(metric: MetricName, ratio: Interval, limit: float) -> float | None:
+    """The smallest change for the worse, as a fraction, of which an interval this wide lies beyond `limit` as a whole;
+    None of an interval without ends."""
+    half = ratio.half_width
+    if half is None:
+        return None
+    return 1 - (1 - limit) / (1 + half) if METRICS[metric].better == "higher" else (1 + limit) * (1 + half) - 1
+
+
 def worse(metric: MetricName, ratio: Interval, limit: float) -> bool:
     """Whether the whole interval lies beyond `limit` (0.05: five percent) on the bad side."""
     if ratio.low is None or ratio.high is None:

@@ -1,4 +1,4 @@
-"""`harness compare`: which of two cells is faster, and which is cheaper."""
+"""`harness compare`: which of two configurations is faster, and which is cheaper."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def compare(
     application: ApplicationOptions,
     first: Annotated[
         str,
-        typer.Argument(metavar="A", help="A cell, the base: SERVER:key=value/fastapi/async/noop/w2, or parts of it."),
+        typer.Argument(metavar="A", help="The base: SERVER:key=value/fastapi/async/noop/w2, or parts of it."),
     ],
-    second: Annotated[str, typer.Argument(metavar="B", help="The cell to compare with it.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="What to compare with it.")],
     server_command: o.ServerCommand = None,
     framework: o.Framework = None,
     style: o.Style = None,
@@ -32,14 +32,16 @@ def compare(
     pool_size: o.PoolSize = None,
     vus: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Users of each.  [default: the fewest that saturate both]"),
+        typer.Option(metavar="N", help="Connections to each.  [default: the fewest that saturate both]"),
     ] = None,
     rate: o.Rate = None,
     first_python: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Interpreter that runs the first server.  [default: our own]")
+        str | None,
+        typer.Option(metavar="PATH", help="Interpreter that runs the first server.  [default: that of harness]"),
     ] = None,
     second_python: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Interpreter that runs the second server.  [default: our own]")
+        str | None,
+        typer.Option(metavar="PATH", help="Interpreter that runs the second server.  [default: that of harness]"),
     ] = None,
     first_app_dir: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="Folder of the first application.  [default: --app-dir]")
@@ -56,9 +58,10 @@ def compare(
         str | None,
         typer.Option(
             metavar="SHARE",
-            help="Exit code 1 if B is worse than A by more than this in throughput or CPU per request, for certain.",
+            help="Exit code 1 if B is worse by more than this in throughput or CPU per request: the whole interval.",
         ),
     ] = None,
+    strict: o.Strict = False,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of orders and starts.")] = 1,
     generator: o.GeneratorName = "k6",
     pin: o.Pin = "auto",
@@ -66,15 +69,17 @@ def compare(
     k6: o.K6 = None,
     boot_deadline: o.BootDeadline = "30s",
     out: o.Out = Path("results"),
+    no_wait: o.NoWait = False,
+    details: o.Details = False,
     as_json: o.Json = False,
 ) -> None:
-    """Tell which of two cells is faster and which is cheaper.
+    """Compare two configurations: which is faster, which is cheaper.
 
     $ harness compare uvicorn granian --workload select
     $ harness compare granian granian --app shop.main:app --path /items --first-app-dir base --second-app-dir head
 
     Both are up at once on the same cores and are loaded in turn, in short slots of random order, after several fresh
-    starts: so whatever the machine does to one it does to the other. Exit code 3 where it could not be told.
+    starts: so whatever the machine does to one it does to the other. Exit code 3 if nothing could be compared.
     """
     from harness.config import commands
     from harness.config.application import resolve_pair
@@ -83,6 +88,7 @@ def compare(
     from harness.experiments import rotation as experiment
     from harness.experiments.session import ExecutionOptions
     from harness.model.quantities import parse_duration, parse_fraction
+    from harness.report import gate
     from harness.report import rotation as text
     from harness.report.progress import display
 
@@ -116,6 +122,7 @@ def compare(
         pin=pin,
         out=out,
         boot_seconds=parse_duration("--boot-deadline", boot_deadline),
+        wait=not no_wait,
     )
     cells = resolve_pair(
         specs,
@@ -129,5 +136,5 @@ def compare(
     if as_json:
         print(result.rotation.model_dump_json())
     else:
-        print(text.text(result.rotation, result.folder), end="")
-    raise typer.Exit(text.exit_code(result.rotation))
+        print(text.text(result.rotation, result.folder, details=details), end="")
+    raise typer.Exit(gate.exit_code_of_rotation(result.rotation, strict=strict))

@@ -24,23 +24,28 @@ def diff(
     ] = "throughput",
     fail_slower: Annotated[
         str | None,
-        typer.Option(metavar="SHARE", help="Exit code 1 if a cell is worse by more, such as 5%, for certain."),
+        typer.Option(
+            metavar="SHARE",
+            help="Exit code 1 if a configuration is worse by more than this, such as 5%, with its whole interval.",
+        ),
     ] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="Compare runs of different hosts or protocols too.")] = False,
+    strict: o.Strict = False,
     as_json: o.Json = False,
 ) -> None:
     """Set two stored runs side by side.
 
     $ harness diff results/before results/after --fail-slower 5%
 
-    Cell by cell, and which differences are real. Exit code 3 where nothing could be told: it takes three cells that
-    both runs hold, each of six restarts.
+    Configuration by configuration, and which differences are real. Exit code 3 if nothing could be compared: it takes
+    three configurations that both runs hold, each of six restarts.
     """
     from harness.analysis import review
     from harness.config.parsing import require_choice
     from harness.model.metrics import contrasted
     from harness.model.quantities import parse_fraction
     from harness.report import diff as text
+    from harness.report import gate
     from harness.store import codec
 
     limit = None if fail_slower is None else parse_fraction("--fail-slower", fail_slower)
@@ -54,4 +59,4 @@ def diff(
         print(text.text(comparison), end="")
     if all(each.reason for each in comparison.contrasts):
         raise typer.Exit(3)
-    raise typer.Exit(1 if any(each.worse for each in comparison.contrasts) else 0)
+    raise typer.Exit(gate.exit_code(gate.of_runs(comparison), strict=strict))

@@ -15,7 +15,7 @@ def doctor(
     k6: o.K6 = None,
     as_json: o.Json = False,
 ) -> None:
-    """Say what this machine can answer, what will hurt a measurement here, and the cure.
+    """Check what this machine can measure, and how to fix what it cannot.
 
     $ harness doctor
     """

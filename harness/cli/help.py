@@ -27,17 +27,17 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "How long and how sure": (
         *("max_time", "precision", "margin", "attempts", "aa", "seed", "dry_run", "resume"),
-        *("metric", "fail_above", "fail_slower", "anyway", "starts"),
+        *("metric", "fail_above", "fail_slower", "strict", "anyway", "starts"),
     ),
-    "Machine": ("pin", "database_url", "boot_deadline", "diagnose", "port"),
-    "Output": ("form", "to", "out", "as_json", "latest"),
+    "Machine": ("pin", "database_url", "boot_deadline", "diagnose", "port", "no_wait"),
+    "Output": ("form", "to", "details", "out", "as_json", "latest"),
 }
 """Heading → names of the options below it."""
 OTHERS = "Options"
 COMMANDS: dict[str, tuple[str, ...]] = {
     "Measure": ("recommend", "run", "compare", "matrix", "capacity", "overload"),
     "Look at results": ("report", "diff"),
-    "Set up": ("init", "doctor", "serve", "db", "list"),
+    "Set up": ("init", "ci", "doctor", "serve", "db", "list"),
 }
 """Heading → commands below it."""
 EXAMPLE = "$ "

@@ -16,6 +16,7 @@ import typer
 
 from harness.cli import db, list, streams
 from harness.cli.capacity import capacity
+from harness.cli.ci import ci
 from harness.cli.compare import compare
 from harness.cli.diff import diff
 from harness.cli.doctor import doctor
@@ -37,7 +38,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # drawing boxes around the help doubles the time that it takes
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
 )
-for command in (recommend, run, matrix, compare, capacity, overload, report, diff, serve, init, doctor):
+for command in (recommend, run, matrix, compare, capacity, overload, report, diff, serve, init, ci, doctor):
     app.command()(command)
 app.add_typer(dressed(list.app), name="list")
 app.add_typer(dressed(db.app), name="db")
@@ -55,9 +56,9 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _options(
     context: typer.Context,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell each step on standard error.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log each step to standard error.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Which Python server, which handler style and how many workers? Measured on this machine.

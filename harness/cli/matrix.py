@@ -1,4 +1,4 @@
-"""`harness matrix`: many cells, and how they compare."""
+"""`harness matrix`: many configurations, and how they compare."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def matrix(
     workers: o.WorkerCounts = None,
     threads: o.ThreadCounts = None,
     pool_size: o.PoolSizes = None,
-    vus: Annotated[list[str] | None, typer.Option(metavar="N,…", help="Closed loads: users.")] = None,
+    vus: Annotated[list[str] | None, typer.Option(metavar="N,…", help="Closed loads: connections.")] = None,
     rate: Annotated[list[str] | None, typer.Option(metavar="N,…", help="Open loads: requests per second.")] = None,
     python: o.Pythons = None,
     preset: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="A plan that comes along: quick, servers, ten-noop, ten-select, loops, claims, article.",
+            help="Built-in plan: quick, servers, ten-noop, ten-select, loops, claims, article.",
         ),
     ] = None,
     precision: Annotated[
@@ -53,7 +53,7 @@ def matrix(
         bool | None,
         typer.Option(
             "--aa/--no-aa",
-            help="Have one cell twice, as a proof: what the two differ by is no difference of cells.  [default: aa]",
+            help="Measure one configuration twice (A/A): what the two differ by is noise.  [default: aa]",
             show_default=False,
         ),
     ] = None,
@@ -69,25 +69,26 @@ def matrix(
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Show the cells, how long it will take, how sure it will be, and the plan as a file."
+            "--dry-run",
+            help="Show the configurations, how long it will take, how sure it will be, and the plan as a file.",
         ),
     ] = False,
-    resume: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Go on with an interrupted run where it stopped.")
-    ] = None,
+    resume: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Resume an interrupted run.")] = None,
     database_url: o.DatabaseUrl = None,
     k6: o.K6 = None,
     boot_deadline: o.BootDeadline = "30s",
     out: o.Out = Path("results"),
+    no_wait: o.NoWait = False,
+    details: o.Details = False,
     as_json: o.Json = False,
 ) -> None:
-    """Measure many cells, and say how they compare.
+    """Measure many configurations, and say how they compare.
 
     $ harness matrix --server uvicorn,granian --style async,sync --workers 1,2 --dry-run
     $ harness matrix --app shop.main:app --path /items --server uvicorn,granian --workers 1,2
 
-    Every combination of the axes is a cell. Cells that are compared are up at once on the same cores and are loaded in
-    turn, in short slots of random order, after several fresh starts; what the run says comes with how sure it is.
+    Every combination of the options is one. Those that are compared are up at once on the same cores and are loaded in
+    turn, in short slots of random order, after several fresh starts; every answer comes with its precision.
     """
     from harness.analysis import review, studies
     from harness.config import files
@@ -128,6 +129,7 @@ def matrix(
         database_url=database_url,
         out=out,
         boot_seconds=parse_duration("--boot-deadline", boot_deadline),
+        wait=not no_wait,
     )
     variables = application.pairs()
     if resume is not None:
@@ -148,5 +150,5 @@ def matrix(
     if as_json:
         print(overview.model_dump_json())
     else:
-        print(text.text(overview, folder, studies.judge(stored)), end="")
+        print(text.text(overview, folder, studies.judge(stored), details=details), end="")
     raise typer.Exit(0 if any(cell.valid for cell in overview.cells) else 3)

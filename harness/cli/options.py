@@ -57,9 +57,11 @@ Threads = Annotated[int, typer.Option(metavar="N", help="Threads that a worker m
 PoolSize = Annotated[int | None, typer.Option(metavar="N", help="Database connections per worker.  [default: 10]")]
 Vus = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Closed load: users, each waiting for its answer.  [default: 16]"),
+    typer.Option(metavar="N", help="Concurrent connections, each waiting for its answer (closed load).  [default: 16]"),
 ]
-Rate = Annotated[float | None, typer.Option(metavar="N", help="Open load: requests per second, answered or not.")]
+Rate = Annotated[
+    float | None, typer.Option(metavar="N", help="Fixed arrival rate in requests per second (open load; for latency).")
+]
 ArrivalsOption = Annotated[
     str,
     typer.Option(
@@ -68,10 +70,10 @@ ArrivalsOption = Annotated[
         help="How requests of --rate arrive: poisson (by chance, as from many users), or even (at equal distances).",
     ),
 ]
-Warmup = Annotated[str, typer.Option(metavar="TIME", help="Warm-up that does not count.")]
-Duration = Annotated[str, typer.Option(metavar="TIME", help="The window that counts.")]
+Warmup = Annotated[str, typer.Option(metavar="TIME", help="Warm-up before the measurement.")]
+Duration = Annotated[str, typer.Option(metavar="TIME", help="How long to measure.")]
 Python = Annotated[
-    str | None, typer.Option(metavar="PATH", help="Interpreter that runs the server.  [default: the harness' own]")
+    str | None, typer.Option(metavar="PATH", help="Interpreter that runs the server.  [default: that of harness]")
 ]
 Pin = Annotated[str, typer.Option(metavar="HOW", help="Own cores for server and generator: auto, split or none.")]
 DatabaseUrl = Annotated[
@@ -103,9 +105,9 @@ Pythons = Annotated[
     list[str] | None, typer.Option("--python", metavar="PATH,…", help="Interpreters that run the server.")
 ]
 K6 = Annotated[
-    str | None, typer.Option("--k6", metavar="PATH", help="k6 to use.  [default: the one on PATH, else ours]")
+    str | None, typer.Option("--k6", metavar="PATH", help="k6 to use.  [default: the one on PATH, else the one of pip]")
 ]
-GENERATOR = "Load generator: k6, or wrk where k6 is too slow for a server (closed load only, knows no quantiles)."
+GENERATOR = "Load generator: k6, or wrk where k6 is too slow for a server (closed load only, without quantiles)."
 GeneratorName = Annotated[
     str,
     typer.Option(
@@ -114,12 +116,13 @@ GeneratorName = Annotated[
     ),
 ]
 Out = Annotated[Path, typer.Option(metavar="FOLDER", help="Where results go.")]
+Details = Annotated[bool, typer.Option("--details", help="Everything as text, more than fits a screen.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Give up at once if another harness measures.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit code 6 if it is inconclusive whether a limit is kept.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
-Attempts = Annotated[
-    int, typer.Option(metavar="N", help="Measure up to N times while other guests or programs disturb the machine.")
-]
+Attempts = Annotated[int, typer.Option(metavar="N", help="Measure up to N times while the machine is noisy.")]
 Diagnose = Annotated[
-    bool, typer.Option("--diagnose/--no-diagnose", help="Let the workers watch what their requests wait for.")
+    bool, typer.Option("--diagnose/--no-diagnose", help="Collect bottleneck diagnostics in the workers.")
 ]
 BootDeadline = Annotated[str, typer.Option(metavar="TIME", help="How long the server may take to come up.")]
 
@@ -127,7 +130,7 @@ BootDeadline = Annotated[str, typer.Option(metavar="TIME", help="How long the se
 APPLICATION: dict[str, Any] = {
     "app": Annotated[
         str | None,
-        typer.Option(metavar="MODULE:OBJECT", help="Measure this application in place of ours."),
+        typer.Option(metavar="MODULE:OBJECT", help="Measure this application in place of a built-in workload."),
     ],
     "app_dir": Annotated[
         str | None,
@@ -140,7 +143,7 @@ APPLICATION: dict[str, Any] = {
     ],
     "factory": Annotated[bool | None, typer.Option("--factory", help="The object makes the application when called.")],
     "interface": Annotated[
-        str | None, typer.Option(metavar="NAME", help="How it is called: asgi or wsgi.  [default: found out]")
+        str | None, typer.Option(metavar="NAME", help="How it is called: asgi or wsgi.  [default: detected]")
     ],
     "path": Annotated[
         list[str] | None, typer.Option(metavar="PATH", help="What to GET; may be repeated, each equally often.")
@@ -159,7 +162,8 @@ APPLICATION: dict[str, Any] = {
     ],
     "env_file": Annotated[str | None, typer.Option(metavar="FILE", help="More variables, as NAME=VALUE lines.")],
     "wait": Annotated[
-        str | None, typer.Option(metavar="TIME", help="How long a request waits by itself, for its ceiling.")
+        str | None,
+        typer.Option(metavar="TIME", help="Known wait per request, such as 100ms, to compute the theoretical maximum."),
     ],
     "setup": Annotated[str | None, typer.Option(metavar="CMD", help="Shell command to run before everything.")],
     "before_visit": Annotated[

@@ -45,7 +45,7 @@ def overload(
     out: o.Out = Path("results"),
     as_json: o.Json = False,
 ) -> None:
-    """Ask for more than a server can serve: what it serves and refuses then, and how it recovers.
+    """Ask a server for more than it can serve: what it serves and refuses, and how it recovers.
 
     $ harness overload --server granian --workload cpu --param n=20
 

@@ -1,4 +1,4 @@
-"""`harness run`: one cell."""
+"""`harness run`: one configuration."""
 
 from __future__ import annotations
 
@@ -41,9 +41,11 @@ def run(
     diagnose: o.Diagnose = True,
     attempts: o.Attempts = 3,
     out: o.Out = Path("results"),
+    no_wait: o.NoWait = False,
+    details: o.Details = False,
     as_json: o.Json = False,
 ) -> None:
-    """Measure one cell in one window: a built-in workload or an application of yours.
+    """Measure one configuration once: a server with a built-in workload or your application.
 
     $ harness run --server granian --style async --workers 4
     $ harness run --app shop.main:app --path /items --vus 32
@@ -87,6 +89,7 @@ def run(
         pin=pin,
         out=out,
         boot_seconds=parse_duration("--boot-deadline", boot_deadline),
+        wait=not no_wait,
         diagnose=diagnose,
     )
     times = parse_int("--attempts", attempts, 1, 100)
@@ -95,5 +98,5 @@ def run(
     if as_json:
         print(json.dumps(document(result.record), ensure_ascii=False))
     else:
-        print(text.text(result.record, result.record, result.folder, result.log_tail), end="")
+        print(text.text(result.record, result.record, result.folder, result.log_tail, details=details), end="")
     raise typer.Exit({"valid": 0, "invalid": 3, "failed": 4}[result.record.verdict])

@@ -1,4 +1,4 @@
-"""`harness serve`: the server of a cell, to look at by hand."""
+"""`harness serve`: the server of a configuration, to look at by hand."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def serve(
     python: o.Python = None,
     database_url: o.DatabaseUrl = None,
 ) -> None:
-    """Run the server of a cell in the foreground.
+    """Run a server as it is measured, in the foreground.
 
     $ harness serve --server granian --workload sleep
 

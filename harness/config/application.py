@@ -137,9 +137,8 @@ def application_plan(options: ApplicationOptions, bundled: Sequence[str]) -> App
     ask for. UsageError where both are asked for."""
     if bundled and options.named():
         raise UsageError(
-            f"{bundled[0]} and {options.named()[0]} together: either a workload of ours is measured or an application "
-            "of yours",
-            cure="give one of them",
+            f"{bundled[0]} and {options.named()[0]} together: {bundled[0]} is for built-in workloads",
+            cure=f"remove {bundled[0]}, or remove {options.named()[0]}",
         )
     return merge_options(options, None if bundled else files.application())
 

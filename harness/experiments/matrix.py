@@ -108,7 +108,7 @@ def run(plan: Plan, variables: Mapping[str, str], options: ExecutionOptions, emi
     checked = _check(expansion, options)
     for remark in preflight.remarks(expansion.cells, options.pin):
         log.info(remark)
-    with exclusive(expansion.cells):
+    with exclusive(expansion.cells, wait=options.wait):
         matrix = _prepare(plan, expansion, checked, options, None)
         with stored(options, emit, name="matrix") as session:
             session.folder.write_run(matrix.record)
@@ -143,7 +143,7 @@ def _resume(
     expansion = expand_plan(plan, variables)
     options = _planned(plan, options)
     checked = _check(expansion, options)
-    with exclusive(expansion.cells):
+    with exclusive(expansion.cells, wait=options.wait):
         matrix = _prepare(plan, expansion, checked, options, record)
         _refuse_changes(path, record, matrix.record)
         with stored(options, emit, name="matrix", resume=path) as session:

@@ -81,7 +81,7 @@ def run(
     options = dataclasses.replace(options, diagnose=False)  # watching would go on in members that have no turn
     checked = check(cells, options)
     started = datetime.now(UTC)
-    with exclusive(cells), stored(options, emit, name="compare") as session:
+    with exclusive(cells, wait=options.wait), stored(options, emit, name="compare") as session:
         specs = preflight.prepare(checked, cells, options, together=True)
         work = _Work(cells, specs, checked.generator, rules, session)
         work.choose_users()

@@ -46,6 +46,8 @@ class ExecutionOptions:
     """Folder of results."""
     boot_seconds: float = BOOT_SECONDS
     """How long a server may take to come up."""
+    wait: bool = True
+    """Wait while another harness measures; else that is an error."""
     diagnose: bool = True
     """Let the workers look at what their requests wait for."""
 
@@ -110,9 +112,9 @@ class Session:
 
 
 @contextmanager
-def exclusive(cells: Sequence[ResolvedCell]) -> Iterator[None]:
-    """Hold the machine's lock, with the commands of all applications around the block."""
-    with lock.machine(), hooks.around(each.application for each in cells if each.application is not None):
+def exclusive(cells: Sequence[ResolvedCell], *, wait: bool = True) -> Iterator[None]:
+    """Hold the machine's lock, for which it waits or not, with the commands of all applications around the block."""
+    with lock.machine(wait=wait), hooks.around(each.application for each in cells if each.application is not None):
         yield
 
 

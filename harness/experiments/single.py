@@ -62,7 +62,7 @@ def run(
         log.info(limited)
     with (
         stored(options, emit, name=folder_name(resolved.cell)) as session,
-        exclusive(cells),
+        exclusive(cells, wait=options.wait),
     ):
         (spec,) = preflight.prepare(checked, cells, options)
         session.folder.write_run(

@@ -50,10 +50,11 @@ def command() -> str | None:
     and without the values of variables."""
     name = Path(sys.argv[0])
     own = name.name == "harness" or name.parts[-2:] == ("harness", "__main__.py")
-    return shlex.join(["harness", *_without_secrets(sys.argv[1:])]) if own else None
+    return shlex.join(["harness", *without_secrets(sys.argv[1:])]) if own else None
 
 
-def _without_secrets(arguments: Sequence[str]) -> Iterator[str]:
+def without_secrets(arguments: Sequence[str]) -> Iterator[str]:
+    """Words of a command line, without the database's URL, values of variables and passwords."""
     before = ""
     for argument in arguments:
         option, equals, _ = argument.partition("=")

@@ -43,6 +43,16 @@ def alive(pid: int) -> bool:
         return False
 
 
+def age_seconds(pid: int) -> float | None:
+    """How long a process has existed; None if it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            ticks = int(file.read().rpartition(b")")[2].split()[19])
+    except (OSError, IndexError, ValueError):
+        return None
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / TICKS_PER_SECOND
+
+
 def children(pid: int) -> list[int]:
     """Direct children of a process, of all its threads."""
     pids: list[int] = []

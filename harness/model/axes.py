@@ -94,7 +94,7 @@ AXES: list[Axis] = [
     ),
     Axis(
         name="style",
-        label="style",
+        label="handler style",
         option=_style,
         columns={"style": lambda cell: _style(cell) or None},
         shown="always",

@@ -177,7 +177,7 @@ class Plan(Value):
             for axes in self.cells:
                 for name in OURS:
                     if getattr(axes, name) != Axes.model_fields[name].default:
-                        raise ValueError(f"{name} and an application together: the axis is of workloads of ours only")
+                        raise ValueError(f"{name} and an application together: it is for built-in workloads")
         return self
 
 

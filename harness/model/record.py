@@ -53,14 +53,15 @@ class HostFacts(Value):
 
     @property
     def identity(self) -> dict[str, str | float | None]:
-        """By what results of two machines, or of one that has changed, are told apart."""
+        """By what results of two machines, or of one that has changed, are distinguished. Only what matters to them:
+        memory is rounded, and the kernel is without the suffix of its build."""
         return {
             "cpu_model": self.cpu_model,
             "cpus_available": self.cpus_available,
             "cpu_quota": self.cpu_quota,
-            "memory_bytes": self.memory_bytes,
+            "memory_gb": None if self.memory_bytes is None else round(self.memory_bytes / 1e9),
             "memory_limit_bytes": self.memory_limit_bytes,
-            "kernel": self.kernel,
+            "kernel": self.kernel.partition("-")[0],
         }
 
     def differences(self, other: HostFacts) -> list[str]:

@@ -1,23 +1,79 @@
-"""What was asked and what the answer is, in sentences."""
+"""What was asked, and the answer to each question in plain sentences with figures."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from harness.model.application import UserApplication
-from harness.model.axes import AXES, AxisName
+from harness.model.axes import AXES, Axis, AxisName
 from harness.model.axes import axis as axis_of
-from harness.model.comparison import Contrast, Ranking
-from harness.model.metrics import METRICS, MetricName
+from harness.model.comparison import Contrast, Interval, Ranking
+from harness.model.metrics import METRICS, Metric
 from harness.model.overview import CellOverview, Overview
-from harness.report.words import load, number, remedied, sentence, too_few, workload_of
+from harness.report import words
+from harness.report.words import load, number, remedied, sentence, too_few
+from harness.stats.intervals import distance
 
 MOST_OPTIONS = 6
+AGREEMENT = 0.1
+"""Share of the comparisons in which more must agree before an answer is given apart for each option of another axis."""
+MOST_PARTS = 6
+"""Options for which an answer is given apart, at most."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What a run says of one axis in one metric."""
+
+    axis: AxisName
+    metric: Metric
+    part: str
+    """The option of another axis, or the workload, for which it holds; empty where it holds for all."""
+    text: str
+
+    @property
+    def about(self) -> str:
+        """What it speaks of, such as `throughput, flask`."""
+        return ", ".join(filter(None, (self.metric.label, self.part)))
+
+    @property
+    def sentence(self) -> str:
+        """The whole of it."""
+        return f"{sentence(axis_of(self.axis).label)}, {self.about}: {self.text}."
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The options of an axis with everything else held fixed: their ranking, and the comparison of each pair."""
+
+    ranking: Ranking
+    contrasts: dict[frozenset[str], Contrast]
+
+    @property
+    def leaders(self) -> list[str]:
+        """The best option, and those within noise of it."""
+        return [side.option for side in self.ranking.groups[0].members]
+
+    @property
+    def ranked(self) -> list[str]:
+        """All options, best first."""
+        return [side.option for group in self.ranking.groups for side in group.members]
+
+    def against(self, option: str, other: str) -> Interval:
+        """Option ÷ other."""
+        contrast = self.contrasts[frozenset((option, other))]
+        return contrast.ratio if contrast.b.option == option else words.inverse(contrast.ratio)
+
+    def decided(self, option: str, other: str) -> bool:
+        """Whether the option is decided to be better than the other."""
+        contrast = self.contrasts[frozenset((option, other))]
+        return contrast.verdict == ("faster" if contrast.b.option == option else "slower")
 
 
 def question(overview: Overview) -> str:
-    """What was measured: the options of each axis that the cells' written forms name, and the load."""
+    """What was measured: the options of each axis that the written forms name, and the load."""
     cells = [each.cell for each in overview.cells]
     parts: list[str] = []
     own = [each.variant.application for each in cells if isinstance(each.variant.application, UserApplication)]
@@ -43,27 +99,44 @@ def _listed(what: str, options: Sequence[str]) -> str:
     return f"{len(distinct)} {what}s{named}"
 
 
-def answers(overview: Overview) -> list[str]:
-    """What the run says of each axis, the most telling metric first; of a single cell, its figures."""
-    if len(overview.cells) == 1:
-        return [_single(overview.cells[0])]
-    if not overview.comparison.contrasts:
-        return [_uncompared(overview)]
-    if too_few(overview):
-        reason = next(each.reason for each in overview.comparison.contrasts)
-        return [f"There can be no verdicts: {reason}, six are needed. No difference below is decided."]
+def answers(overview: Overview, *, main: bool = False) -> list[str]:
+    """What the run says of each axis, the most telling metric first; of a single configuration, its figures.
+
+    `main`: only what fits a screen, further metrics of the first axis only.
+    """
+    said = by_axis(overview)
+    if not said:
+        return [unanswered(overview)]
+    first, headline = said[0].axis, said[0].metric
+    return [each.sentence for each in said if not main or each.axis == first or each.metric is headline]
+
+
+def by_axis(overview: Overview) -> list[Answer]:
+    """The answers, axis by axis; none where nothing can be compared."""
+    if not overview.comparison.contrasts or too_few(overview):
+        return []
     axes = dict.fromkeys(each.axis for each in overview.comparison.contrasts)
-    metrics = [each.name for each in METRICS.values() if each.headline]
+    metrics = [each for each in METRICS.values() if each.headline]
     return [answer for axis in axes for metric in metrics for answer in _of_axis(overview, axis, metric)]
 
 
+def unanswered(overview: Overview) -> str:
+    """What is said where nothing can be compared: of a single configuration its figures, else why."""
+    if len(overview.cells) == 1:
+        return _single(overview.cells[0])
+    if not overview.comparison.contrasts:
+        return _uncompared(overview)
+    restarts = max(each.ratio.n for each in overview.comparison.contrasts)
+    return f"Too few restarts to compare ({restarts} of at least 6): give it more time (--max-time)."
+
+
 def _uncompared(overview: Overview) -> str:
-    """Why there is no contrast."""
+    """Why there is no comparison."""
     if not overview.cells:
         return "No restart has ended yet."
     if overview.comparison.excluded or any(cell.invalid or cell.failed or cell.at_ceiling for cell in overview.cells):
-        return "No two cells could be compared: see below which are invalid, failed or at their ceiling."
-    return "No two cells are equal in all but one axis, so nothing is compared: the figures stand for themselves."
+        return "No two configurations could be compared: below stands which are excluded or limited by the load."
+    return "Nothing to compare: no two configurations differ in exactly one setting."
 
 
 def _single(cell: CellOverview) -> str:
@@ -72,75 +145,171 @@ def _single(cell: CellOverview) -> str:
         return f"{cell.name} is {cell.verdict}: {why}."
     p99 = cell.figures["p99_ms"].value
     text = f"{cell.name} serves {number(cell.throughput.estimate)} requests per second"
-    text += f", 99 % of them within {p99:,.1f} ms" if p99 is not None else ""
+    text += f", 99% of them within {p99:,.1f} ms" if p99 is not None else ""
     if cell.diagnosis is not None and cell.diagnosis.bound_by:
-        text += f"; bound by {cell.diagnosis.bound_by}"
+        text += f"; limited by: {words.limit(cell.diagnosis.bound_by)}"
     return text + "."
 
 
-def _of_axis(overview: Overview, axis: AxisName, metric: MetricName) -> Iterator[str]:
-    rankings = [
-        each
+def _of_axis(overview: Overview, axis: AxisName, metric: Metric) -> Iterator[Answer]:
+    contrasts: dict[tuple[str, str], dict[frozenset[str], Contrast]] = {}
+    for each in overview.comparison.contrasts:
+        if (each.axis, each.metric) == (axis, metric.name):
+            pair = frozenset((each.a.option, each.b.option))
+            contrasts.setdefault((each.workload, each.stratum), {})[pair] = each
+    cases = [
+        Case(each, contrasts[each.workload, each.stratum])
         for each in overview.comparison.rankings
-        if (each.axis, each.metric) == (axis, metric) and sum(len(group.members) for group in each.groups) > 1
+        if (each.axis, each.metric) == (axis, metric.name) and sum(len(group.members) for group in each.groups) > 1
     ]
-    if not rankings:
-        return
-    contrasts = [each for each in overview.comparison.contrasts if (each.axis, each.metric) == (axis, metric)]
-    name = f"{sentence(axis_of(axis).label)}, {METRICS[metric].label}: "
-    decided = any(each.verdict in ("faster", "slower") for each in contrasts)
-    if all(len(each.groups) == 1 for each in rankings) and not decided:
-        yield name + _undecided(contrasts, len(rankings))
-        return
-    if len(rankings) == 1:
-        yield name + _one_case(rankings[0], contrasts)
-        return
-    leads = Counter(side.option for each in rankings for side in each.groups[0].members)
-    alone = Counter(each.groups[0].members[0].option for each in rankings if len(each.groups[0].members) == 1)
-    cases = f"{len(rankings)} cases"
-    counts = [
-        f"{option} in {count}" + (f" (alone in {alone[option]})" if alone[option] else "")
-        for option, count in leads.most_common(MOST_OPTIONS)
-    ]
-    largest = max((each for each in contrasts if each.verdict in ("faster", "slower")), key=_size, default=None)
-    widest = ""
-    if largest is not None:
-        where = " · ".join(part for part in (largest.workload if _several(overview) else "", largest.stratum) if part)
-        widest = f"; the largest difference is {largest.b.option} {largest.ratio.estimate:.2f}× {largest.a.option}" + (
-            f" ({where})" if where else ""
-        )
-    yield f"{name}best, or not told apart from the best, in {cases}: {', '.join(counts)}{widest}."
+    for part, members in _parts(overview, axis, cases).items():
+        yield Answer(axis=axis, metric=metric, part=part, text=_answer(members, axis, metric))
 
 
-def _one_case(ranking: Ranking, contrasts: Sequence[Contrast]) -> str:
-    """Who leads, and how far the others are behind the first of them."""
-    best, *behind = [[side.option for side in group.members] for group in ranking.groups]
-    leads = f"{best[0]} leads" if len(best) == 1 else f"{', '.join(best[:-1])} and {best[-1]} lead, not told apart"
-    ratios = {(each.a.option, each.b.option): each.ratio for each in contrasts}
-    higher = METRICS[ranking.metric].better == "higher"
-    others = []
-    for option in (option for group in behind for option in group):
-        ratio = ratios.get((best[0], option))
-        away = ratio.estimate if ratio is not None else 1 / ratios[option, best[0]].estimate
-        half = (ratio or ratios[option, best[0]]).half_width
-        sure = "" if half is None else f" (±{half:.1%})".replace("%", " %")
-        others.append(f"{option} {abs(away - 1):.1%}".replace("%", " %") + f" {'less' if higher else 'more'}{sure}")
-    return f"{leads}; {', '.join(others)}." if others else f"{leads}."
+def _parts(overview: Overview, axis: AxisName, cases: Sequence[Case]) -> dict[str, list[Case]]:
+    """The cases together; apart by workload or by the options of another axis where they then agree more."""
+    whole = {"": list(cases)} if cases else {}
+    cells = {each.name: each.cell for each in overview.cells}
+
+    def by(other: Axis) -> Callable[[Case], str]:
+        return lambda case: words.spoken(other, other.option(cells[case.ranking.groups[0].members[0].cell]))
+
+    keys: list[Callable[[Case], str]] = [lambda case: case.ranking.workload]
+    keys += [by(each) for each in AXES if each.name != axis]
+    best = whole
+    for key in keys:
+        parts: dict[str, list[Case]] = {}
+        for case in cases:
+            parts.setdefault(key(case), []).append(case)
+        if 1 < len(parts) <= MOST_PARTS and _agreeing(parts) > max(
+            _agreeing(best), _agreeing(whole) + AGREEMENT * len(cases)
+        ):
+            best = parts
+    return best
 
 
-def _several(overview: Overview) -> bool:
-    return len(set(map(workload_of, overview.cells))) > 1
+def _agreeing(parts: dict[str, list[Case]]) -> int:
+    """In how many cases the option that leads most often within its part leads."""
+    counts = (Counter(option for case in part for option in case.leaders) for part in parts.values())
+    return sum(max(each.values(), default=0) for each in counts)
 
 
-def _size(each: Contrast) -> float:
-    return max(each.ratio.estimate, 1 / each.ratio.estimate)
+def _answer(cases: Sequence[Case], axis: AxisName, metric: Metric) -> str:
+    contrasts = [each for case in cases for each in case.contrasts.values()]
+    if not any(each.verdict in ("faster", "slower") for each in contrasts):
+        return _no_difference(contrasts, metric)
+    if len(cases) == 1:
+        return _one_case(cases[0], axis, metric)
+    options = list(dict.fromkeys(option for case in cases for option in case.ranked))
+    if len(options) == 2:
+        return _two(cases, options, axis, metric)
+    return _several(cases, options, axis, metric)
 
 
-def _undecided(contrasts: Sequence[Contrast], cases: int) -> str:
-    """No option is ahead anywhere: because they are equivalent, or because it could not be told."""
-    where = "in the one case" if cases == 1 else f"in any of {cases} cases"
+def _no_difference(contrasts: Sequence[Contrast], metric: Metric) -> str:
+    """No option is ahead anywhere: because they are equivalent, or because it is inconclusive."""
+    compared = f"in {len(contrasts)} comparisons" if len(contrasts) > 1 else "in the one comparison"
     if all(each.verdict == "equivalent" for each in contrasts):
-        return f"all are equivalent ({'one case' if cases == 1 else f'{cases} cases'})."
+        return f"no difference that matters {compared}"
     bounds = [each.could_be for each in contrasts if each.verdict == "undecided" and each.could_be is not None]
-    most = f"; a difference could be up to {max(bounds):.0%}" if bounds else ""
-    return f"no difference could be told {where}{most}."
+    most = f"; differences of up to {max(bounds):.0%} cannot be ruled out" if bounds else ""
+    return f"inconclusive {compared}{most}"
+
+
+def _one_case(case: Case, axis: AxisName, metric: Metric) -> str:
+    """Who leads, and how far the others are behind the first of them."""
+    best = case.leaders[0]
+    ties = [_spoken(axis, option) for option in case.leaders]
+    lead = (
+        f"{ties[0]} {_be(ties[0])} {words.best(metric)}"
+        if len(ties) == 1
+        else f"{words.listed(ties)} are within noise of each other"
+    )
+    behind = [
+        f"{_spoken(axis, option)} {_be(_spoken(axis, option))} {_difference(case.against(option, best), metric)}"
+        for option in case.ranked
+        if option not in case.leaders
+    ]
+    return "; ".join((lead, *behind))
+
+
+def _two(cases: Sequence[Case], options: Sequence[str], axis: AxisName, metric: Metric) -> str:
+    """Each of two options that is better somewhere, how often and by how much."""
+    parts = []
+    wins = {
+        (one, other): [case.against(one, other).estimate for case in cases if case.decided(one, other)]
+        for one, other in (options, options[::-1])
+    }
+    for (one, other), ratios in sorted(wins.items(), key=lambda item: -len(item[1])):
+        if ratios:
+            said, than = _spoken(axis, one), _spoken(axis, other)
+            parts.append(
+                f"{said} {_be(said)} {words.versus(_span(ratios, metric))} {than} in {_of(len(ratios), len(cases))}"
+            )
+    rest = [each for case in cases for each in case.contrasts.values() if each.verdict == "undecided"]
+    equal = len(cases) - sum(map(len, wins.values())) - len(rest)
+    parts += [f"no difference that matters in {equal}"] if equal else []
+    parts += [f"{len(rest)} inconclusive"] if rest else []
+    return "; ".join(parts)
+
+
+def _several(cases: Sequence[Case], options: Sequence[str], axis: AxisName, metric: Metric) -> str:
+    """Which options are best or within noise of the best, how often the others are behind, and by how much."""
+    of = {option: sum(option in case.ranked for case in cases) for option in options}
+    behind = {
+        option: [
+            case.against(option, case.leaders[0]).estimate
+            for case in cases
+            if option in case.ranked and option not in case.leaders
+        ]
+        for option in options
+    }
+    order = sorted(options, key=lambda option: (len(behind[option]) / of[option], -of[option]))
+    leads = [option for option in order if len(behind[option]) / of[option] == len(behind[order[0]]) / of[order[0]]]
+    count = _of(of[order[0]] - len(behind[order[0]]), of[order[0]])
+    spoken = [_spoken(axis, option) for option in leads]
+    verb = _be(spoken[0]) if len(leads) == 1 else "are"
+    parts = [
+        f"{words.listed(spoken)} {verb} {words.best(metric)} or within noise of the {words.best(metric)} in {count}"
+    ]
+    for option in order[len(leads) : MOST_OPTIONS]:
+        said = _spoken(axis, option)
+        parts.append(f"{said} {_be(said)} {_span(behind[option], metric)} in {_short(len(behind[option]), of[option])}")
+    return "; ".join(parts)
+
+
+def _span(ratios: Sequence[float], metric: Metric) -> str:
+    """Several differences in the same direction, from the least to the largest: `5.1% to 67% faster`."""
+    least, most = sorted((min(ratios), max(ratios)), key=distance)
+    if len(ratios) == 1 or words.percent(words.share(least)) == words.percent(words.share(most)):
+        return words.than(most, metric)
+    if most >= words.TIMES:
+        return f"up to {words.than(most, metric)}"
+    return f"{words.percent(words.share(least))} to {words.than(most, metric)}"
+
+
+def _difference(ratio: Interval, metric: Metric) -> str:
+    ends = words.confidence(ratio)
+    return words.than(ratio.estimate, metric) + (f" (95% CI {ends})" if ends else "")
+
+
+def _spoken(axis: AxisName, option: str) -> str:
+    return words.spoken(axis_of(axis), option)
+
+
+def _be(subject: str) -> str:
+    return "are" if subject[:1].isdigit() and not subject.startswith("1 ") else "is"
+
+
+def _of(count: int, cases: int) -> str:
+    """How many cases, in words."""
+    if count == cases:
+        return f"all {cases} cases" if cases > 1 else "its only case"
+    return f"{count} of {cases} cases"
+
+
+def _short(count: int, cases: int) -> str:
+    """The same after it was said that these are cases."""
+    if count == cases:
+        return f"all {cases}" if cases > 1 else "its only case"
+    return f"{count} of {cases}"

@@ -14,6 +14,7 @@ from harness.model.capacity import Bounds, Capacity, CellCapacity, ProbePoint
 from harness.model.counting import counted
 from harness.model.quantities import duration
 from harness.report import rotation, terminal, words
+from harness.report.members import shortened
 from harness.report.rotation import Grid
 
 
@@ -24,7 +25,7 @@ def exit_code(capacity: Capacity) -> int:
 
 def title(capacity: Capacity) -> str:
     """What was searched."""
-    names = rotation.shortened([each.cell for each in capacity.cells])
+    names = shortened([each.cell for each in capacity.cells])
     return "capacity of " + ", ".join(filter(None, (" and ".join(names.short.values()), names.common)))
 
 
@@ -51,7 +52,7 @@ def answers(capacity: Capacity) -> Iterator[str]:
         low, high = each.ratio.low, each.ratio.high
         if low is not None and high is not None:
             told = "" if low > 1 or high < 1 else ", so they are not told apart"
-            ratio = each.ratio if each.ratio.estimate >= 1 else rotation.inverse(each.ratio)
+            ratio = each.ratio if each.ratio.estimate >= 1 else words.inverse(each.ratio)
             first, second = (each.b, each.a) if each.ratio.estimate >= 1 else (each.a, each.b)
             yield f"{first} holds {words.ratio(ratio)} as much as {second}{told}."
     if capacity.rate is not None:
@@ -233,7 +234,7 @@ def grids(capacity: Capacity) -> list[Grid]:
 
 def short(capacity: Capacity, cell: CellCapacity) -> str:
     """A cell by what it differs in from the others."""
-    return rotation.shortened([each.cell for each in capacity.cells]).short[cell.cell]
+    return shortened([each.cell for each in capacity.cells]).short[cell.cell]
 
 
 def text(capacity: Capacity, folder: Path | None) -> str:

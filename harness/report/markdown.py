@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from harness.model.claims import StudyResult
 from harness.model.overview import Overview
-from harness.report import view
-from harness.report.words import ratio, verdict
+from harness.report import claims, view
+from harness.report.words import difference, verdict
 
 
 def of_overview(overview: Overview, study: StudyResult) -> str:
@@ -34,7 +34,7 @@ def escaped(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#+!|~$@&])", r"\\\1", text).replace("\n", " ")
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """A name as code; backticks, which would end it, and pipes, which would end a table's cell, are taken out."""
     return "`" + text.replace("`", "'").replace("|", "/").replace("\n", " ") + "`"
 
@@ -45,26 +45,28 @@ def _lines(report: view.View) -> Iterator[str]:
     yield from ("", *(f"- **{escaped(warning)}**" for warning in report.warnings))
     yield from (f"- {escaped(answer)}" for answer in report.answers)
     for table in report.tables:
-        yield from ("", f"#### {_code(table.workload)}: {metric.heading}", "")
+        yield from ("", f"#### {code(table.workload)}: {metric.heading}", "")
         rows = [
-            (_code(name), *("–" if cell is None else escaped(str(cell.figures[metric.name])) for cell in row))
+            (code(name), *("–" if cell is None else escaped(str(cell.figures[metric.name])) for cell in row))
             for name, row in table.rows
         ]
         yield from _table(("", *map(escaped, table.columns)), rows)
     yield from ("", "; ".join(f"`{mark}` {meaning}" for mark, meaning in report.legend))
+    yield from ("", *(f"- {escaped(name)}: {escaped(text)}" for name, text in report.remarks))
     findings = [each for each in report.findings if each.metric is metric]
     if findings:
-        yield from ("", f"<details><summary>Contrasts of {metric.label}</summary>", "")
+        yield from ("", f"<details><summary>Comparisons of {metric.label}</summary>", "")
         contrasts = [
             (
-                *(_code(finding.workload), finding.axis.label, escaped(each.stratum)),
-                escaped(f"{each.b.option} {ratio(each.ratio, of=each.a.option)}"),
+                *(code(finding.workload), finding.axis.label, escaped(each.stratum)),
+                f"{code(each.b.option)} against {code(each.a.option)}",
+                difference(each.ratio),
                 escaped(verdict(each)),
             )
             for finding in findings
             for each in finding.contrasts
         ]
-        yield from _table(("workload", "axis", "at equal", "ratio", "verdict"), contrasts)
+        yield from _table(("workload", "axis", "with", "compared", "difference", "verdict"), contrasts)
         yield from ("", "</details>")
     if report.claims:
         yield from (
@@ -75,25 +77,25 @@ def _lines(report: view.View) -> Iterator[str]:
             *_differences(report.differences),
         )
     for title, cells in report.kept_out:
-        yield from ("", f"#### {title}", "", *(f"- {_code(name)}: {escaped(why)}" for name, why in cells))
+        yield from ("", f"#### {title}", "", *(f"- {code(name)}: {escaped(why)}" for name, why in cells))
 
 
 def claims_table(study: StudyResult) -> str:
     """Claim by claim: the study's ratio, the one here, and what follows; and in what the two differ."""
-    return "\n".join([*_claims(view.claims(study)), *_differences(study.differences)]) + "\n"
+    return "\n".join([*_claims(claims.judged(study)), *_differences(study.differences)]) + "\n"
 
 
 def _differences(sentences: Sequence[str]) -> list[str]:
     return ["", *(f"- {escaped(each)}" for each in sentences)] if sentences else []
 
 
-def _claims(claims: Sequence[view.Claim]) -> Iterator[str]:
+def _claims(judged: Sequence[claims.Claim]) -> Iterator[str]:
     rows = [
         (
             *map(escaped, (each.text, each.published, each.here)),
             f"**{each.verdict}**" + (f": {escaped(each.why)}" if each.why else ""),
         )
-        for each in claims
+        for each in judged
     ]
     return _table(("claim", "published", "here", "verdict"), rows)
 

@@ -23,7 +23,7 @@ def lines(plan: Plan, expansion: Expansion, forecast: Forecast) -> Iterator[str]
     most = max(forecast.seconds, forecast.most_seconds)
     yield from forecast.remarks
     yield (
-        f"{counted(len(expansion.cells), 'cell')}, up {sets}: {duration(forecast.seconds)} for the least number of "
+        f"{counted(len(expansion.cells), 'configuration')}, up {sets}: {duration(forecast.seconds)} for the fewest "
         f"restarts, {duration(most)} at most"
     )
     yield (
@@ -44,7 +44,7 @@ def lines(plan: Plan, expansion: Expansion, forecast: Forecast) -> Iterator[str]
                 remarks.append("once more: A/A")
             yield f"  {expansion.cells[place].label}{_remarked(remarks)}"
     if expansion.impossible:
-        yield "\ncannot exist, and left out:"
+        yield "\nunsupported combinations (skipped):"
         yield from (f"  {cell}: {reason}" for cell, reason in expansion.impossible)
     yield "\nthe same as a file:\n"
     yield from (f"  {line}" if line else "" for line in toml(plan))

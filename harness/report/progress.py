@@ -86,7 +86,7 @@ class Lines:
                     "calibration": "  calibrating the generator against a server that does nothing (once per machine)",
                     "boot": f"{self._cell}: starting the server",
                     "warm-up": f"  warm-up, {timing.warmup_seconds:g} s",
-                    "window": f"  window, {timing.window_seconds:g} s",
+                    "window": f"  measuring, {timing.window_seconds:g} s",
                     "stop": "  stopping the server",
                 }[event.phase]
             )
@@ -152,7 +152,7 @@ def _rate(before: str, rps: float | None) -> str:
 
 def restart_line(event: RestartFinished) -> str:
     """A restart of cells that are loaded in turn, and what is known by then, in one line."""
-    void = f" does not count: {event.void}" if event.void else ""
+    void = f" is excluded: {event.void}" if event.void else ""
     if event.matrix is not None:
         return f"[{event.matrix.fraction:.0%}] restart {event.number}, {event.matrix.what}{void}{_known(event.matrix)}"
     known = "" if event.ratio is None else f": {ratio(event.ratio, digits=3)} {half_width(event.ratio)}".rstrip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import RenderableType
@@ -17,7 +17,7 @@ from harness.model.quantities import duration
 from harness.model.recommendation import Recommendation, StageResult, Tried
 from harness.report import rotation, terminal
 from harness.report.rotation import Grid
-from harness.report.words import half_width, number, remedied
+from harness.report.words import half_width, listed, number, remedied
 
 STAGES = {
     "servers": "Servers",
@@ -113,13 +113,13 @@ def _servers(answer: Recommendation, best: Tried) -> str:
     slower = [each for each in rest if each.standing == "worse"]
     within = f"within {answer.margin:.0%}" if not answer.doubts else "as far as this run can tell"
     if len(equal) == len(rest):
-        named = _listed([best.configuration.server, *equal])
+        named = listed([best.configuration.server, *equal])
         if not answer.doubts:
             return f"The server does not matter here: {named} are equally fast {within}. Take what you know."
         return f"No server is shown to be better: {named}. Take what you know, or measure longer (--max-time)."
-    parts = [f"{_listed(equal)} {'is' if len(equal) == 1 else 'are'} as good {within}"] if equal else []
+    parts = [f"{listed(equal)} {'is' if len(equal) == 1 else 'are'} as good {within}"] if equal else []
     if slower:
-        parts.append(_listed([f"{each.configuration.server} is {_less(each.ratio)} slower" for each in slower]))
+        parts.append(listed([f"{each.configuration.server} is {_less(each.ratio)} slower" for each in slower]))
     parts += [f"{each.configuration.server} failed" for each in rest if each.standing == "failed"]
     parts += [f"{each.configuration.server} could not be judged" for each in rest if each.standing == "unknown"]
     return f"{'; '.join(parts)}."
@@ -162,10 +162,6 @@ def _change(each: Tried) -> str:
 
 def _less(ratio: Interval | None) -> str:
     return "clearly" if ratio is None else f"{1 - ratio.estimate:.0%}"
-
-
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _thread_stage(answer: Recommendation) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +12,7 @@ from harness.analysis import overload, overview, probes, review, studies
 from harness.analysis.evaluation import evaluate
 from harness.analysis.recommendation import recommend
 from harness.errors import LackError, UsageError
+from harness.model.counting import counted
 from harness.model.record import (
     CapacityRecord,
     MeasurementRecord,
@@ -22,12 +26,13 @@ from harness.store import codec
 if TYPE_CHECKING:
     from harness.report.charts.base import Chart
 
-TEXTS = ("text", "markdown", "json", "html")
+TEXTS = ("text", "markdown", "github", "json", "html")
 TABLES = ("csv", "parquet")
 PICTURES = ("png", "svg")
 FORMATS = (*TEXTS, *TABLES, *PICTURES)
 SUFFIXES = {".md": "markdown", ".json": "json", ".html": "html", ".txt": "text"}
 PAGE = "report.html"
+INDEX = "index.html"
 
 
 def form_of(form: str | None, to: Path | None) -> str:
@@ -44,25 +49,64 @@ def form_of(form: str | None, to: Path | None) -> str:
     return SUFFIXES[to.suffix]
 
 
-def show(folder: Path, form: str, to: Path | None) -> None:
-    """Print a run, or write it to a file or its tables or pictures to a folder."""
+def show(folder: Path, form: str, to: Path | None, *, details: bool = False) -> None:
+    """Print a run, or write it to a file or its tables or pictures to a folder. `details`: more than one screen."""
     if form in TABLES + PICTURES and to is None:
         raise UsageError(f"--format {form} needs a folder to write to", cure="give one with --to FOLDER")
+    if form == "github" or not (folder / codec.RUN).exists():
+        show_all(folder, form, to)
+        return
     stored = codec.read_run(folder)
     if form == "html":
         to = to or folder / PAGE
-    if to is None:
-        print(text(stored, form), end="")
+    if form in TABLES + PICTURES:
+        assert to is not None
+        with writing(to):
+            paths = _files(stored, form, to)
+        print(*paths, sep="\n")
+    else:
+        write(text(stored, form, details=details), to)
+
+
+def show_all(folder: Path, form: str, to: Path | None) -> None:
+    """Print what all runs below a folder say together: a comment for GitHub (of one run too), or a page of them."""
+    from harness.report import github
+    from harness.report.html import overall
+    from harness.store import index
+
+    folders = [folder] if (folder / codec.RUN).exists() else [each.folder for each in index.runs(folder)]
+    if not folders:
+        raise UsageError(f"{folder} holds no run", cure="name the folder of a run, or of several runs")
+    if form not in ("github", "html"):
+        raise UsageError(
+            f"{folder} holds {counted(len(folders), 'run')}, and --format {form} shows one",
+            cure="name one of them, or take --format html or github for all together",
+        )
+    if form == "html":
+        to = to or folder / INDEX
+        write(overall.render(folder, folders), to)
         return
+    runs = [codec.read_run(each) for each in folders]
+    write(github.comment(runs), to)
+    for line in github.workflow_commands(runs):
+        print(line, file=sys.stdout if to is not None else sys.stderr)
+
+
+def write(content: str, to: Path | None) -> None:
+    """Print it, or write it to a file and print its name."""
+    if to is None:
+        print(content, end="")
+        return
+    with writing(to):
+        to.write_text(content, encoding="utf-8")
+    print(to)
+
+
+@contextmanager
+def writing(to: Path) -> Iterator[None]:
+    """LackError where it cannot be written."""
     try:
-        if form in TABLES + PICTURES:
-            for path in _files(stored, form, to):
-                print(path)
-        else:
-            to.write_text(text(stored, form), encoding="utf-8")
-            print(to)
-    except BrokenPipeError:
-        raise
+        yield
     except OSError as error:
         raise LackError(f"cannot write to {to}: {error.strerror}", cure="choose another place with --to") from error
 
@@ -108,8 +152,8 @@ def charts_of(stored: StoredRun) -> list[Chart]:
     ]
 
 
-def text(stored: StoredRun, form: str) -> str:
-    """A run in one of TEXTS."""
+def text(stored: StoredRun, form: str, *, details: bool = True) -> str:
+    """A run in one of TEXTS. `details`: text of more than one screen."""
     from harness.report import capacity, markdown, recommendation, rotation, single, view
     from harness.report import overload as overload_text
     from harness.report import text as terminal_text
@@ -141,12 +185,20 @@ def text(stored: StoredRun, form: str) -> str:
     if answer is not None:
         if form == "json":
             return answer.model_dump_json() + "\n"
-        return markdown.of_answer(view.of_rotation(answer)) if form == "markdown" else rotation.text(answer, None)
+        return (
+            markdown.of_answer(view.of_rotation(answer))
+            if form == "markdown"
+            else rotation.text(answer, None, details=details)
+        )
     last = stored.visits[-1] if stored.visits else None
     if form == "text" and isinstance(stored.record, SingleRecord) and isinstance(last, MeasurementRecord):
-        return single.text(last, evaluate(last), Path(stored.folder), "")
+        return single.text(last, evaluate(last), Path(stored.folder), "", details=details)
     summary = review.review(stored)
     if form == "json":
         return summary.model_dump_json() + "\n"
     study = studies.judge(stored)
-    return markdown.of_overview(summary, study) if form == "markdown" else terminal_text.text(summary, None, study)
+    return (
+        markdown.of_overview(summary, study)
+        if form == "markdown"
+        else terminal_text.text(summary, None if details else Path(stored.folder), study, details=details)
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,29 +17,12 @@ from harness.model.metrics import METRICS, Metric
 from harness.model.quantities import duration
 from harness.model.record import RotationRecord, StoredRun
 from harness.model.rotation import Restart, Rotation, RotationContrast
-from harness.report import terminal
+from harness.report import gate, terminal
+from harness.report.gate import GATED
+from harness.report.members import Names, names
+from harness.report.words import confidence, inverse, signed, verdict
 
 COLOURS = {"faster": "green", "slower": "red", "equivalent": "dim", "undecided": "yellow"}
-GATED = ("throughput_rps", "cpu_us_per_request")
-"""Metrics by which `--fail-above` judges."""
-COSTS = ("cpu_us_per_request", "rss_peak_bytes")
-"""Metrics of which less is cheaper, not faster."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Names:
-    """The members by what they differ in."""
-
-    short: dict[str, str]
-    """Written form → the parts that the members do not share."""
-    common: str
-    """The parts that they share; empty where there are none."""
-
-    def shortened(self, text: str) -> str:
-        """A text in which the short names stand for the written forms."""
-        for label in sorted(self.short, key=len, reverse=True):
-            text = text.replace(label, self.short[label])
-        return text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,70 +55,6 @@ def of_stored(stored: StoredRun) -> Rotation | None:
     return analysis.answer(question, stored.restarts, seconds, ["the run was ended before it had its answer"])
 
 
-def exit_code(rotation: Rotation) -> int:
-    """4 where a member failed, 3 where nothing could be told, 1 where the second is worse than the limit, else 0."""
-    if rotation.outcomes:
-        return 4
-    throughput = [each for each in rotation.contrasts if each.metric == GATED[0]]
-    if not throughput or all(each.reason for each in rotation.contrasts if each.metric in GATED):
-        return 3
-    return 1 if any(each.worse for each in rotation.contrasts if each.metric in GATED) else 0
-
-
-def names(rotation: Rotation) -> Names:
-    """What to call the members."""
-    return shortened(rotation.members, rotation.servers)
-
-
-def shortened(labels: Sequence[str], servers: Sequence[str] = ()) -> Names:
-    """Written forms by what they differ in. `servers`: of each, its server's name first."""
-    numbers = [match[0] if (match := re.search(r" \(\d+\)$", label)) else "" for label in labels]
-    parts = [
-        _parts(label.removesuffix(number), server.partition(" ")[0])
-        for label, number, server in zip(labels, numbers, servers or [""] * len(labels), strict=True)
-    ]
-    if len({len(each) for each in parts}) > 1:
-        return Names(short={label: label for label in labels}, common="")
-    places = range(len(parts[0]))
-    differing = [place for place in places if len({each[place] for each in parts}) > 1] or [0]
-    return Names(
-        short={
-            label: "/".join(each[place] for place in differing) + number
-            for label, each, number in zip(labels, parts, numbers, strict=True)
-        },
-        common="/".join(parts[0][place] for place in places if place not in differing),
-    )
-
-
-def _parts(label: str, server: str) -> list[str]:
-    """The parts of a written form; an environment, which may be a path, stays with its server."""
-    match = re.match(rf"(.+:)?(?={re.escape(server)}[:/])", label) if server else None
-    environment = match[0] if match else ""
-    first, *others = label.removeprefix(environment).split("/")
-    return [environment + first, *others]
-
-
-def percent(share: float) -> str:
-    """`15.7 %`."""
-    return f"{share:.1%}".replace("%", " %")
-
-
-def signed(ratio: float | None) -> str:
-    """A ratio as a difference: `+15.7 %`."""
-    if ratio is None:
-        return "–"
-    text = f"{ratio - 1:+.1%}".replace("%", " %")
-    return text[1:] if text[1:] == "0.0 %" else text
-
-
-def verdict(contrast: RotationContrast) -> str:
-    """In words: `inconclusive`, and `cheaper` or `costlier` of what costs."""
-    if contrast.verdict == "undecided":
-        return "inconclusive"
-    words = {"faster": "cheaper", "slower": "costlier"} if contrast.metric in COSTS else {}
-    return words.get(contrast.verdict, contrast.verdict)
-
-
 def answers(rotation: Rotation) -> Iterator[tuple[str, str]]:
     """A sentence for each pair, with the verdict on its throughput: which is faster, and what a request costs."""
     short = names(rotation)
@@ -155,34 +73,39 @@ def answers(rotation: Rotation) -> Iterator[tuple[str, str]]:
         else:
             yield sentence(throughput, short, rotation.margin) + costs, throughput.verdict
     if not any(each.metric == GATED[0] for each in rotation.contrasts):
-        yield "inconclusive: there is no restart that counts", "undecided"
+        yield "inconclusive: every restart is excluded", "undecided"
+
+
+def _percent(share: float) -> str:
+    """As two that took turns are known: `15.7%`."""
+    return f"{share:.1%}"
 
 
 def sentence(contrast: RotationContrast, short: Names, margin: float) -> str:
-    """The throughput of two in words, the better one first: `granian is 15.7 % faster than uvicorn (±1.1 %)`."""
+    """The throughput of two in words, the better one first: `granian is 15.7% faster than uvicorn (±1.1%)`."""
     better, other, ratio = _oriented(contrast, short)
     if contrast.reason:
         return f"inconclusive, {better} against {other}: {short.shortened(contrast.reason)}"
     if contrast.verdict == "equivalent":
         both = f"{short.short[contrast.a]} and {short.short[contrast.b]}"
-        return f"{both} are equally fast within {margin * 100:g} %{_sure(contrast.ratio)}"
+        return f"{both} are equally fast within {margin * 100:g}%{_sure(contrast.ratio)}"
     if contrast.verdict == "undecided":
         return f"inconclusive: {better} could be {_range(ratio, 'slower', 'faster')} than {other}"
-    return f"{better} is {percent(ratio.estimate - 1)} faster than {other}{_sure(ratio)}"
+    return f"{better} is {_percent(ratio.estimate - 1)} faster than {other}{_sure(ratio)}"
 
 
 def cost_clause(throughput: RotationContrast, cost: RotationContrast, short: Names, margin: float) -> str:
-    """What a request costs, said of the one that the sentence on throughput begins with: `, and costs 13.7 % less CPU
+    """What a request costs, said of the one that the sentence on throughput begins with: `, and costs 13.7% less CPU
     per request`."""
     decided = throughput.verdict in ("faster", "slower")
     better, other, _ = _oriented(throughput if decided else cost, short)
     ratio = cost.ratio if better == short.short[cost.b] else inverse(cost.ratio)
     if cost.verdict == "equivalent":
         both = {"equivalent": ", and cost"}.get(throughput.verdict, ", and both cost" if decided else "; both cost")
-        return f"{both} the same CPU per request within {margin * 100:g} %{_sure(ratio)}"
+        return f"{both} the same CPU per request within {margin * 100:g}%{_sure(ratio)}"
     if cost.verdict == "undecided":
         return f"; CPU per request inconclusive: {better} could cost {_range(ratio, 'less', 'more')} than {other}"
-    difference = f"{percent(abs(ratio.estimate - 1))} {'less' if ratio.estimate < 1 else 'more'} CPU per request"
+    difference = f"{_percent(abs(ratio.estimate - 1))} {'less' if ratio.estimate < 1 else 'more'} CPU per request"
     if decided:
         return f", {'and' if ratio.estimate < 1 else 'but'} costs {difference}{_sure(ratio)}"
     return f"; {better} costs {difference} than {other}{_sure(ratio)}"
@@ -196,22 +119,16 @@ def _oriented(contrast: RotationContrast, short: Names) -> tuple[str, str, Inter
     return a, b, inverse(contrast.ratio)
 
 
-def inverse(ratio: Interval) -> Interval:
-    """A ratio seen from the other side."""
-    low, high = (None if end is None else 1 / end for end in (ratio.high, ratio.low))
-    return Interval(estimate=1 / ratio.estimate, low=low, high=high, n=ratio.n)
-
-
 def _range(ratio: Interval, less: str, more: str) -> str:
-    """Up to how much it could be: `from 1.3 % slower to 5.2 % faster`."""
+    """Up to how much it could be: `from 1.3% slower to 5.2% faster`."""
     if ratio.low is None or ratio.high is None:
         return f"any amount {less} or {more}"
-    ends = [f"{percent(abs(end - 1))} {less if end < 1 else more}" for end in (ratio.low, ratio.high)]
+    ends = [f"{_percent(abs(end - 1))} {less if end < 1 else more}" for end in (ratio.low, ratio.high)]
     return f"from {ends[0]} to {ends[1]}"
 
 
 def _sure(ratio: Interval) -> str:
-    return "" if ratio.half_width is None else f" (±{percent(ratio.half_width)})"
+    return "" if ratio.half_width is None else f" (±{_percent(ratio.half_width)})"
 
 
 def question(rotation: Rotation) -> str:
@@ -247,17 +164,13 @@ def differences(rotation: Rotation) -> Iterator[Grid]:
         of_pair = [each for each in rotation.contrasts if (each.a, each.b) == (a, b)]
         yield Grid(
             title=f"{short.short[b]} against {short.short[a]}",
-            head=[("", ""), ("difference", ""), ("interval", ""), ("verdict", "")],
+            head=[("", ""), ("difference", ""), ("95% CI", ""), ("verdict", "")],
             rows=[
-                [METRICS[each.metric].label, signed(each.ratio.estimate), _interval(each.ratio), verdict(each)]
+                [METRICS[each.metric].label, signed(each.ratio.estimate, 1), confidence(each.ratio, 1), verdict(each)]
                 for each in of_pair
             ],
             verdicts=[each.verdict for each in of_pair],
         )
-
-
-def _interval(ratio: Interval) -> str:
-    return "" if ratio.low is None or ratio.high is None else f"{signed(ratio.low)} to {signed(ratio.high)}"
 
 
 def heading(rotation: Rotation) -> str:
@@ -265,51 +178,36 @@ def heading(rotation: Rotation) -> str:
     return f"{counted(rotation.restarts, 'restart')} in {duration(rotation.seconds)}"
 
 
-def basis(rotation: Rotation) -> Iterator[tuple[str, str]]:
-    """Name and text of what the answer rests on."""
+def basis(rotation: Rotation, *, details: bool = True) -> Iterator[tuple[str, str]]:
+    """Name and text of what the answer rests on. `details`: what few readers ask for too."""
     short = names(rotation)
     reason = f" ({rotation.users_reason})" if rotation.users_reason else ""
-    yield "load", rotation.users_reason if rotation.users is None else f"{rotation.users} users each{reason}"
+    connections = f"{counted(rotation.users or 0, 'connection')} each{reason}"
+    yield "load", rotation.users_reason if rotation.users is None else connections
     yield "measured", f"{heading(rotation)}, loaded in turn in {rotation.method}"
     if not rotation.reached:
-        yield "precision", f"±{percent(rotation.precision)} was asked for and takes longer (--max-time)"
-    yield "intervals", rotation.interval_method.replace("%", " %")
-    yield from (("server", server) for server in dict.fromkeys(rotation.servers))
+        yield "precision", f"the target of ±{_percent(rotation.precision)} was not reached: --max-time"
+    if details:
+        yield "intervals", rotation.interval_method
+        yield from (("server", server) for server in dict.fromkeys(rotation.servers))
     yield from (("outcome", short.shortened(outcome)) for outcome in rotation.outcomes)
     yield from (("note", short.shortened(note)) for note in rotation.notes)
-    yield from (("does not count", short.shortened(void)) for void in rotation.void)
-    if rotation.limit is not None:
-        yield f"--fail-above {rotation.limit * 100:g}%", gate(rotation)
+    yield from (("excluded", short.shortened(void)) for void in rotation.void)
 
 
-def gate(rotation: Rotation) -> str:
-    """What the limit makes of the second of two."""
-    short = names(rotation)
-    judged = [each for each in rotation.contrasts if each.metric in GATED and each.reason is None]
-    worse = [each for each in judged if each.worse]
-    if not judged:
-        return "cannot be judged"
-    if not worse:
-        return f"passed in {' and '.join(dict.fromkeys(METRICS[each.metric].label for each in judged))}"
-    limit = percent(rotation.limit or 0.0)
-    return "; ".join(
-        f"{short.short[each.b]} is worse than {short.short[each.a]} by more than {limit} in "
-        f"{METRICS[each.metric].label}, with the whole interval"
-        for each in worse
-    )
-
-
-def text(rotation: Rotation, folder: Path | None) -> str:
+def text(rotation: Rotation, folder: Path | None, *, details: bool = True) -> str:
     """Everything that is printed about a rotation, and where it is stored."""
     end = [] if folder is None else [Text(f"\n{terminal.where(folder)}")]
-    return terminal.text(lambda _: [*parts(rotation), *end])
+    return terminal.text(lambda _: [*parts(rotation, details=details), *end])
 
 
-def parts(rotation: Rotation) -> Iterator[Text | Table]:
-    """What is printed, in order."""
+def parts(rotation: Rotation, *, details: bool = True) -> Iterator[Text | Table]:
+    """What is printed, in order: whether the limit is kept, the answer, and what it rests on."""
     short = names(rotation)
     for outcome in rotation.outcomes:
         yield Text(short.shortened(outcome), style="bold red")
+    for line, state in gate.lines(gate.of_rotation(rotation), rotation.limit):
+        yield Text(line, style=f"bold {gate.COLOURS[state]}")
     for sentence, decided in answers(rotation):
         yield Text(sentence, style=f"bold {COLOURS[decided]}")
     for grid in (figures(rotation), *differences(rotation)):
@@ -317,11 +215,10 @@ def parts(rotation: Rotation) -> Iterator[Text | Table]:
             yield Text()
             yield table(grid)
     yield Text()
-    styles = {"note": "yellow", "does not count": "yellow"}
-    worse = any(each.worse for each in rotation.contrasts if each.metric in GATED)
+    styles = {"note": "yellow", "excluded": "yellow"}
     yield terminal.facts(
-        (name, Text(words, style=("bold red" if worse else "green") if name.startswith("--") else styles.get(name, "")))
-        for name, words in basis(rotation)
+        (name, Text(words, style=styles.get(name, "")))
+        for name, words in basis(rotation, details=details)
         if name != "outcome"
     )
 
@@ -352,4 +249,4 @@ def in_effect(rotation: Rotation, restarts: Sequence[Restart]) -> Iterator[tuple
     for restart in restarts[-1:]:
         for label, member in zip(rotation.members, restart.members, strict=True):
             settings = ", ".join(f"{name} {value}" for name, value in member.effective.items() if value is not None)
-            yield f"in effect, {short.short[label]}", settings
+            yield f"settings, {short.short[label]}", settings

@@ -20,67 +20,72 @@ RECEIVED_APART = 0.9
 """Time to the first byte as a share of the latency, below which it is told by itself."""
 
 
-def text(facts: Measurement, evaluation: Evaluation, path: Path, log_tail: str) -> str:
-    """A measurement, where it is stored and, if the server failed, the end of its log."""
-    return terminal.text(lambda _: _parts(facts, evaluation, path, log_tail))
+def text(facts: Measurement, evaluation: Evaluation, path: Path, log_tail: str, *, details: bool = False) -> str:
+    """A measurement, where it is stored and, if the server failed, the end of its log. `details`: settings too."""
+    return terminal.text(lambda _: _parts(facts, evaluation, path, log_tail, details))
 
 
-def _parts(facts: Measurement, evaluation: Evaluation, path: Path, log_tail: str) -> Iterator[Text | Table]:
-    yield Text(f"{facts.cell.label}\n", style="bold")
-    where = [("stored in", str(path)), ("as a page", f"harness report {path} --format html")]
-    yield terminal.facts([*_rows(facts, evaluation), *where])
+def _parts(
+    facts: Measurement, evaluation: Evaluation, path: Path, log_tail: str, details: bool
+) -> Iterator[Text | Table]:
+    yield Text(f"{words.title(facts.cell)}\n", style="bold")
+    more = [] if details else [("details", f"harness report {path} --details")]
+    rows = [*_rows(facts, evaluation), *(_setting(facts) if details else ())]
+    yield terminal.facts([*rows, *more, ("page", f"harness report {path} --format html")])
     if evaluation.verdict == "failed" and log_tail:
         yield Text("\n  the server's log ends with:", style="dim")
         yield Text(log_tail)
 
 
 def _rows(facts: Measurement, evaluation: Evaluation) -> Iterator[tuple[str, Text | str]]:
-    server, generator = facts.server, facts.generator
-    verdict = Text(evaluation.verdict, style=f"bold {terminal.COLOURS[evaluation.verdict]}")
-    yield "throughput", Text.assemble((f"{_number(facts.throughput_rps)} req/s", "bold"), "   ", verdict)
-    yield "how sure", "one window of one start, which has no interval: harness compare and harness matrix have one"
+    server = facts.server
+    colour = terminal.COLOURS[evaluation.verdict]
+    reached = ""
+    if evaluation.ceiling is not None and evaluation.ceiling_fraction is not None:
+        ceiling = f"{_number(evaluation.ceiling.rps)} req/s = {evaluation.ceiling.limit}"
+        reached = f"   {evaluation.ceiling_fraction:.0%} of what this load allows ({ceiling})"
+    yield "throughput", Text.assemble((f"{_number(facts.throughput_rps)} req/s", "bold"), reached)
     yield "latency", _latency(facts)
-    seconds = round(facts.window_seconds, 2)
-    yield "requests", f"{facts.requests:,} in {seconds:g} s, {facts.failures:,} failed; {_sampled(facts)}"
+    total = facts.requests + facts.failures
+    yield (
+        "errors",
+        f"{facts.failures:,} of {total:,} requests in {round(facts.window_seconds, 2):g} s; {_sampled(facts)}",
+    )
     if facts.sampled is not None and facts.sampled.by_name:
         yield "checks", ", ".join(map(_check, *zip(*facts.sampled.by_name.items(), strict=True)))
     if len(facts.routes) > 1:
-        for route in facts.routes:
-            yield "", route_words(route)
+        yield from (("", route_words(route)) for route in facts.routes)
     yield from _answers(facts)
-    cpu = "–" if server.cpu_us_per_request is None else f"{server.cpu_us_per_request:,.0f} µs CPU per request"
-    processes = "1 process" if server.processes == 1 else f"{server.processes} processes"
-    yield "cost", f"{cpu}, {server.cpu_cores:.2f} cores, {server.rss_peak_bytes / 1e6:,.0f} MB in {processes}"
+    cpu = "" if server.cpu_us_per_request is None else f", {server.cpu_us_per_request:,.0f} µs per request"
+    yield "CPU", f"{server.cpu_cores:.2f} cores{cpu}"
+    yield "memory", f"{server.rss_peak_bytes / 1e6:,.0f} MB in {counted(server.processes, 'process', 'processes')}"
     if len(facts.slices) > 1:
         rates = [piece.requests / piece.seconds for piece in facts.slices]
-        yield (
-            "each second",
-            f"{terminal.spark(rates)}   {_number(min(rates))} to {_number(max(rates))} req/s by the workers' own count",
-        )
-    yield from server_facts(facts)
-    users = words.load(facts.cell.load) if facts.cell.load.users is None else counted(generator.users, "user")
-    yield (
-        "generator",
-        f"{generator.name} {generator.version}, {users}, {generator.cpu_cores / generator.cpu_allotted:.0%} of "
-        f"{_cores(facts.placement.generator_cpus)}",
-    )
-    yield "placement", placement_words(facts.placement)
-    if evaluation.ceiling is not None and evaluation.ceiling_fraction is not None:
-        reached = f"reached {evaluation.ceiling_fraction:.0%}"
-        yield "ceiling", f"{_number(evaluation.ceiling.rps)} req/s = {evaluation.ceiling.limit}; {reached}"
+        yield "per second", f"{terminal.spark(rates)}   {_number(min(rates))} to {_number(max(rates))} req/s"
     if evaluation.diagnosis is not None:
         bound = evaluation.diagnosis.bound_by
         why = words.remedied(evaluation.diagnosis.message, evaluation.diagnosis.remedies)
-        yield "why", f"bound by {bound}: {why}" if bound else why
-    if evaluation.gates:
-        yield "gates", words.gates(evaluation.gates)
+        yield "limited by", f"{words.limit(bound)}: {why}" if bound else why
+    trust = {"valid": "yes", "invalid": "no", "failed": "no: the server failed"}[evaluation.verdict]
+    checks = f"   {words.gates(evaluation.gates)}" if evaluation.gates else ""
+    yield "trustworthy", Text.assemble((trust, f"bold {colour}"), checks)
     for reason in evaluation.reasons:
-        yield (
-            evaluation.verdict,
-            Text(words.remedied(reason.message, reason.remedies), style=terminal.COLOURS[evaluation.verdict]),
-        )
+        yield evaluation.verdict, Text(words.remedied(reason.message, reason.remedies), style=colour)
     for note in evaluation.notes:
         yield "note", words.remedied(note.message, note.remedies)
+
+
+def _setting(facts: Measurement) -> Iterator[tuple[str, str]]:
+    """How it was measured."""
+    yield "how sure", "one period of one start, without an interval: harness compare and harness matrix have one"
+    yield from server_facts(facts)
+    generator = facts.generator
+    connections = counted(generator.users, "connection")
+    load = words.load(facts.cell.load) if facts.cell.load.users is None else connections
+    share = f"{generator.cpu_cores / generator.cpu_allotted:.0%} of {_cores(facts.placement.generator_cpus)}"
+    yield "generator", f"{generator.name} {generator.version}, {load}, {share}"
+    yield "placement", placement_words(facts.placement)
+    yield "written form", facts.cell.label
 
 
 def server_facts(facts: Measurement) -> Iterator[tuple[str, str]]:
@@ -90,7 +95,7 @@ def server_facts(facts: Measurement) -> Iterator[tuple[str, str]]:
     names, values = {"tcp_nodelay": "TCP_NODELAY", "http": "parser"}, {True: "on", False: "off"}
     effective = {key: value for key, value in server.effective.items() if value is not None}
     yield (
-        "in effect",
+        "settings",
         ", ".join(
             f"{names.get(key, key)} {values[value] if isinstance(value, bool) else value}"
             for key, value in effective.items()
@@ -100,7 +105,7 @@ def server_facts(facts: Measurement) -> Iterator[tuple[str, str]]:
     if variant.workers > 1:
         requests = " / ".join(f"{count:,}" for count in server.requests_by_worker)
         connections = " / ".join(map(str, server.connections_by_worker or ()))
-        yield "per worker", f"requests {requests} by their own count" + (connections and f"; connections {connections}")
+        yield "per worker", f"requests {requests}" + (connections and f"; connections {connections}")
     if database is not None:
         pool = f"{variant.pool_size} connections per worker" if database.pooled else "a connection per query"
         cpu = "" if database.cpu_cores is None else f", {database.cpu_cores:.2f} cores"
@@ -134,9 +139,9 @@ def _latency(facts: Measurement) -> str:
     figures = [*quantiles, ("max", facts.latency_ms.max)]
     text = "   ".join(f"{name} {value:,.1f}" for name, value in figures if value is not None)
     hidden = [name for name, value in figures if value is None]
-    why = "too few requests" if facts.grid else f"{facts.generator.name} tells none"
-    lack = f"   ({', '.join(hidden)}: {why})" if hidden else ""
-    return f"{text} ms{lack}" if text else "–"
+    why = "too few requests" if facts.grid else f"{facts.generator.name} reports none"
+    lacking = f"   ({', '.join(hidden)}: {why})" if hidden else ""
+    return f"{text} ms{lacking}" if text else "–"
 
 
 def route_words(route: Route) -> str:
@@ -151,7 +156,7 @@ def route_words(route: Route) -> str:
 def _sampled(facts: Measurement) -> str:
     user = isinstance(facts.cell.variant.application, UserApplication)
     if user and facts.sampled is not None and not facts.sampled.checked:
-        return "no answer looked at beyond its status"
+        return "only the status of answers checked"
     if facts.sampled is None:
         return f"{facts.generator.name} checks no answers"
     return f"{facts.sampled.checked:,} answers checked, {facts.sampled.wrong:,} wrong"

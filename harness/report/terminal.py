@@ -9,6 +9,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.model.comparison import Interval
+
 BARS = "▁▂▃▄▅▆▇█"
 EIGHTHS = " ▏▎▍▌▋▊▉"
 WIDTH = 100
@@ -17,7 +19,7 @@ NARROWEST = 60
 """Columns that are written at least; a narrower terminal folds them itself, in place of losing them."""
 COLOURS = {
     **{"faster": "green", "slower": "red", "equivalent": "dim"},
-    **{"confirmed": "green", "refuted": "red", "impossible": "red", "cannot be told": "dim"},
+    **{"confirmed": "green", "refuted": "red", "impossible": "red", "not testable here": "dim"},
     **{"valid": "green", "invalid": "yellow", "failed": "red"},
 }
 """Verdict → colour; those that are missing have none."""
@@ -63,6 +65,19 @@ def bar(share: float, width: int) -> str:
     """A bar of a share of `width` columns, in eighths."""
     eighths = round(max(0.0, min(1.0, share)) * width * 8)
     return "█" * (eighths // 8) + (EIGHTHS[eighths % 8] if eighths % 8 else "")
+
+
+def dot(interval: Interval | None, most: float, width: int) -> str:
+    """A dot with its interval on an axis of `width` columns from zero to `most`: `    ├──●──┤`; empty without one."""
+    if interval is None or most <= 0:
+        return ""
+    low, at, high = (
+        round((width - 1) * min(1.0, (interval.estimate if end is None else end) / most))
+        for end in (interval.low, interval.estimate, interval.high)
+    )
+    line = [" "] * low + ["├"] + ["─"] * (high - low - 1) + (["┤"] if high > low else [])
+    line[at] = "●"
+    return "".join(line)
 
 
 def where(path: object) -> str:

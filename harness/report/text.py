@@ -1,4 +1,4 @@
-"""What a run says, as text for a terminal: a table per workload, what is tied, what could not be told and why."""
+"""What a run says, as text for a terminal: the answers, the picture that carries them, and all details if asked for."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.model.claims import StudyResult
-from harness.model.overview import Overview
-from harness.report import terminal, view
+from harness.model.overview import CellOverview, Overview
+from harness.report import claims, summary, terminal, view, words
 from harness.report.terminal import coloured
 
 STYLES = {"*": "bold green", "^": "dim", "!": "yellow", "x": "red"}
@@ -18,21 +18,89 @@ BAR = 30
 """Columns of the longest bar."""
 
 
-def text(overview: Overview, path: Path | None, study: StudyResult | None = None) -> str:
-    """A matrix or a single cell, and where it is stored if that is to be report."""
-    return terminal.text(lambda width: parts(overview, path, width, study))
+def text(overview: Overview, path: Path | None, study: StudyResult | None = None, *, details: bool = True) -> str:
+    """A matrix or a single cell, and where it is stored if that is to be told. `details`: more than one screen."""
+    return terminal.text(lambda width: parts(overview, path, width, study, details=details))
 
 
 def parts(
-    overview: Overview, path: Path | None, width: int, study: StudyResult | None = None
+    overview: Overview, path: Path | None, width: int, study: StudyResult | None = None, *, details: bool = True
 ) -> Iterator[Text | Table]:
-    """The text's paragraphs and tables, in order."""
+    """The text's paragraphs and tables, in order: the answer, what carries it, what limits it, and then all details."""
     report = view.of_overview(overview, study)
+    yield Text(report.heading, style="dim")
     for warning in report.warnings:
         yield Text(warning, style="bold yellow")
-    for answer in report.answers:
+    yield Text()
+    for answer in report.answers if details else report.main:
         yield Text(answer, style="bold")
-    yield _title(report.heading)
+    constant = " ".join(words.constant(overview.cells))
+    for workload, lines in summary.drawn(overview).items():
+        yield from _dots(", ".join(filter(None, (workload, constant))), lines)
+    picture = summary.compact(overview)
+    if picture is not None:
+        yield from _compact(picture)
+    if report.claims:
+        yield Text()
+        yield Text(claims.summary(report.claims))
+    yield Text()
+    yield terminal.facts([*summary.remarks(overview), *_more(path, details)])
+    if details:
+        yield from _details(report, width)
+
+
+def _more(path: Path | None, details: bool) -> Iterator[tuple[str, str]]:
+    """Where the run is stored, and how to see more of it."""
+    if path is not None:
+        if not details:
+            yield "details", f"harness report {path} --details"
+        yield "page", f"harness report {path} --format html"
+
+
+def _dots(workload: str, lines: Sequence[tuple[str, CellOverview]]) -> Iterator[Text | Table]:
+    """A dot with its interval for each configuration, on an axis that begins at zero."""
+    metric = view.headline()
+    intervals = [each.throughput for _, each in lines]
+    most = max((each.high or each.estimate for each in intervals if each is not None), default=1.0)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column(f"{workload}\n", no_wrap=True, overflow="ellipsis")
+    table.add_column(f"{metric.label}\n{metric.unit}, 95% CI", justify="right", no_wrap=True)
+    table.add_column(f"0 to {words.number(most)}", no_wrap=True)
+    table.add_column("limited by", no_wrap=True)
+    for name, cell in lines:
+        figure = view.figures(cell)[metric.name]
+        bound = cell.diagnosis.bound_by if cell.diagnosis else None
+        table.add_row(
+            f"  {name}",
+            Text(str(figure), style=STYLES.get(figure.mark, "none")),
+            Text(terminal.dot(cell.throughput, most, BAR), style="cyan"),
+            Text(words.limit(bound) if bound else "–", style="dim"),
+        )
+    yield Text()
+    yield table
+
+
+def _compact(picture: summary.Compact) -> Iterator[Text | Table]:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column(picture.title, overflow="fold", max_width=34)
+    for column in picture.columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for name, row, says in picture.rows:
+        figures = [None if cell is None else view.figures(cell)[view.headline().name] for cell in row]
+        texts = [
+            Text("–" if figure is None else str(figure), style=STYLES.get(figure.mark if figure else "", "none"))
+            for figure in figures
+        ]
+        table.add_row(f"  {name}", *texts, Text(says, style="dim"))
+    yield Text()
+    yield table
+    if picture.left_out:
+        yield Text(f"  and {picture.left_out} more rows: --details", style="dim")
+
+
+def _details(report: view.View, width: int) -> Iterator[Text | Table]:
+    """All figures and comparisons, and what is excluded."""
     for table in report.tables:
         yield from _tables(table, width)
     if report.legend:
@@ -46,8 +114,6 @@ def parts(
     for title, cells in report.kept_out:
         yield _title(title)
         yield from (Text(f"  {name}: {why}") for name, why in cells)
-    if path is not None:
-        yield Text(f"\n{terminal.where(path)}")
 
 
 def _title(words: str, before: str = "\n") -> Text:
@@ -103,7 +169,7 @@ def _findings(report: view.View) -> Iterator[Text]:
     """What each axis does to the metrics of the headlines."""
     findings = [each for each in report.findings if each.metric.headline]
     if findings:
-        yield _title("What makes a difference")
+        yield _title("Comparisons")
     for metric in {each.metric.name: each.metric for each in findings}.values():
         said = f": {report.controls[metric.name]}" if metric.name in report.controls else ""
         yield Text(f"  {metric.label}{said}", style="dim")
@@ -116,11 +182,11 @@ def _findings(report: view.View) -> Iterator[Text]:
                     yield from (coloured(f"        {detail.text}", detail.verdict) for detail in statement.details)
 
 
-def _claims(claims: Sequence[view.Claim]) -> Table:
+def _claims(rows: Sequence[claims.Claim]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for column in ("claim", "published", "here", "verdict"):
         table.add_column(column, overflow="fold")
-    for each in claims:
+    for each in rows:
         verdict = coloured(each.verdict, each.verdict)
         if each.why:
             verdict.append(f": {each.why}", style="none")

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
-from harness.model.axes import Axis, axis
+from harness.model.axes import axis
 from harness.model.capacity import Capacity
 from harness.model.claims import StudyResult
-from harness.model.comparison import TOO_FEW, Contrast, MainEffect, Ranking
 from harness.model.counting import counted
 from harness.model.metrics import METRICS, Metric, MetricName, contrasted
 from harness.model.overload import Overload
 from harness.model.overview import CellOverview, Overview
 from harness.model.recommendation import Recommendation
 from harness.model.rotation import Rotation
-from harness.report import capacity, overload, recommendation, rotation, words
-from harness.report.answers import answers, question
-from harness.report.words import column_of, half_width, ratio, row_of
+from harness.report import capacity, gate, overload, recommendation, rotation, summary, words
+from harness.report.answers import answers, by_axis, question, unanswered
+from harness.report.claims import Claim, judged
+from harness.report.findings import Finding, findings
+from harness.report.members import names
+from harness.report.words import column_of, half_width, row_of
 
 MEANINGS = {
-    "*": "best of its column, or not told apart from the best",
-    "^": "at its ceiling: cells at the same one are not told apart",
-    "!": "no valid restart",
+    "*": "best, or within noise of the best",
+    "^": "limited by the load or its own waits, not by the server",
+    "!": "not trustworthy (see Excluded)",
     "x": "failed",
-    "±": "95 % interval over restarts",
+    "±": "95% confidence interval",
 }
 """Mark of a figure → what it means, in the order of a legend."""
 
@@ -77,35 +78,28 @@ class Table:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Statement:
-    """A sentence, and what it rests on."""
+class Dot:
+    """A configuration's throughput with its interval, as shares of the largest of its workload."""
 
+    place: int
+    """Among the cells of the run, from 0."""
+    name: str
     text: str
-    verdict: str = ""
-    """The one that it tells, for colours; empty where it tells none or several."""
-    details: list[Statement] = field(default_factory=list)
+    at: float | None
+    low: float
+    high: float
+    best: bool
+    limited_by: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """What the options along an axis make of a metric, for one workload."""
+class Card:
+    """An answer as the page begins with it."""
 
-    metric: Metric
-    axis: Axis
-    workload: str
-    statements: list[Statement]
-    contrasts: list[Contrast]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Claim:
-    """What was published beside what was measured."""
-
-    text: str
-    published: str
-    here: str
-    verdict: str
-    why: str
+    title: str
+    value: str = ""
+    """A figure with its unit; empty where the lines say it."""
+    lines: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,6 +113,13 @@ class View:
     answers: list[str]
     command: str = ""
     """A command line that follows from the answers."""
+    main: list[str] = field(default_factory=list)
+    """The answers that fit a screen."""
+    cards: list[Card] = field(default_factory=list)
+    remarks: list[tuple[str, str]] = field(default_factory=list)
+    """Name and text of what limits the figures and how sure they are."""
+    dots: list[tuple[str, list[Dot]]] = field(default_factory=list)
+    """Workload → its configurations, with the place of each figure and interval."""
     warnings: list[str] = field(default_factory=list)
     grids: list[rotation.Grid] = field(default_factory=list)
     """Figures and differences, where all cells were loaded in turn; capacities and curves, where they were searched."""
@@ -148,34 +149,100 @@ def of_overview(overview: Overview, study: StudyResult | None = None) -> View:
     """What a matrix or a single cell says. `study`: what it makes of published claims."""
     places = {cell.name: place for place, cell in enumerate(overview.cells)}
     best = _best(overview)
-    tables = [_table(workload, cells, places, best) for workload, cells in words.by_work(overview.cells).items()]
+    works = words.by_work(overview.cells)
+    tables = [_table(workload, cells, places, best) for workload, cells in works.items()]
     return View(
-        title=overview.cells[0].name
-        if len(overview.cells) == 1
-        else overview.title or "Which Python server, which handler style and how many workers?",
+        title=title(overview),
         heading=words.heading(overview),
         question=question(overview),
         answers=answers(overview),
+        main=answers(overview, main=True),
+        cards=_cards(overview),
+        remarks=list(summary.remarks(overview)),
+        dots=[(workload, _dots(overview, cells, places, best)) for workload, cells in works.items()]
+        if len(overview.cells) > 1
+        else [],
         warnings=list(_warnings(overview)),
         tables=tables,
         legend=_legend(tables),
         controls={each.metric: words.control(each) for each in overview.comparison.controls},
-        findings=list(_findings(overview)),
-        claims=[] if study is None else claims(study),
+        findings=list(findings(overview)),
+        claims=[] if study is None else judged(study),
         claimed="" if study is None else study.title,
         differences=[] if study is None else study.differences,
         kept_out=[(title, cells) for title, cells in _kept_out(overview) if cells],
     )
 
 
+def title(overview: Overview) -> str:
+    """What was compared, in words."""
+    if len(overview.cells) == 1:
+        return words.title(overview.cells[0].cell)
+    if overview.title:
+        return overview.title
+    return f"Which {words.listed([each.label for each in words.varying(overview.cells)]) or 'configuration'}?"
+
+
+def _cards(overview: Overview) -> list[Card]:
+    """The answer to each question; of a single configuration its figures."""
+    if len(overview.cells) == 1:
+        (cell,) = overview.cells
+        shown = [(METRICS[name], each) for name, each in figures(cell).items() if each.value is not None]
+        cards = [
+            Card(title=metric.label, value=f"{each.text} {metric.shown_unit or metric.unit}", lines=[each.half_width])
+            for metric, each in shown
+        ]
+        trust = {"valid": "yes", "invalid": "no", "failed": "no: failed"}[cell.verdict]
+        return [*cards, Card(title="trustworthy", value=trust, lines=[words.reason(each) for each in cell.reasons])]
+    axes: dict[str, list[str]] = {}
+    for each in by_axis(overview):
+        axes.setdefault(words.sentence(axis(each.axis).label), []).append(f"{each.about}: {each.text}.")
+    if not axes:
+        return [Card(title="Answer", lines=[unanswered(overview)])]
+    return [Card(title=title, lines=lines) for title, lines in axes.items()]
+
+
+def _dots(
+    overview: Overview, cells: Sequence[CellOverview], places: dict[str, int], best: dict[MetricName, set[str]]
+) -> list[Dot]:
+    axes = words.varying(overview.cells)
+    metric = headline()
+    highs = [each.high or each.estimate for cell in cells if (each := cell.throughput) is not None]
+    most = max(highs, default=1.0)
+    dots = []
+    for cell in sorted(cells, key=lambda cell: -(cell.throughput.estimate if cell.throughput else 0.0)):
+        over, bound = cell.throughput, cell.diagnosis.bound_by if cell.diagnosis else None
+        dots.append(
+            Dot(
+                place=places[cell.name],
+                name=" ".join(words.spoken(each, each.option(cell.cell)) for each in axes),
+                text=str(figures(cell)[metric.name]),
+                at=None if over is None else over.estimate / most,
+                low=0.0 if over is None else (over.low or over.estimate) / most,
+                high=0.0 if over is None else min(1.0, (over.high or over.estimate) / most),
+                best=cell.name in best.get(metric.name, ()),
+                limited_by=words.limit(bound) if bound else "",
+            )
+        )
+    return dots
+
+
 def of_rotation(answer: Rotation) -> View:
-    """What cells say that were loaded in turn."""
-    named = rotation.names(answer)
+    """What cells say that were loaded in turn: first whether a limit is kept, where there is one."""
+    named = names(answer)
+    checks = gate.of_rotation(answer)
+    limits = [line for line, _ in gate.lines(checks, answer.limit)]
+    sentences = [f"{sentence}." for sentence, _ in rotation.answers(answer)]
+    cards = [Card(title="Answer", lines=[words.sentence(sentence) for sentence in sentences])]
+    if answer.limit is not None:
+        judged = [gate.sentence(each, answer.limit) for each in checks]
+        cards.insert(0, Card(title=f"Limit {answer.limit * 100:g}%", value=gate.state(checks), lines=judged))
     return View(
         title=" and ".join(named.short.values()) + (f", {named.common}" if named.common else ""),
         heading=rotation.heading(answer),
         question=rotation.question(answer),
-        answers=[f"{sentence}." for sentence, _ in rotation.answers(answer)],
+        answers=[*limits, *sentences],
+        cards=cards,
         warnings=[f"{named.shortened(outcome)}." for outcome in answer.outcomes],
         grids=[rotation.figures(answer), *rotation.differences(answer)],
         basis=list(rotation.basis(answer)),
@@ -216,20 +283,6 @@ def of_overload(answer: Overload) -> View:
         grids=[overload.figures(answer)],
         basis=list(overload.basis(answer)),
     )
-
-
-def claims(study: StudyResult) -> list[Claim]:
-    """Published claims, in words."""
-    return [
-        Claim(
-            text=f"{each.claim} {each.text}" + (f" ({each.case})" if each.case else ""),
-            published="above 1" if each.published == 1 else f"{each.published:.2f}×",
-            here=ratio(each.measured),
-            verdict=each.verdict,
-            why=each.why,
-        )
-        for each in study.claims
-    ]
 
 
 def figures(cell: CellOverview, best: dict[MetricName, set[str]] | None = None) -> dict[MetricName, TableFigure]:
@@ -294,95 +347,40 @@ def _warnings(overview: Overview) -> Iterator[str]:
     for each in overview.comparison.controls:
         if each.excludes_one:
             yield (
-                f"The same cell twice ({each.cell}) differs from itself in {METRICS[each.metric].label}, "
-                f"{ratio(each.ratio, digits=3)}: something else than the cells is at work, and differences as small as "
-                "that are not to be trusted."
+                f"Identical configurations ({each.cell}, A/A) differ in {METRICS[each.metric].label}, "
+                f"{words.difference(each.ratio)}: results may be biased by as much."
             )
     yield from (f"{note}." for note in overview.notes)
     if not overview.finished:
-        yield "Not finished: this is what the restarts so far say."
+        yield "In progress: the restarts so far."
     without = [cell for cell in overview.cells if not cell.valid]
     if without:
         yield (
-            f"{len(without)} of {len(overview.cells)} cells have no valid restart; their figures are shown and "
-            "compared with nothing. Why: see 'Kept out of comparisons'."
+            f"{len(without)} of {len(overview.cells)} configurations could not be measured reliably and are excluded."
         )
     fewer = [cell for cell in overview.cells if cell.valid and (cell.invalid or cell.failed)]
     if fewer:
-        yield f"{len(fewer)} cells have restarts that do not count: their intervals stand on fewer of them."
+        yield f"{counted(len(fewer), 'configuration')} with invalid restarts: wider intervals."
     filling = [cell for cell in overview.cells if cell.filling]
     if filling:
         yield (
-            f"{len(filling)} cells have measurements whose latencies are left out: their users wait for so much longer "
-            "than the warm-up lasts that the queue was still filling."
+            f"No latencies for {counted(len(filling), 'configuration')}: the queue was still filling after the "
+            "warm-up (--warmup)."
         )
 
 
 def _kept_out(overview: Overview) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     invalid = [cell for cell in overview.cells if cell.invalid or cell.failed]
-    yield "Not valid, and kept out", [(cell.name, _why(cell)) for cell in invalid]
+    yield "Excluded (measurement not trustworthy)", [(cell.name, _why(cell)) for cell in invalid]
     capped = [cell for cell in overview.cells if cell.at_ceiling and cell.ceiling is not None]
     yield (
-        "At their ceiling: that is what limits them, and cells at the same one are not told apart",
+        "Limited by the load: all servers reach the same maximum, so this does not rank them",
         [(cell.name, words.ceiling(cell)) for cell in capped],
     )
-    yield "Cannot exist", overview.impossible
+    yield "Unsupported combinations (skipped)", overview.impossible
 
 
 def _why(cell: CellOverview) -> str:
     counts = [f"{count} {name}" for name, count in (("failed", cell.failed), ("invalid", cell.invalid)) if count]
     visits = cell.valid + cell.invalid + cell.failed
     return f"{' and '.join(counts)} of {counted(visits, 'restart')}: {'; '.join(map(words.reason, cell.reasons[:2]))}"
-
-
-def _findings(overview: Overview) -> Iterator[Finding]:
-    comparison = overview.comparison
-    for metric in contrasted():
-        families: dict[tuple[str, str], list[Contrast]] = {}
-        for each in comparison.contrasts:
-            if each.metric == metric.name:
-                families.setdefault((each.workload, each.axis), []).append(each)
-        for (workload, along), contrasts in families.items():
-            family = (workload, along, metric.name)
-            effects = [each for each in comparison.main_effects if (each.workload, each.axis, each.metric) == family]
-            rankings = [each for each in comparison.rankings if (each.workload, each.axis, each.metric) == family]
-            yield Finding(
-                metric=metric,
-                axis=axis(along),
-                workload=workload,
-                statements=list(_statements(contrasts, effects, rankings)),
-                contrasts=contrasts,
-            )
-
-
-def _statements(
-    contrasts: Sequence[Contrast], effects: Sequence[MainEffect], rankings: Sequence[Ranking]
-) -> Iterator[Statement]:
-    """Main effects where one number can stand for all strata of each pair; else what holds in each stratum."""
-    whole = [each for each in effects if each.effect is not None]
-    if whole and len(whole) == len({(each.a.option, each.b.option) for each in contrasts}):
-        for effect in whole:
-            yield Statement(text=f"{effect.b} {ratio(effect.effect, of=effect.a)} in all {effect.strata} cases")
-        return
-    for ranking in rankings:
-        stratum = f"{ranking.stratum}: " if ranking.stratum else ""
-        within = [each for each in contrasts if each.stratum == ranking.stratum]
-        if len(within) == 1:
-            yield Statement(text=f"{stratum}{words.contrast(within[0])}", verdict=within[0].verdict)
-        elif all(each.reason == TOO_FEW for each in within):
-            first = ranking.groups[0].members[0].option
-            for each in within:
-                if first in (each.a.option, each.b.option):
-                    yield Statement(text=f"{stratum}{words.contrast(each)}")
-        else:
-            groups = " > ".join(" = ".join(side.option for side in group.members) for group in ranking.groups)
-            yield Statement(text=f"{stratum}{groups}", details=list(_gaps(ranking, within)))
-
-
-def _gaps(ranking: Ranking, contrasts: Sequence[Contrast]) -> Iterator[Statement]:
-    """How far the best of each tie group is from the best of the next."""
-    for before, after in pairwise(ranking.groups):
-        pair = {before.members[0].option, after.members[0].option}
-        for each in contrasts:
-            if {each.a.option, each.b.option} == pair:
-                yield Statement(text=words.contrast(each), verdict=each.verdict)

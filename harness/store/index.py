@@ -45,7 +45,7 @@ def _entry(folder: Path, document: Document) -> RunEntry:
     labels = [cell["label"] for cell in document["cells"]] if current else document["cells"]
     if kind in ("matrix", "recommendation"):
         title = document["plan"].get("title") if kind == "matrix" else None
-        what = counted(len(labels), "cell")
+        what = counted(len(labels), "configuration")
         what = f"{title}: {what}" if title else what
     else:
         what = " and ".join(map(str, labels))

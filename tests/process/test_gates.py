@@ -116,5 +116,5 @@ def test_a_saturated_generator_is_told(harness: Harness, tmp_path: Path) -> None
     document = harness.measure(*LOAD, "--server", "granian", "--k6", str(slow), "--vus", "64", "--duration", "3s")
     assert document["verdict"] == "invalid"
     if "machine" not in failed(document):  # what others took the generator could not use
-        assert "of its cores: it may be what limits" in failed(document)["generator"]
+        assert "load generator saturated: it used" in failed(document)["generator"]
         assert document["diagnosis"]["bound_by"] == "generator"

@@ -132,7 +132,7 @@ def test_a_dry_run_measures_nothing(harness: Harness) -> None:
     assert done.returncode == 0, done.stderr
     assert "6 cells, up at once" in done.stdout
     assert "--max-time 6s is too short" in done.stdout
-    assert "uvicorn/flask/blocking/cpu?n=8/w1/c4: " in done.stdout.partition("cannot exist")[2]
+    assert "uvicorn/flask/blocking/cpu?n=8/w1/c4: " in done.stdout.partition("unsupported combinations")[2]
     assert not (harness.folder / "results").exists()
     plan = done.stdout.partition("the same as a file:\n\n")[2]
     (harness.folder / "plan.toml").write_text(plan)

@@ -97,7 +97,9 @@ def test_filters_hold_for_matrix_charts_and_cells(opened: Opened) -> None:
     page = opened.page
     legend = page.locator("[data-chart=cost] svg .role-legend")
     assert "hypercorn" in legend.first.text_content()
+    page.locator(".choices summary").click()
     page.get_by_role("checkbox", name="hypercorn").uncheck()
+    assert page.locator(".dots tr:visible", has_text="hypercorn").count() == 0
     assert page.locator("table.matrix tbody th:visible", has_text="hypercorn").count() == 0
     assert page.locator("details.cell:visible", has_text="hypercorn/").count() == 0
     assert page.locator("details.cell:visible", has_text="granian/").count() > 0
@@ -144,15 +146,74 @@ def test_contrasts_are_drawn_when_they_are_opened(opened: Opened) -> None:
     assert opened.complaints == []
 
 
-def test_it_is_accessible(browser: Any, tmp_path: Path) -> None:
+def test_the_answer_and_its_picture_are_on_the_first_screen_without_a_script(browser: Any, tmp_path: Path) -> None:
+    render.show(SMALL, "html", tmp_path / "report.html")
+    context = browser.new_context(offline=True, java_script_enabled=False, viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.goto((tmp_path / "report.html").as_uri())
+    assert (
+        "granian is fastest or within noise of the fastest in all 4 cases" in page.locator(".card").first.inner_text()
+    )
+    dot = page.locator(".dots tr.best svg rect").first
+    assert dot.is_visible()
+    assert 0 < dot.bounding_box()["y"] < 900
+    assert "UTC" in page.locator("time").inner_text()
+    context.close()
+
+
+def test_moments_are_in_the_zone_of_the_reader(browser: Any, report: Path) -> None:
+    shown = []
+    for zone in ("Asia/Tokyo", "America/New_York"):
+        opened = Opened(browser, report, timezone_id=zone)
+        moment = opened.page.locator("time").first
+        assert moment.get_attribute("title").endswith("UTC")
+        shown.append(moment.inner_text())
+        opened.context.close()
+    assert shown[0] != shown[1]
+
+
+def test_a_link_opens_the_section_that_is_folded(opened: Opened) -> None:
+    section = opened.page.locator("#protocol > details")
+    assert section.get_attribute("open") is None
+    opened.page.locator("nav a[href='#protocol']").press("Enter")
+    opened.page.locator("#protocol > details[open]").wait_for()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The index of a folder with a run twice."""
+    path = tmp_path_factory.mktemp("runs")
+    for name in ("first", "second"):
+        shutil.copytree(SMALL, path / name)
+    render.show(path, "html", None)
+    return path / "index.html"
+
+
+def test_the_index_of_a_folder_is_filtered_as_one_types(browser: Any, folder: Path) -> None:
+    opened = Opened(browser, folder, viewport={"width": 390, "height": 844})
+    page = opened.page
+    assert page.locator(".runs tbody tr:visible").count() == 2
+    assert page.locator(".history svg").count() == 16
+    page.get_by_label("Find").fill("second granian")
+    assert page.locator(".runs tbody tr:visible").count() == 1
+    assert page.locator("#shown").inner_text() == "1 shown"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert opened.complaints == []
+    opened.context.close()
+
+
+@pytest.mark.parametrize("kind", ["report", "index"])
+def test_it_is_accessible(browser: Any, tmp_path: Path, folder: Path, kind: str) -> None:
     axe = Path(pytest.importorskip("axe_playwright_python").__file__).with_name("axe.min.js")
     render.show(SMALL, "html", tmp_path / "report.html")
-    opened = Opened(browser, tmp_path / "report.html", bypass_csp=True)
+    opened = Opened(browser, tmp_path / "report.html" if kind == "report" else folder, bypass_csp=True)
     try:
         page = opened.page
-        page.locator("details.cell summary").first.click()
-        page.locator("details.data summary").first.click()
-        page.locator("details.cell .timeline svg").first.wait_for()
+        if kind == "report":
+            page.locator("details.cell summary").first.click()
+            page.locator("details.data summary").first.click()
+            page.locator("#protocol summary").first.click()
+            page.locator("details.cell .timeline svg").first.wait_for()
         page.evaluate(axe.read_text(encoding="utf-8"))
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)

@@ -85,7 +85,7 @@ CASES: list[tuple[str, int, str, Files]] = [
     *of("db seed --seed {}", "x 1.5", "--seed"),
     ("compare uvicorn", 2, "B", {}),
     ("compare", 2, "A", {}),
-    ("report", 2, "--latest", {}),
+    ("report", 2, "there is no run in results", {}),
     ("report --latest", 2, "there is no run in results", {}),
     ("report --latest --out nowhere", 2, "nowhere", {}),
     ("run --vus 5 --rate 5", 2, "closed or open", {}),

@@ -41,7 +41,7 @@ def facts_of(
 @pytest.mark.parametrize(
     ("given", "rps", "limit"),
     [
-        ({"total": 0.1, "occupied": 0.0, "slot": "event loop", "users": 100}, 1000, "100 users ÷ 0.1 s"),
+        ({"total": 0.1, "occupied": 0.0, "slot": "event loop", "users": 100}, 1000, "100 connections ÷ 0.1 s"),
         ({"total": 1, "occupied": 1}, 40, "40 threads ÷ 1 s"),
         (
             {"total": 0.5, "occupied": 0.5, "workers": 2, "connections": [100, 100]},
@@ -63,9 +63,9 @@ def facts_of(
             71,
             "71 threads that have a user (connections 31 / 69) ÷ 1 s",
         ),
-        ({"total": 1, "occupied": 1, "users": 10}, 10, "10 users ÷ 1 s"),
+        ({"total": 1, "occupied": 1, "users": 10}, 10, "10 connections ÷ 1 s"),
         ({"total": 1, "occupied": 1, "rate": 30.0}, 30, "30 requests/s offered"),
-        ({"total": 1, "occupied": 1, "threads": "40 / 20", "users": 100}, 100, "100 users ÷ 1 s"),
+        ({"total": 1, "occupied": 1, "threads": "40 / 20", "users": 100}, 100, "100 connections ÷ 1 s"),
     ],
 )
 def test_the_lowest_ceiling_and_how_it_follows(
@@ -74,7 +74,7 @@ def test_the_lowest_ceiling_and_how_it_follows(
     found = ceiling(facts_of(facts, **given))
     assert found is not None
     assert (found.rps, found.limit) == (pytest.approx(rps), limit)
-    words = {"users ÷": "users", "offered": "rate", "thread": "threads", "event loop": "event loop"}
+    words = {"connections ÷": "users", "offered": "rate", "thread": "threads", "event loop": "event loop"}
     assert found.bound_by == next(term for word, term in words.items() if word in limit)
 
 
@@ -86,7 +86,7 @@ def test_without_known_waits_there_is_none(facts: Measurement) -> None:
 def test_a_cell_at_its_ceiling_is_marked(facts: Measurement) -> None:
     at = evaluate(facts_of(facts, total=0.1, occupied=0.0, slot="event loop", users=100))
     assert at.ceiling_fraction == pytest.approx(0.9876)
-    assert "tells no servers apart" in at.notes[0].message
+    assert "does not rank servers" in at.notes[0].message
     below = evaluate(facts_of(facts, total=0.05, occupied=0.0, slot="event loop", users=100))
     assert below.ceiling_fraction == pytest.approx(0.4938)
     assert below.notes == []

@@ -41,7 +41,7 @@ POOL = {"pool": PoolUse(connections=10, requests=1000, queued=900, wait_ms_mean=
 @pytest.mark.parametrize(
     ("evidence", "server", "parts", "bound_by", "says", "words"),
     [
-        ({}, None, {}, "users", "99 of 100 users are being served", "more users would give more throughput"),
+        ({}, None, {}, "users", "99 of 100 connections are being served", "raise --vus"),
         (
             BLOCKED,
             None,
@@ -56,7 +56,7 @@ POOL = {"pool": PoolUse(connections=10, requests=1000, queued=900, wait_ms_mean=
             {},
             "threads",
             "queueing for 40 threads (39.9 in use, 60 requests wait for one)",
-            "raise --threads, or go async",
+            "raise --threads, or use --style async",
         ),
         (
             POOL,

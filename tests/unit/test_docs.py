@@ -74,6 +74,8 @@ COMMANDS = (
     "serve",
     "doctor",
     "list",
+    "ci",
+    "init",
     "db seed",
     "db status",
 )
@@ -88,7 +90,7 @@ def test_every_command_line_of_the_pages_exists(helps: dict[str, str]) -> None:
     seen = 0
     for page in PAGES:
         for line in re.findall(
-            r"harness ((?:recommend|run|matrix|capacity|overload|report|compare|diff|serve|doctor|list|db)\b[^`\n|]*)",
+            rf"harness ((?:{'|'.join(dict.fromkeys(name.split()[0] for name in COMMANDS))})\b[^`\n|]*)",
             page.read_text(encoding="utf-8"),
         ):
             command = next((name for name in helps if line.startswith(name)), line.split()[0])

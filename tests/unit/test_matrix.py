@@ -219,7 +219,7 @@ def test_a_dry_run_shows_sets_time_precision_and_what_cannot_exist() -> None:
     wanted = Plan(cells=[Axes(workload=["mixed"], style=["async", "blocking"], server=["uvicorn", "granian"])])
     expansion = expand.expand(wanted)
     text = list(shown.lines(wanted, expansion, forecast(wanted, expansion)))
-    assert re.match(r"2 cells, up at once: \d+ (s|min) for the least number of restarts, 60 min at most", text[1])
+    assert re.match(r"2 configurations, up at once: \d+ (s|min) for the fewest restarts, 60 min at most", text[1])
     assert re.search(r"about ±\d\.\d% on a calm machine", text[2])
     assert any(line.endswith("(once more: A/A)") for line in text)
     assert any("blocking/mixed/w1/c16: " in line and "cannot exist" in line for line in text)

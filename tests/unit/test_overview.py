@@ -186,12 +186,16 @@ def test_the_best_of_each_column_is_marked_and_ties_with_it(visit: object) -> No
         for restart, noise in enumerate(NOISE, 1)
     ]
     shown = text(said(visits))
-    lines = {line.split()[0]: line for line in shown.splitlines() if re.match(r"  \w", line)}
+    table = shown.partition("Comparisons")[0].rpartition("requests/s   ")[2]
+    lines = {line.split()[0]: line for line in table.splitlines() if re.match(r"  \w", line)}
     assert re.search(r"\*\s+█{30}$", lines["granian"].rstrip())
     assert re.search(r"\*\s+█{30}$", lines["uvicorn"].rstrip())
     assert re.search(r"[^*]\s+█{15}$", lines["hypercorn"].rstrip())
-    assert "granian = uvicorn > hypercorn" in shown
-    assert re.search(r"hypercorn 0\.50× \[0\.\d\d, 0\.\d\d\] of granian, slower", shown)
+    assert "granian and uvicorn are within noise of each other; hypercorn is 50% slower (95% CI -5" in " ".join(
+        shown.split()
+    )
+    assert "best: granian (within noise: uvicorn); behind: hypercorn" in shown
+    assert re.search(r"hypercorn against granian: -50% \(95% CI -5\d% to -[45]\d%\), slower", shown)
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])

@@ -91,7 +91,7 @@ def test_few_restarts_or_cells_give_no_verdict(cell: Cell) -> None:
     assert found.contrasts[0].worse is False
     alone = compare_runs(run(cell, {"uvicorn": 1000}), run(cell, {"uvicorn": 500}), "throughput_rps", 0.03, 0.05)
     assert (alone.contrasts[0].verdict, alone.contrasts[0].worse, alone.shift) == ("undecided", False, None)
-    assert "harness compare tells two apart" in str(alone.contrasts[0].reason)
+    assert "harness compare measures two side by side" in str(alone.contrasts[0].reason)
 
 
 def test_what_only_one_run_has_and_what_is_at_its_ceiling_is_left_out(cell: Cell) -> None:
@@ -105,7 +105,7 @@ def test_what_only_one_run_has_and_what_is_at_its_ceiling_is_left_out(cell: Cell
     both = [run(cell, {"granian": 1000}, capped=True) for _ in range(2)]
     capped = compare_runs(*both, "throughput_rps", 0.03, 0.05)
     assert capped.contrasts == []
-    assert [reason for _, reason in capped.excluded] == ["at the same ceiling in both"]
+    assert [reason for _, reason in capped.excluded] == ["limited by the load in both"]
     assert len(compare_runs(*both, "cpu_us_per_request", 0.03, 0.05).excluded) == 0
     assert len(compare_runs(first, both[1], "throughput_rps", 0.03, 0.05).contrasts) == 1
 

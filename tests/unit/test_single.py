@@ -15,25 +15,27 @@ from harness.report import progress, single
 
 
 def text_of(facts: Measurement, log: str = "") -> str:
-    return single.text(facts, evaluate(facts), Path("results/x"), log)
+    return single.text(facts, evaluate(facts), Path("results/x"), log, details=True)
 
 
 def test_a_valid_measurement(facts: Measurement) -> None:
     text = text_of(facts)
     for part in (
-        "granian/fastapi/async/sleep?ms=100/w2/c100",
-        "988 req/s   valid",
-        "one window of one start, which has no interval",
+        "granian, 2 workers: fastapi async, sleep?ms=100, 100 connections",
+        "988 req/s",
+        "trustworthy   yes",
+        "one period of one start, without an interval",
         "p50 100.9   p90 102.0   p99 110.0   max 130.0 ms",
-        "9,876 in 10 s, 0 failed; 490 answers checked, 0 wrong",
-        "w2/c100\n\n",
-        "303 µs CPU per request, 0.30 cores, 100 MB in 3 processes",
+        "0 of 9,876 requests in 10 s; 490 answers checked, 0 wrong",
+        "0.30 cores, 303 µs per request",
+        "100 MB in 3 processes",
         "granian 2.8.7 on Python 3.11.7, up in 0.50 s",
         "loop uvloop.Loop, parser hyper, threads 40, TCP_NODELAY on",
-        "requests 4,938 / 4,938 by their own count; connections 50 / 50",
-        "k6 1.1.0, 100 users, 10% of core 2",
+        "requests 4,938 / 4,938; connections 50 / 50",
+        "k6 1.1.0, 100 connections, 10% of core 2",
         "server on cores 0, 1, generator on core 2",
-        "stored in   results/x",
+        "written form  granian/fastapi/async/sleep?ms=100/w2/c100",
+        "harness report results/x --format html",
     ):
         assert part in text
     assert "note" not in text
@@ -43,7 +45,7 @@ def test_a_valid_measurement(facts: Measurement) -> None:
 
 def test_a_failed_one_shows_reasons_and_the_log(change: Callable[..., Measurement]) -> None:
     text = text_of(change(failures_by_kind={"timeout": 5000}), log="Segmentation fault")
-    assert "failed      33.6% of the requests failed: 5,000 timed out" in text
+    assert "failed        33.6% of the requests failed: 5,000 timed out" in text
     assert "Segmentation fault" in text
 
 
@@ -53,7 +55,7 @@ def test_what_is_not_known_is_not_shown_as_a_number(facts: Measurement) -> None:
         facts.model_copy(update={"latency_ms": latency})
     )
     nothing = Latency(min=None, mean=None, p50=None, p90=None, p95=None, p99=None, max=None)
-    assert "latency     –" in text_of(facts.model_copy(update={"latency_ms": nothing}))
+    assert "latency       –" in text_of(facts.model_copy(update={"latency_ms": nothing}))
 
 
 def test_the_database_is_told(facts: Measurement) -> None:
@@ -85,6 +87,6 @@ def test_progress_in_a_pipe_is_lines(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().err.splitlines() == [
         "the-cell: starting the server",
         "  warm-up, 3 s",
-        "  window, 10 s",
+        "  measuring, 10 s",
         "  stopping the server",
     ]

@@ -162,7 +162,7 @@ def test_runs_are_listed_by_what_they_measured(tmp_path: Path, facts: Measuremen
     found = {entry.kind: entry.what for entry in index.runs(tmp_path)}
     assert found == {
         "single": cell.label,
-        "matrix": "both: 2 cells",
+        "matrix": "both: 2 configurations",
         "rotation": f"{cell.label} and granian/shop:app@services/head/w2/c100",
     }
 

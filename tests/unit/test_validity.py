@@ -40,7 +40,7 @@ def test_a_flawless_measurement_is_valid(facts: Measurement) -> None:
         ("sampled", {"wrong": 1, "example": "it is not JSON"}, "failed", "answers", "it is not JSON"),
         ("server", {"unmet": {"loop": "asked for a, in effect is b"}}, "invalid", "settings", "asked for a"),
         ("generator", {"cpu_cores": 0.81}, "invalid", "generator", "81%"),
-        ("generator", {"null_rps": 1400.0}, "invalid", "null-ceiling", "71% of the 1,400 req/s"),
+        ("generator", {"null_rps": 1400.0}, "invalid", "null-ceiling", "71% of its maximum of 1,400 req/s"),
         ("generator", {"blocked_ms_p99": 11.0}, "invalid", "blocked", "waited 11.0 ms"),
         ("generator", {"users_accounted": 94.0}, "invalid", "user-seconds", "94% of the users' time"),
         ("machine", {"stolen_cores": 2.0}, "invalid", "machine", "took 50% of the cores in use (50% other guests"),
@@ -66,7 +66,7 @@ def test_each_flaw_is_caught(
         ({"cpu_cores": 0.81}, "give the generator more cores, or measure with --generator wrk"),
         ({"null_rps": 1400.0}, "give the generator more cores, or measure with --generator wrk"),
         ({"cpu_cores": 0.81, "null_rps": 1400.0}, "give the generator more cores, or measure with --generator wrk"),
-        ({"cpu_cores": 0.81, "name": "wrk"}, "give the generator more cores, or measure a slower cell"),
+        ({"cpu_cores": 0.81, "name": "wrk"}, "give the generator more cores, or measure a slower configuration"),
     ],
 )
 def test_a_generator_without_cpu_time_left_has_its_remedies_once(

@@ -65,7 +65,7 @@ def mark(kind: str, encoding: Spec, **more: Any) -> Spec:
 def tooltip(*fields: tuple[str, str, str]) -> list[Spec]:
     """The cell's name, and field, title and format of more; an empty format is of texts."""
     return [
-        name("name", "cell"),
+        name("name", "configuration"),
         *(number(field, title, format=form) if form else name(field, title) for field, title, form in fields),
     ]
 

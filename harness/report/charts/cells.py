@@ -15,7 +15,7 @@ PERCENTILES = (0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.9, 99.95, 99.99, 99
 SERVER = name("server", "server", scale={"range": list(COLOURS)})
 STYLE = name("style", "style")
 RPS, CPU = "throughput_rps", "cpu_us_per_request"
-CELL_COLUMN = ("name", "cell")
+CELL_COLUMN = ("name", "configuration")
 
 
 def of_run(overview: Overview, judged: Sequence[EvaluatedVisit]) -> list[Chart]:

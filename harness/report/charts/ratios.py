@@ -12,16 +12,16 @@ from harness.model.comparison import Contrast, Interval
 from harness.model.metrics import Metric, contrasted
 from harness.model.overview import Overview
 from harness.report.charts.base import SCHEMA, Chart, Row, Spec, mark, name, number
-from harness.report.words import sentence, verdict
+from harness.report.words import claim_verdict, sentence, verdict
 
 GOOD, BAD, NEUTRAL, OPEN = "#009e73", "#d55e00", "#7f7f7f", "#b8a000"
-VERDICTS = {"faster": GOOD, "slower": BAD, "equivalent": NEUTRAL, "undecided": OPEN}
-CLAIMS = {"confirmed": GOOD, "refuted": BAD, "undecided": OPEN, "cannot be told": NEUTRAL}
+VERDICTS = {"faster": GOOD, "slower": BAD, "equivalent": NEUTRAL, "inconclusive": OPEN}
+CLAIMS = {"confirmed": GOOD, "refuted": BAD, "inconclusive": OPEN, "not testable here": NEUTRAL}
 WIDEST = 100.0
 """An interval whose ends differ by more is not drawn."""
 MOST_ROWS = 60
 """Of contrasts: those that are farthest from 1 where there are more."""
-COLUMNS = (("contrast", "contrast"), ("ratio", "ratio"), ("low", "from"), ("high", "to"), ("words", "verdict"))
+COLUMNS = (("contrast", "comparison"), ("ratio", "ratio"), ("low", "from"), ("high", "to"), ("words", "verdict"))
 
 
 def contrasts(overview: Overview) -> Iterator[tuple[Metric, Axis, Chart]]:
@@ -40,7 +40,7 @@ def _contrasts(metric: Metric, along: Axis, family: Sequence[Contrast], margin: 
         {
             "contrast": " · ".join(filter(None, (f"{each.b.option} ÷ {each.a.option}", each.workload, each.stratum))),
             **bounds(each.ratio),
-            "verdict": each.verdict,
+            "verdict": "inconclusive" if each.verdict == "undecided" else each.verdict,
             "words": verdict(each),
             "rank": ranks[id(each)],
         }
@@ -50,10 +50,10 @@ def _contrasts(metric: Metric, along: Axis, family: Sequence[Contrast], margin: 
     return Chart(
         name=f"contrasts-{metric.option}-by-{along.name.replace('_', '-')}",
         title=sentence(f"{metric.label} by {along.label}"),
-        description="Ratios with intervals that hold for the whole family together. The grey band is "
-        f"±{margin:.1%}: what differs by less is taken for equivalent. "
-        f"{'Beyond' if metric.better == 'higher' else 'Below'} 1 the first of the two is better."
-        + (f" {left_out} contrasts that are closest to 1 are left out." if left_out else ""),
+        description="Each dot is a ratio with its 95% confidence interval (adjusted for multiple comparisons). "
+        f"Grey: differences too small to matter (±{margin:.0%}). "
+        f"{'Right' if metric.better == 'higher' else 'Left'} of 1: the first one is better."
+        + (f" The {left_out} closest to 1 are left out." if left_out else ""),
         rows=rows,
         spec={
             **forest(f"{metric.label}, ratio (logarithmic)", VERDICTS, within=margin),
@@ -74,8 +74,8 @@ def claims(results: Sequence[ClaimResult]) -> Iterator[Chart]:
             "contrast": " · ".join(filter(None, (f"{each.claim} {each.text}", each.case))),
             **bounds(each.measured),
             "published": each.published,
-            "verdict": each.verdict,
-            "words": f"{each.verdict}: {each.why}" if each.why else each.verdict,
+            "verdict": claim_verdict(each.verdict),
+            "words": ": ".join(filter(None, (claim_verdict(each.verdict), each.why))),
         }
         for each in results
     ]
@@ -90,7 +90,7 @@ def claims(results: Sequence[ClaimResult]) -> Iterator[Chart]:
     yield Chart(
         name="claims",
         title=f"Claims of {whose}: here (points with intervals) and published (diamonds)",
-        description="Each claim is a ratio of two throughputs. Points are what was measured here, with 95 % intervals; "
+        description="Each claim is a ratio of two throughputs. Points are what was measured here, with 95% intervals; "
         "diamonds are what was published.",
         rows=rows,
         spec=spec,
@@ -117,7 +117,7 @@ def forest(title: str, colours: Mapping[str, str], *, within: float | None = Non
         "y": y,
         "color": colour,
         "tooltip": [
-            name("contrast", "contrast"),
+            name("contrast", "comparison"),
             *(number(field, text, format=".3f") for field, text in fields),
             name("verdict", "verdict"),
         ],

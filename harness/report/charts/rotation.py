@@ -9,7 +9,8 @@ from harness.model.metrics import METRICS
 from harness.model.rotation import Restart, Rotation, RotationContrast
 from harness.report.charts.base import COLOURS, SCHEMA, Chart, Row, Spec, mark, name, number
 from harness.report.charts.ratios import BAD, COLUMNS, GOOD, NEUTRAL, OPEN, bounds, forest
-from harness.report.rotation import Names, names, verdict
+from harness.report.members import Names, names
+from harness.report.words import verdict
 
 VERDICTS = {"better": GOOD, "worse": BAD, "equivalent": NEUTRAL, "inconclusive": OPEN}
 TICKS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 20]
@@ -54,7 +55,7 @@ def _contrasts(rotation: Rotation, short: Names) -> Chart:
         name="contrasts",
         title="Differences" if several else f"{second} against {first}",
         description="Ratios with intervals that hold for all pairs at once. The grey band is the margin of "
-        f"{rotation.margin * 100:g} %, within which two are equivalent. More throughput is better; of all else, less.",
+        f"{rotation.margin * 100:g}%, within which two are equivalent. More throughput is better; of all else, less.",
         rows=rows,
         spec=spec,
         columns=COLUMNS,
@@ -72,7 +73,7 @@ def _restarts(
         first, second = (figures.values[member].get("throughput_rps") for member in (a, b))
         if first and second:
             why = analysis.void(restart)
-            counts = "counts" if why is None else "void"
+            counts = "counts" if why is None else "excluded"
             rows.append({"restart": restart.number, "ratio": second / first, "counts": counts, "why": why or ""})
     title = f"throughput, {short.short[contrast.b]} ÷ {short.short[contrast.a]}"
     answer = {**bounds(contrast.ratio), "one": 1}
@@ -88,8 +89,8 @@ def _restarts(
     points = {
         "x": {"field": "restart", "type": "ordinal", "title": "restart", "axis": {"labelAngle": 0}},
         "y": number("ratio", title, scale=scale),
-        "color": name("counts", None, scale={"domain": ["counts", "void"], "range": list(COLOURS[:2])}),
-        "tooltip": [{"field": "restart"}, number("ratio", format=".4f"), {"field": "why", "title": "void"}],
+        "color": name("counts", None, scale={"domain": ["counts", "excluded"], "range": list(COLOURS[:2])}),
+        "tooltip": [{"field": "restart"}, number("ratio", format=".4f"), {"field": "why", "title": "excluded"}],
     }
     layers = [
         *({"data": {"values": [answer]}, **layer} for layer in behind),
@@ -102,7 +103,7 @@ def _restarts(
         "at the dashed line both are equally fast.",
         rows=rows,
         spec={"$schema": SCHEMA, "data": {"name": "rows"}, "width": {"step": 34}, "height": 240, "layer": layers},
-        columns=(("restart", "restart"), ("ratio", "ratio"), ("counts", ""), ("why", "void")),
+        columns=(("restart", "restart"), ("ratio", "ratio"), ("counts", ""), ("why", "excluded because")),
     )
 
 

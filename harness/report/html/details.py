@@ -56,13 +56,13 @@ def _of_cell(cell: CellOverview) -> Iterator[tuple[str, str]]:
     counts = ((cell.valid, "valid"), (cell.invalid, "invalid"), (cell.failed, "failed"))
     yield "restarts", ", ".join(f"{count} {name}" for count, name in counts if count)
     if cell.diagnosis is not None:
-        bound = f"bound by {cell.diagnosis.bound_by}: " if cell.diagnosis.bound_by else ""
-        yield "why", bound + words.remedied(cell.diagnosis.message, cell.diagnosis.remedies)
+        bound = f"{words.limit(cell.diagnosis.bound_by)}: " if cell.diagnosis.bound_by else ""
+        yield "limited by", bound + words.remedied(cell.diagnosis.message, cell.diagnosis.remedies)
     if cell.ceiling is not None:
         reached = "" if cell.ceiling_fraction is None else f"; reached {cell.ceiling_fraction:.0%}"
-        yield "ceiling", f"{words.ceiling(cell)}{reached}"
+        yield "maximum", f"{words.ceiling(cell)}{reached}"
     for each in cell.reasons:
-        yield "not valid", words.reason(each)
+        yield "excluded", words.reason(each)
 
 
 def _of_last(last: EvaluatedVisit | None) -> Iterator[tuple[str, str]]:
@@ -70,7 +70,7 @@ def _of_last(last: EvaluatedVisit | None) -> Iterator[tuple[str, str]]:
     if last is None or last.visit.facts is None or last.evaluation is None:
         return
     yield from server_facts(last.visit.facts)
-    yield "gates of the last restart", words.gates(last.evaluation.gates)
+    yield "checks of the last restart", words.gates(last.evaluation.gates)
     if len(last.visit.facts.routes) > 1:
         yield from (("requests of the last restart", route_words(route)) for route in last.visit.facts.routes)
     yield from (("note", words.remedied(note.message, note.remedies)) for note in last.evaluation.notes)
@@ -109,20 +109,20 @@ def protocol(
     host = record.host
     if isinstance(record, SingleRecord):
         timing = record.timing
-        yield "measured", f"{timing.warmup_seconds:g} s of warm-up, a window of {timing.window_seconds:g} s"
+        yield "measured", f"{timing.warmup_seconds:g} s of warm-up, measured for {timing.window_seconds:g} s"
     elif isinstance(record, OverloadRecord):
         yield "method", "fresh starts under base load, a burst beyond the capacity, and base load again"
     elif isinstance(record, CapacityRecord):
         yield "method", "fresh starts under arrivals by chance, each of one rate that follows from those before"
     else:
-        yield "method", "cells that are compared were up at once and were loaded in turn, after several fresh starts"
+        yield "method", "compared configurations were up at once and loaded in turn, after several fresh starts"
     if isinstance(record, RotationRecord | CapacityRecord | OverloadRecord):
         yield "cores", f"as by --pin {record.pin}"
         yield "generator", record.generator
     else:
         yield "protocol", ", ".join(map(str, protocols))
     if isinstance(record, MatrixRecord):
-        yield "restarts", f"{overview.restarts}, of {counted(overview.sets, 'set')} of cells"
+        yield "restarts", f"{overview.restarts}, of {counted(overview.sets, 'set')} of configurations"
     measured = next((each.visit.facts for each in judged if each.visit.facts is not None), None)
     if measured is not None:
         yield "cores", placement_words(measured.placement)
@@ -142,7 +142,7 @@ def protocol(
     if host.memory_bytes:
         yield "memory", f"{host.memory_bytes / 2**30:.1f} GiB"
     if host.hypervisor:
-        yield "virtual machine", "yes: other guests of its host can take its time; how much is in every restart"
+        yield "virtual machine", "yes; CPU steal is recorded with every measurement"
 
 
 def reproduce(record: RunRecord) -> Iterator[tuple[str, str]]:

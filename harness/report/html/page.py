@@ -9,15 +9,12 @@ from __future__ import annotations
 import base64
 import dataclasses
 import gzip
-import hashlib
 import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from harness import __version__
@@ -36,12 +33,11 @@ from harness.report.charts import cells as cell_charts
 from harness.report.charts import ratios
 from harness.report.charts import rotation as turns
 from harness.report.charts.base import Chart
-from harness.report.html import details
+from harness.report.html import details, template
 from harness.report.render import charts_of
 from harness.report.view import View
 from harness.report.words import varying, workload_of
 
-FOLDER = Path(__file__).with_name("templates")
 SHADES = 8
 LIBRARY = "window.vegaEmbed = vegaEmbed;"
 
@@ -69,6 +65,10 @@ class Run:
 class Page:
     """What the template shows beside the view; texts, not yet escaped."""
 
+    started_at: str
+    """As in the record."""
+    started: str
+    """The same for readers, in UTC."""
     measured: str
     filters: list[tuple[str, str, list[str]]]
     """Field of the data's cells, legend, options."""
@@ -146,11 +146,11 @@ def render(run: Run) -> str:
         "restarts": [cell.restarts for cell in page.cells],
         "restart_columns": list(details.restart_columns()),
     }
-    library, script = _library(), (FOLDER / "report.js").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    return environment.get_template("report.html.j2").render(
+    library = _library()
+    return template.render(
+        "report.html.j2",
+        ["common.js", "report.js"],
+        libraries=[library],
         view=report,
         page=page,
         metrics=METRICS,
@@ -162,10 +162,7 @@ def render(run: Run) -> str:
             for each in run.record.environments.values()
         ],
         harness=__version__,
-        style=Markup((FOLDER / "report.css").read_text(encoding="utf-8")),
         library=Markup(base64.b64encode(gzip.compress(library.encode("utf-8"), mtime=0)).decode("ascii")),
-        script=Markup(script),
-        hashes=Markup(" ".join(map(_hash, (library, script)))),
         data=Markup(_json(data)),
     )
 
@@ -177,7 +174,9 @@ def _view(run: Run) -> View:
     if run.recommendation is None:
         return evidence
     advice = view.of_recommendation(run.recommendation)
-    return dataclasses.replace(advice, tables=evidence.tables, legend=evidence.legend, kept_out=evidence.kept_out)
+    return dataclasses.replace(
+        advice, tables=evidence.tables, dots=evidence.dots, legend=evidence.legend, kept_out=evidence.kept_out
+    )
 
 
 def _json(data: Any) -> str:
@@ -193,16 +192,13 @@ def _library() -> str:
     return vl_convert.javascript_bundle(LIBRARY)
 
 
-def _hash(script: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    return f"'sha256-{digest}'"
-
-
 def _page(run: Run, report: View) -> Page:
     overview = run.overview
-    host, started = run.record.host, run.record.started_at[:16].replace("T", " ")
-    where = f"{started} UTC, on {host.cpus_available} cores of {host.cpu_model or host.machine}"
+    host = run.record.host
+    where = f"on {host.cpus_available} cores of {host.cpu_model or host.machine}"
     return Page(
+        started_at=run.record.started_at,
+        started=run.record.started_at[:16].replace("T", " "),
         measured=f"{report.heading}, {where}",
         filters=list(_filters(overview)),
         shades=_shades(report),
@@ -249,12 +245,12 @@ def _sections(page: Page, report: View) -> Iterator[tuple[str, str]]:
     """Anchor and heading of what there is."""
     sections = (
         ("comparison", "Comparison", report.grids),
-        ("matrix", "Matrix", report.tables),
-        ("findings", "What makes a difference", page.findings),
+        ("matrix", "All figures", report.dots),
+        ("findings", "Comparisons", page.findings),
         ("charts", "Charts", page.charts),
         ("claims", report.claimed, report.claims),
-        ("kept-out", "Kept out", report.kept_out),
-        ("cells", "Cells", page.cells),
+        ("kept-out", "Excluded", report.kept_out),
+        ("cells", "Configurations", page.cells),
         ("protocol", "How this was measured", True),
     )
     return ((anchor, heading) for anchor, heading, content in sections if content)

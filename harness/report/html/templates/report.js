@@ -1,4 +1,3 @@
-'use strict';
 // Sorts and filters the tables, and draws the charts: those in sight at once, the others when there is time.
 const data = JSON.parse(document.getElementById('data').textContent);
 const views = new Map(); // chart → its view, null while it is drawn
@@ -73,8 +72,9 @@ function filter() {
     }
     table.parentElement.hidden = rows === 0;
   }
+  for (const row of document.querySelectorAll('.dots tr[data-cell]')) row.hidden = hidden.has(Number(row.dataset.cell));
   const left = data.cells.length - hidden.size;
-  document.getElementById('shown').textContent = hidden.size ? `${left} of ${data.cells.length} cells` : '';
+  document.getElementById('shown').textContent = hidden.size ? `${left} of ${data.cells.length} configurations` : '';
   for (const table of document.querySelectorAll('table.lazy[data-chart]:not(:empty)')) {
     table.replaceChildren();
     fill(table);
@@ -163,7 +163,7 @@ function drawTimeline(element) {
   const restarts = data.timelines[element.dataset.cell] ?? [];
   const rows = restarts.flatMap(([restart, verdict, rates]) => rates.map((rps, place) => ({ restart, verdict, t: place + 1, rps })));
   if (rows.length) draw(element, data.timeline, rows);
-  else element.textContent = 'No restart has slices.';
+  else element.textContent = 'No figures per second.';
 }
 
 document.addEventListener('toggle', (event) => {
@@ -222,10 +222,17 @@ function fill(table) {
 // A link to a cell opens it.
 function openTarget() {
   const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (target instanceof HTMLDetailsElement) target.open = true;
+  if (!target) return;
+  const details = target instanceof HTMLDetailsElement ? target : target.querySelector(':scope > details');
+  if (details) details.open = true;
 }
+for (const element of document.querySelectorAll('details[open].cell .timeline:empty')) drawTimeline(element);
+for (const table of document.querySelectorAll('details[open].cell table.lazy:empty')) fill(table);
 addEventListener('hashchange', openTarget);
 openTarget();
+addEventListener('beforeprint', () => {
+  for (const each of document.querySelectorAll('section > details')) each.open = true;
+});
 
 // What is inside of something closed is drawn when that is opened, or printed.
 const waiting = [...document.querySelectorAll('.chart')].filter((element) => element.closest('details:not([open])') === null);
