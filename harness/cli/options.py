@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     pass
 
 Server = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--server",
         "-s",
         metavar="NAME[:key=value,…]",
-        help=f"Server to measure: {', '.join(servers.names())}. Options: harness list servers.",
+        help=f"Server to measure: {', '.join(servers.names())}. Options: harness list servers.  "
+        "[default: uvicorn, or what your application's environment has]",
     ),
 ]
 ServerCommand = Annotated[

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def overload(
     *,
     application: ApplicationOptions,
-    server: o.Server = "uvicorn",
+    server: o.Server = None,
     framework: o.Framework = None,
     style: o.Style = None,
     workload: o.Workload = None,
@@ -53,7 +53,7 @@ def overload(
     an operational law says at least. Exit code 3 where no start was valid.
     """
     from harness.config import parsing
-    from harness.config.application import select_application
+    from harness.config.application import choose_server, select_application
     from harness.config.cells import FRAMEWORK, STYLE, WORKLOAD, CellSpec, resolve_cell
     from harness.experiments import overload as experiment
     from harness.experiments.session import ExecutionOptions
@@ -65,7 +65,7 @@ def overload(
     own = select_application(application, o.ours(framework, style, workload, param), python)
     cell = resolve_cell(
         CellSpec(
-            server=server,
+            server=choose_server(server, own),
             framework=framework or FRAMEWORK,
             style=style or STYLE,
             workload=workload or WORKLOAD,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def run(
     *,
     application: ApplicationOptions,
-    server: o.Server = "uvicorn",
+    server: o.Server = None,
     server_command: o.ServerCommand = None,
     framework: o.Framework = None,
     style: o.Style = None,
@@ -51,7 +51,7 @@ def run(
     $ harness run --app shop.main:app --path /items --vus 32
     """
     from harness.config import commands, parsing
-    from harness.config.application import select_application
+    from harness.config.application import choose_server, select_application
     from harness.config.cells import FRAMEWORK, STYLE, WORKLOAD, CellSpec, resolve_cell
     from harness.experiments import single
     from harness.experiments.session import ExecutionOptions
@@ -66,7 +66,7 @@ def run(
     own = select_application(application, o.ours(framework, style, workload, param), python)
     resolved = resolve_cell(
         CellSpec(
-            server=server,
+            server=choose_server(server, own),
             framework=framework or FRAMEWORK,
             style=style or STYLE,
             workload=name,

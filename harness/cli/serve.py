@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def serve(
     *,
     application: ApplicationOptions,
-    server: o.Server = "uvicorn",
+    server: o.Server = None,
     server_command: o.ServerCommand = None,
     framework: o.Framework = None,
     style: o.Style = None,
@@ -36,7 +36,7 @@ def serve(
     To look at by hand; Ctrl-C ends it.
     """
     from harness.config import commands, parsing
-    from harness.config.application import select_application
+    from harness.config.application import choose_server, select_application
     from harness.config.cells import FRAMEWORK, STYLE, WORKLOAD, CellSpec, resolve_cell
     from harness.experiments import serve as experiment
     from harness.experiments.session import ExecutionOptions
@@ -47,7 +47,7 @@ def serve(
     name, params = parsing.parse_workload(workload or WORKLOAD, param or ())
     own = select_application(application, o.ours(framework, style, workload, param), python)
     spec = CellSpec(
-        server=server,
+        server=choose_server(server, own),
         framework=framework or FRAMEWORK,
         style=style or STYLE,
         workload=name,

@@ -25,7 +25,7 @@ def offer_all(commands: Sequence[str] | None) -> dict[str, ServerPlan]:
     return plans
 
 
-def choose(server: str, texts: Sequence[str] | None) -> str:
+def choose(server: str | None, texts: Sequence[str] | None) -> str | None:
     """The server to measure: the one command of the option, else the one that is named. UsageError where that is not
     clear."""
     plans = offer_all(texts)

@@ -26,14 +26,16 @@ from harness.config import application, files, init
 from harness.config.application import ApplicationOptions
 from harness.config.cells import CellSpec, parse_cell, resolve_cell
 from harness.config.matrix import MatrixOptions, matrix_plan
+from harness.environments import interpreters
 from harness.errors import TargetError, UsageError
 from harness.host import facts as host
 from harness.model.application import UserApplication
+from harness.model.environment import Environment
 from harness.model.load import Placeholder
 from harness.model.measurement import Measurement
 from harness.model.plan import ApplicationPlan
 from harness.model.requests import CsvColumn
-from harness.model.variant import Cell
+from harness.model.variant import Cell, Interface
 from harness.report import answers, single, tables, words
 from tests.conftest import ROOT, changed
 
@@ -391,6 +393,28 @@ def test_init_finds_from_where_a_project_is_imported(tmp_path: Path, monkeypatch
     init.init(None)
     found = tomllib.loads((tmp_path / "harness.toml").read_text())["application"]
     assert (found["app"], found["app_dir"], found["cwd"]) == ("app.main:app", "backend", ".")
+
+
+@pytest.mark.parametrize(
+    ("interface", "packages", "named", "chosen"),
+    [
+        ("wsgi", {"uvicorn", "granian", "uvloop"}, None, "granian"),  # for uvicorn a2wsgi is missing
+        ("wsgi", {"gunicorn"}, None, "gunicorn"),
+        ("asgi", {"hypercorn", "uvloop"}, None, "hypercorn"),
+        ("asgi", set(), None, "uvicorn"),  # whose absence is told with its cure
+        ("asgi", {"granian"}, "hypercorn", "hypercorn"),
+    ],
+)
+def test_a_server_that_is_installed_is_the_default(
+    monkeypatch: pytest.MonkeyPatch, interface: Interface, packages: set[str], named: str | None, chosen: str
+) -> None:
+    environment = Environment(
+        python="3.12.1", implementation="CPython", executable="python", packages=dict.fromkeys(packages, "1")
+    )
+    monkeypatch.setattr(interpreters, "inspect", lambda python: environment)
+    own_one = dataclasses.replace(prepared(own({"path": "/"})), interface=interface)
+    assert application.choose_server(named, own_one) == chosen
+    assert application.choose_server(None, None) == "uvicorn"
 
 
 def test_braces_can_be_sent_as_they_stand() -> None:
