@@ -40,7 +40,7 @@ def test_a_server_that_is_not_installed_is_a_warning(harness: Harness, tmp_path:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
     done = harness.run("doctor", "--python", str(tmp_path / "bare" / "bin" / "python"))
     assert done.returncode == 0
-    assert "pip install granian" in done.stdout
+    assert "granian" in done.stdout.partition("with: pip install ")[2]
 
 
 @pytest.mark.slow
