@@ -13,7 +13,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from harness.cli.options import APPLICATION
 
-WIDTH = 100
+WIDTH, SENTENCE = 100, 200
+"""Columns, and the most letters of the sentence that a list of commands has of each."""
 GROUPS: dict[str, tuple[str, ...]] = {
     "What to measure": (
         *("server", "server_command", "framework", "style", "workload", "param"),
@@ -105,7 +106,7 @@ class Group(TyperGroup):
                 with formatter.section(heading):
                     commands = [(name, self.get_command(ctx, name)) for name in of]
                     formatter.write_dl(
-                        [(name, each.get_short_help_str(WIDTH)) for name, each in commands if each is not None]
+                        [(name, each.get_short_help_str(SENTENCE)) for name, each in commands if each is not None]
                     )
 
 

@@ -75,7 +75,7 @@ def test_every_command_is_in_a_group_with_its_sentence() -> None:
     for name, command in ROOT.commands.items():
         assert any(name in of for of in layout.COMMANDS.values()), name
         assert re.search(rf"^  {name} +\w", text, re.MULTILINE)
-        assert not command.get_short_help_str(layout.WIDTH).endswith("..."), name
+        assert not command.get_short_help_str(layout.SENTENCE).endswith("..."), name
 
 
 def test_an_option_that_names_its_own_group_is_there() -> None:
