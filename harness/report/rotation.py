@@ -166,7 +166,12 @@ def differences(rotation: Rotation) -> Iterator[Grid]:
             title=f"{short.short[b]} against {short.short[a]}",
             head=[("", ""), ("difference", ""), ("95% CI", ""), ("verdict", "")],
             rows=[
-                [METRICS[each.metric].label, signed(each.ratio.estimate, 1), confidence(each.ratio, 1), verdict(each)]
+                [
+                    METRICS[each.metric].label,
+                    signed(each.ratio.estimate, 1),
+                    confidence(each.ratio, 1),
+                    verdict(each).partition(" (")[0],
+                ]
                 for each in of_pair
             ],
             verdicts=[each.verdict for each in of_pair],

@@ -670,6 +670,9 @@ def test_exit_codes_of_a_rotation() -> None:
     assert [code(unlimited, strict=each) for each in (False, True)] == [0, 6]
     reason = "2 restarts count, 6 are needed"
     assert code(rotation_of(reason=reason)) == 3
+    assert re.search(
+        r"  throughput .* inconclusive\n", rotation.text(rotation_of((1.1, 0.2, "undecided"), reason=reason), None)
+    )
     assert next(rotation.answers(rotation_of(reason=reason)))[0].endswith(f"granian against uvicorn: {reason}")
     assert code(rotation_of(outcomes=["granian lost 1 of its workers"])) == 4
 
