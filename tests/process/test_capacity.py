@@ -17,8 +17,8 @@ LIMITS = (5.0, 10_000.0)
 
 
 def test_requests_are_judged_by_when_they_were_due(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """100 requests per second that take 10 ms, then more than two threads serve: all are right, all take more than 5 ms,
-    none takes ten seconds; and what is due late in the burst waits longer than what is due before it."""
+    """100 requests per second that take 10 ms, then more than two threads serve: all are right, all take more than 5
+    ms, none takes ten seconds; and what is due late in the burst waits longer than what is due before it."""
     monkeypatch.chdir(harness.folder)
     (spec,) = api.server_specs("uvicorn/sync/sleep?ms=10/t2/r300")
     due = phases_ms([(100, 2.5), (300, 1.0), (100, 6.0)], seed=1, at_once=3)
