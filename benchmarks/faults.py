@@ -189,7 +189,7 @@ def goes_on(number: signal.Signals) -> Callable[[Scene], Ended]:
     def strike(scene: Scene) -> Ended:
         process = scene.start(*MATRIX)
         deadline = time.monotonic() + WAIT_SECONDS
-        while not list(scene.results.glob("*-matrix/restarts/*.json")):
+        while not list(scene.results.glob("*-matrix/restarts/*.json.gz")):
             if process.poll() is not None or time.monotonic() > deadline:
                 return scene.finish(process)
             time.sleep(0.1)

@@ -37,6 +37,7 @@ from harness.model.measurement import (
 )
 from harness.model.placement import Placement
 from harness.model.variant import Cell, Variant
+from harness.store import codec
 from tests import fakes
 
 SERVERS = ("granian", "gunicorn", "hypercorn", "uvicorn")
@@ -345,3 +346,9 @@ def scratch_postgres(version: str) -> Iterator[Postgres]:
             yield server
         finally:
             server.stop()
+
+
+def everything_in(folder: Path) -> str:
+    """All that the files below a folder hold, those that are compressed too."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return "\n".join(codec.read_bytes(path).decode(errors="replace") for path in files)

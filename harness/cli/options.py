@@ -13,11 +13,12 @@ import typer
 from harness import servers
 from harness.handlers import catalogue
 from harness.handlers.styles import STYLES
-from harness.model.plan import DEFAULT_WORKLOAD
 
 if TYPE_CHECKING:
     pass
 
+DEFAULT_WORKLOAD = "cpu"
+"""As `harness.model.plan` has it, which help and completion must not wait for."""
 Server = Annotated[
     str | None,
     typer.Option(

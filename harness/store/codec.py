@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,8 @@ Document = dict[str, Any]
 """A record as JSON has it."""
 RUN, MEASUREMENTS, ROTATION, RESTARTS = "run.json", "measurements", "rotation.json", "restarts"
 """Names of files and folders of a run."""
+NUMBERED = re.compile(r"\d+\.json(\.gz)?")
+"""Names of documents that come one after another; those of restarts are compressed."""
 HEAD = ("schema", "kind", "protocol", "path", "started_at", "place", "cell", "verdict", "reasons", "notes")
 """What comes first in a document, as far as it is there."""
 
@@ -61,7 +66,7 @@ def read_run(folder: Path) -> StoredRun:
             # One at a time: as documents they take several times the memory.
             visits=[parse_visit(path.read_bytes()) for path in visit_files(folder)],
             rotation=_read_rotation(folder),
-            restarts=[Restart.model_validate_json(path.read_bytes()) for path in numbered(folder / RESTARTS)],
+            restarts=[Restart.model_validate_json(read_bytes(path)) for path in numbered(folder / RESTARTS)],
         )
     except OSError as error:
         raise UsageError(
@@ -86,8 +91,17 @@ def visit_files(folder: Path) -> list[Path]:
 
 def numbered(folder: Path) -> list[Path]:
     """The numbered documents of a folder, in order; none where there is no such folder."""
-    files = [path for path in folder.glob("*.json") if path.stem.isdecimal() and path.is_file()]
-    return sorted(files, key=lambda path: int(path.stem))
+    files = [path for path in folder.glob("*.json*") if NUMBERED.fullmatch(path.name) and path.is_file()]
+    return sorted(files, key=lambda path: int(path.name.partition(".")[0]))
+
+
+def read_bytes(path: Path) -> bytes:
+    """What a document's file holds, which is compressed where its name ends with `.gz`. OSError where it cannot be
+    read."""
+    try:
+        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (EOFError, zlib.error) as error:
+        raise gzip.BadGzipFile(f"{path} is cut short or damaged") from error
 
 
 def _read_rotation(folder: Path) -> Rotation | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -102,7 +103,7 @@ class RunFolder:
         """Store a restart of a rotation the moment it ends."""
         folder = self.path / RESTARTS
         folder.mkdir(exist_ok=True)
-        path = folder / f"{restart.number:04}.json"
+        path = folder / f"{restart.number:04}.json.gz"
         _write(path, clean(document(restart)), Restart.model_validate_json, indent=None)
 
     def write_rotation(self, rotation: Rotation) -> None:
@@ -159,11 +160,13 @@ def _write_text(path: Path, text: str, check: Callable[[bytes], None] = lambda w
     """Temporary file, fsync, look at what was written, rename: what stands under `path` is always whole."""
     new = path.with_name(path.name + ".new")
     try:
-        with open(new, "w", encoding="utf-8") as file:
-            file.write(text)
+        data = text.encode()
+        with open(new, "wb") as file:
+            file.write(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
             file.flush()
             os.fsync(file.fileno())
-        check(new.read_bytes())
+        written = new.read_bytes()
+        check(gzip.decompress(written) if path.suffix == ".gz" else written)
         os.replace(new, path)
         holding.sync(path.parent)
     except OSError as error:

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, SERVERS, Harness, processes_mentioning, sound
+from harness.store import codec
+from tests.conftest import ROOT, SERVERS, Harness, everything_in, processes_mentioning, sound
 
 APPLICATIONS = ROOT / "tests" / "applications"
 MADE = {
@@ -105,7 +106,7 @@ def test_requests_of_a_file_are_sent_and_judged(harness: Harness) -> None:
     assert found["sampled"]["checked"] > 10
     assert found["sampled"]["wrong"] == 0
     assert found["cell"]["variant"]["application"]["requests"][2] == "POST /orders ×1"
-    assert "a-very-secret-token" not in "".join(path.read_text() for path in harness.folder.glob("results/**/*.*"))
+    assert "a-very-secret-token" not in everything_in(harness.folder / "results")
 
 
 LOGINS = """
@@ -154,13 +155,15 @@ def test_users_log_in_and_go_on_with_what_was_answered(harness: Harness, command
         assert abs(routes["POST /orders"] - routes["/orders/{order}"]) <= 4  # users in the midst of it
     else:
         done = harness.run("compare", "uvicorn", "granian", *asked, "--max-time", "8s", "--json")
-        assert done.returncode == 0, done.stderr
+        assert done.returncode in (0, 3), done.stderr  # 3: others disturbed the machine
         (run,) = harness.folder.glob("results/*-compare")
-        members = [each for path in run.glob("restarts/*.json") for each in json.loads(path.read_text())["members"]]
+        members = [
+            each for path in run.glob("restarts/*.json.gz") for each in json.loads(codec.read_bytes(path))["members"]
+        ]
         assert min(each["answers_checked"] for each in members) > 0
         assert {each["wrong_answer"] for each in members} == {None}
         assert "answered with" not in done.stderr + done.stdout
-    assert "pass/word" not in "".join(path.read_text() for path in harness.folder.glob("results/**/*.*"))
+    assert "pass/word" not in everything_in(harness.folder / "results")
 
 
 @pytest.mark.slow
@@ -309,7 +312,7 @@ def test_secrets_of_a_server_s_log_are_hidden(harness: Harness) -> None:
     )
     found = measure(harness, *SHOP, "--requests", "r.toml", "--env-file", ".env")
     assert found["requests"] > 10
-    assert "quoted secret" not in "".join(path.read_text() for path in harness.folder.glob("results/**/*.*"))
+    assert "quoted secret" not in everything_in(harness.folder / "results")
 
 
 def test_init_writes_what_run_reads(harness: Harness) -> None:

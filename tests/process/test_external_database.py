@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from harness.database import connection, shop
-from tests.conftest import Harness, Postgres, postgres_versions, scratch_postgres, sound
+from tests.conftest import Harness, Postgres, everything_in, postgres_versions, scratch_postgres, sound
 
 
 @pytest.fixture(scope="module", params=postgres_versions())
@@ -36,7 +36,7 @@ def test_it_is_filled_beside_what_is_there_and_used(harness: Harness, server: Po
     assert second["database"]["checksums"]["users"] == "bfd1fb72e3648659"
     assert second["database"]["settings"]["max_connections"] == "100"
     assert second["database"]["cpu_cores"] is None
-    everything = first.stdout + first.stderr + "".join(path.read_text() for path in harness.folder.rglob("*.json"))
+    everything = first.stdout + first.stderr + everything_in(harness.folder / "results")
     assert "sekret" not in everything
     with psycopg.connect(server.url()) as client:
         tables = client.execute(

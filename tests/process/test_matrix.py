@@ -108,7 +108,7 @@ def test_an_interrupted_run_is_gone_on_with_where_it_stopped(harness: Harness, p
 
 
 def _stored(harness: Harness) -> int:
-    return len(list(harness.folder.glob("results/*-matrix/restarts/*.json")))
+    return len(list(harness.folder.glob("results/*-matrix/restarts/*.json.gz")))
 
 
 def test_a_server_that_does_not_come_up_is_a_result_and_the_other_goes_on(harness: Harness, tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_server_that_does_not_come_up_is_a_result_and_the_other_goes_on(harnes
 def test_a_dry_run_measures_nothing(harness: Harness) -> None:
     done = harness.run(*TWO, "--framework", "fastapi,flask", "--style", "sync,blocking", "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert "6 cells, up at once" in done.stdout
+    assert "6 configurations, up at once" in done.stdout
     assert "--max-time 6s is too short" in done.stdout
     assert "uvicorn/flask/blocking/cpu?n=8/w1/c4: " in done.stdout.partition("unsupported combinations")[2]
     assert not (harness.folder / "results").exists()

@@ -11,7 +11,9 @@ import pytest
 import typer.main
 
 from harness.cli import help as layout
+from harness.cli import options as cli_options
 from harness.cli.main import app
+from harness.model import plan
 
 ROOT: Any = typer.main.get_command(app)
 
@@ -82,3 +84,7 @@ def test_an_option_that_names_its_own_group_is_there() -> None:
     parameter = type("Parameter", (), {"name": "seed", "rich_help_panel": "Elsewhere"})()
     assert layout.heading_of(parameter) == "Elsewhere"
     assert layout.heading_of(type("Parameter", (), {"name": "unheard"})()) == layout.OTHERS
+
+
+def test_the_default_that_help_shows_is_the_plan_s() -> None:
+    assert cli_options.DEFAULT_WORKLOAD == plan.DEFAULT_WORKLOAD

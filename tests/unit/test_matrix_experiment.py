@@ -262,7 +262,7 @@ def test_members_of_a_restart_that_was_not_stored_do_not_count(
     laboratory: Laboratory, options: ExecutionOptions
 ) -> None:
     folder = interrupted(laboratory, options, PLAN, after=2)
-    (folder / "restarts" / "0002.json").unlink()  # as a harness leaves it that is killed between the two
+    (folder / "restarts" / "0002.json.gz").unlink()  # as a harness leaves it that is killed between the two
     run = codec.read_run(folder)
     assert len(run.visits) == 6
     assert [cell.valid for cell in review.review(run).cells] == [2, 1]

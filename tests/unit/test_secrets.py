@@ -154,7 +154,7 @@ def test_nothing_planted_is_stored_or_printed(
     options = ExecutionOptions(out=tmp_path / "results")
     result = single.run(chosen(), Timing(warmup_seconds=1, window_seconds=1), options)
     sys.stderr.write(f"error: {everything}\n")
-    written = [path.read_text() for path in options.out.rglob("*") if path.is_file()]
+    written = [codec.read_bytes(path).decode() for path in options.out.rglob("*") if path.is_file()]
     assert any(redaction.HIDDEN in text for text in written)
     for text in (*written, screen.getvalue(), result.record.model_dump_json(), result.log_tail):
         assert leaks(text) == []
