@@ -9,6 +9,7 @@ interrupted is gone on with the next time. Nothing else may run.
 from __future__ import annotations
 
 import argparse
+import gzip
 import shutil
 import subprocess
 import sys
@@ -119,6 +120,17 @@ def measure(reference: Reference, into: Path) -> None:
     shutil.rmtree(final, ignore_errors=True)
     made.parent.rename(final)
     shutil.rmtree(begun)
+    shrink(final)
+
+
+def shrink(run: Path) -> None:
+    """Leave out the logs of a stored run, and compress what stands in it for each start of each server."""
+    for log in run.rglob("*.log"):
+        log.unlink()
+    if (run / "measurements" / "0003.json").exists():
+        for path in run.glob("measurements/*.json"):
+            path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
+            path.unlink()
 
 
 def main() -> None:

@@ -21,6 +21,8 @@ AGREEMENT = 0.1
 """Share of the comparisons in which more must agree before an answer is given apart for each option of another axis."""
 MOST_PARTS = 6
 """Options for which an answer is given apart, at most."""
+MOST_INTERVALS = 4
+"""Options behind the best, beyond which their intervals stand in the picture only."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -225,10 +227,15 @@ def _one_case(case: Case, axis: AxisName, metric: Metric) -> str:
         if len(ties) == 1
         else f"{words.listed(ties)} are within noise of each other"
     )
+    last = [option for option in case.ranked if option not in case.leaders]
+    if len(last) > MOST_INTERVALS:
+        apart = [
+            f"{_spoken(axis, option)} {words.than(case.against(option, best).estimate, metric)}" for option in last
+        ]
+        return f"{lead}; behind {'it' if len(ties) == 1 else 'them'}: {', '.join(apart)}"
     behind = [
         f"{_spoken(axis, option)} {_be(_spoken(axis, option))} {_difference(case.against(option, best), metric)}"
-        for option in case.ranked
-        if option not in case.leaders
+        for option in last
     ]
     return "; ".join((lead, *behind))
 

@@ -17,8 +17,9 @@ from harness.report import words
 
 MOST_ROWS = 12
 """Of the compact table; further rows are told with all details."""
-MOST_LINES = 16
-"""Configurations that are drawn a line each; of more there is a compact table."""
+MOST_LINES, MOST_OF_WIDE = 16, 24
+"""Configurations that are drawn a line each; of more there is a compact table, unless it would be too wide."""
+MOST_COLUMNS = 8
 THROUGHPUT = "throughput_rps"
 
 
@@ -36,7 +37,7 @@ class Compact:
 
 def drawn(overview: Overview) -> dict[str, list[tuple[str, CellOverview]]]:
     """Workload → its configurations by what they differ in, if there are few enough for a line each; else nothing."""
-    if not 1 < len(overview.cells) <= MOST_LINES:
+    if len(overview.cells) < 2 or not _has_lines(overview):
         return {}
     axes = words.varying(overview.cells)
     return {
@@ -45,10 +46,17 @@ def drawn(overview: Overview) -> dict[str, list[tuple[str, CellOverview]]]:
     }
 
 
+def _has_lines(overview: Overview) -> bool:
+    """Whether each configuration is drawn on a line of its own."""
+    axes = words.varying(overview.cells)
+    columns = {axes[0].option(cell.cell) for cell in overview.cells} if axes else ()
+    return len(overview.cells) <= (MOST_OF_WIDE if len(columns) > MOST_COLUMNS else MOST_LINES)
+
+
 def compact(overview: Overview) -> Compact | None:
     """The throughput of all configurations, or of those with the first option along axes for which there is no room."""
     axes = words.varying(overview.cells)
-    if len(overview.cells) <= MOST_LINES or not axes:
+    if _has_lines(overview) or not axes:
         return None
     first, *others = axes
     cells = list(overview.cells)

@@ -59,12 +59,12 @@ def read_run(folder: Path) -> StoredRun:
         run = json.loads((folder / RUN).read_text(encoding="utf-8"))
         check_schema(run["schema"], folder)
         if run["schema"] < SCHEMA:
-            return upgrade.run(folder, run, [json.loads(path.read_bytes()) for path in visit_files(folder)])
+            return upgrade.run(folder, run, [json.loads(read_bytes(path)) for path in visit_files(folder)])
         return StoredRun(
             folder=str(folder),
             record=_RUN.validate_python(run),
             # One at a time: as documents they take several times the memory.
-            visits=[parse_visit(path.read_bytes()) for path in visit_files(folder)],
+            visits=[parse_visit(read_bytes(path)) for path in visit_files(folder)],
             rotation=_read_rotation(folder),
             restarts=[Restart.model_validate_json(read_bytes(path)) for path in numbered(folder / RESTARTS)],
         )

@@ -79,7 +79,7 @@ print([(each.name, each.valid, each.throughput.estimate) for each in overview.ce
         cwd=ROOT / "benchmarks",
     )
     assert done.returncode == 0, done.stderr
-    assert "w4/c100', 6, 900" in done.stdout
+    assert "w4/c16', 6, 900" in done.stdout
     assert "w4/c7', 3, 500" in done.stdout
 
 

@@ -220,7 +220,7 @@ def test_runs_of_older_versions_are_read(folder: Path) -> None:
     assert set(run.record.environments) == {cell.variant.environment for cell in cells.values()}
     if document["schema"] == 1:
         assert list(cells) == document["cells"]
-        first = json.loads(codec.visit_files(folder)[0].read_text())
+        first = json.loads(codec.read_bytes(codec.visit_files(folder)[0]))
         visit = run.visits[0]
         assert isinstance(visit, MeasurementRecord)
         assert (visit.cell.label, visit.requests, visit.verdict) == (
@@ -252,7 +252,7 @@ def test_an_older_run_of_several_interpreters_names_each_cell_after_its_own(tmp_
         pytest.skip("reference results are measured anew")
     one = document["environments"][0] if "environments" in document else document.pop("environment")
     other = one | {"executable": "/opt/py3.13/bin/python", "python": "3.13.1", "python_option": "py3.13"}
-    visits = [json.loads(path.read_text()) for path in codec.visit_files(source)[:2]]
+    visits = [json.loads(codec.read_bytes(path)) for path in codec.visit_files(source)[:2]]
     visits[1]["cell"]["environment"] = other
     cells = [visits[0]["cell"]["id"], f"py3.13:{visits[1]['cell']['id']}"]
     (tmp_path / "measurements").mkdir()
