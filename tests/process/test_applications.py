@@ -139,7 +139,7 @@ form = { title = "a picture", file = { file = "a.png", type = "image/png" } }
 """
 
 
-@pytest.mark.parametrize("command", ["run", "compare"])
+@pytest.mark.parametrize("command", ["run", pytest.param("compare", marks=pytest.mark.slow)])
 def test_users_log_in_and_go_on_with_what_was_answered(harness: Harness, command: str) -> None:
     (harness.folder / "users.csv").write_text("name\nann\nbob\ncid\ndan\n")
     (harness.folder / "a.png").write_bytes(b"\x89PNG\xff\x00")
@@ -224,6 +224,7 @@ def test_a_server_missing_in_the_environment_is_named(harness: Harness) -> None:
     assert f"{python} -m pip install granian uvloop" in done.stderr
 
 
+@pytest.mark.slow
 def test_hooks_run_around_measurements(harness: Harness) -> None:
     hooks = [
         part
@@ -276,6 +277,7 @@ def test_a_k6_script_runs_inside_our_window(harness: Harness) -> None:
     assert "checks of wrong.js failed" in failed["sampled"]["example"]
 
 
+@pytest.mark.slow
 def test_a_k6_script_finds_its_variables_and_says_what_is_right(harness: Harness) -> None:
     """Its own expected statuses count as successes, and --env reaches it as it reaches the application."""
     (harness.folder / "poll.js").write_text("""
@@ -301,6 +303,7 @@ export default function () { http.get('http://127.0.0.1:9/'); }
     assert not any("settings are not in effect" in each for each in messages)
 
 
+@pytest.mark.slow
 def test_secrets_of_a_server_s_log_are_hidden(harness: Harness) -> None:
     (harness.folder / ".env").write_text("SHOP_TOKEN='quoted secret'  # mine\n")
     (harness.folder / "r.toml").write_text('requests = [{ path = "/echo", expect = { json = { token = "other" } } }]\n')

@@ -104,12 +104,14 @@ def test_two_folders_of_an_application_are_compared(harness: Harness) -> None:
         assert head < base  # the folders are not mixed up: an answer of head counts to 20,000
 
 
+@pytest.mark.slow
 def test_flask_under_different_servers(harness: Harness) -> None:
     _, answer = compared(harness, "gunicorn", "granian", "--framework", "flask", "--style", "sync", *ONCE)
     assert all("/flask/sync/" in member for member in answer.members)
 
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
+@pytest.mark.slow
 def test_wrk_takes_turns_too(harness: Harness) -> None:
     _, answer = compared(harness, "uvicorn", "granian", "--generator", "wrk", *ONCE)
     assert not metrics(answer) & {"p50_ms", "p99_ms"}  # it tells no latency of a slot
@@ -121,6 +123,7 @@ def test_a_query_is_compared(harness: Harness) -> None:
     assert all("/select?" in member for member in answer.members)
 
 
+@pytest.mark.slow
 def test_the_same_rate_is_sent_to_both(harness: Harness) -> None:
     _, answer = compared(harness, "uvicorn", "granian", "--rate", "50", "--max-time", "3s", "--json")
     assert answer.users is None

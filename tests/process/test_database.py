@@ -188,6 +188,7 @@ def test_a_shop_of_another_version_is_not_touched_unasked(db: Harness, data: str
     assert db.run("db", "seed", "--scale", TINY, "--force", "--database-url", other).returncode == 0
 
 
+@pytest.mark.slow
 def test_an_interrupted_seeding_leaves_what_was_there(db: Harness, data: str) -> None:
     before = status(db)["shop"]
     for number in (signal.SIGINT, signal.SIGKILL, signal.SIGKILL, signal.SIGKILL):
@@ -232,6 +233,7 @@ def test_the_filling_tells_how_far_it_is(db: Harness, data: str) -> None:
     assert steps[-1].rows == steps[-1].of_rows == 32_200
 
 
+@pytest.mark.slow
 def test_a_run_whose_database_was_killed_is_measured_anew(db: Harness, data: str) -> None:
     pid = status(db)["pid"]
     running = db.start("run", "--workload", "select", "--vus", "5", "--warmup", "3s", "--duration", "1s", "--json")

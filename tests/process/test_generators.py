@@ -31,6 +31,7 @@ def test_wrk_measures_and_leaves_null_what_it_cannot_know(harness: Harness) -> N
 
 
 @needs_wrk
+@pytest.mark.slow
 def test_a_matrix_is_loaded_with_wrk(harness: Harness) -> None:
     axes = ("--workload", "noop", "--vus", "4", "--max-time", "4s")
     done = harness.run("matrix", "--generator", "wrk", *axes, "--json")

@@ -163,7 +163,7 @@ def test_the_diagnosis_can_be_turned_off(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("workload", ["select", "simulation"])
-@pytest.mark.parametrize("style", ["async", "sync", "wrapped"])
+@pytest.mark.parametrize("style", ["async", "sync", pytest.param("wrapped", marks=pytest.mark.slow)])
 def test_the_database_needs_no_set_up(harness: Harness, workload: str, style: str) -> None:
     params = ("--param", "fib=10") if workload == "simulation" else ()
     document = harness.measure("--workload", workload, "--style", style, *params)

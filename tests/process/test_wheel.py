@@ -67,7 +67,9 @@ def test_no_installation_takes_a_name_that_belongs_to_users(programs: Path, tmp_
         assert done.stdout.split() == ["None", str(package / "harness" / "__init__.py")], done.stderr
 
 
-@pytest.mark.parametrize("command", ["harness", "python -m harness", "editable -m harness"])
+@pytest.mark.parametrize(
+    "command", [pytest.param("harness", marks=pytest.mark.slow), "python -m harness", "editable -m harness"]
+)
 def test_a_projects_own_packages_are_never_imported(programs: Path, tmp_path: Path, command: str) -> None:
     imported = tmp_path / "imported"
     for number, name in enumerate(HOSTILE):
