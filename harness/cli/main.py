@@ -124,6 +124,7 @@ def _guarded(call: Callable[[], object]) -> int:
                 f"error: {error}\n  check permissions there, where the output goes, and that there is room",
                 file=sys.stderr,
             )
+            streams.silence(sys.stdout)  # what a full disk did not take would be written once more at the end
             return 5
         return _unexpected(error)
     return 0

@@ -28,7 +28,7 @@ def made(
     """A stored matrix with these throughputs by server, and 1 % of noise; `host`: what differs about the machine."""
     chance = random.Random(seed)
     reference = codec.read_run(REFERENCE)
-    (visit,) = reference.visits
+    visit = reference.visits[-1]
     assert isinstance(visit, MeasurementRecord)
     (folder / "measurements").mkdir(parents=True)
     cells = {
@@ -160,7 +160,7 @@ def test_runs_are_listed_and_the_latest_is_shown(harness: Harness) -> None:
     listed = json.loads(harness.run("list", "runs", "--json").stdout)
     assert [(each["folder"], each["kind"], each["measurements"]) for each in listed] == [
         ("results/a", "matrix", 16),
-        ("results/b", "single", 1),
+        ("results/b", "single", 2),
     ]
     long = harness.folder / "results" / "20260101T000000Z-a-name-that-is-as-long-as-the-longest-of-ours"
     shutil.copytree(REFERENCE, long)
@@ -169,7 +169,7 @@ def test_runs_are_listed_and_the_latest_is_shown(harness: Harness) -> None:
     latest = harness.run("report", "--latest")
     assert harness.run("report").stdout == latest.stdout
     assert harness.run("report", "results", "--latest").returncode == 2
-    assert latest.stdout.splitlines()[0] == "granian, 4 workers: fastapi async, sleep?ms=100, 100 connections"
+    assert latest.stdout.splitlines()[0] == "granian, 4 workers: fastapi async, cpu?n=16, 16 connections"
 
 
 def test_a_run_is_exported_as_tidy_tables_and_as_markdown(harness: Harness) -> None:
@@ -187,8 +187,8 @@ def test_a_run_is_exported_as_tidy_tables_and_as_markdown(harness: Harness) -> N
         assert restarts["repeat"].sum() == 8
     text = harness.run("report", str(folder), "--format", "markdown").stdout
     assert "| `granian` |" in text
-    assert "#### `sleep?ms=100`: throughput, requests/s" in text
-    (row,) = [line for line in text.splitlines() if line.startswith("| `sleep?ms=100` | server |")]
+    assert "#### `cpu?n=16`: throughput, requests/s" in text
+    (row,) = [line for line in text.splitlines() if line.startswith("| `cpu?n=16` | server |")]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert len(cells) == 6
     assert cells[3] == "`granian` against `uvicorn`"
@@ -201,5 +201,5 @@ def test_a_run_is_exported_as_tidy_tables_and_as_markdown(harness: Harness) -> N
 def test_a_stored_single_cell_is_shown_as_it_was(harness: Harness) -> None:
     done = harness.run("report", str(REFERENCE))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0] == "granian, 4 workers: fastapi async, sleep?ms=100, 100 connections"
-    assert "967 req/s   97% of what this load allows" in done.stdout
+    assert done.stdout.splitlines()[0] == "granian, 4 workers: fastapi async, cpu?n=16, 16 connections"
+    assert "limited by   CPU: the server uses" in done.stdout

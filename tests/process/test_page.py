@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from harness.report import render
+from harness.store import codec
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -241,11 +243,11 @@ def test_it_fits_a_phone(browser: Any, report: Path) -> None:
 def test_a_hostile_name_does_not_run(browser: Any, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(SMALL, run)
-    for path in [run / "run.json", *(run / "measurements").glob("*.json")]:
-        document = json.dumps(json.loads(path.read_text(encoding="utf-8")))
+    for path in [run / "run.json", *codec.visit_files(run)]:
+        document = json.dumps(json.loads(codec.read_bytes(path)))
         evil = json.dumps(HOSTILE)[1:-1]
         document = document.replace('"server": "hypercorn"', f'"server": "{evil}"').replace("hypercorn/", f"{evil}/")
-        path.write_text(document, encoding="utf-8")
+        path.write_bytes(gzip.compress(document.encode()) if path.suffix == ".gz" else document.encode())
     document = json.loads((run / "run.json").read_text(encoding="utf-8"))
     document["plan"]["title"] = HOSTILE
     (run / "run.json").write_text(json.dumps(document), encoding="utf-8")
