@@ -118,6 +118,7 @@ def test_wrk_takes_turns_too(harness: Harness) -> None:
     assert codec.read_run(only_run(harness)).record.generator.startswith("wrk ")
 
 
+@pytest.mark.slow
 def test_a_query_is_compared(harness: Harness) -> None:
     _, answer = compared(harness, "uvicorn", "granian", "--workload", "select", *ONCE)
     assert all("/select?" in member for member in answer.members)

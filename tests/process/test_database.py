@@ -89,6 +89,7 @@ def test_it_is_made_filled_and_described(db: Harness, data: str) -> None:
     assert len({table["checksum"] for table in tables.values()}) == 4
 
 
+@pytest.mark.slow
 def test_the_same_again_is_kept_and_another_needs_force(db: Harness) -> None:
     before = status(db)["shop"]
     again = db.run("db", "seed", "--scale", TINY, "--seed", "7")

@@ -272,6 +272,7 @@ def test_a_second_harness_waits_for_the_first(harness: Harness, private_tmp: Pat
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_loses_nothing(harness: Harness) -> None:
     small = harness.folder / "small"
     small.mkdir()

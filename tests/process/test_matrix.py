@@ -111,6 +111,7 @@ def _stored(harness: Harness) -> int:
     return len(list(harness.folder.glob("results/*-matrix/restarts/*.json.gz")))
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_come_up_is_a_result_and_the_other_goes_on(harness: Harness, tmp_path: Path) -> None:
     python = broken_environment(tmp_path / "broken", "uvloop", "raise ImportError('no loop today')\n")
     servers = ("--server", "uvicorn:loop=asyncio,uvicorn:loop=uvloop")
