@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from harness.analysis import review
 from harness.store import codec
 from tests.conftest import Harness, broken_environment, processes_mentioning
