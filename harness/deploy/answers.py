@@ -38,8 +38,6 @@ class Answer(NamedTuple):
     body: str
     """Decoded, as the generator sees it."""
     headers: Message = Message()
-    wire_bytes: int = 0
-    """How long the body was as it was sent."""
 
     @property
     def location(self) -> str | None:
@@ -96,8 +94,8 @@ def ask(host: str, port: int, probe: Probe, seconds: float, cookies: Mapping[str
         connection.endheaders(body)
         response = connection.getresponse()
         encoding = (response.getheader("Content-Encoding") or "").strip().lower()
-        body_read, wire_bytes = _read(response, encoding)
-        return Answer(response.status, body_read.decode("utf-8", "replace"), response.headers, wire_bytes)
+        text = _read(response, encoding).decode("utf-8", "replace")
+        return Answer(response.status, text, response.headers)
     finally:
         connection.close()
 
@@ -121,8 +119,8 @@ def saved_values(saves: Mapping[str, str], answer: Answer) -> dict[str, Drawn]:
     return values
 
 
-def _read(response: http.client.HTTPResponse, encoding: str) -> tuple[bytes, int]:
-    """The whole body, decoded, and how long it was on the wire."""
+def _read(response: http.client.HTTPResponse, encoding: str) -> bytes:
+    """The whole body, decoded."""
     decoder = DECODERS[encoding]() if encoding in DECODERS else None
     began, read, size = time.monotonic(), 0, 0
     parts = []
@@ -134,7 +132,7 @@ def _read(response: http.client.HTTPResponse, encoding: str) -> tuple[bytes, int
         passed = time.monotonic() - began
         if passed > BODY_SECONDS or max(read, size) > MOST_BYTES:
             raise EndlessAnswer(f"{max(read, size):,} bytes in {passed:,.1f} s, and more to come")
-    return b"".join(parts), read
+    return b"".join(parts)
 
 
 def excerpt(body: str) -> str:
