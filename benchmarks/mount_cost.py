@@ -115,8 +115,8 @@ def start(spec: api.ServerSpec, kind: str, supervisor: api.Supervisor) -> Server
         log=folder / "server.log",
         cpus=spec.placement.server_cpus,
     )
-    bodies = api.verified_answers(spec, child, target, time.monotonic() + spec.boot_deadline_seconds)
-    return Server(child, target.port, bodies)
+    answers = api.verified_answers(spec, child, target, time.monotonic() + spec.boot_deadline_seconds)
+    return Server(child, target.port, [answer.body for answer in answers])
 
 
 def one_round(spec: api.ServerSpec, kinds: tuple[str, str], seconds: float, swapped: bool) -> float:

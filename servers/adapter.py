@@ -35,6 +35,9 @@ class Option:
     help: str
     interface: Interface | None = None
     """Only for this interface; None for both."""
+    as_installed: bool = False
+    """Whether a user's application, where none is given and its environment lacks what the default needs, is measured
+    with the next choice that it has."""
 
     @property
     def default(self) -> str:
@@ -48,6 +51,11 @@ BRIDGE = Option(
     interface="wsgi",
 )
 """For ASGI servers that serve WSGI from threads beside their event loop."""
+
+
+def loop_option(choices: tuple[str, ...] = LOOPS, interface: Interface | None = None) -> Option:
+    """The event loop as an option."""
+    return Option(choices=choices, help="event loop", interface=interface, as_installed=True)
 
 
 def loop_distributions(options: Mapping[str, str]) -> tuple[str, ...]:
@@ -121,6 +129,8 @@ class Adapter:
     """The most worker processes that it can run; None: no limit."""
     environment_prefix: ClassVar[str | None] = None
     """Variables by which the server would take settings from the surroundings; they are kept from it."""
+    own_files: ClassVar[tuple[str, ...]] = ()
+    """Files of the folder in which it runs from which it would take settings; they are kept from it."""
     measured_only: ClassVar[Mapping[str, str]] = {}
     """Options and variables of the launch that are for measuring alone → why; production goes without them."""
     parsers: ClassVar[Mapping[str, str]] = {}

@@ -17,6 +17,7 @@ from .adapter import (
     Production,
     Target,
     loop_distributions,
+    loop_option,
 )
 
 
@@ -28,7 +29,7 @@ class Granian(Adapter):
     interfaces = ("asgi", "wsgi")
     environment_prefix = "GRANIAN_"
     options = {
-        "loop": Option(choices=tuple(LOOP_CLASSES), help="event loop", interface="asgi"),
+        "loop": loop_option(tuple(LOOP_CLASSES), "asgi"),
         "by": Option(
             choices=("asgi", "rsgi"), help="rsgi: its own interface, with a bridge of ours to ASGI", interface="asgi"
         ),

@@ -13,7 +13,6 @@ from .adapter import (
     KEPT_OPEN,
     LARGE_LOADS,
     LOOP_CLASSES,
-    LOOPS,
     QUIET,
     Adapter,
     Interface,
@@ -22,6 +21,7 @@ from .adapter import (
     Production,
     Target,
     loop_distributions,
+    loop_option,
 )
 
 CONFIGURATION = "harness_gunicorn.conf.py"
@@ -31,7 +31,7 @@ from uvicorn_worker import UvicornWorker
 
 
 class Worker(UvicornWorker):
-    CONFIG_KWARGS = {{"loop": {loop!r}, "http": "httptools", "ws": "none", "lifespan": "on", "access_log": False}}
+    CONFIG_KWARGS = {{"loop": {loop!r}, "http": "auto", "ws": "none", "lifespan": "on", "access_log": False}}
 """
 
 
@@ -42,9 +42,10 @@ class Gunicorn(Adapter):
     distribution = "gunicorn"
     interfaces = ("asgi", "wsgi")
     environment_prefix = "GUNICORN_"
+    own_files = ("gunicorn.conf.py",)
     options = {
         "worker": Option(choices=("asgi", "uvicorn"), help="worker class", interface="asgi"),
-        "loop": Option(choices=LOOPS, help="event loop", interface="asgi"),
+        "loop": loop_option(interface="asgi"),
         "parser": Option(
             choices=("auto", "python", "fast"),
             help="HTTP parser of its own workers; auto: fast if installed",
@@ -63,6 +64,7 @@ class Gunicorn(Adapter):
     }
     parsers = {
         "uvicorn.protocols.http.httptools_impl": "httptools",
+        "uvicorn.protocols.http.h11_impl": "h11",
         "gunicorn_h1c": "fast",
     }
     built_in_parser = "python"
@@ -121,11 +123,11 @@ class Gunicorn(Adapter):
             return fast
         loop = loop_distributions(options)
         if self._uvicorn(options):
-            return (*loop, "uvicorn-worker", "uvicorn", "httptools")
+            return (*loop, "uvicorn-worker", "uvicorn")
         return (*loop, *fast)
 
     def expects(self, target: Target, options: Mapping[str, str]) -> Mapping[str, str]:
-        parser = "httptools" if self._uvicorn(options) else options["parser"]
+        parser = "auto" if self._uvicorn(options) else options["parser"]
         http = {} if parser == "auto" else {"http": parser}  # what it chose is read back all the same
         return http if target.interface == "wsgi" else {"loop": LOOP_CLASSES[options["loop"]], **http}
 

@@ -10,7 +10,6 @@ from .adapter import (
     KEPT_OPEN,
     LARGE_LOADS,
     LOOP_CLASSES,
-    LOOPS,
     QUIET,
     Adapter,
     Interface,
@@ -18,6 +17,7 @@ from .adapter import (
     Option,
     Target,
     loop_distributions,
+    loop_option,
 )
 
 
@@ -29,7 +29,7 @@ class H2corn(Adapter):
     interfaces = ("asgi",)
     environment_prefix = "H2CORN_"
     options = {
-        "loop": Option(choices=LOOPS, help="event loop"),
+        "loop": loop_option(),
         "runtime_threads": Option(choices=("2", "1", "4"), help="Rust runtime threads per worker"),
     }
     measured_only = {

@@ -12,15 +12,14 @@ from .adapter import (
     KEPT_OPEN,
     LARGE_LOADS,
     LOOP_CLASSES,
-    LOOPS,
     QUIET,
     Adapter,
     Interface,
     Launch,
-    Option,
     Production,
     Target,
     loop_distributions,
+    loop_option,
 )
 
 MEASURED_ONLY: Mapping[str, tuple[int | str, str]] = {
@@ -40,7 +39,7 @@ class Hypercorn(Adapter):
     name = "hypercorn"
     distribution = "hypercorn"
     interfaces = ("asgi", "wsgi")
-    options = {"loop": Option(choices=LOOPS, help="event loop"), "bridge": BRIDGE}
+    options = {"loop": loop_option(), "bridge": BRIDGE}
     parsers = {"h11": "h11"}
 
     def launch(self, target: Target, options: Mapping[str, str]) -> Launch:

@@ -10,14 +10,13 @@ from .adapter import (
     KEPT_OPEN,
     LARGE_LOADS,
     LOOP_CLASSES,
-    LOOPS,
     QUIET,
     Adapter,
     Interface,
     Launch,
-    Option,
     Target,
     loop_distributions,
+    loop_option,
 )
 
 
@@ -28,7 +27,7 @@ class Peregrine(Adapter):
     distribution = "peregrine-server"
     interfaces = ("asgi", "wsgi")
     environment_prefix = "PEREGRINE_"
-    options = {"loop": Option(choices=LOOPS, help="event loop", interface="asgi")}
+    options = {"loop": loop_option(interface="asgi")}
     measured_only = {
         "--no-auto-venv": "so that it keeps the path of the interpreter that runs it",
         "--backlog": LARGE_LOADS,

@@ -6,15 +6,14 @@ from dataclasses import replace
 from .adapter import (
     ALIKE,
     LOOP_CLASSES,
-    LOOPS,
     QUIET,
     Adapter,
     Interface,
     Launch,
-    Option,
     Production,
     Target,
     loop_distributions,
+    loop_option,
 )
 
 
@@ -25,7 +24,7 @@ class Pyvoy(Adapter):
     distribution = "pyvoy"
     interfaces = ("asgi", "wsgi")
     maximum_workers = 1
-    options = {"loop": Option(choices=LOOPS, help="event loop", interface="asgi")}
+    options = {"loop": loop_option(interface="asgi")}
     measured_only = {"--lifespan": ALIKE, "--log-level": QUIET}
     built_in_parser = "envoy"
 

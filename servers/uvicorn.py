@@ -19,6 +19,7 @@ from .adapter import (
     Option,
     Target,
     loop_distributions,
+    loop_option,
 )
 
 NO_WATCHDOG_SECONDS = 86_400
@@ -34,8 +35,8 @@ class Uvicorn(Adapter):
     interfaces = ("asgi", "wsgi")
     environment_prefix = "UVICORN_"
     options = {
-        "loop": Option(choices=tuple(LOOP_CLASSES), help="event loop"),
-        "http": Option(choices=("httptools", "h11"), help="HTTP parser"),
+        "loop": loop_option(tuple(LOOP_CLASSES)),
+        "http": Option(choices=("httptools", "h11"), help="HTTP parser", as_installed=True),
         "bridge": BRIDGE,
     }
     measured_only = {

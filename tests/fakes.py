@@ -32,7 +32,7 @@ from harness.host.procfs import CpuTimes
 from harness.load import k6
 from harness.load.generator import Load
 from harness.load.turns import Body, Lane, TurnReport
-from harness.measure import Job, Measured, calibrate_users, members
+from harness.measure import Job, Measured, calibrate_users, collect, members
 from harness.measure import rotation as restarts
 from harness.measure.meters import Reading
 from harness.model.application import UserApplication
@@ -43,6 +43,8 @@ from harness.model.requests import AppRequest, Expectation, Step
 from harness.model.variant import Variant
 
 MEASUREMENT_SECONDS = 8.0
+PACKAGES = dict.fromkeys(("uvicorn", "granian", "gunicorn", "hypercorn", "uvloop", "httptools", "a2wsgi"), "1.0")
+"""What the environment of a fake application has installed."""
 Outcome = Literal["valid", "disturbed", "wrong", "failed"] | HarnessError | signals.Ended
 """Of a measurement: a verdict (`disturbed`: invalid through others; `wrong`: by its answers), or what it raises."""
 
@@ -192,6 +194,7 @@ class FakeMember:
     def __init__(self, spec: ServerSpec, rate: float, world: FakeRotation) -> None:
         self.spec, self._rate, self._world = spec, rate, world
         self.target, self.bodies = target_of(spec, 1, Path("/nowhere")), ["{}"] * len(spec.subject.probes())
+        self.decoded_bytes = None
         self.child, self.argv = _Log(world.echo), ("server", spec.cell.variant.server)
         self.folder, self.boot_seconds = Path("/nowhere"), BOOT_SECONDS
         self.workers: list[object] = []
@@ -353,8 +356,9 @@ class FakeRotation:
             patch.setattr(module, "Supervisor", nothing)
             patch.setattr(module, "confined", nothing)
             patch.setattr(module, "place_database", lambda *_: None)
-        for module in (restarts, members):
+        for module in (restarts, members, collect):
             patch.setattr(module, "reported", lambda *_: {"threads": None})
+        for module in (restarts, collect):
             patch.setattr(module, "unmet", lambda *_: {})
         for experiment in (rotation, sets):
             patch.setattr(experiment, "open_session", lambda _: self.open_session)
@@ -415,6 +419,7 @@ def application(
         served=served,
         interface="asgi",
         python=None,
+        packages=PACKAGES,
         setup=hook("--setup", setup),
         teardown=hook("--teardown", teardown),
     )

@@ -41,10 +41,9 @@ class _Failure(Value):
 _RESULT: TypeAdapter[InspectedApplication | _Failure] = TypeAdapter(InspectedApplication | _Failure)
 
 
-def inspect_application(plan: ApplicationPlan, python: str | None, context: ProcessContext) -> InspectedApplication:
-    """Import the application in the environment of the interpreter `python` and look at it. TargetError where that
-    fails, UsageError where no server can call it."""
-    interpreter = interpreters.inspect(python).executable
+def inspect_application(plan: ApplicationPlan, interpreter: str, context: ProcessContext) -> InspectedApplication:
+    """Import the application in the environment of an interpreter and look at it. TargetError where that fails,
+    UsageError where no server can call it."""
     with Supervisor() as supervisor:
         result = supervisor.folder / "probe.json"
         child = supervisor.start(

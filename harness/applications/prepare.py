@@ -15,6 +15,7 @@ from harness.applications.requests import RequestSource, request_source
 from harness.applications.served import Hook, ProcessContext
 from harness.applications.user import ServedUserApplication
 from harness.applications.values import locate
+from harness.environments import interpreters
 from harness.errors import UsageError
 from harness.host import redaction
 from harness.model.application import UserApplication
@@ -49,7 +50,8 @@ def prepare_application(
     context = ProcessContext(
         environment=_environment(executable, variables), folder=working, given=variables, imports=folder
     )
-    inspected = inspect_application(plan, executable, context)
+    environment = interpreters.inspect(executable)
+    inspected = inspect_application(plan, environment.executable, context)
     source = request_source(plan, base, inspected.routes)
     _learn_used(source)
     _refuse_literals(plan, source, variables)
@@ -78,6 +80,7 @@ def prepare_application(
         served=served,
         interface=interface,
         python=executable,
+        packages=environment.packages,
         setup=_hook("--setup", plan.setup, context),
         teardown=_hook("--teardown", plan.teardown, context),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.applications.served import Hook
@@ -17,6 +18,8 @@ class PreparedApplication:
     interface: Interface
     python: str | None
     """Interpreter of its environment; None: the harness' own."""
+    packages: Mapping[str, str]
+    """What its environment has installed: canonical name → version."""
     setup: Hook | None
     """The user's command before all measurements."""
     teardown: Hook | None

@@ -9,13 +9,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from packaging.utils import canonicalize_name
-
 from harness.applications.detect import DetectedApplication, detect_applications
 from harness.applications.prepare import prepare_application
 from harness.applications.prepared import PreparedApplication
 from harness.config import files, registry
-from harness.config.cells import CellSpec, ResolvedCell, choose_options, resolve_cell
+from harness.config.cells import CellSpec, ResolvedCell, options_as_installed, resolve_cell
 from harness.environments import interpreters
 from harness.errors import UsageError
 from harness.model.plan import ApplicationPlan
@@ -103,13 +101,12 @@ def choose_server(named: str | None, application: PreparedApplication | None) ->
     with all that it needs, so that what is installed runs without a word."""
     if named is not None or application is None:
         return named or DEFAULT_SERVERS[0]
-    packages = interpreters.inspect(application.python).packages
     for name in DEFAULT_SERVERS:
         adapter = registry.adapter(name)
         if application.interface in adapter.interfaces:
-            options = choose_options(adapter, application.interface, {})
-            needed = (adapter.distribution, *adapter.requires(application.interface, options))
-            if all(each is None or canonicalize_name(each) in packages for each in needed):
+            options = options_as_installed(adapter, application.interface, {}, application.packages)
+            needed = (adapter.distribution or name, *adapter.requires(application.interface, options))
+            if not interpreters.missing(application.packages, needed):
                 return name
     return DEFAULT_SERVERS[0]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from harness.applications.prepared import PreparedApplication
 from harness.applications.served import ServedApplication
 from harness.config import registry
 from harness.config.parsing import require_choice, split_server, split_workload
+from harness.environments import interpreters
 from harness.errors import ImpossibleError, UsageError
 from harness.handlers import catalogue
 from harness.handlers.styles import STYLES
@@ -132,6 +133,8 @@ def _resolved(
             else f"use --workers {adapter.maximum_workers}, or another server: " + ", ".join(servers.names()),
         )
     options = choose_options(adapter, interface, values)
+    if spec.application is not None:
+        options = options_as_installed(adapter, interface, values, spec.application.packages)
     load = choose_load(spec.users, spec.rate, spec.arrivals)
     variant = Variant(
         environment=spec.environment,
@@ -169,6 +172,23 @@ def choose_options(adapter: Adapter, interface: Interface, values: Mapping[str, 
                 f"{adapter.name}:{key}={value}: no such value", cure=f"known: {', '.join(usable[key].choices)}"
             )
     return {key: values.get(key, option.default) for key, option in usable.items()}
+
+
+def options_as_installed(
+    adapter: Adapter, interface: Interface, values: Mapping[str, str], installed: Container[str]
+) -> dict[str, str]:
+    """The same, of an environment that is measured as it is: where it lacks what a default needs, such as uvloop, the
+    first other choice that it has."""
+
+    def lacking(key: str, choice: str) -> int:
+        return len(interpreters.missing(installed, adapter.requires(interface, {**options, key: choice})))
+
+    options = choose_options(adapter, interface, values)
+    for key in options.keys() - values.keys():
+        option = adapter.options[key]
+        if option.as_installed:
+            options[key] = min(option.choices, key=lambda choice: lacking(key, choice))
+    return options
 
 
 def parse_params(workload: Workload, texts: Iterable[str]) -> dict[str, int | str | None]:

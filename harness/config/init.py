@@ -16,6 +16,7 @@ from harness.applications.detect import DetectedApplication, detect_applications
 from harness.applications.inspect import inspect_application
 from harness.applications.served import ProcessContext
 from harness.config import files
+from harness.environments import interpreters
 from harness.errors import HarnessError, UsageError
 from harness.model.plan import ApplicationPlan
 
@@ -56,8 +57,9 @@ def init(python: str | None) -> InitResult:
         plan = ApplicationPlan(app=first.target, app_dir=first.folder or None, factory=first.factory)
         folder = Path(first.folder or ".").resolve()
         try:
+            interpreter = interpreters.inspect(python).executable
             inspected = inspect_application(
-                plan, python, ProcessContext(environment={}, folder=working, imports=folder)
+                plan, interpreter, ProcessContext(environment={}, folder=working, imports=folder)
             )
         except HarnessError as error:
             description = description or f"it could not be looked at: {error.what}"

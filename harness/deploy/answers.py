@@ -38,6 +38,8 @@ class Answer(NamedTuple):
     body: str
     """Decoded, as the generator sees it."""
     headers: Message = Message()
+    sent_bytes: int = 0
+    """How long the body was as it was sent, which an encoding such as gzip makes shorter."""
 
     @property
     def location(self) -> str | None:
@@ -94,8 +96,8 @@ def ask(host: str, port: int, probe: Probe, seconds: float, cookies: Mapping[str
         connection.endheaders(body)
         response = connection.getresponse()
         encoding = (response.getheader("Content-Encoding") or "").strip().lower()
-        text = _read(response, encoding).decode("utf-8", "replace")
-        return Answer(response.status, text, response.headers)
+        content, sent = _read(response, encoding)
+        return Answer(response.status, content.decode("utf-8", "replace"), response.headers, sent)
     finally:
         connection.close()
 
@@ -119,8 +121,8 @@ def saved_values(saves: Mapping[str, str], answer: Answer) -> dict[str, Drawn]:
     return values
 
 
-def _read(response: http.client.HTTPResponse, encoding: str) -> bytes:
-    """The whole body, decoded."""
+def _read(response: http.client.HTTPResponse, encoding: str) -> tuple[bytes, int]:
+    """The whole body, decoded, and how long it was as it was sent."""
     decoder = DECODERS[encoding]() if encoding in DECODERS else None
     began, read, size = time.monotonic(), 0, 0
     parts = []
@@ -132,7 +134,7 @@ def _read(response: http.client.HTTPResponse, encoding: str) -> bytes:
         passed = time.monotonic() - began
         if passed > BODY_SECONDS or max(read, size) > MOST_BYTES:
             raise EndlessAnswer(f"{max(read, size):,} bytes in {passed:,.1f} s, and more to come")
-    return b"".join(parts)
+    return b"".join(parts), read
 
 
 def excerpt(body: str) -> str:

@@ -53,9 +53,21 @@ class Deployment:
     argv: tuple[str, ...]
     workers: list[Worker]
     folder: Path
-    bodies: list[str]
+    answers: list[Answer]
     """The verified answer of each kind of request."""
     boot_seconds: float
+
+    @property
+    def bodies(self) -> list[str]:
+        """The decoded bodies of these answers."""
+        return [answer.body for answer in self.answers]
+
+    @property
+    def decoded_bytes(self) -> float | None:
+        """Mean size of these bodies decoded; None where none was sent encoded."""
+        sizes = [len(body.encode()) for body in self.bodies]
+        encoded = any(answer.headers.get("Content-Encoding") for answer in self.answers)
+        return round(sum(sizes) / len(sizes), 1) if encoded else None
 
     def workers_lost(self) -> int:
         """Workers that are gone, or that came up in the place of one that is."""
@@ -94,7 +106,7 @@ class StartingServer:
         seconds = self.spec.boot_deadline_seconds
         workers = wait_for_workers(self.spec.cell, self.child, self.workers_folder, seconds)
         check_import(self.spec.subject.serving(), workers)
-        bodies = verified_answers(self.spec, self.child, self.target, self.began + seconds)
+        answers = verified_answers(self.spec, self.child, self.target, self.began + seconds)
         log.debug(
             "%s is up after %.2f s: workers %s on port %d",
             self.spec.cell.label,
@@ -108,7 +120,7 @@ class StartingServer:
             argv=self.argv,
             workers=workers,
             folder=self.workers_folder,
-            bodies=bodies,
+            answers=answers,
             boot_seconds=time.monotonic() - self.began,
         )
 
@@ -304,10 +316,10 @@ def check_import(serving: Serving, workers: Sequence[Worker]) -> None:
             )
 
 
-def verified_answers(service: ServerSpec, child: Child, target: Target, deadline: float) -> list[str]:
-    """The body of one answer of each kind, which must be right before it is worth any load."""
+def verified_answers(service: ServerSpec, child: Child, target: Target, deadline: float) -> list[Answer]:
+    """One answer of each kind, which must be right before it is worth any load."""
     wait_for_port(service, child, target, deadline)
-    bodies: list[str] = []
+    answers: list[Answer] = []
     saved: dict[str, Drawn] = {}
     cookies: dict[str, str] = {}
     for kind in range(len(service.subject.probes())):
@@ -320,8 +332,8 @@ def verified_answers(service: ServerSpec, child: Child, target: Target, deadline
                 f"the answer to {probe.method} {probe.path} has nothing to save at {error}: {answer.described}", child
             ) from error
         cookies |= answer.cookies
-        bodies.append(answer.body)
-    return bodies
+        answers.append(answer)
+    return answers
 
 
 def wait_for_port(service: ServerSpec, child: Child, target: Target, deadline: float) -> None:

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from packaging.utils import canonicalize_name
 
@@ -66,15 +66,19 @@ def inspect(python: str | None) -> Environment:
     return environment
 
 
+def missing(installed: Container[str], distributions: Iterable[str]) -> list[str]:
+    """Which of these distributions are not among the installed ones, which are canonical names."""
+    return sorted({name for name in distributions if canonicalize_name(name) not in installed})
+
+
 def require(environment: Environment, distributions: Iterable[str], what: str) -> None:
     """LackError, with the command that installs it, unless the environment has all of these."""
-    missing = sorted({name for name in distributions if canonicalize_name(name) not in environment.packages})
-    if missing:
-        names = " and ".join(filter(None, (", ".join(missing[:-1]), missing[-1])))
+    if lacking := missing(environment.packages, distributions):
+        names = " and ".join(filter(None, (", ".join(lacking[:-1]), lacking[-1])))
         raise LackError(
-            f"{what} needs {names}, which {'is' if len(missing) == 1 else 'are'} not installed for "
+            f"{what} needs {names}, which {'is' if len(lacking) == 1 else 'are'} not installed for "
             f"{environment.executable}",
-            cure=f"install with: {environment.executable} -m pip install {' '.join(missing)}",
+            cure=f"install with: {environment.executable} -m pip install {' '.join(lacking)}",
         )
 
 

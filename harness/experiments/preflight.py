@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from harness.config.parsing import require_choice
 from harness.deploy.spec import ServerSpec
 from harness.environments import interpreters
 from harness.errors import LackError, UsageError
+from harness.experiments import surroundings
 from harness.experiments.session import ExecutionOptions, timestamp
 from harness.host import facts, limits, placement
 from harness.load import k6
@@ -24,6 +26,8 @@ from harness.model.load import Timing
 from harness.model.placement import Placement
 from harness.model.record import HostFacts
 from harness.servers.command import find_program
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +48,8 @@ def check(
     first thing that is wrong.
     """
     environments = check_environments(cells, options)
+    for remark in surroundings.remarks(cells):
+        log.info(remark)
     generator = load.find(require_choice("generator", options.generator, load.NAMES), options.k6)
     users = [users_of(cell) for cell in cells]
     for cell in cells:
@@ -89,6 +95,7 @@ def check_environments(cells: Sequence[ResolvedCell], options: ExecutionOptions)
         if name not in environments:
             environments[name] = interpreters.inspect(cell.python)
         check_packages(cell, environments[name])
+        surroundings.check(cell)
         database_url(cell, options)
     return environments
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.deploy.launch import Deployment, Ending
 from harness.deploy.spec import ServerSpec
+from harness.deploy.workers import Counters
 from harness.host import placement, speed
 from harness.load import arrivals
 from harness.load.generator import Check, LoadSession, LoadSummary
@@ -98,10 +99,8 @@ def _arrivals(job: Job, summary: LoadSummary) -> Arrivals | None:
 
 def server_facts(service: ServerSpec, server: Deployment, window: Window, ending: Ending) -> ServerFacts:
     """The server's side of the window."""
-    effective = reported(service, server)
     return ServerFacts(
-        python=service.environment.python,
-        version=service.server_version,
+        **common_facts(service, server, window.first, window.last),
         boot_seconds=round(server.boot_seconds, 4),
         stop_seconds=round(ending.seconds, 4),
         stopped=ending.how,
@@ -111,13 +110,25 @@ def server_facts(service: ServerSpec, server: Deployment, window: Window, ending
         requests_by_worker=window.requests_by_worker,
         connections_by_worker=window.connections_by_worker,
         processes=window.processes,
-        effective=effective,
-        declared_limits=dict(service.adapter.declared_limits(server.target, service.options)),
-        unmet=unmet(service, server, effective),
         workers_lost=window.workers_lost,
-        piled_up=piled_up(window.first, window.last),
-        answer_bytes=answer_bytes(window.first, window.last),
     )
+
+
+def common_facts(
+    service: ServerSpec, server: Deployment, first: Sequence[Counters], last: Sequence[Counters]
+) -> dict[str, Any]:
+    """What is known of a server however it was loaded, as fields of its facts; `first` and `last`: of its workers."""
+    effective = reported(service, server)
+    return {
+        "python": service.environment.python,
+        "version": service.server_version,
+        "effective": effective,
+        "declared_limits": dict(service.adapter.declared_limits(server.target, service.options)),
+        "unmet": unmet(service, server, effective),
+        "piled_up": piled_up(first, last),
+        "answer_bytes": answer_bytes(first, last),
+        "decoded_bytes": server.decoded_bytes,
+    }
 
 
 def watched(service: ServerSpec, server: Deployment, window: Window) -> WorkerStats:

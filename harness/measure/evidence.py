@@ -42,7 +42,7 @@ def _seen_in(first: Sequence[Counters], last: Sequence[Counters]) -> dict[str, f
 
 
 def answer_bytes(first: Sequence[Counters], last: Sequence[Counters]) -> float | None:
-    """Mean size of an answer's body as the application gave it; None where nothing was answered."""
+    """Mean size of an answer's body as it was sent; None where nothing was answered."""
     if not first or not last:
         return None
     answers = _sum(first, last, layout.FINISHED)

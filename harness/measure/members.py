@@ -14,8 +14,8 @@ from harness.deploy.workers import Counters
 from harness.host import placement, procfs
 from harness.load.generator import Generator
 from harness.load.turns import TurnReport
-from harness.measure.collect import database_facts, reported, unmet
-from harness.measure.evidence import answer_bytes, evidence, piled_up
+from harness.measure.collect import common_facts, database_facts, reported
+from harness.measure.evidence import evidence
 from harness.measure.target import load_target
 from harness.model.measurement import (
     AnswerChecks,
@@ -243,15 +243,13 @@ def _server(
     restart: Restart, place: int, spec: ServerSpec, deployment: Deployment, watch: Watch, slots: Sequence[Slice]
 ) -> ServerFacts:
     samples = restart.members[place]
-    effective = reported(spec, deployment)
     last = [worker.read() for worker in deployment.workers]
     own = restart.slots.counted(member=place)
     requests = sum(restart.slots.drained_requests[at] for at in own)
     cpu = sum(restart.slots.drained_cpu_s[at] for at in own)
     seconds = sum(each.seconds for each in slots)
     return ServerFacts(
-        version=spec.server_version,
-        python=spec.environment.python,
+        **common_facts(spec, deployment, watch.first, last),
         boot_seconds=samples.boot_s,
         stop_seconds=None,
         stopped=None,
@@ -261,12 +259,7 @@ def _server(
         requests_by_worker=samples.requests_by_worker,
         connections_by_worker=watch.connections,
         processes=samples.processes,
-        effective=effective,
-        declared_limits=dict(spec.adapter.declared_limits(deployment.target, spec.options)),
-        unmet=unmet(spec, deployment, effective),
         workers_lost=samples.workers_lost,
-        piled_up=piled_up(watch.first, last),
-        answer_bytes=answer_bytes(watch.first, last),
     )
 
 

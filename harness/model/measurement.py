@@ -136,7 +136,9 @@ class ServerFacts(Value):
     """Calls of the application that went on after their answer, as background tasks do: how many more at the end than
     at the beginning. None where that was not looked at."""
     answer_bytes: float | None = None
-    """Mean size of an answer's body, as the application gave it."""
+    """Mean size of an answer's body as it was sent."""
+    decoded_bytes: float | None = None
+    """Mean size, decoded, of the answers that were looked at before the load; None where none was encoded."""
 
 
 class Waits(Value):

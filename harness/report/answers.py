@@ -22,7 +22,7 @@ AGREEMENT = 0.1
 MOST_PARTS = 6
 """Options for which an answer is given apart, at most."""
 MOST_INTERVALS = 4
-"""Options behind the best, beyond which their intervals stand in the picture only."""
+"""Options behind the best that are named; where there are more, intervals and the others stand in the picture only."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -229,9 +229,14 @@ def _one_case(case: Case, axis: AxisName, metric: Metric) -> str:
     )
     last = [option for option in case.ranked if option not in case.leaders]
     if len(last) > MOST_INTERVALS:
-        apart = [
-            f"{_spoken(axis, option)} {words.than(case.against(option, best).estimate, metric)}" for option in last
-        ]
+        ratios = {option: case.against(option, best).estimate for option in last}
+        apart = [f"{_spoken(axis, option)} {words.than(ratios[option], metric)}" for option in last[:MOST_INTERVALS]]
+        rest = [ratios[option] for option in last[MOST_INTERVALS:]]
+        apart.append(
+            f"{len(rest)} more {_span(rest, metric)}"
+            if len(rest) > 1
+            else f"{_spoken(axis, last[-1])} {words.than(rest[0], metric)}"
+        )
         return f"{lead}; behind {'it' if len(ties) == 1 else 'them'}: {', '.join(apart)}"
     behind = [
         f"{_spoken(axis, option)} {_be(_spoken(axis, option))} {_difference(case.against(option, best), metric)}"

@@ -118,7 +118,9 @@ def _answers(facts: Measurement) -> Iterator[tuple[str, str]]:
     size = facts.server.answer_bytes
     if not size:
         return
-    text = f"{_size(size)} each, {size * facts.throughput_rps / 1e6:,.1f} MB/s, as the application gave them"
+    decoded = facts.server.decoded_bytes
+    unpacked = "" if decoded is None else f" ({_size(decoded)} decoded, before the load)"
+    text = f"{_size(size)} each as sent{unpacked}, {size * facts.throughput_rps / 1e6:,.1f} MB/s"
     first, whole = facts.first_byte_ms_mean, facts.latency_ms.mean
     if first is not None and whole and first < RECEIVED_APART * whole:
         text += f"; first byte after {first:,.1f} ms, last after {whole:,.1f} ms, on average"

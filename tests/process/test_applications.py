@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ ONE_EACH = [each for each in zip(MADE, itertools.cycle(SERVERS), strict=False) i
 ALL = list(itertools.product(MADE, SERVERS))
 OWN = ("--app-dir", str(APPLICATIONS), "--app")
 SHOP = (*OWN, "made_with_fastapi:app")
+SHORT = ("--warmup", "500ms", "--duration", "1s", "--vus", "4")
 
 
 def measure(harness: Harness, *arguments: str) -> dict[str, Any]:
@@ -221,7 +223,36 @@ def test_a_server_missing_in_the_environment_is_named(harness: Harness) -> None:
     python = str(harness.folder / "bare" / "bin" / "python")
     done = harness.run("run", *OWN, "made_by_hand:app", "--path", "/", "--python", python, "--server", "granian")
     assert done.returncode == 5
-    assert f"{python} -m pip install granian uvloop" in done.stderr
+    assert f"{python} -m pip install granian" in done.stderr
+
+
+def test_an_environment_without_uvloop_is_measured_with_what_it_has(harness: Harness) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(harness.folder / "plain")], check=True)
+    (packages,) = (harness.folder / "plain" / "lib").glob("python*/site-packages")
+    for name in ("uvicorn", "h11", "click"):
+        for top in {path.parts[0] for path in metadata.files(name) or () if path.parts[0] != ".."}:
+            (packages / top).symlink_to(Path(str(metadata.distribution(name).locate_file(top))))
+    python = str(harness.folder / "plain" / "bin" / "python")
+    done = harness.run("run", *SHORT, *OWN, "made_by_hand:app", "--path", "/items", "--python", python, "--json")
+    found = json.loads(done.stdout)
+    assert sound(found), found["reasons"]
+    assert found["cell"]["variant"]["options"] == {"loop": "asyncio", "http": "h11"}
+    assert found["server"]["effective"]["loop"].startswith("asyncio.")
+    assert found["server"]["effective"]["http"] == "h11"
+    assert "uvicorn runs with loop=asyncio, http=h11, as its environment has nothing better installed" in done.stderr
+
+
+def test_what_lies_beside_an_application_is_told(harness: Harness) -> None:
+    shutil.copy(APPLICATIONS / "made_by_hand.py", harness.folder)
+    (harness.folder / "gunicorn.conf.py").write_text("workers = 7\n")
+    arguments = ("run", *SHORT, "--app", "made_by_hand:app", "--path", "/items", "--server", "gunicorn")
+    done = harness.run(*arguments, "--json", GUNICORN_CMD_ARGS="--workers 5")
+    assert len(json.loads(done.stdout)["server"]["requests_by_worker"]) == 1
+    assert f"{harness.folder / 'gunicorn.conf.py'}, GUNICORN_CMD_ARGS: left aside" in done.stderr
+    (harness.folder / "gunicorn.py").write_text("bind = '127.0.0.1:1'\n")
+    done = harness.run(*arguments)
+    assert done.returncode == 2
+    assert f"{harness.folder / 'gunicorn.py'} would be imported in place of the package gunicorn" in done.stderr
 
 
 @pytest.mark.slow

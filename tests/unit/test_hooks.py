@@ -49,6 +49,7 @@ def application(folder: Path, setup: str | None = None, teardown: str | None = N
         served=bare.served,
         interface=bare.interface,
         python=None,
+        packages=bare.packages,
         setup=hook("--setup", setup),
         teardown=hook("--teardown", teardown),
     )

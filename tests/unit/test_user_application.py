@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -26,17 +27,16 @@ from harness.config import application, files, init
 from harness.config.application import ApplicationOptions
 from harness.config.cells import CellSpec, parse_cell, resolve_cell
 from harness.config.matrix import MatrixOptions, matrix_plan
-from harness.environments import interpreters
 from harness.errors import TargetError, UsageError
 from harness.host import facts as host
 from harness.model.application import UserApplication
-from harness.model.environment import Environment
 from harness.model.load import Placeholder
 from harness.model.measurement import Measurement
 from harness.model.plan import ApplicationPlan
 from harness.model.requests import CsvColumn
 from harness.model.variant import Cell, Interface
 from harness.report import answers, single, tables, words
+from tests import fakes
 from tests.conftest import ROOT, changed
 
 
@@ -61,7 +61,7 @@ def own(
 
 
 def prepared(served: ServedUserApplication) -> PreparedApplication:
-    return PreparedApplication(served=served, interface="asgi", python=None, setup=None, teardown=None)
+    return dataclasses.replace(fakes.application(), served=served)
 
 
 def sent(subject: ServedUserApplication, iteration: int) -> list[tuple[str, dict[str, str], str | None]]:
@@ -364,7 +364,7 @@ def test_projects_are_looked_at_without_running_them(tmp_path: Path) -> None:
 def test_paths_are_found_in_every_framework(target: str, interface: str, routes: list[str]) -> None:
     folder = ROOT / "tests" / "applications"
     context = ProcessContext(environment={}, folder=folder)
-    found = inspect_application(ApplicationPlan(app=target), None, context)
+    found = inspect_application(ApplicationPlan(app=target), sys.executable, context)
     assert (found.interface, found.routes) == (interface, routes)
 
 
@@ -401,20 +401,39 @@ def test_init_finds_from_where_a_project_is_imported(tmp_path: Path, monkeypatch
         ("wsgi", {"uvicorn", "granian", "uvloop"}, None, "granian"),  # for uvicorn a2wsgi is missing
         ("wsgi", {"gunicorn"}, None, "gunicorn"),
         ("asgi", {"hypercorn", "uvloop"}, None, "hypercorn"),
+        ("asgi", {"uvicorn", "h11", "granian"}, None, "uvicorn"),  # without uvloop and httptools, as it is
         ("asgi", set(), None, "uvicorn"),  # whose absence is told with its cure
         ("asgi", {"granian"}, "hypercorn", "hypercorn"),
     ],
 )
 def test_a_server_that_is_installed_is_the_default(
-    monkeypatch: pytest.MonkeyPatch, interface: Interface, packages: set[str], named: str | None, chosen: str
+    interface: Interface, packages: set[str], named: str | None, chosen: str
 ) -> None:
-    environment = Environment(
-        python="3.12.1", implementation="CPython", executable="python", packages=dict.fromkeys(packages, "1")
+    own_one = dataclasses.replace(
+        prepared(own({"path": "/"})), interface=interface, packages=dict.fromkeys(packages, "1")
     )
-    monkeypatch.setattr(interpreters, "inspect", lambda python: environment)
-    own_one = dataclasses.replace(prepared(own({"path": "/"})), interface=interface)
     assert application.choose_server(named, own_one) == chosen
     assert application.choose_server(None, None) == "uvicorn"
+
+
+@pytest.mark.parametrize(
+    ("server", "packages", "label"),
+    [
+        ("uvicorn", {"uvloop", "httptools"}, "uvicorn"),
+        ("uvicorn", {"h11"}, "uvicorn:loop=asyncio,http=h11"),
+        ("uvicorn:loop=uvloop", {"h11"}, "uvicorn:http=h11"),  # what is asked for by name is refused, not replaced
+        ("hypercorn", set(), "hypercorn:loop=asyncio"),
+        ("gunicorn:worker=uvicorn", {"uvloop"}, "gunicorn:worker=uvicorn"),
+        ("waitress", set(), "waitress"),
+    ],
+)
+def test_an_environment_without_uvloop_is_measured_as_it_is(server: str, packages: set[str], label: str) -> None:
+    interface: Interface = "wsgi" if server == "waitress" else "asgi"
+    own_one = dataclasses.replace(
+        prepared(own({"path": "/"})), interface=interface, packages=dict.fromkeys(packages, "1")
+    )
+    cell = resolve_cell(CellSpec(server=server, application=own_one))
+    assert cell.cell.variant.server_label == label
 
 
 def test_braces_can_be_sent_as_they_stand() -> None:
