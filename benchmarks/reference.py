@@ -52,8 +52,8 @@ REFERENCES = (
         name="matrices/workers",
         question="What do more workers give where a handler awaits and then blocks?",
         command=(
-            *("matrix", "--server", "uvicorn,granian", "--style", "async,sync", "--workload", "mixed?ms=20"),
-            *("--workers", "1,2,4", "--vus", "256"),
+            *("matrix", "--server", "uvicorn", "--style", "async,sync", "--workload", "mixed?ms=20"),
+            *("--workers", "1,2,4", "--vus", "64", "--max-time", "10m"),
         ),
     ),
     Reference(
@@ -61,7 +61,7 @@ REFERENCES = (
         question="What do more users give, awaiting and in threads?",
         command=(
             *("matrix", "--server", "uvicorn", "--style", "async,sync", "--workload", "sleep?ms=20"),
-            *("--vus", "4,16,64,256"),
+            *("--vus", "4,16,64,256", "--max-time", "6m"),
         ),
     ),
     Reference(
@@ -74,7 +74,7 @@ REFERENCES = (
         question="What do the servers reach where the handler does nothing?",
         command=(
             *("matrix", "--server", ",".join(SERVERS), "--framework", "fastapi,flask", "--style", "async,sync"),
-            *("--workload", "noop", "--vus", "64", "--generator", "wrk"),
+            *("--workload", "noop", "--generator", "wrk", "--max-time", "10m"),
         ),
     ),
     Reference(
