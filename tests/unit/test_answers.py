@@ -82,7 +82,10 @@ def asked(port: int, path: str, **headers: str) -> Answer:
 
 @pytest.mark.parametrize("path", ["/gzip", "/deflate"])
 def test_an_encoded_body_is_read_as_the_generator_reads_it(port: int, path: str) -> None:
-    assert asked(port, path).body == TEXT
+    answer = asked(port, path)
+    assert answer.body == TEXT
+    assert 0 < answer.sent_bytes < len(TEXT.encode())
+    assert asked(port, "/plain").sent_bytes == len(asked(port, "/plain").body.encode())
 
 
 def test_it_is_sent_as_the_generator_sends_it(port: int) -> None:

@@ -12,6 +12,7 @@ from harness.model.events import MeasurementProgress
 from harness.model.load import Timing
 from harness.model.measurement import DatabaseFacts, Latency, Measurement
 from harness.report import progress, single
+from tests.conftest import changed
 
 
 def text_of(facts: Measurement, log: str = "") -> str:
@@ -90,3 +91,10 @@ def test_progress_in_a_pipe_is_lines(capsys: pytest.CaptureFixture[str]) -> None
         "  measuring, 10 s",
         "  stopping the server",
     ]
+
+
+def test_sizes_are_told_as_sent_and_decoded(facts: Measurement) -> None:
+    sent = changed(facts, server={"answer_bytes": 3139.0})
+    assert "3,139 bytes each as sent, 3.1 MB/s" in text_of(sent)
+    both = changed(facts, server={"answer_bytes": 3139.0, "decoded_bytes": 16123.0})
+    assert "3,139 bytes each as sent (16.1 kB decoded, before the load), 3.1 MB/s" in text_of(both)
