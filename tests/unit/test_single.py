@@ -12,7 +12,6 @@ from harness.model.events import MeasurementProgress
 from harness.model.load import Timing
 from harness.model.measurement import DatabaseFacts, Latency, Measurement
 from harness.report import progress, single
-from tests.conftest import changed
 
 
 def text_of(facts: Measurement, log: str = "") -> str:
@@ -94,7 +93,9 @@ def test_progress_in_a_pipe_is_lines(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_sizes_are_told_as_sent_and_decoded(facts: Measurement) -> None:
-    sent = changed(facts, server={"answer_bytes": 3139.0})
-    assert "3,139 bytes each as sent, 3.1 MB/s" in text_of(sent)
-    both = changed(facts, server={"answer_bytes": 3139.0, "decoded_bytes": 16123.0})
-    assert "3,139 bytes each as sent (16.1 kB decoded, before the load), 3.1 MB/s" in text_of(both)
+    def told(**sizes: float) -> str:
+        return text_of(facts.model_copy(update={"server": facts.server.model_copy(update=sizes)}))
+
+    assert "3,139 bytes each as sent, 3.1 MB/s" in told(answer_bytes=3139.0)
+    packed = told(answer_bytes=3139.0, decoded_bytes=16123.0)
+    assert "3,139 bytes each as sent (16.1 kB decoded, before the load), 3.1 MB/s" in packed
