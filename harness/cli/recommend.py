@@ -44,6 +44,14 @@ def recommend(
         ),
     ] = None,
     max_time: Annotated[str, typer.Option(metavar="TIME", help="How long it may take in all.")] = "10m",
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WHAT",
+            help="What must hold, such as p99<50ms: half of the time then goes into how many requests per second the "
+            "best servers serve while it does. May be repeated.",
+        ),
+    ] = None,
     margin: Annotated[str, typer.Option(metavar="SHARE", help="Difference below which you do not care.")] = "3%",
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of orders and starts.")] = 1,
     python: o.Python = None,
@@ -59,6 +67,7 @@ def recommend(
 
     $ harness recommend shop.main:app --path /items
     $ harness recommend --workload select --style sync --server uvicorn,granian
+    $ harness recommend shop.main:app --path /items --objective 'p99<50ms'
 
     Servers are up at once and are loaded in turn, after several fresh starts; what is clearly worse leaves early. Then
     worker and thread counts around the best are tried. Prints the advice, how sure it is, what would change it, and the
@@ -70,8 +79,11 @@ def recommend(
     from harness.config.cells import FRAMEWORK, STYLE, WORKLOAD, CellSpec
     from harness.config.parsing import parse_workload, split_servers
     from harness.experiments import recommend as experiment
+    from harness.experiments.capacity import CapacityOptions
     from harness.experiments.session import ExecutionOptions
+    from harness.model.capacity import parse_objective
     from harness.model.quantities import parse_duration, parse_fraction, parse_int
+    from harness.report import capacity as capacity_text
     from harness.report import recommendation as text
     from harness.report.progress import display
     from harness.store import codec
@@ -87,8 +99,10 @@ def recommend(
         application=own,
         python=python,
     )
+    objectives = tuple(parse_objective(each) for each in objective or ())
+    seconds = parse_duration("--max-time", max_time)
     rules = experiment.RecommendOptions(
-        most_seconds=parse_duration("--max-time", max_time),
+        most_seconds=seconds / 2 if objectives else seconds,
         margin=parse_fraction("--margin", margin),
         users=None if vus is None else parse_int("--vus", vus, 1, 100_000),
         seed=seed,
@@ -104,6 +118,16 @@ def recommend(
     names = split_servers(server) if server else servers.names()
     with display() as emit:
         folder = experiment.run(template, names, rules, options, emit)
-    answer = analysis.recommend(codec.read_run(folder))
-    print(answer.model_dump_json() if as_json else text.text(answer, folder), end="\n" if as_json else "")
+        answer = analysis.recommend(codec.read_run(folder))
+        found = None
+        if objectives and answer.best is not None:
+            held = CapacityOptions(objectives=objectives, most_seconds=seconds / 2, seed=seed)
+            found = experiment.capacities(template, answer, held, options, emit)
+    if as_json:
+        whole = answer if found is None else answer.model_copy(update={"capacity": found.capacity})
+        print(whole.model_dump_json())
+    else:
+        print(text.text(answer, folder), end="")
+        if found is not None:
+            print(f"\n{capacity_text.text(found.capacity, found.folder)}", end="")
     raise typer.Exit(text.exit_code(answer))

@@ -19,8 +19,9 @@ from harness.analysis.verdicts import MARGIN, TAIL_SECONDS
 from harness.config import grouping
 from harness.config.cells import CellSpec, ResolvedCell, resolve_cell
 from harness.errors import HarnessError, ImpossibleError, LackError, UsageError
-from harness.experiments import preflight
+from harness.experiments import capacity, preflight
 from harness.experiments import restarts as schedule
+from harness.experiments.capacity import CapacityOptions, CapacityResult
 from harness.experiments.preflight import Preflight
 from harness.experiments.session import ExecutionOptions, Session, exclusive, stored
 from harness.experiments.sets import CellsUp, SetRestarts
@@ -32,13 +33,15 @@ from harness.model.events import Emit, MatrixProgress, RestartFinished, ignore
 from harness.model.load import FOREVER
 from harness.model.plan import CellSet
 from harness.model.quantities import duration
-from harness.model.recommendation import Configuration, ProductionCommand, Stage
+from harness.model.recommendation import Configuration, ProductionCommand, Recommendation, Stage
 from harness.model.record import RecommendationRecord, StoredRun
 from harness.servers.adapter import Target
 
 MEMBER_SECONDS = 2.0
 """Of slots of each member in a restart."""
 LATENCY_SLOTS_SECONDS = 6.0
+FINALISTS = 2
+"""Configurations whose capacity is searched for: each takes some minutes."""
 PORT = 8000
 """Of production commands."""
 
@@ -98,6 +101,22 @@ def run(
             raise
         work.conclude()
         return session.folder.publish()
+
+
+def capacities(
+    template: CellSpec, answer: Recommendation, rules: CapacityOptions, options: ExecutionOptions, emit: Emit = ignore
+) -> CapacityResult:
+    """How many requests per second the best configuration and the first that equals it hold under objectives."""
+    assert answer.best is not None
+    finalists = [answer.best.configuration, *answer.equals][:FINALISTS]
+    log.info(f"capacity: {', '.join(each.server for each in finalists)}")
+    cells = [
+        resolve_cell(
+            dataclasses.replace(template, server=each.server, workers=each.workers, threads=each.threads, users=1)
+        )
+        for each in finalists
+    ]
+    return capacity.run(cells, rules, options, emit)
 
 
 def _servers(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from harness.model import Value
+from harness.model.capacity import Capacity
 from harness.model.comparison import Interval
 from harness.model.evaluation import Diagnosis
 from harness.model.variant import Cell
@@ -114,3 +115,5 @@ class Recommendation(Value):
     """Servers that were not measured, with the reason."""
     finished: bool
     seconds: float
+    capacity: Capacity | None = None
+    """What the finalists hold under objectives, where that was asked for."""

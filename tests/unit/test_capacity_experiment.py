@@ -295,3 +295,27 @@ def test_the_command_line(
     monkeypatch.setattr("sys.argv", ["harness", "capacity", "--workload", "noop", "--rate", "0"])
     assert _guarded(app) == 2
     assert "--rate 0: out of bounds" in capsys.readouterr().err
+
+
+def test_finalists_of_a_recommendation_are_searched(
+    queues: Queues,
+    laboratory: Laboratory,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ("recommend", "--workload", "noop", "--server", "uvicorn,granian", "--vus", "16", "--max-time", "20m")
+    monkeypatch.setattr(
+        "sys.argv", ["harness", *arguments, "--objective", "p99<50ms", "--out", str(tmp_path), "--json"]
+    )
+    assert _guarded(app) == 0
+    answer = json.loads(capsys.readouterr().out)
+    best = answer["best"]["configuration"]
+    searched = [each["cell"] for each in answer["capacity"]["cells"]]
+    assert searched == [
+        f"{best['server']}/fastapi/async/noop/w{best['workers']}"
+    ]  # the other one is slower for certain
+    assert sorted(each.name.split("-")[1] for each in tmp_path.glob("2*")) == ["capacity", "recommend"]
+    monkeypatch.setattr("sys.argv", ["harness", *arguments, "--objective", "p99", "--out", str(tmp_path)])
+    assert _guarded(app) == 2
+    assert "--objective p99" in capsys.readouterr().err
