@@ -16,6 +16,7 @@ Interface = Literal["asgi", "wsgi"]
 
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 3600
+UNLIMITED = "unlimited"
 LOOP_CLASSES = {
     "uvloop": "uvloop.Loop",
     "asyncio": "asyncio.unix_events._UnixSelectorEventLoop",
@@ -51,6 +52,11 @@ BRIDGE = Option(
     interface="wsgi",
 )
 """For ASGI servers that serve WSGI from threads beside their event loop."""
+
+
+def most_option(help: str, interface: Interface | None = None) -> Option:
+    """How many at once a worker takes before it turns others away or lets them wait, as an option."""
+    return Option(choices=(UNLIMITED, "16", "64", "256", "1024"), help=help, interface=interface)
 
 
 def loop_option(choices: tuple[str, ...] = LOOPS, interface: Interface | None = None) -> Option:
@@ -146,11 +152,12 @@ class Adapter:
         """The command that starts the server in production: that of the launch without `measured_only`."""
         launch = self.launch(target, options)
         kept: list[str] = []
+        chosen = {f"--{key.replace('_', '-')}" for key, value in options.items() if value != self.options[key].default}
         differences = {f"{name}={value}": self.measured_only.get(name, ALIKE) for name, value in launch.env.items()}
         words = list(launch.argv[2:] if launch.argv[1:2] == ("-m",) else launch.argv)
         while words:
             word = words.pop(0)
-            if word not in self.measured_only:
+            if word in chosen or word not in self.measured_only:
                 kept.append(word)
                 continue
             value = [words.pop(0)] if words and not words[0].startswith("-") else []

@@ -10,6 +10,7 @@ from .adapter import (
     LARGE_LOADS,
     LOOP_CLASSES,
     QUIET,
+    UNLIMITED,
     Adapter,
     Interface,
     Launch,
@@ -18,6 +19,7 @@ from .adapter import (
     Target,
     loop_distributions,
     loop_option,
+    most_option,
 )
 
 
@@ -36,6 +38,7 @@ class Granian(Adapter):
         "runtime_mode": Option(
             choices=("auto", "st", "mt"), help="Rust runtime, single- or multi-threaded; auto: as granian chooses"
         ),
+        "backpressure": most_option("connections beyond which a worker accepts no more: they wait in the backlog"),
         "runtime_threads": Option(choices=("1", "2", "4"), help="Rust runtime threads per worker"),
     }
     measured_only = {
@@ -53,6 +56,8 @@ class Granian(Adapter):
     def launch(self, target: Target, options: Mapping[str, str]) -> Launch:
         asgi = target.interface == "asgi"
         by = options.get("by", target.interface)
+        most = options["backpressure"]
+        most = str(max(BACKLOG, target.connections)) if most == UNLIMITED else most
         return Launch(
             argv=(
                 *(target.python, "-m", "granian"),
@@ -67,7 +72,7 @@ class Granian(Adapter):
                 # Under ASGI sync code runs in AnyIO's threads, which the entry limits; granian itself insists on 1.
                 *("--blocking-threads", "1" if asgi else str(target.threads)),
                 # Backpressure counts connections; the default, backlog ÷ workers, would queue large loads.
-                *("--backlog", str(BACKLOG), "--backpressure", str(max(BACKLOG, target.connections))),
+                *("--backlog", str(BACKLOG), "--backpressure", most),
                 *("--http1-keep-alive", "--log-level", "warning", "--no-access-log"),
                 *("--workers-kill-timeout", "2"),
             )

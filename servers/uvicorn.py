@@ -13,6 +13,7 @@ from .adapter import (
     LARGE_LOADS,
     LOOP_CLASSES,
     QUIET,
+    UNLIMITED,
     Adapter,
     Interface,
     Launch,
@@ -20,6 +21,7 @@ from .adapter import (
     Target,
     loop_distributions,
     loop_option,
+    most_option,
 )
 
 NO_WATCHDOG_SECONDS = 86_400
@@ -38,6 +40,7 @@ class Uvicorn(Adapter):
         "loop": loop_option(tuple(LOOP_CLASSES)),
         "http": Option(choices=("httptools", "h11"), help="HTTP parser", as_installed=True),
         "bridge": BRIDGE,
+        "limit_concurrency": most_option("connections or requests beyond which a worker answers 503"),
     }
     measured_only = {
         "--lifespan": ALIKE,
@@ -56,6 +59,8 @@ class Uvicorn(Adapter):
 
     def launch(self, target: Target, options: Mapping[str, str]) -> Launch:
         native = options.get("bridge") == "native"
+        most = options["limit_concurrency"]
+        limit = () if most == UNLIMITED else ("--limit-concurrency", most)
         return Launch(
             argv=(
                 *(target.python, "-m", "uvicorn", f"{target.module}:{target.attribute}"),
@@ -70,6 +75,7 @@ class Uvicorn(Adapter):
                 *("--loop", "rloop:new_event_loop" if options["loop"] == "rloop" else options["loop"]),
                 *("--http", options["http"]),
                 *("--backlog", str(BACKLOG), "--timeout-keep-alive", str(KEEP_ALIVE_SECONDS)),
+                *limit,
                 *("--log-level", "warning", "--no-access-log"),
                 *("--timeout-graceful-shutdown", "2"),
             ),

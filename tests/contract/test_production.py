@@ -51,6 +51,21 @@ def test_it_names_what_is_recommended_and_lists_what_it_leaves_out(server: str, 
     assert made.differences
 
 
+@pytest.mark.parametrize(
+    ("server", "says"),
+    [
+        ("uvicorn:limit_concurrency=64", "--limit-concurrency 64"),
+        ("granian:backpressure=64", "--backpressure 64"),
+        ("uvicorn", ""),
+        ("granian", ""),
+    ],
+)
+def test_what_a_server_is_to_turn_away_is_kept(server: str, says: str) -> None:
+    command = production(resolve_cell(CellSpec(server=server, workers=1))).command
+    assert says in command
+    assert says or ("limit" not in command and "backpressure" not in command)
+
+
 @pytest.mark.parametrize(("server", "interface"), INSTALLED)
 def test_it_starts_by_itself_and_serves(server: str, interface: str, tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(APPLICATION[interface])
