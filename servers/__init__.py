@@ -14,7 +14,7 @@ from .adapter import Adapter
 from .command import CommandServer
 
 GROUP = "harness.servers"
-SHARED = {"adapter", "command"}
+SHARED = {"adapter", "command", "forked"}
 """Files that are no adapter."""
 _offered: dict[str, CommandServer] = {}
 
