@@ -104,13 +104,27 @@ def _listed(what: str, options: Sequence[str]) -> str:
 def answers(overview: Overview, *, main: bool = False) -> list[str]:
     """What the run says of each axis, the most telling metric first; of a single configuration, its figures.
 
-    `main`: only what fits a screen, further metrics of the first axis only.
+    `main`: only what fits a screen, of further axes their headline metric only, in one sentence.
     """
     said = by_axis(overview)
     if not said:
         return [unanswered(overview)]
     first, headline = said[0].axis, said[0].metric
-    return [each.sentence for each in said if not main or each.axis == first or each.metric is headline]
+    if not main:
+        return [each.sentence for each in said]
+    further: dict[AxisName, list[Answer]] = {}
+    for each in said:
+        if each.axis != first and each.metric is headline:
+            further.setdefault(each.axis, []).append(each)
+    return [*(each.sentence for each in said if each.axis == first), *map(_together, further.values())]
+
+
+def _together(parts: Sequence[Answer]) -> str:
+    """The answers of one axis and metric, which hold for one part each, in one sentence."""
+    if len(parts) == 1:
+        return parts[0].sentence
+    texts = "; ".join(f"{each.part}: {each.text.replace('; ', ', ')}" for each in parts)
+    return f"{sentence(axis_of(parts[0].axis).label)}, {parts[0].metric.label}, {texts}."
 
 
 def by_axis(overview: Overview) -> list[Answer]:
