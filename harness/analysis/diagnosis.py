@@ -160,7 +160,7 @@ def _at_ceiling(facts: Measurement) -> Diagnosis | None:
         )
     if highest.bound_by == "threads":
         return _threads(facts) or Diagnosis(
-            bound_by="threads", message=f"{reached}{_shares(facts)}", remedies=ADVICE["threads"]
+            bound_by="threads", message=f"{reached}{_shares(facts)}", remedies=_more_slots(facts)
         )
     return None
 
@@ -233,8 +233,16 @@ def _threads(facts: Measurement) -> Diagnosis | None:
         bound_by="threads",
         message=f"the {latency} is queueing for {use.limit} threads ({busy:,.1f} in use{wait}){where}"
         + (f"; {_held_up(facts)}" if _unseen(facts) else ""),
-        remedies=[] if _unseen(facts) else ADVICE["threads"],
+        remedies=[] if _unseen(facts) else _more_slots(facts),
     )
+
+
+def _more_slots(facts: Measurement) -> list[Remedy]:
+    """What helps where threads are short: of an application of the user's its style is no option."""
+    if not isinstance(facts.cell.variant.application, UserApplication):
+        return ADVICE["threads"]
+    awaits = [Remedy(kind="style", direction="mend")] if facts.cell.variant.interface == "asgi" else []
+    return [Remedy(kind="threads", direction="raise"), *awaits]
 
 
 def _pool(facts: Measurement) -> Diagnosis | None:

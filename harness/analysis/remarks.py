@@ -76,16 +76,17 @@ def notes(facts: Measurement) -> list[Note]:
         remarks.append(Note(message=message))
     grown = _grown_bytes(facts)
     if grown:
+        seconds = sum(piece.seconds for piece in facts.slices[1:])  # from the end of the first slice on
         message = (
-            f"memory grew by {grown / 1e6:,.0f} MB within the window, {grown / 1e6 / facts.window_seconds:,.1f} MB a "
-            "second, and did not stop"
+            f"memory grew by {grown / 1e6:,.0f} MB within the window, {grown / 1e6 / seconds:,.1f} MB a second, and did "
+            "not stop"
         )
         remarks.append(Note(message=message))
     piled_up, ended = facts.server.piled_up, sum(facts.server.requests_by_worker)
     if piled_up is not None and piled_up > max(OWN_REQUESTS, PILING_SHARE * ended):
         message = (
             f"calls go on after their answer (background tasks), and pile up: {piled_up:,} more at the end of the load "
-            f"than at its begin, of {ended:,} requests; no figure shows when they are done"
+            f"than at its begin, of {ended:,} requests; no figure shows when they are done, and more load piles up more"
         )
         remarks.append(Note(message=message))
     if facts.server.stopped == "killed":

@@ -133,7 +133,7 @@ def _relief(facts: Measurement) -> list[Remedy]:
     cores = Remedy(kind="generator cores", direction="raise")
     if facts.cell.load.rate is not None:
         return [cores, Remedy(kind="rate", direction="lower")]
-    if facts.generator.name == "k6":
+    if facts.generator.name == "k6" and facts.cell.variant.application.one_get:
         return [cores, Remedy(kind="generator", direction="choose", value="wrk")]
     return [cores, Remedy(kind="cell", direction="choose")]
 
@@ -236,9 +236,12 @@ def null_ceiling(facts: Measurement) -> Reason | None:
     share = facts.throughput_rps / most
     if share <= NULL_SHARE:
         return None
+    found = f"{share:.0%} of its maximum of {most:,.0f} req/s"
+    if share > 1:
+        found = f"as fast as it was against a server that does nothing ({most:,.0f} req/s, in a slower moment)"
     return Reason(
         gate="null-ceiling",
-        message=f"load generator saturated: {share:.0%} of its maximum of {most:,.0f} req/s",
+        message=f"load generator saturated: {found}",
         value=round(share, 4),
         limit=NULL_SHARE,
         remedies=_relief(facts),
@@ -298,6 +301,8 @@ def disturbed(evaluation: Evaluation) -> bool:
 
 OUTCOMES: tuple[Gate, ...] = (failures, nothing_measured, workers, answers)
 """Not passing one: the system under test failed. It is an outcome, and never measured again until it is gone."""
+OUTCOME_GATES = frozenset({"failures", "requests", "workers", "answers"})
+"""Their names."""
 VALIDITY: tuple[Gate, ...] = (
     settings,
     generator,

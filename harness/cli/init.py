@@ -16,6 +16,4 @@ def init(python: o.Python = None) -> None:
 
     result = write(python)
     first = result.applications[0]
-    print(
-        f"{result.path}: {first.target} ({result.description})\n  look at its path, then: harness run --server granian"
-    )
+    print(f"{result.path}: {first.target} ({result.description})\n  look at its path, then: harness run")

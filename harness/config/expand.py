@@ -101,10 +101,13 @@ def load_limited(cells: Sequence[ResolvedCell]) -> str | None:
     if not limits:
         return None
     users, seconds = limits[0]
+    own = all(each.application is not None for each in cells)
+    less = "a request" if own else "a workload"
+    example = "" if own else " (--workload cpu)"
     which = "every cell is" if len(limits) == len(cells) else f"{len(limits)} of {len(cells)} cells are"
     return (
         f"{which} limited by the load: {counted(users, 'user')} ÷ {seconds:g} s = {users / seconds:,.0f} requests/s, "
-        "whichever server it is; to rank servers raise --vus, or take a workload that waits less (--workload cpu)"
+        f"whichever server it is; to rank servers raise --vus, or take {less} that waits less{example}"
     )
 
 

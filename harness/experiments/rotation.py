@@ -29,9 +29,11 @@ from harness.measure import schedule
 from harness.measure.job import Label, RotationJob
 from harness.measure.rotation import measure_restart
 from harness.model.comparison import Interval
+from harness.model.counting import counted
 from harness.model.events import Emit, RestartFinished, ignore
 from harness.model.labels import unique
 from harness.model.load import FOREVER, ClosedLoad
+from harness.model.metrics import METRICS
 from harness.model.record import RotationRecord
 from harness.model.rotation import Restart, Rotation
 from harness.stats import simultaneous
@@ -166,7 +168,7 @@ class _Work:
                 self._specs, lambda specs: users_calibration.fewest(self._job(specs, 1), seed, MOST_USERS)
             )
             self._users, self._users_reason = calibrated.users, calibrated.reason
-            log.info(f"{calibrated.users} users each: {calibrated.reason}")
+            log.info(f"{counted(calibrated.users, 'connection')} each: {calibrated.reason}")
         if self._rate is None:
             load = ClosedLoad(users=self._users)
             self.cells = [cell.model_copy(update={"load": load}) for cell in self.cells]
@@ -205,9 +207,17 @@ class _Work:
             self._session.folder.publish()
             answer = self._answer()
             self._session.emit(
-                RestartFinished(number=number, void=analysis.void(restart), ratio=self._known_least(answer))
+                RestartFinished(
+                    number=number, void=analysis.void(restart), ratio=self._known_least(answer), what=self._compared
+                )
             )
         return answer
+
+    @property
+    def _compared(self) -> str:
+        """What that ratio is of."""
+        metric = METRICS[analysis.CPU if self._rate is not None else analysis.THROUGHPUT].label
+        return f"{metric}, " + ("second ÷ first" if len(self.labels) == 2 else "the pair that is known least")
 
     def _known_least(self, answer: Rotation) -> Interval | None:
         """The ratio of the pair of which least is known, in what decides when to stop."""

@@ -57,7 +57,7 @@ def fewest(job: RotationJob, seed: int, most: int) -> Calibrated:
         session.end()
     users = max(saturating)
     if users == candidates[-1]:
-        return Calibrated(users=users, reason=f"{users}, the most that is tried, is still short of saturating all")
+        return Calibrated(users=users, reason="the most that is tried; not all are saturated by them")
     return Calibrated(users=users, reason=f"the fewest with which each serves {SATURATED:.0%} of the most that it can")
 
 

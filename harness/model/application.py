@@ -43,6 +43,11 @@ class BundledApplication(Value):
         """The workload with its parameters, such as `sleep?ms=100`: cells of different work are never compared."""
         return f"{self.workload}?{self.query}" if self.query else self.workload
 
+    @property
+    def one_get(self) -> bool:
+        """Whether one GET, always the same, is all that is sent."""
+        return "random" not in self.params.values()
+
     def with_params(self, params: dict[str, ParamValue]) -> BundledApplication:
         """A copy with other parameters."""
         return self.model_copy(update={"params": params})
@@ -70,6 +75,11 @@ class UserApplication(Value):
         """Name of the k6 script that sends; None where requests are described."""
         first = self.requests[0] if self.requests else ""
         return first.removeprefix(SCRIPT) if first.startswith(SCRIPT) else None
+
+    @property
+    def one_get(self) -> bool:
+        """Whether one GET, always the same, is all that is sent."""
+        return len(self.requests) == 1 and self.requests[0].startswith("GET ") and "{" not in self.requests[0]
 
     @property
     def work_label(self) -> str:

@@ -34,6 +34,8 @@ class RestartFinished:
     """Why it does not count."""
     ratio: Interval | None
     """What is known so far; of several pairs, of the one that is known least."""
+    what: str = ""
+    """What that is a ratio of."""
     matrix: MatrixProgress | None = None
     """Of a matrix: where it is."""
 

@@ -155,8 +155,8 @@ def restart_line(event: RestartFinished) -> str:
     void = f" is excluded: {event.void}" if event.void else ""
     if event.matrix is not None:
         return f"[{event.matrix.fraction:.0%}] restart {event.number}, {event.matrix.what}{void}{_known(event.matrix)}"
-    known = "" if event.ratio is None else f": {ratio(event.ratio, digits=3)} {half_width(event.ratio)}".rstrip()
-    return f"restart {event.number}{void}{known}"
+    known = "" if event.ratio is None else f": {event.what} {ratio(event.ratio, digits=3)} {half_width(event.ratio)}"
+    return f"restart {event.number}{void}{known}".rstrip()
 
 
 def probe_line(event: ProbeFinished) -> str:

@@ -191,13 +191,26 @@ def basis(rotation: Rotation, *, details: bool = True) -> Iterator[tuple[str, st
     yield "load", rotation.users_reason if rotation.users is None else connections
     yield "measured", f"{heading(rotation)}, loaded in turn in {rotation.method}"
     if not rotation.reached:
-        yield "precision", f"the target of ±{_percent(rotation.precision)} was not reached: --max-time"
+        target = f"the target of ±{_percent(rotation.precision)} was not reached"
+        yield (
+            "precision",
+            f"{target}: {'the limit was decided before' if analysis.decided(rotation) else 'it takes more time'}",
+        )
+    if any(each.verdict == "undecided" and _excludes_equality(each.ratio) for each in rotation.contrasts):
+        yield (
+            "margin",
+            f"a difference counts from {rotation.margin * 100:g}% on (--margin), which may be within the interval",
+        )
     if details:
         yield "intervals", rotation.interval_method
         yield from (("server", server) for server in dict.fromkeys(rotation.servers))
     yield from (("outcome", short.shortened(outcome)) for outcome in rotation.outcomes)
     yield from (("note", short.shortened(note)) for note in rotation.notes)
     yield from (("excluded", short.shortened(void)) for void in rotation.void)
+
+
+def _excludes_equality(ratio: Interval) -> bool:
+    return ratio.low is not None and ratio.high is not None and not ratio.low <= 1 <= ratio.high
 
 
 def text(rotation: Rotation, folder: Path | None, *, details: bool = True) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from harness.analysis.validity import OUTCOME_GATES
 from harness.model.application import UserApplication
 from harness.model.counting import counted
 from harness.model.evaluation import Evaluation
@@ -70,7 +71,8 @@ def _rows(facts: Measurement, evaluation: Evaluation) -> Iterator[tuple[str, Tex
     checks = f"   {words.gates(evaluation.gates)}" if evaluation.gates else ""
     yield "trustworthy", Text.assemble((trust, f"bold {colour}"), checks)
     for reason in evaluation.reasons:
-        yield evaluation.verdict, Text(words.remedied(reason.message, reason.remedies), style=colour)
+        state = "failed" if reason.gate in OUTCOME_GATES else "invalid"
+        yield state, Text(words.remedied(reason.message, reason.remedies), style=terminal.COLOURS[state])
     for note in evaluation.notes:
         yield "note", words.remedied(note.message, note.remedies)
 
@@ -161,6 +163,8 @@ def _sampled(facts: Measurement) -> str:
         return "only the status of answers checked"
     if facts.sampled is None:
         return f"{facts.generator.name} checks no answers"
+    if facts.sampled.by_name:
+        return f"{facts.sampled.checked:,} checks of the script, {facts.sampled.wrong:,} failed"
     return f"{facts.sampled.checked:,} answers checked, {facts.sampled.wrong:,} wrong"
 
 

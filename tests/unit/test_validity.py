@@ -309,4 +309,4 @@ def test_failures_are_told_by_their_statuses(facts: Measurement) -> None:
 def test_memory_that_grows_and_does_not_stop_is_said(facts: Measurement, sizes: list[int], noted: bool) -> None:
     pieces = [facts.slices[0].model_copy(update={"rss_bytes": size * 1_000_000}) for size in sizes]
     messages = [each.message for each in evaluate(facts.model_copy(update={"slices": pieces})).notes]
-    assert any("memory grew by 90 MB within the window, 9.0 MB a second" in each for each in messages) == noted
+    assert any("memory grew by 90 MB within the window, 10.0 MB a second" in each for each in messages) == noted
