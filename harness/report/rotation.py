@@ -192,15 +192,11 @@ def basis(rotation: Rotation, *, details: bool = True) -> Iterator[tuple[str, st
     yield "measured", f"{heading(rotation)}, loaded in turn in {rotation.method}"
     if not rotation.reached:
         target = f"the target of ±{_percent(rotation.precision)} was not reached"
-        yield (
-            "precision",
-            f"{target}: {'the limit was decided before' if analysis.decided(rotation) else 'it takes more time'}",
-        )
+        why = "the limit was decided before" if analysis.decided(rotation) else "it takes more time"
+        yield "precision", f"{target}: {why}"
     if any(each.verdict == "undecided" and _excludes_equality(each.ratio) for each in rotation.contrasts):
-        yield (
-            "margin",
-            f"a difference counts from {rotation.margin * 100:g}% on (--margin), which may be within the interval",
-        )
+        least = f"{rotation.margin * 100:g}%"
+        yield "margin", f"a difference counts from {least} on (--margin), which an interval without 0 may still hold"
     if details:
         yield "intervals", rotation.interval_method
         yield from (("server", server) for server in dict.fromkeys(rotation.servers))
