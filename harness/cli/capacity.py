@@ -11,12 +11,15 @@ from harness.cli import options as o
 
 if TYPE_CHECKING:
     from harness.config.application import ApplicationOptions
+    from harness.experiments.session import ExecutionOptions
 
 
 @o.takes_application
+@o.takes_execution("generator")
 def capacity(
     *,
     application: ApplicationOptions,
+    execution: ExecutionOptions,
     objective: Annotated[
         list[str] | None,
         typer.Option(
@@ -49,11 +52,6 @@ def capacity(
         typer.Option(metavar="FOLDER", help="Go on with an interrupted search, or give it more time; same cells."),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of arrivals and orders.")] = 1,
-    pin: o.Pin = "auto",
-    database_url: o.DatabaseUrl = None,
-    k6: o.K6 = None,
-    boot_deadline: o.BootDeadline = "30s",
-    out: o.Out = Path("results"),
     as_json: o.Json = False,
 ) -> None:
     """Find how many requests per second are served while objectives hold.
@@ -67,7 +65,6 @@ def capacity(
     from harness.config.matrix import MatrixOptions, matrix_plan
     from harness.experiments import capacity as experiment
     from harness.experiments.matrix import expand_plan
-    from harness.experiments.session import ExecutionOptions
     from harness.model.capacity import parse_objective
     from harness.model.quantities import parse_duration, parse_fraction, parse_positive
     from harness.report import capacity as text
@@ -92,16 +89,9 @@ def capacity(
         core_hour_price=None if core_hour_price is None else parse_positive("--core-hour-price", core_hour_price),
         seed=seed,
     )
-    options = ExecutionOptions(
-        k6=k6,
-        database_url=database_url,
-        pin=pin,
-        out=out,
-        boot_seconds=parse_duration("--boot-deadline", boot_deadline),
-    )
     cells = expand_plan(matrix_plan(axes, {}, None, None, application), application.pairs()).cells
     with display() as emit:
-        result = experiment.run(cells, rules, options, emit, resume=resume)
+        result = experiment.run(cells, rules, execution, emit, resume=resume)
     if as_json:
         print(result.capacity.model_dump_json())
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,12 +10,15 @@ from harness.cli import options as o
 
 if TYPE_CHECKING:
     from harness.config.application import ApplicationOptions
+    from harness.experiments.session import ExecutionOptions
 
 
 @o.takes_application
+@o.takes_execution()
 def compare(
     *,
     application: ApplicationOptions,
+    execution: ExecutionOptions,
     first: Annotated[
         str,
         typer.Argument(metavar="A", help="The base: SERVER:key=value/fastapi/async/noop/w2, or parts of it."),
@@ -63,13 +65,6 @@ def compare(
     ] = None,
     strict: o.Strict = False,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of orders and starts.")] = 1,
-    generator: o.GeneratorName = "k6",
-    pin: o.Pin = "auto",
-    database_url: o.DatabaseUrl = None,
-    k6: o.K6 = None,
-    boot_deadline: o.BootDeadline = "30s",
-    out: o.Out = Path("results"),
-    no_wait: o.NoWait = False,
     details: o.Details = False,
     as_json: o.Json = False,
 ) -> None:
@@ -86,7 +81,6 @@ def compare(
     from harness.config.cells import FRAMEWORK, STYLE, WORKLOAD, CellSpec, parse_cell
     from harness.config.parsing import parse_workload
     from harness.experiments import rotation as experiment
-    from harness.experiments.session import ExecutionOptions
     from harness.model.quantities import parse_duration, parse_fraction
     from harness.report import gate
     from harness.report import rotation as text
@@ -115,15 +109,6 @@ def compare(
         users=specs[0].users,
         seed=seed,
     )
-    options = ExecutionOptions(
-        generator=generator,
-        k6=k6,
-        database_url=database_url,
-        pin=pin,
-        out=out,
-        boot_seconds=parse_duration("--boot-deadline", boot_deadline),
-        wait=not no_wait,
-    )
     cells = resolve_pair(
         specs,
         application,
@@ -132,7 +117,7 @@ def compare(
         folders=(first_app_dir, second_app_dir),
     )
     with display() as emit:
-        result = experiment.run(cells, rules, options, emit)
+        result = experiment.run(cells, rules, execution, emit)
     if as_json:
         print(result.rotation.model_dump_json())
     else:

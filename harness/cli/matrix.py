@@ -11,12 +11,15 @@ from harness.cli import options as o
 
 if TYPE_CHECKING:
     from harness.config.application import ApplicationOptions
+    from harness.experiments.session import ExecutionOptions
 
 
 @o.takes_application
+@o.takes_execution("generator", "pin")
 def matrix(
     *,
     application: ApplicationOptions,
+    execution: ExecutionOptions,
     plan_file: Annotated[
         Path | None, typer.Argument(metavar="PLAN", help="A TOML file with a plan, in place of the axes below.")
     ] = None,
@@ -74,11 +77,6 @@ def matrix(
         ),
     ] = False,
     resume: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Resume an interrupted run.")] = None,
-    database_url: o.DatabaseUrl = None,
-    k6: o.K6 = None,
-    boot_deadline: o.BootDeadline = "30s",
-    out: o.Out = Path("results"),
-    no_wait: o.NoWait = False,
     details: o.Details = False,
     as_json: o.Json = False,
 ) -> None:
@@ -94,8 +92,6 @@ def matrix(
     from harness.config import files
     from harness.config.matrix import MatrixOptions, matrix_plan, refuse_with_resume
     from harness.experiments import matrix as experiment
-    from harness.experiments.session import ExecutionOptions
-    from harness.model.quantities import parse_duration
     from harness.report import plan as plan_text
     from harness.report import text
     from harness.report.progress import display
@@ -124,19 +120,12 @@ def matrix(
         "pin": pin,
         "generator": generator,
     }
-    options = ExecutionOptions(
-        k6=k6,
-        database_url=database_url,
-        out=out,
-        boot_seconds=parse_duration("--boot-deadline", boot_deadline),
-        wait=not no_wait,
-    )
     variables = application.pairs()
     if resume is not None:
         refuse_with_resume(axes, overrides, preset)
         project = files.application() if plan_file is None else files.load(plan_file).application
         with display() as emit:
-            folder = experiment.resume(resume, variables, options, emit, project)
+            folder = experiment.resume(resume, variables, execution, emit, project)
     else:
         plan = matrix_plan(axes, overrides, plan_file, preset, application)
         if dry_run:
@@ -144,7 +133,7 @@ def matrix(
             plan_text.show(plan, expansion, experiment.forecast(plan, expansion))
             return
         with display() as emit:
-            folder = experiment.run(plan, variables, options, emit)
+            folder = experiment.run(plan, variables, execution, emit)
     stored = codec.read_run(folder)
     overview = review.review(stored)
     if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
@@ -179,25 +179,62 @@ APPLICATION: dict[str, Any] = {
 Command = Callable[..., None]
 
 
+EXECUTION: dict[str, tuple[Any, Any]] = {
+    "generator": (GeneratorName, "k6"),
+    "pin": (Pin, "auto"),
+    "database_url": (DatabaseUrl, None),
+    "k6": (K6, None),
+    "boot_deadline": (BootDeadline, "30s"),
+    "out": (Out, Path("results")),
+    "no_wait": (NoWait, False),
+}
+"""Options of every command that measures, with their defaults; fields of ExecutionOptions."""
+
+
 def takes_application(command: Command) -> Command:
     """Give a command the options of APPLICATION, gathered as its argument `application`."""
 
-    @functools.wraps(command)
-    def called(**arguments: Any) -> None:
+    def gathered(**own: Any) -> object:
         from harness.config.application import ApplicationOptions
 
-        own = {name: arguments.pop(name) for name in APPLICATION}
-        command(**arguments, application=ApplicationOptions(**own))
+        return ApplicationOptions(**own)
 
-    hints = get_type_hints(command, localns={"ApplicationOptions": object}, include_extras=True)
+    return _gathering(command, "application", {name: (option, None) for name, option in APPLICATION.items()}, gathered)
+
+
+def takes_execution(*without: str) -> Callable[[Command], Command]:
+    """Give a command the options of EXECUTION, but for some of them, gathered as its argument `execution`."""
+
+    def gathered(*, boot_deadline: str, no_wait: bool, **own: Any) -> object:
+        from harness.experiments.session import ExecutionOptions
+        from harness.model.quantities import parse_duration
+
+        return ExecutionOptions(boot_seconds=parse_duration("--boot-deadline", boot_deadline), wait=not no_wait, **own)
+
+    kept = {name: option for name, option in EXECUTION.items() if name not in without}
+    return lambda command: _gathering(command, "execution", kept, gathered)
+
+
+def _gathering(
+    command: Command, argument: str, options: Mapping[str, tuple[Any, Any]], make: Callable[..., object]
+) -> Command:
+    """A command whose argument is made of further options, each with its default."""
+
+    @functools.wraps(command)
+    def called(**arguments: Any) -> None:
+        own = {name: arguments.pop(name) for name in options}
+        command(**arguments, **{argument: make(**own)})
+
+    local = {"ApplicationOptions": object, "ExecutionOptions": object}
+    hints = get_type_hints(command, localns=local, include_extras=True)
     kept = [
         parameter.replace(annotation=hints[parameter.name], kind=inspect.Parameter.KEYWORD_ONLY)
         for parameter in inspect.signature(command).parameters.values()
-        if parameter.name != "application"
+        if parameter.name != argument
     ]
     added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
-        for name, option in APPLICATION.items()
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=option)
+        for name, (option, default) in options.items()
     ]
     parameters = [*kept, *added]
     called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,12 +10,15 @@ from harness.cli import options as o
 
 if TYPE_CHECKING:
     from harness.config.application import ApplicationOptions
+    from harness.experiments.session import ExecutionOptions
 
 
 @o.takes_application
+@o.takes_execution("generator")
 def overload(
     *,
     application: ApplicationOptions,
+    execution: ExecutionOptions,
     server: o.Server = None,
     framework: o.Framework = None,
     style: o.Style = None,
@@ -38,11 +40,6 @@ def overload(
     starts: Annotated[int, typer.Option(metavar="N", help="Fresh starts, each overloaded once.")] = 3,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of arrivals.")] = 1,
     python: o.Python = None,
-    pin: o.Pin = "auto",
-    database_url: o.DatabaseUrl = None,
-    k6: o.K6 = None,
-    boot_deadline: o.BootDeadline = "30s",
-    out: o.Out = Path("results"),
     as_json: o.Json = False,
 ) -> None:
     """Ask a server for more than it can serve: what it serves and refuses, and how it recovers.
@@ -56,7 +53,6 @@ def overload(
     from harness.config.application import choose_server, select_application
     from harness.config.cells import FRAMEWORK, STYLE, WORKLOAD, CellSpec, resolve_cell
     from harness.experiments import overload as experiment
-    from harness.experiments.session import ExecutionOptions
     from harness.model.quantities import parse_duration, parse_int, parse_positive
     from harness.report import overload as text
     from harness.report.progress import display
@@ -86,15 +82,8 @@ def overload(
         starts=parse_int("--starts", starts, 1, 100),
         seed=seed,
     )
-    options = ExecutionOptions(
-        k6=k6,
-        database_url=database_url,
-        pin=pin,
-        out=out,
-        boot_seconds=parse_duration("--boot-deadline", boot_deadline),
-    )
     with display() as emit:
-        result = experiment.run(cell, rules, options, emit)
+        result = experiment.run(cell, rules, execution, emit)
     if as_json:
         print(result.overload.model_dump_json())
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,12 +10,15 @@ from harness.cli import options as o
 
 if TYPE_CHECKING:
     from harness.config.application import ApplicationOptions
+    from harness.experiments.session import ExecutionOptions
 
 
 @o.takes_application
+@o.takes_execution()
 def recommend(
     *,
     application: ApplicationOptions,
+    execution: ExecutionOptions,
     subject: Annotated[
         str | None,
         typer.Argument(
@@ -55,12 +57,6 @@ def recommend(
     margin: Annotated[str, typer.Option(metavar="SHARE", help="Difference below which you do not care.")] = "3%",
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of orders and starts.")] = 1,
     python: o.Python = None,
-    pin: o.Pin = "auto",
-    database_url: o.DatabaseUrl = None,
-    generator: o.GeneratorName = "k6",
-    k6: o.K6 = None,
-    boot_deadline: o.BootDeadline = "30s",
-    out: o.Out = Path("results"),
     as_json: o.Json = False,
 ) -> None:
     """Say which server, how many workers and how many threads to use.
@@ -80,7 +76,6 @@ def recommend(
     from harness.config.parsing import parse_workload, split_servers
     from harness.experiments import recommend as experiment
     from harness.experiments.capacity import CapacityOptions
-    from harness.experiments.session import ExecutionOptions
     from harness.model.capacity import parse_objective
     from harness.model.quantities import parse_duration, parse_fraction, parse_int
     from harness.report import capacity as capacity_text
@@ -107,22 +102,14 @@ def recommend(
         users=None if vus is None else parse_int("--vus", vus, 1, 100_000),
         seed=seed,
     )
-    options = ExecutionOptions(
-        generator=generator,
-        k6=k6,
-        database_url=database_url,
-        pin=pin,
-        out=out,
-        boot_seconds=parse_duration("--boot-deadline", boot_deadline),
-    )
     names = split_servers(server) if server else servers.names()
     with display() as emit:
-        folder = experiment.run(template, names, rules, options, emit)
+        folder = experiment.run(template, names, rules, execution, emit)
         answer = analysis.recommend(codec.read_run(folder))
         found = None
         if objectives and answer.best is not None:
             held = CapacityOptions(objectives=objectives, most_seconds=seconds / 2, seed=seed)
-            found = experiment.capacities(template, answer, held, options, emit)
+            found = experiment.capacities(template, answer, held, execution, emit)
     if as_json:
         whole = answer if found is None else answer.model_copy(update={"capacity": found.capacity})
         print(whole.model_dump_json())

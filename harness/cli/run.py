@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import dataclasses
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -12,12 +13,15 @@ from harness.cli import options as o
 
 if TYPE_CHECKING:
     from harness.config.application import ApplicationOptions
+    from harness.experiments.session import ExecutionOptions
 
 
 @o.takes_application
+@o.takes_execution()
 def run(
     *,
     application: ApplicationOptions,
+    execution: ExecutionOptions,
     server: o.Server = None,
     server_command: o.ServerCommand = None,
     framework: o.Framework = None,
@@ -33,15 +37,8 @@ def run(
     warmup: o.Warmup = "3s",
     duration: o.Duration = "10s",
     python: o.Python = None,
-    pin: o.Pin = "auto",
-    database_url: o.DatabaseUrl = None,
-    generator: o.GeneratorName = "k6",
-    k6: o.K6 = None,
-    boot_deadline: o.BootDeadline = "30s",
     diagnose: o.Diagnose = True,
     attempts: o.Attempts = 3,
-    out: o.Out = Path("results"),
-    no_wait: o.NoWait = False,
     details: o.Details = False,
     as_json: o.Json = False,
 ) -> None:
@@ -54,8 +51,7 @@ def run(
     from harness.config.application import choose_server, select_application
     from harness.config.cells import FRAMEWORK, STYLE, WORKLOAD, CellSpec, resolve_cell
     from harness.experiments import single
-    from harness.experiments.session import ExecutionOptions
-    from harness.model.quantities import parse_duration, parse_int
+    from harness.model.quantities import parse_int
     from harness.report import single as text
     from harness.report.progress import display
     from harness.store.codec import document
@@ -82,16 +78,7 @@ def run(
         )
     )
     timing = parsing.parse_timing(warmup, duration)
-    options = ExecutionOptions(
-        generator=generator,
-        k6=k6,
-        database_url=database_url,
-        pin=pin,
-        out=out,
-        boot_seconds=parse_duration("--boot-deadline", boot_deadline),
-        wait=not no_wait,
-        diagnose=diagnose,
-    )
+    options = dataclasses.replace(execution, diagnose=diagnose)
     times = parse_int("--attempts", attempts, 1, 100)
     with display(resolved.label, timing) as emit:
         result = single.run(resolved, timing, options, emit, attempts=times)

@@ -91,7 +91,7 @@ def run(
     refuse(cells, rules, checked.generator)
     most = rules.most_seconds or 300.0 * len(cells)
     before = None if resume is None else _before(resume, cells)
-    with exclusive(cells), stored(options, emit, name="capacity", resume=resume) as session:
+    with exclusive(cells, wait=options.wait), stored(options, emit, name="capacity", resume=resume) as session:
         specs = preflight.prepare(checked, cells, options)
         record = CapacityRecord(
             **preflight.record_header(cells, checked, options, CLOSED, started),

@@ -68,7 +68,7 @@ def run(cell: ResolvedCell, rules: OverloadOptions, options: ExecutionOptions, e
     cells = [capacity.closed(cell)]
     checked = preflight.check(cells, options, CLOSED)
     capacity.refuse_pace(cells, checked.generator)
-    with exclusive(cells), stored(options, emit, name="overload") as session:
+    with exclusive(cells, wait=options.wait), stored(options, emit, name="overload") as session:
         (spec,) = preflight.prepare(checked, cells, options)
         watch, visits = DatabaseWatch([spec]), []
         most = rules.capacity_rps

@@ -78,7 +78,7 @@ def run(
     cells, left_out, checked = _servers(template, servers, options)
     log.info(preflight.remarks(cells, options.pin)[0])
     log.info(f"searching for {duration(rules.most_seconds)} at most; what is measured stays when it is interrupted")
-    with exclusive(cells), stored(options, emit, name="recommend") as session:
+    with exclusive(cells, wait=options.wait), stored(options, emit, name="recommend") as session:
         cores = placement.place(options.pin, 1, uses_embedded_database=False)
         record = RecommendationRecord(
             **preflight.record_header(cells, checked, options, FOREVER, started) | {"cells": []},
