@@ -18,8 +18,7 @@ what to do about it; sentences on what goes on are logged below the logger `harn
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 from harness import __version__ as version
 from harness.analysis import capacity as capacity_analysis
@@ -64,13 +63,13 @@ from harness.experiments import preflight, single
 from harness.experiments import recommend as recommending
 from harness.experiments import rotation as rotations
 from harness.experiments.capacity import CapacityOptions, CapacityResult
+from harness.experiments.deployments import Deployments, deployed
 from harness.experiments.matrix import expand_plan, sets_of
 from harness.experiments.overload import OverloadOptions, OverloadResult
 from harness.experiments.recommend import RecommendOptions
 from harness.experiments.rotation import RotationOptions, RotationResult
 from harness.experiments.session import ExecutionOptions
 from harness.experiments.single import SingleResult
-from harness.host import interruptions
 from harness.host.affinity import confined
 from harness.host.facts import facts as host_facts
 from harness.host.placement import place
@@ -82,8 +81,7 @@ from harness.load.generator import Generator, Load, LoadSummary, LoadTarget
 from harness.load.k6 import find as find_k6
 from harness.measure import Job, Measured, measure
 from harness.measure.calibration import calibrate
-from harness.measure.target import load_of
-from harness.measure.window import Window, watch
+from harness.measure.window import Window
 from harness.model.capacity import Capacity, CellCapacity, Objective, parse_objective
 from harness.model.claims import ClaimResult, StudyResult
 from harness.model.comparison import Comparison, Interval, Observation
@@ -381,32 +379,3 @@ def server_specs(*cells: CellLike, options: ExecutionOptions = OPTIONS) -> list[
     resolved = [resolve(cell) for cell in cells]
     checked = preflight.check(resolved, options, TIMING, together=True)
     return preflight.prepare(checked, resolved, options, together=True)
-
-
-class Deployments:
-    """Servers that are up at once, to be loaded as often as needed."""
-
-    def __init__(self, specs: Sequence[ServerSpec], supervisor: Supervisor) -> None:
-        self.specs, self.supervisor = tuple(specs), supervisor
-        self.servers = [start_server(spec, supervisor, name=f"server-{n}") for n, spec in enumerate(specs, 1)]
-
-    def load(self, timing: Timing, generator: Generator, place: int = 0) -> tuple[Window, LoadSummary]:
-        """Load the server at a place (from 0) through warm-up and window.
-
-        Returns what its meters read in the window, and what the generator saw of it.
-        """
-        job = Job(spec=self.specs[place], timing=timing, generator=generator)
-        server = self.servers[place]
-        before = interruptions.mark()
-        session = generator.start(load_of(job, server), self.supervisor, job.placement.generator_cpus)
-        return watch(job, server, session, ignore, before), session.wait_for_summary()
-
-
-@contextmanager
-def deployed(*specs: ServerSpec) -> Iterator[Deployments]:
-    """Servers that are up, every worker ready and the answer verified, while the block lasts.
-
-    This process is kept off their cores meanwhile. TargetError where a server does not come up.
-    """
-    with confined(specs[0].placement.generator_cpus), Supervisor() as supervisor:
-        yield Deployments(specs, supervisor)
