@@ -150,15 +150,7 @@ def main() -> None:
         row = compare(name, arguments.precision, arguments.most)
         rows.append(row)
         write(arguments.out, rows)  # at once: it may take an hour
-        gate = "passes" if row["generator_gate_passes"] else "does not pass"
-        switched = ", ".join(f"{count:.2f} by {by}" for by, count in row["switches_per_request"].items())
-        print(
-            f"{name:22} k6 ÷ wrk {row['ratio']:.3f} [{row['low']:.3f}, {row['high']:.3f}] ±{row['half_width']:.1%}  "
-            f"CPU per request {row['cost_ratio'][0]:.3f}, switches {switched}   "
-            f"{row['pairs']} pairs ({row['disturbed_pairs']} disturbed) in {row['seconds']:.0f} s   "
-            f"k6 at {row['k6_share_of_its_cores']:.0%} of its core: the gate {gate}",
-            flush=True,
-        )
+        print(", ".join(f"{what} {value}" for what, value in row.items()), flush=True)
 
 
 if __name__ == "__main__":
