@@ -160,7 +160,7 @@ def _at_ceiling(facts: Measurement) -> Diagnosis | None:
         )
     if highest.bound_by == "threads":
         return _threads(facts) or Diagnosis(
-            bound_by="threads", message=f"{reached}{_shares(facts)}", remedies=_more_slots(facts)
+            bound_by="threads", message=f"{reached}{_shares(facts)}", remedies=_open_to(facts, ADVICE["threads"])
         )
     return None
 
@@ -233,16 +233,14 @@ def _threads(facts: Measurement) -> Diagnosis | None:
         bound_by="threads",
         message=f"the {latency} is queueing for {use.limit} threads ({busy:,.1f} in use{wait}){where}"
         + (f"; {_held_up(facts)}" if _unseen(facts) else ""),
-        remedies=[] if _unseen(facts) else _more_slots(facts),
+        remedies=[] if _unseen(facts) else _open_to(facts, ADVICE["threads"]),
     )
 
 
-def _more_slots(facts: Measurement) -> list[Remedy]:
-    """What helps where threads are short: of an application of the user's its style is no option."""
-    if not isinstance(facts.cell.variant.application, UserApplication):
-        return ADVICE["threads"]
-    awaits = [Remedy(kind="style", direction="mend")] if facts.cell.variant.interface == "asgi" else []
-    return [Remedy(kind="threads", direction="raise"), *awaits]
+def _open_to(facts: Measurement, remedies: list[Remedy]) -> list[Remedy]:
+    """Those that there are: an application of the user's has no style that could be chosen."""
+    own = isinstance(facts.cell.variant.application, UserApplication)
+    return [each for each in remedies if not (own and each.kind == "style")]
 
 
 def _pool(facts: Measurement) -> Diagnosis | None:

@@ -76,10 +76,10 @@ def notes(facts: Measurement) -> list[Note]:
         remarks.append(Note(message=message))
     grown = _grown_bytes(facts)
     if grown:
-        seconds = math.fsum(piece.seconds for piece in facts.slices[1:])  # from the end of the first slice on
+        growing = math.fsum(piece.seconds for piece in facts.slices[1:])  # from the end of the first slice on
         size = grown / 1e6
         message = (
-            f"memory grew by {size:,.0f} MB within the window, {size / seconds:,.1f} MB a second, and did not stop"
+            f"memory grew by {size:,.0f} MB within the window, {size / growing:,.1f} MB a second, and did not stop"
         )
         remarks.append(Note(message=message))
     piled_up, ended = facts.server.piled_up, sum(facts.server.requests_by_worker)

@@ -155,7 +155,7 @@ def _notes(restarts: Sequence[Restart]) -> Iterator[str]:
         yield from rotation.notes(counting, of_set[0].cells)
         late += rotation.late_settling(counting, of_set[0].cells)
     if late:  # one sentence for all: a line for each cell would stand before the answer
-        yield late[0] + (f"; so it is with {counted(len(late) - 1, 'cell')} more" if len(late) > 1 else "")
+        yield late[0] + (f"; so it is with {counted(len(late) - 1, 'configuration')} more" if len(late) > 1 else "")
 
 
 def _seconds(stored: StoredRun) -> float:

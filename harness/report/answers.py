@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -123,7 +124,8 @@ def _together(parts: Sequence[Answer]) -> str:
     """The answers of one axis and metric, which hold for one part each, in one sentence."""
     if len(parts) == 1:
         return parts[0].sentence
-    texts = "; ".join(f"{each.part}: {each.text.replace('; ', ', ')}" for each in parts)
+    decided = (re.sub(r"; \d+ inconclusive$", "", each.text).replace("; ", ", ") for each in parts)
+    texts = "; ".join(f"{each.part}: {text}" for each, text in zip(parts, decided, strict=True))
     return f"{sentence(axis_of(parts[0].axis).label)}, {parts[0].metric.label}, {texts}."
 
 

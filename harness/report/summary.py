@@ -20,6 +20,8 @@ MOST_ROWS = 12
 MOST_LINES, MOST_OF_WIDE = 16, 24
 """Configurations that are drawn a line each; of more there is a compact table, unless it would be too wide."""
 MOST_COLUMNS = 8
+LIMITED = "limited by the load"
+"""What a row says that ranks nothing; several of them are counted only."""
 THROUGHPUT = "throughput_rps"
 
 
@@ -31,8 +33,8 @@ class Compact:
     columns: list[str]
     rows: list[tuple[str, list[CellOverview | None], str]]
     """Name, a configuration for each column, and what the row says."""
-    left_out: int
-    """Rows that there are beyond these."""
+    left_out: str
+    """Which rows there are besides; empty where there are none."""
 
 
 def drawn(overview: Overview) -> dict[str, list[tuple[str, CellOverview]]]:
@@ -78,11 +80,16 @@ def compact(overview: Overview) -> Compact | None:
         )
         for name, row in rows.items()
     ]
+    limited = [row for row in named if row[2] == LIMITED]
+    if len(limited) > 1:
+        named = [row for row in named if row[2] != LIMITED]
+    others_left = [f"{counted(len(limited), 'row')} {LIMITED}"] if len(limited) > 1 else []
+    others_left += [f"{len(named) - MOST_ROWS} more rows"] if len(named) > MOST_ROWS else []
     return Compact(
         title=", ".join((METRICS[THROUGHPUT].heading, *fixed)),
         columns=columns,
         rows=named[:MOST_ROWS],
-        left_out=max(0, len(named) - MOST_ROWS),
+        left_out=" and ".join(others_left),
     )
 
 
@@ -107,7 +114,7 @@ def _says(overview: Overview, first: Axis, row: Sequence[CellOverview]) -> str:
     if all(not cell.valid for cell in row):
         return "excluded"
     if any(cell.at_ceiling for cell in row):
-        return "limited by the load"
+        return LIMITED
     return ""
 
 

@@ -96,7 +96,7 @@ def _compact(picture: summary.Compact) -> Iterator[Text | Table]:
     yield Text()
     yield table
     if picture.left_out:
-        yield Text(f"  and {picture.left_out} more rows: --details", style="dim")
+        yield Text(f"  besides: {picture.left_out} (--details)", style="dim")
 
 
 def _details(report: view.View, width: int) -> Iterator[Text | Table]:

@@ -14,7 +14,7 @@ from harness.model.overload import Overload
 from harness.model.overview import CellOverview, Overview
 from harness.model.recommendation import Recommendation
 from harness.model.rotation import Rotation
-from harness.report import capacity, gate, overload, recommendation, rotation, summary, words
+from harness.report import capacity, gate, members, overload, recommendation, rotation, summary, words
 from harness.report.answers import answers, by_axis, question, unanswered
 from harness.report.claims import Claim, judged
 from harness.report.findings import Finding, findings
@@ -350,7 +350,9 @@ def _warnings(overview: Overview) -> Iterator[str]:
                 f"Identical configurations ({each.cell}, A/A) differ in {METRICS[each.metric].label}, "
                 f"{words.difference(each.ratio)}: results may be biased by as much."
             )
-    yield from (f"{note}." for note in overview.notes)
+    if overview.notes:
+        short = members.shortened([each.cell.label for each in overview.cells])
+        yield from (f"{short.shortened(note)}." for note in overview.notes)
     if not overview.finished:
         yield "In progress: the restarts so far."
     without = [cell for cell in overview.cells if not cell.valid]

@@ -294,7 +294,6 @@ REMEDIES = {
     ("workers", "raise"): "add workers",
     ("pool size", "raise"): "raise --pool-size",
     ("style", "choose"): "use --style {}",
-    ("style", "mend"): "await what it waits for",
     ("cores", "raise"): "give the server more cores and a worker for each",
     ("work", "lower"): "do less per request",
     ("blocking calls", "mend"): "move blocking calls to threads or await them",

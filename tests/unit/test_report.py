@@ -178,7 +178,7 @@ def test_too_few_restarts_give_no_verdict(visits: Visits) -> None:
     assert lines.startswith("Too few restarts to compare (3 of at least 6)")
 
 
-@pytest.mark.parametrize("name", ["article", "noop", "servers", "users", "workers"])
+@pytest.mark.parametrize("name", ["article", "noop", "servers", "ten-noop", "ten-select", "users", "workers"])
 def test_the_answer_fits_a_screen(name: str) -> None:
     stored = codec.read_run(REFERENCE / "matrices" / name)
     lines = render.text(stored, "text", details=False).splitlines()

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 from tests.unit.test_docs import help_of
 
 REFERENCE = ROOT / "results" / "reference"
-RUNS = ["first-run", *(f"matrices/{name}" for name in ("article", "noop", "servers", "users", "workers"))]
+RUNS = ["first-run", *(f"matrices/{name}" for name in ("article", "noop", "servers", "ten-noop", "users", "workers"))]
 ODD = (
     r"told apart|tells? (no|them|two|servers) apart|tells no|difference (could be|was|is) told",
     r"ke(pt|ep) out|cannot exist|comes? along|found out|is no TOML",
