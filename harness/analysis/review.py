@@ -10,7 +10,6 @@ from harness.analysis.runs import compare_runs
 from harness.analysis.verdicts import MARGIN
 from harness.errors import UsageError
 from harness.model.comparison import RunComparison
-from harness.model.counting import counted
 from harness.model.labels import twin
 from harness.model.metrics import MetricName
 from harness.model.overview import Overview
@@ -155,7 +154,7 @@ def _notes(restarts: Sequence[Restart]) -> Iterator[str]:
         yield from rotation.notes(counting, of_set[0].cells)
         late += rotation.late_settling(counting, of_set[0].cells)
     if late:  # one sentence for all: a line for each cell would stand before the answer
-        yield late[0] + (f"; so it is with {counted(len(late) - 1, 'configuration')} more" if len(late) > 1 else "")
+        yield late[0] + (f"; {len(late) - 1} more settle late, too" if len(late) > 1 else "")
 
 
 def _seconds(stored: StoredRun) -> float:

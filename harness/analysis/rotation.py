@@ -371,8 +371,7 @@ def notes(restarts: Sequence[Restart], labels: Sequence[str]) -> Iterator[str]:
         shares = [restart.members[member].idle_cpu_share for restart in restarts]
         if shares and statistics.median(shares) > IDLE_SHARE:
             yield (
-                f"{label} is not idle outside of its turns: it uses {statistics.median(shares):.1%} of a core, at the "
-                "cost of the others"
+                f"{label} is not idle between its turns: {statistics.median(shares):.1%} of a core, at the others' cost"
             )
         opened = [
             sum(
@@ -395,4 +394,4 @@ def late_settling(restarts: Sequence[Restart], labels: Sequence[str]) -> Iterato
         curve = settling_curve(restarts, member)
         if curve is not None and (curve.settled_s is None or curve.settled_s > curve.given_s * 1.05 + 0.002):
             when = "never stands still" if curve.settled_s is None else f"settles after {curve.settled_s * 1000:.0f} ms"
-            yield f"{label} {when}, {curve.given_s * 1000:.0f} ms of each slot were left out"
+            yield f"{label} {when}, {curve.given_s * 1000:.0f} ms of a slot were left out"

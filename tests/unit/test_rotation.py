@@ -272,7 +272,7 @@ def test_a_member_that_is_not_idle_or_reconnects_is_named() -> None:
     opened = [number % 2 for number in range(10)]
     restarts = [restart_of((1000, 1000), members=[busy, MEMBER], slots={"opened": opened}) for _ in range(3)]
     notes = [*rotation.notes(restarts, ["a", "b"]), *rotation.late_settling(restarts, ["a", "b"])]
-    assert any("a is not idle outside of its turns: it uses 3.0% of a core" in note for note in notes)
+    assert any("a is not idle between its turns: 3.0% of a core" in note for note in notes)
     assert any(note.startswith("b closes connections") for note in notes)
     assert not any(note.startswith("b is not idle") for note in notes)
 
