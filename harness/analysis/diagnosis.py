@@ -216,7 +216,9 @@ def _threads(facts: Measurement) -> Diagnosis | None:
     full = [
         worker
         for worker, busy in enumerate(used)
-        if busy >= BUSY * use.limit and (not waiting or waiting[worker] >= WAITING)
+        if (busy >= BUSY * use.limit and (not waiting or waiting[worker] >= WAITING))
+        # Handing a thread on takes time too, so that a long queue stands beside a few that are idle for a moment.
+        or (waiting and waiting[worker] >= use.limit)
     ]
     if not full:
         return None

@@ -225,6 +225,14 @@ def test_threads_of_one_worker_are_short_although_those_of_another_are_not(facts
     assert "in worker 1, while others have some to spare; connections 75 / 25" in message
 
 
+def test_a_queue_as_long_as_the_threads_is_theirs_although_some_are_idle_for_a_moment(facts: Measurement) -> None:
+    """256 connections, 40 threads, 20 ms each: the event loop takes time to hand a thread on, and 36 are in use."""
+    use = ThreadUse(limit=40, used_mean=35.5, waiting_mean=215.0, used_by_worker=[35.5], waiting_by_worker=[215.0])
+    cause, message = told(facts, evidence={"threads": use})
+    assert cause == "threads"
+    assert "queueing for 40 threads (35.5 in use, 215 requests wait for one)" in message
+
+
 def test_a_pool_is_told_before_the_threads_that_wait_for_it(facts: Measurement) -> None:
     assert told(facts, evidence=THREADS | POOL)[0] == "pool"
     under_wsgi = {"threads": ThreadUse(limit=40, used_mean=40.0, waiting_mean=None, used_by_worker=[40.0])}
