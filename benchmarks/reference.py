@@ -53,7 +53,7 @@ REFERENCES = (
         question="What do more workers give where a handler awaits and then blocks?",
         command=(
             *("matrix", "--server", "uvicorn", "--style", "async,sync", "--workload", "mixed?ms=20"),
-            *("--workers", "1,2,4", "--vus", "64", "--max-time", "10m"),
+            *("--workers", "1,2,4", "--vus", "64", "--max-time", "40m"),
         ),
     ),
     Reference(
