@@ -1,6 +1,6 @@
 """What becomes of a measurement when something breaks? Faults of many kinds at random moments.
 
-    .venv/bin/python benchmarks/faults.py [--quick] [--only PATTERN] [--seed 1] [--out FILE]
+    .venv/bin/python benchmarks/faults.py [--quick] [--share 1.0] [--only PATTERN] [--seed 1] [--out FILE]
 
 Kills of the harness, its servers, workers, load generator, guard and hooks; readers and terminals that are gone; memory
 and descriptors that end; and what machines do (`faults_machine.py`). After each: nothing of it may run, everything that
@@ -36,7 +36,7 @@ DONE = (0, 3)
 FAILED = (*DONE, 4)
 """The same where the server may have failed."""
 SERVERS = ("uvicorn", "granian", "gunicorn", "gunicorn:worker=uvicorn", "hypercorn")
-RUN = ("run", "--param", "ms=10", "--workers", "2", *QUICK)
+RUN = ("run", "--workload", "sleep", "--param", "ms=10", "--workers", "2", *QUICK)
 COMPARE = ("compare", "uvicorn", "granian", "--max-time", "8s", "--vus", "4")
 MATRIX = ("matrix", "--server", "uvicorn,granian", "--workload", "noop", "--vus", "4", "--max-time", "5s")
 APPLICATION = """
@@ -294,12 +294,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", default="", metavar="PATTERN")
+    parser.add_argument("--share", type=float, default=1.0, help="of the faults of each kind; one at least")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=REFERENCE / "faults.json")
     arguments = parser.parse_args()
     began = time.monotonic()
     kinds = [kind for kind in KINDS if re.search(arguments.only, kind.name)]
-    results = campaign(kinds, arguments.seed, 0.0 if arguments.quick else 1.0)
+    results = campaign(kinds, arguments.seed, 0.0 if arguments.quick else arguments.share)
     print(told(results))
     rows = [dataclasses.asdict(each) for each in results]
     wrong = sum(len(each.wrong) for each in results)

@@ -22,7 +22,7 @@ from striking import QUICK, Ended, Kind, Scene
 
 from harness import api
 
-RUN = ("run", "--param", "ms=10", *QUICK)
+RUN = ("run", "--workload", "sleep", "--param", "ms=10", *QUICK)
 SELECT = ("run", "--workload", "select", *QUICK)
 COMPARE = ("compare", "uvicorn", "granian", "--workload", "select", "--max-time", "8s", "--vus", "4")
 DONE = (0, 3)
@@ -264,7 +264,7 @@ def clock_is_set(scene: Scene) -> Ended:
     shift, inside = scene.folder / "shift", scene.folder / "inside"
     inside.mkdir()
     (inside / "sitecustomize.py").write_text(CLOCK.replace("SHIFT", str(shift)))
-    command = ("run", "--param", "ms=10", *QUICK, "--duration", "4s")
+    command = ("run", "--workload", "sleep", "--param", "ms=10", *QUICK, "--duration", "4s")
     process = scene.start(*command, PYTHONPATH=str(inside))
     scene.wait_for("k6/cell.js")
     time.sleep(scene.chance.uniform(1.0, 3.0))

@@ -26,7 +26,7 @@ def exit_code(capacity: Capacity) -> int:
 def title(capacity: Capacity) -> str:
     """What was searched."""
     names = shortened([each.cell for each in capacity.cells])
-    return "capacity of " + ", ".join(filter(None, (" and ".join(names.short.values()), names.common)))
+    return "Capacity of " + ", ".join(filter(None, (" and ".join(names.short.values()), names.common)))
 
 
 def question(capacity: Capacity) -> str:
@@ -203,7 +203,7 @@ def basis(capacity: Capacity) -> Iterator[tuple[str, str]]:
     """What the answer rests on."""
     yield (
         "how sure",
-        "95 % that a capacity lies between both rates, by all probes together, each of which is a fresh start; a bound "
+        "95% that a capacity lies between both rates, by all probes together, each of which is a fresh start; a bound "
         "rests on two at least",
     )
     yield "measured", heading(capacity)

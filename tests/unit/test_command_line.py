@@ -216,3 +216,14 @@ def test_a_narrow_terminal_folds(monkeypatch: pytest.MonkeyPatch, columns: str) 
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     text = terminal.text(lambda width: [terminal.facts([("a long name of a row", "x" * 300)])])
     assert text.count("x") == 300
+
+
+def test_a_signal_while_it_is_still_imported_ends_it_without_a_word() -> None:
+    code = (
+        "import os, signal, sys, types\n"
+        "from harness import __main__\n"
+        "sys.modules['harness.cli.main'] = types.SimpleNamespace(main=lambda: os.kill(os.getpid(), signal.SIGINT))\n"
+        "__main__.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
