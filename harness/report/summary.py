@@ -42,9 +42,18 @@ def drawn(overview: Overview) -> dict[str, list[tuple[str, CellOverview]]]:
     if len(overview.cells) < 2 or not _has_lines(overview):
         return {}
     axes = words.varying(overview.cells)
+
+    def ordered(cells: Sequence[CellOverview]) -> Sequence[CellOverview]:
+        """Servers by what they serve, the most first; what is counted, such as workers, stays in its order."""
+        if not axes or axes[0].name != "server":
+            return cells
+        return sorted(cells, key=lambda cell: -(cell.throughput.estimate if cell.throughput else 0.0))
+
     return {
-        workload: [(" ".join(words.spoken(each, each.option(cell.cell)) for each in axes), cell) for cell in cells]
-        for workload, cells in words.by_work(overview.cells).items()
+        workload: [
+            (" ".join(words.spoken(axis, axis.option(cell.cell)) for axis in axes), cell) for cell in ordered(of)
+        ]
+        for workload, of in words.by_work(overview.cells).items()
     }
 
 
