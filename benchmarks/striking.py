@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -165,7 +166,8 @@ def _strike(kind: Kind, struck: Struck, chance: random.Random) -> None:
             return
         count(struck.codes, str(ended.code))
         first = next((line for line in ended.err.splitlines() if line.startswith(("error", "interrupted"))), "")
-        count(struck.said, "".join("#" if each.isdigit() else each for each in first.replace(name, ""))[:160])
+        said = re.sub(r"(?:/[^\s/:,]+)+/", "", first)  # names without their folders, which are of one machine
+        count(struck.said, re.sub(r"\d", "#", said)[:160])
         if ended.code not in kind.codes:
             struck.wrong.append(f"exit code {ended.code}; it said: {ended.err[-600:]}")
         if "Traceback" in ended.err:
