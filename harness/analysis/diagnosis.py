@@ -78,7 +78,20 @@ def diagnose(facts: Measurement) -> Diagnosis | None:
         diagnosis = cause(facts)
         if diagnosis is not None:
             return diagnosis
-    return Diagnosis(bound_by=None, message="nothing that was looked at explains this throughput")
+    return _held_back(facts) or Diagnosis(bound_by=None, message="nothing that was looked at explains this throughput")
+
+
+def _held_back(facts: Measurement) -> Diagnosis | None:
+    """As many calls as there are connections, and more, go on after their answers: some servers then let connections
+    wait, as gunicorn's own ASGI worker does at 16 of one."""
+    calls = facts.server.going_on
+    if calls is None or calls < facts.generator.users:
+        return None
+    return Diagnosis(
+        bound_by=None,
+        message=f"{calls:,} calls go on after their answer (background tasks), and the server may let connections wait "
+        "for them",
+    )
 
 
 def _generator(facts: Measurement) -> Diagnosis | None:

@@ -14,7 +14,7 @@ from harness.deploy.workers import Counters
 from harness.host import placement, speed
 from harness.load import arrivals
 from harness.load.generator import Check, LoadSession, LoadSummary
-from harness.measure.evidence import answer_bytes, evidence, piled_up
+from harness.measure.evidence import answer_bytes, evidence, going_on, piled_up
 from harness.measure.job import Job
 from harness.measure.window import Window
 from harness.model.load import RequestMix
@@ -126,6 +126,7 @@ def common_facts(
         "declared_limits": dict(service.adapter.declared_limits(server.target, service.options)),
         "unmet": unmet(service, server, effective),
         "piled_up": piled_up(first, last),
+        "going_on": going_on(last),
         "answer_bytes": answer_bytes(first, last),
         "decoded_bytes": server.decoded_bytes,
     }

@@ -56,6 +56,11 @@ def piled_up(first: Sequence[Counters], last: Sequence[Counters]) -> int | None:
     return sum(each.unreturned for each in last) - sum(each.unreturned for each in first)
 
 
+def going_on(last: Sequence[Counters]) -> int | None:
+    """Calls that go on after their answer at the end; None without readings."""
+    return sum(each.unreturned for each in last) if last else None
+
+
 def lag(first: Sequence[Counters], last: Sequence[Counters]) -> Lag | None:
     """The lag of the worker whose loop was latest at the 99th percentile; None where no loop was watched."""
     lags = [one for one in map(_lag, first, last) if one is not None]

@@ -135,6 +135,8 @@ class ServerFacts(Value):
     piled_up: int | None = None
     """Calls of the application that went on after their answer, as background tasks do: how many more at the end than
     at the beginning. None where that was not looked at."""
+    going_on: int | None = None
+    """Such calls at the end; None where that was not looked at."""
     answer_bytes: float | None = None
     """Mean size of an answer's body as it was sent."""
     decoded_bytes: float | None = None

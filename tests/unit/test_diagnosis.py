@@ -225,6 +225,15 @@ def test_threads_of_one_worker_are_short_although_those_of_another_are_not(facts
     assert "in worker 1, while others have some to spare; connections 75 / 25" in message
 
 
+def test_calls_that_go_on_may_hold_connections_back(facts: Measurement) -> None:
+    """gunicorn's own ASGI worker lets a connection wait while 16 of its calls go on."""
+    idle = {"in_flight_mean": 0.0}
+    assert "explains" in told(facts, evidence=idle, server={"going_on": 3})[1]
+    cause, message = told(facts, evidence=idle, server={"going_on": 16 * facts.generator.users})
+    assert cause is None
+    assert "1,600 calls go on after their answer" in message
+
+
 def test_a_queue_as_long_as_the_threads_is_theirs_although_some_are_idle_for_a_moment(facts: Measurement) -> None:
     """256 connections, 40 threads, 20 ms each: the event loop takes time to hand a thread on, and 36 are in use."""
     use = ThreadUse(limit=40, used_mean=35.5, waiting_mean=215.0, used_by_worker=[35.5], waiting_by_worker=[215.0])
