@@ -179,8 +179,9 @@ def test_too_few_restarts_give_no_verdict(visits: Visits) -> None:
 
 
 @pytest.mark.parametrize("name", ["article", "noop", "servers", "ten-noop", "ten-select", "users", "workers"])
-def test_the_answer_fits_a_screen(name: str) -> None:
-    stored = codec.read_run(REFERENCE / "matrices" / name)
+def test_the_answer_fits_a_screen(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(REFERENCE.parents[1])  # a run is named as it was given, and a long path takes lines of its own
+    stored = codec.read_run(Path("results", "reference", "matrices", name))
     lines = render.text(stored, "text", details=False).splitlines()
     assert len(lines) <= 40
     assert max(map(len, lines)) <= terminal.WIDTH
