@@ -30,7 +30,7 @@ MADE = {
     "flask": ("made_with_flask:create_app", "wsgi"),
     "by-hand": ("made_by_hand:app", "asgi"),
 }
-LEFT = ("starlette", "quart", "falcon")
+LEFT = ("starlette", "quart", "falcon", "by-hand")
 """To `./check --all`, with every other pair."""
 ONE_EACH = [each for each in zip(MADE, itertools.cycle(SERVERS), strict=False) if each[0] not in LEFT]
 ALL = list(itertools.product(MADE, SERVERS))
@@ -180,6 +180,7 @@ def test_an_open_load_goes_to_all_kinds(harness: Harness) -> None:
     assert all(each["requests"] > 30 for each in document["routes"])
 
 
+@pytest.mark.slow
 def test_answers_may_change_but_not_become_wrong(harness: Harness) -> None:
     (harness.folder / "r.toml").write_text(
         'requests = [{ path = "/changing", expect = { json = { state = "fine" } } }]\n'

@@ -70,6 +70,7 @@ def metrics(answer: Rotation) -> set[str]:
     return {str(each.metric) for each in answer.contrasts}
 
 
+@pytest.mark.slow
 def test_two_servers_take_turns(harness: Harness, private_tmp: Path) -> None:
     code, answer = compared(
         harness,
@@ -182,6 +183,7 @@ def nothing_survives(tmp: Path) -> None:
     assert list(tmp.glob("harness-*/")) == []
 
 
+@pytest.mark.slow
 def test_an_interruption_leaves_the_answer_so_far(harness: Harness, private_tmp: Path) -> None:
     running = harness.start("compare", "uvicorn", "granian", "--vus", "4", TMPDIR=str(private_tmp))
     folder = wait_for_restart(harness, 2)
@@ -197,6 +199,7 @@ def test_an_interruption_leaves_the_answer_so_far(harness: Harness, private_tmp:
     assert whole(folder)
 
 
+@pytest.mark.slow
 def test_a_killed_harness_leaves_no_process_and_whole_files(harness: Harness, private_tmp: Path) -> None:
     running = harness.start("compare", "uvicorn", "granian", "--vus", "4", TMPDIR=str(private_tmp))
     folder = wait_for_restart(harness, 1)

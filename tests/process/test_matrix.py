@@ -69,6 +69,7 @@ def test_cells_are_up_at_once_loaded_in_turn_and_compared(harness: Harness) -> N
     assert max(map(len, text.splitlines())) <= 100
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_gone_on_with_where_it_stopped(harness: Harness, private_tmp: Path) -> None:
     longer = ("--seed", "5", "--max-time", "20s")
     running = harness.start(*TWO, *longer, TMPDIR=str(private_tmp))

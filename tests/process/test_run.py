@@ -156,6 +156,7 @@ def test_waiting_for_the_database_is_seen(harness: Harness) -> None:
     assert document["diagnosis"]["bound_by"] == "database" or disturbed, document["diagnosis"]
 
 
+@pytest.mark.slow
 def test_the_diagnosis_can_be_turned_off(harness: Harness) -> None:
     document = harness.measure("--no-diagnose")
     assert (document["evidence"], document["diagnosis"]) == (None, None)
@@ -163,7 +164,9 @@ def test_the_diagnosis_can_be_turned_off(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("workload", ["select", "simulation"])
-@pytest.mark.parametrize("style", ["async", "sync", pytest.param("wrapped", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "style", ["async", pytest.param("sync", marks=pytest.mark.slow), pytest.param("wrapped", marks=pytest.mark.slow)]
+)
 def test_the_database_needs_no_set_up(harness: Harness, workload: str, style: str) -> None:
     params = ("--param", "fib=10") if workload == "simulation" else ()
     document = harness.measure("--workload", workload, "--style", style, *params)

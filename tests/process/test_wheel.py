@@ -68,7 +68,12 @@ def test_no_installation_takes_a_name_that_belongs_to_users(programs: Path, tmp_
 
 
 @pytest.mark.parametrize(
-    "command", [pytest.param("harness", marks=pytest.mark.slow), "python -m harness", "editable -m harness"]
+    "command",
+    [
+        pytest.param("harness", marks=pytest.mark.slow),
+        "python -m harness",
+        pytest.param("editable -m harness", marks=pytest.mark.slow),
+    ],
 )
 def test_a_projects_own_packages_are_never_imported(programs: Path, tmp_path: Path, command: str) -> None:
     imported = tmp_path / "imported"
