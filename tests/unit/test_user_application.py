@@ -588,3 +588,17 @@ def test_half_a_character_in_an_answer_is_told() -> None:
     wrong = subject.wrong(0, '{"a": "\\ud800"}')
     assert wrong == 'a is "\\ud800", expected "b"'
     wrong.encode()
+
+
+@pytest.mark.parametrize(
+    ("requests", "one"),
+    [
+        (["GET /items"], True),
+        (["GET /items/{item}"], False),
+        (["POST /orders"], False),
+        (["GET /a", "GET /b"], False),
+        (["k6 script load.js"], False),
+    ],
+)
+def test_another_generator_is_advised_only_where_it_can_load(requests: list[str], one: bool) -> None:
+    assert UserApplication(target="shop:app", requests=requests, digest="0").one_get is one
