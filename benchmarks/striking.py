@@ -134,7 +134,18 @@ class Struck:
 
 def campaign(kinds: Sequence[Kind], seed: int, share: float = 1.0) -> list[Struck]:
     """Every kind as often as it says, times `share`, once at least."""
-    results = []
+    results: list[Struck] = []
+    try:
+        _all(kinds, seed, share, results)
+    finally:  # the database of the campaign, which outlives a command by design
+        environment = {**os.environ, "HARNESS_DATA": str(data_folder())}
+        subprocess.run(
+            [sys.executable, "-m", "harness", "db", "stop"], env=environment, capture_output=True, check=False
+        )
+    return results
+
+
+def _all(kinds: Sequence[Kind], seed: int, share: float, results: list[Struck]) -> None:
     for kind in kinds:
         struck = Struck(name=kind.name, skipped=kind.lacks())
         results.append(struck)
@@ -142,7 +153,6 @@ def campaign(kinds: Sequence[Kind], seed: int, share: float = 1.0) -> list[Struc
             _strike(kind, struck, random.Random(f"{seed}/{kind.name}/{turn}"))
             mark = f"  WRONG: {struck.wrong[-1]}" if struck.wrong else ""
             print(f"{kind.name} {turn + 1}: {struck.codes}{mark}", file=sys.stderr, flush=True)
-    return results
 
 
 def _strike(kind: Kind, struck: Struck, chance: random.Random) -> None:
