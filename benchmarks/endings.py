@@ -176,20 +176,8 @@ def main() -> None:
 
     def command(turn: int) -> list[str]:
         server, workers = SERVERS[turn % len(SERVERS)], str(1 + turn % 2)
-        return [
-            "run",
-            "--vus",
-            "10",
-            "--workload",
-            "sleep",
-            "--param",
-            "ms=10",
-            "--server",
-            server,
-            "--workers",
-            workers,
-            *SHORT,
-        ]
+        work = ("--vus", "10", "--workload", "sleep", "--param", "ms=10")
+        return ["run", *work, "--server", server, "--workers", workers, *SHORT]
 
     def works(done: subprocess.CompletedProcess[str]) -> bool:
         return done.returncode == 0 and json.loads(done.stdout)["verdict"] == "valid"

@@ -136,7 +136,7 @@ def campaign(kinds: Sequence[Kind], seed: int, share: float = 1.0) -> list[Struc
     """Every kind as often as it says, times `share`, once at least."""
     results: list[Struck] = []
     try:
-        _all(kinds, seed, share, results)
+        _strike_all(kinds, seed, share, results)
     finally:  # the database of the campaign, which outlives a command by design
         environment = {**os.environ, "HARNESS_DATA": str(data_folder())}
         subprocess.run(
@@ -145,7 +145,7 @@ def campaign(kinds: Sequence[Kind], seed: int, share: float = 1.0) -> list[Struc
     return results
 
 
-def _all(kinds: Sequence[Kind], seed: int, share: float, results: list[Struck]) -> None:
+def _strike_all(kinds: Sequence[Kind], seed: int, share: float, results: list[Struck]) -> None:
     for kind in kinds:
         struck = Struck(name=kind.name, skipped=kind.lacks())
         results.append(struck)

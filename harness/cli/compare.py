@@ -51,6 +51,13 @@ def compare(
     second_app_dir: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="Folder of the second application.  [default: --app-dir]")
     ] = None,
+    first_env: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Variable for the first application only.")
+    ] = None,
+    second_env: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="For the second only, such as another port that it opens at import."),
+    ] = None,
     precision: Annotated[
         str, typer.Option(metavar="SHARE", help="Stop when the interval of throughput is as narrow as ± this.")
     ] = "1%",
@@ -115,6 +122,7 @@ def compare(
         o.ours(framework, style, workload, param),
         pythons=(first_python, second_python),
         folders=(first_app_dir, second_app_dir),
+        envs=(first_env or (), second_env or ()),
     )
     with display() as emit:
         result = experiment.run(cells, rules, execution, emit)

@@ -19,7 +19,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "What to measure": (
         *("server", "server_command", "framework", "style", "workload", "param"),
         *("workers", "threads", "pool_size", "python", "preset"),
-        *("first_python", "second_python", "first_app_dir", "second_app_dir"),
+        *("first_python", "second_python", "first_app_dir", "second_app_dir", "first_env", "second_env"),
     ),
     "Your application": tuple(APPLICATION),
     "Load": (

@@ -100,21 +100,22 @@ def recommend(
         most_seconds=seconds / 2 if objectives else seconds,
         margin=parse_fraction("--margin", margin),
         users=None if vus is None else parse_int("--vus", vus, 1, 100_000),
+        objectives=objectives,
         seed=seed,
     )
     names = split_servers(server) if server else servers.names()
     with display() as emit:
         folder = experiment.run(template, names, rules, execution, emit)
-        answer = analysis.recommend(codec.read_run(folder))
-        found = None
-        if objectives and answer.best is not None:
-            held = CapacityOptions(objectives=objectives, most_seconds=seconds / 2, seed=seed)
+    answer = analysis.recommend(codec.read_run(folder))
+    if not as_json:
+        print(text.text(answer, folder), end="", flush=True)  # at once: it may be all that there will be
+    if objectives and answer.best is not None:
+        held = CapacityOptions(objectives=objectives, most_seconds=seconds / 2, seed=seed)
+        with display() as emit:
             found = experiment.capacities(template, answer, held, execution, emit)
-    if as_json:
-        whole = answer if found is None else answer.model_copy(update={"capacity": found.capacity})
-        print(whole.model_dump_json())
-    else:
-        print(text.text(answer, folder), end="")
-        if found is not None:
+        answer = answer.model_copy(update={"capacity": found.capacity})
+        if not as_json:
             print(f"\n{capacity_text.text(found.capacity, found.folder)}", end="")
+    if as_json:
+        print(answer.model_dump_json())
     raise typer.Exit(text.exit_code(answer))

@@ -112,15 +112,23 @@ def choose_server(named: str | None, application: PreparedApplication | None) ->
 
 
 def resolve_side(
-    spec: CellSpec, options: ApplicationOptions, bundled: Sequence[str], python: str | None, folder: str | None
+    spec: CellSpec,
+    options: ApplicationOptions,
+    bundled: Sequence[str],
+    python: str | None,
+    folder: str | None,
+    env: Sequence[str] = (),
 ) -> ResolvedCell:
     """One of two cells that are compared: with its own application if its written form or `folder` names one, else that
-    of the options or the project. `python`: its interpreter, where the written form names none."""
+    of the options or the project. `python`: its interpreter, where the written form names none; `env`: variables that
+    it has besides."""
     if spec.app is not None:
         app, _, app_dir = spec.app.partition("@")
         options = dataclasses.replace(options, app=app, app_dir=app_dir or options.app_dir)
     if folder is not None:
         options = dataclasses.replace(options, app_dir=folder)
+    if env:
+        options = dataclasses.replace(options, env=[*(options.env or ()), *env])
     interpreter = spec.python or python
     application = select_application(options, bundled, interpreter)
     return resolve_cell(dataclasses.replace(spec, application=application, python=interpreter))
@@ -133,6 +141,7 @@ def resolve_pair(
     *,
     pythons: tuple[str | None, str | None],
     folders: tuple[str | None, str | None],
+    envs: tuple[Sequence[str], Sequence[str]],
 ) -> tuple[ResolvedCell, ResolvedCell]:
     """Two cells that are compared; each is named after its interpreter where these differ."""
     interpreters = [spec.python or python for spec, python in zip(specs, pythons, strict=True)]
@@ -144,8 +153,9 @@ def resolve_pair(
             bundled,
             python,
             folder,
+            env,
         )
-        for spec, python, folder in zip(specs, interpreters, folders, strict=True)
+        for spec, python, folder, env in zip(specs, interpreters, folders, envs, strict=True)
     )
     return first, second
 

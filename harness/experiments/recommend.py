@@ -28,6 +28,7 @@ from harness.experiments.sets import CellsUp, SetRestarts
 from harness.host import limits, placement, signals
 from harness.model.application import BundledApplication, UserApplication
 from harness.model.axes import DEFAULT_THREADS
+from harness.model.capacity import Objective
 from harness.model.counting import counted
 from harness.model.events import Emit, MatrixProgress, RestartFinished, ignore
 from harness.model.load import FOREVER
@@ -58,6 +59,8 @@ class RecommendOptions:
     """Difference of throughput that does not matter, as a share."""
     users: int | None = None
     """Of each configuration; None: as many as it takes to see what is short."""
+    objectives: tuple[Objective, ...] = ()
+    """What `capacities` is to be asked of the finalists, so that what cannot be asked is refused at once."""
     seed: int = 1
 
 
@@ -76,6 +79,8 @@ def run(
     began = time.monotonic()
     started = datetime.now(UTC)
     cells, left_out, checked = _servers(template, servers, options)
+    if rules.objectives:
+        capacity.refuse(cells, CapacityOptions(objectives=rules.objectives), checked.generator)
     log.info(preflight.remarks(cells, options.pin)[0])
     log.info(f"searching for {duration(rules.most_seconds)} at most; what is measured stays when it is interrupted")
     with exclusive(cells, wait=options.wait), stored(options, emit, name="recommend") as session:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from harness.deploy.launch import free_port
 from harness.model.rotation import Restart, Rotation
 from harness.store import codec
 from tests.conftest import ROOT, Harness, processes_mentioning
@@ -91,12 +92,15 @@ def test_two_servers_take_turns(harness: Harness, private_tmp: Path) -> None:
 
 
 def test_two_folders_of_an_application_are_compared(harness: Harness) -> None:
+    """Each opens a port when it is imported, which both cannot have."""
+    opens = "import os, socket\nopened = socket.create_server(('127.0.0.1', int(os.environ['METRICS_PORT'])))\n"
     for name, work in (("base", "pass"), ("head", "sum(range(20_000))")):
         (harness.folder / name).mkdir()
-        (harness.folder / name / "shop.py").write_text(APPLICATION.format(work=work))
+        (harness.folder / name / "shop.py").write_text(opens + APPLICATION.format(work=work))
     _, answer = compared(
         harness,
         *("granian", "granian", "--app", "shop:app", "--path", "/"),
+        *("--first-env", f"METRICS_PORT={free_port()}", "--second-env", f"METRICS_PORT={free_port()}"),
         *("--first-app-dir", "base", "--second-app-dir", "head", *ONCE),
     )
     assert [member.partition("shop:app@")[2].partition("/")[0] for member in answer.members] == ["base", "head"]

@@ -316,6 +316,9 @@ def test_finalists_of_a_recommendation_are_searched(
         f"{best['server']}/fastapi/async/noop/w{best['workers']}"
     ]  # the other one is slower for certain
     assert sorted(each.name.split("-")[1] for each in tmp_path.glob("2*")) == ["capacity", "recommend"]
-    monkeypatch.setattr("sys.argv", ["harness", *arguments, "--objective", "p99", "--out", str(tmp_path)])
-    assert _guarded(app) == 2
-    assert "--objective p99" in capsys.readouterr().err
+    for impossible in (("--objective", "p99"), ("--objective", "p99<50ms", "--workload", "sleep")):
+        stored = sorted(tmp_path.iterdir())
+        monkeypatch.setattr("sys.argv", ["harness", *arguments, *impossible, "--out", str(tmp_path)])
+        assert _guarded(app) == 2
+        assert "--objective p99" in capsys.readouterr().err
+        assert sorted(tmp_path.iterdir()) == stored, "it was searched before it was refused"
