@@ -1,7 +1,7 @@
 // Runs a k6 script of the user's inside the harness' warm-up and window, and counts each request that it makes through
 // the default export of k6/http. Its options are left aside; it finds the server in __ENV.BASE_URL.
 import http from 'k6/http';
-import { sleep } from 'k6';
+import { check, sleep } from 'k6';
 import { begin, count, endMs, load } from './measured.js';
 import { refused } from './requests.js';
 
@@ -73,13 +73,25 @@ export function setup() {
   return own.setup === undefined ? undefined : own.setup();
 }
 
+// What the script throws is a check that failed, named by its message: without that nobody would hear of it.
+function threw(error) {
+  const said = String(error).split('\n')[0].slice(0, 150).replace(/\d+/g, '#').replace(/::/g, ':');
+  check(null, { [`no exception (${said})`]: false });
+  throw error;
+}
+
 export default function (data) {
   if (startMs === null) {
     tell();
     startMs = begin();
     sleep((Math.random() * load.warmup_ms) / 1000);
   }
-  return own.default(data);
+  try {
+    const done = own.default(data);
+    return done instanceof Promise ? done.catch(threw) : done;
+  } catch (error) {
+    return threw(error);
+  }
 }
 
 export function teardown(data) {

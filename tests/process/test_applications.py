@@ -227,6 +227,16 @@ def test_a_server_missing_in_the_environment_is_named(harness: Harness) -> None:
     assert f"{python} -m pip install granian" in done.stderr
 
 
+def test_what_a_script_throws_is_told(harness: Harness) -> None:
+    script = (
+        "import http from 'k6/http';\nexport default () => { http.get(`${__ENV.BASE_URL}/items`); missing.go(); };\n"
+    )
+    (harness.folder / "load.js").write_text(script)
+    done = harness.run("run", *SHORT, *OWN, "made_by_hand:app", "--k6-script", "load.js", "--server", "uvicorn")
+    assert done.returncode == 4
+    assert "'no exception (ReferenceError: missing is not defined)'" in done.stdout.replace("\n               ", " ")
+
+
 def test_an_environment_without_uvloop_is_measured_with_what_it_has(harness: Harness) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(harness.folder / "plain")], check=True)
     (packages,) = (harness.folder / "plain" / "lib").glob("python*/site-packages")
