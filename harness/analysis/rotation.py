@@ -316,20 +316,16 @@ def settling_curve(restarts: Sequence[Restart], member: int) -> SettlingCurve | 
 
 
 def settling_responses(restarts: Sequence[Restart], member: int) -> float:
-    """How many response times are left out of each of a member's slots, by the curves of all restarts: at least
-    SETTLING_RESPONSES, at most MOST_SETTLING, and half as many again as were given where it has not settled by then."""
-    curve = settling_curve(restarts, member)
-    known = [restart for restart in restarts if restart.response_s[member] > 0]
-    if curve is None or not known:
+    """How many response times are left out of each of a member's slots, by the curve of the latest half of restarts: at
+    least SETTLING_RESPONSES, at most MOST_SETTLING, and half as many again as these were given where it has not settled
+    by then. The latest half, since slots that were given more show more; earlier ones would go on saying that it has
+    not settled whatever later ones show."""
+    latest = [restart for restart in restarts[len(restarts) // 2 :] if restart.response_s[member] > 0]
+    curve = settling_curve(latest, member)
+    if curve is None:
         return schedule.SETTLING_RESPONSES
-    if curve.settled_s is not None:
-        responses = curve.settled_s / statistics.median(restart.response_s[member] for restart in known)
-    else:
-        responses = 1.5 * max(
-            restart.slots.settling_s[place] / restart.response_s[member]
-            for restart in known
-            for place in restart.slots.counted(member=member)
-        )
+    seconds = 1.5 * curve.given_s if curve.settled_s is None else curve.settled_s
+    responses = seconds / statistics.median(restart.response_s[member] for restart in latest)
     return min(MOST_SETTLING, max(schedule.SETTLING_RESPONSES, responses))
 
 

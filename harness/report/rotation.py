@@ -73,7 +73,8 @@ def answers(rotation: Rotation) -> Iterator[tuple[str, str]]:
         else:
             yield sentence(throughput, short, rotation.margin) + costs, throughput.verdict
     if not any(each.metric == GATED[0] for each in rotation.contrasts):
-        yield "inconclusive: every restart is excluded", "undecided"
+        why = "every restart is excluded" if not rotation.restarts else "a restart has no throughput of one of them"
+        yield f"inconclusive: {why}", "undecided"
 
 
 def _percent(share: float) -> str:

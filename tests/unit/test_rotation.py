@@ -277,6 +277,50 @@ def test_a_member_that_is_not_idle_or_reconnects_is_named() -> None:
     assert not any(note.startswith("b is not idle") for note in notes)
 
 
+def never_settling(given_s: float) -> Restart:
+    """A restart whose second member slows down from the begin of a slot to its end, whatever was given it to settle."""
+    restart = restart_of((1000, 1000), rounds=9, settling_s=0.015)
+    end = given_s + 0.085
+    moments = [end * place / 8 for place in range(1, 9)]
+    falling = [round(1000 * moment * (1.5 - moment / end / 2)) for moment in moments]
+    slots = restart.slots.model_copy(
+        update={
+            "settling_s": [given_s if member else 0.015 for member in restart.slots.member],
+            "read_s": [moments for _ in restart.slots.member],
+            "finished": [
+                falling if member else [round(1000 * each) for each in moments] for member in restart.slots.member
+            ],
+            "cpu_s": [moments for _ in restart.slots.member],
+        }
+    )
+    return restart.model_copy(update={"slots": slots, "response_s": [0.005, 0.005]})
+
+
+def test_a_member_that_never_settles_takes_no_earlier_restart_with_it() -> None:
+    restarts: list[Restart] = []
+    for _ in range(30):
+        given = max(schedule.LEAST_SETTLING, rotation.settling_responses(restarts, 1) * 0.005 if restarts else 0.0)
+        restarts.append(never_settling(given))
+    assert rotation.settling_responses(restarts, 1) == rotation.MOST_SETTLING
+    figures = rotation.settled_figures(restarts)
+    assert all(
+        metric in member
+        for each in figures
+        for member in each.logs
+        for metric in ("throughput_rps", "cpu_us_per_request")
+    )
+    question = rotation.Question(members=["a", "b"], users=16, users_reason="", margin=0.03, precision=0.01)
+    answer = rotation.answer(question, restarts, 60.0)
+    assert answer.contrasts[0].metric == "throughput_rps"
+    assert any(note.startswith("b never stands still") for note in answer.notes)
+
+
+def test_later_slots_that_settle_end_the_growth_that_earlier_ones_asked_for() -> None:
+    early = [never_settling(0.015)] * 4
+    assert rotation.settling_responses(early, 1) == pytest.approx(1.5 * 3)
+    assert rotation.settling_responses([*early, *[restart_of((1000, 1000))] * 4], 1) == schedule.SETTLING_RESPONSES
+
+
 def slots_of(
     rate: Callable[[float], float], slots: int = 30, seed: int = 1
 ) -> tuple[list[list[float]], list[list[int]]]:
