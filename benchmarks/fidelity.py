@@ -28,6 +28,7 @@ from harness import api
 
 CELLS = (
     *(f"{server}/noop/c16" for server in ("uvicorn", "granian", "gunicorn", "hypercorn")),
+    *(f"granian/cpu?n={work}/c16" for work in (2, 5, 9)),
     *(f"{server}/cpu?n=16/c16" for server in ("uvicorn", "granian")),
 )
 TIMINGS = {
@@ -56,11 +57,7 @@ class Visit:
 
 def switches(server: api.Deployment) -> int:
     """Context switches of all threads of a server so far, those that it asked for and those that it did not."""
-    count = 0
-    for pid in server.child.members():
-        for status in Path(f"/proc/{pid}/task").glob("*/status"):
-            count += sum(int(each.split()[1]) for each in status.read_text().splitlines() if "ctxt_switches" in each)
-    return count
+    return sum(map(api.context_switches, server.child.members()))
 
 
 def visit(deployments: api.Deployments, generator: api.Generator) -> Visit:

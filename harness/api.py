@@ -74,7 +74,7 @@ from harness.host.affinity import confined
 from harness.host.facts import facts as host_facts
 from harness.host.placement import place
 from harness.host.processes import Child, Supervisor
-from harness.host.procfs import cpu_seconds, cpu_times
+from harness.host.procfs import context_switches, cpu_seconds, cpu_times
 from harness.load import find as find_generator
 from harness.load.arrivals import moments_ms as arrival_moments
 from harness.load.generator import Generator, Load, LoadSummary, LoadTarget
@@ -209,6 +209,7 @@ __all__ = [
     "compare_observations",
     "confined",
     "connect_postgres",
+    "context_switches",
     "cpu_seconds",
     "cpu_times",
     "crowded",

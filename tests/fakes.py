@@ -236,6 +236,9 @@ class FakeMember:
     def started(self) -> int:
         return int(self._total())
 
+    def switches(self) -> int:
+        return int(self._total() / 20)
+
     def workers_lost(self) -> int:
         return int(self._world.outcome == "lost")
 

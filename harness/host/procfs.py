@@ -34,6 +34,18 @@ def rss_bytes(pid: int) -> int:
         return 0
 
 
+def context_switches(pid: int) -> int:
+    """How often the threads that a process has now were switched so far, for any reason; 0 if it is gone."""
+    count = 0
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/status", "rb") as file:
+                count += sum(int(line.split()[1]) for line in file if b"ctxt_switches:" in line)
+    except (OSError, IndexError, ValueError):
+        return count
+    return count
+
+
 def alive(pid: int) -> bool:
     """Whether the process runs and is no zombie."""
     try:

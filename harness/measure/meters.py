@@ -50,6 +50,10 @@ class DeploymentMeter:
         self._pids = self._deployment.child.members()
         self.rss_peak_bytes = max(self.rss_peak_bytes, sum(map(procfs.rss_bytes, self._pids)))
 
+    def switches(self) -> int:
+        """Context switches of all threads of its processes so far; takes milliseconds."""
+        return sum(map(procfs.context_switches, self._pids))
+
     def requests_by_worker(self) -> list[int]:
         """Requests that each worker has finished so far."""
         return [worker.finished() for worker in self._deployment.workers]

@@ -245,6 +245,7 @@ class _Rounds:
         self._machine = procfs.cpu_times(self._cores)
         self._own = time.process_time()
         self._first = [meter.read() for meter in self._meters]
+        self._switches = [meter.switches() for meter in self._meters]
         self._postgres = self._postgres_cpu()
 
     def _end_clocks(self) -> None:
@@ -253,6 +254,7 @@ class _Rounds:
         generator = self._session.cpu_seconds() - self._generator
         machine = procfs.cpu_times(self._cores)
         self._last = [meter.read() for meter in self._meters]
+        self._switches = [meter.switches() - before for meter, before in zip(self._meters, self._switches, strict=True)]
         servers = sum(last.cpu - first.cpu for first, last in zip(self._first, self._last, strict=True))
         ours = generator + servers + time.process_time() - self._own + self._postgres_cpu() - self._postgres
         cores = self._seconds * len(self._cores)
@@ -341,6 +343,7 @@ class _Rounds:
         own = [slot for slot in self._slots if slot.member == place]
         inside = sum(slot.drained.cpu - slot.begin.cpu for slot in own)
         outside = self._seconds - sum(slot.drained.at - slot.begin.at for slot in own)
+        finished = self._last[place].finished - self._first[place].finished
         effective = reported(spec, deployment)
         tally = self._tallies[place]
         return MemberSamples(
@@ -352,6 +355,7 @@ class _Rounds:
             idle_cpu_share=round(max(0.0, self._last[place].cpu - self._first[place].cpu - inside) / outside, 6)
             if outside > 0
             else 0.0,
+            switches_per_request=round(self._switches[place] / finished, 3) if finished else None,
             workers_lost=deployment.workers_lost(),
             answers=self._answers(place),
             started_requests=meter.started(),

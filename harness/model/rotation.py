@@ -108,6 +108,8 @@ class MemberSamples(Value):
     """Cores that its workers can use at the same time."""
     idle_cpu_share: float
     """CPU time that it used outside of its slots, per second."""
+    switches_per_request: float | None = None
+    """How often its threads were switched, per request."""
     workers_lost: int
     answers: int | None
     """Requests that the generator saw answered in all slots; None where it does not tell."""

@@ -240,6 +240,7 @@ RESTART: Columns = {
     "member": (str, lambda row: row[1]),
     "users": (int, lambda row: row[0].users),
     "idle_cpu_share": (float, lambda row: row[3].idle_cpu_share),
+    "switches_per_request": (float, lambda row: row[3].switches_per_request),
     "boot_seconds": (float, lambda row: row[3].boot_s),
 }
 RESTART_METRICS = ("throughput_rps", "cpu_us_per_request", "p50_ms", "p99_ms", "rss_peak_bytes")

@@ -285,6 +285,14 @@ def test_the_cpu_clock_counts_ended_threads() -> None:
     assert procfs.cpu_seconds(2**22 + 1) is None
 
 
+def test_each_wait_of_a_thread_is_a_switch() -> None:
+    before = procfs.context_switches(os.getpid())
+    for _ in range(50):
+        time.sleep(0.001)
+    assert procfs.context_switches(os.getpid()) - before >= 50
+    assert procfs.context_switches(2**22 + 1) == 0
+
+
 def test_children_that_have_ended_count_for_the_family() -> None:
     before = procfs.family_cpu_seconds(os.getpid())
     spent = os.times().children_user

@@ -321,6 +321,15 @@ def test_later_slots_that_settle_end_the_growth_that_earlier_ones_asked_for() ->
     assert rotation.settling_responses([*early, *[restart_of((1000, 1000))] * 4], 1) == schedule.SETTLING_RESPONSES
 
 
+@pytest.mark.parametrize(("switches", "cost", "noted"), [(3.8, 120.0, True), (3.8, 350.0, False), (0.5, 120.0, False)])
+def test_where_the_way_that_requests_arrive_counts_is_noted(switches: float, cost: float, noted: bool) -> None:
+    members = [MEMBER.model_copy(update={"switches_per_request": each}) for each in (0.05, switches)]
+    restarts = [restart_of((1000, 1000), costs=(cost, cost), members=members) for _ in range(3)]
+    notes = list(rotation.notes(restarts, ["a", "b"]))
+    assert any(note.startswith(f"b switches threads {switches} times per request") for note in notes) is noted
+    assert not any(note.startswith("a switches") for note in notes)
+
+
 def slots_of(
     rate: Callable[[float], float], slots: int = 30, seed: int = 1
 ) -> tuple[list[list[float]], list[list[int]]]:
