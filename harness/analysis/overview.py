@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.analysis.bounds import NEAR
@@ -21,6 +21,9 @@ from harness.model.overview import CellOverview, Count, Figure, Overview
 from harness.model.variant import Cell
 from harness.stats.intervals import interval, usable
 from harness.stats.quantiles import Mixture
+
+SPEEDS_APART = 0.10
+"""Difference of the machine's speed between sets, from which on it is named."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,6 +102,7 @@ def overview(
     that comes first is the base. `precision`: the half-width of ratios that was asked for, `margin`: the difference
     that does not matter, both as fractions."""
     evaluated = evaluate_all(visits)
+    speeds = speeds_of_sets(evaluated)
     return Overview(
         title=title,
         sets=sets,
@@ -106,19 +110,46 @@ def overview(
         finished=finished,
         precision=precision,
         seconds=round(seconds, 1),
-        cells=cells_of(evaluated),
+        cells=cells_of(evaluated, speeds),
         comparison=compare(observations(evaluated), margin),
-        notes=list(notes),
+        notes=[*notes, *_mean_speed(speeds)],
         impossible=list(impossible),
     )
 
 
-def cells_of(visits: Sequence[EvaluatedVisit]) -> list[CellOverview]:
-    """Every cell, in the order in which they first come."""
+def speeds_of_sets(visits: Sequence[EvaluatedVisit]) -> dict[int, float]:
+    """Set → how fast the machine was while it was up, beside the mean of the sets that share a cell with it: by the
+    throughput of that cell. Without this two figures of a table, of cells that were up at different hours, would not be
+    in the ratio in which the cells are known to be. Sets that share no cell are left out."""
+    found: dict[str, dict[int, list[float]]] = {}
+    throughput = METRICS["throughput_rps"]
+    for each in visits:
+        value = each.visit.value(throughput) if each.valid is not None and not each.at_ceiling else None
+        if usable(value):
+            found.setdefault(each.visit.cell.label, {}).setdefault(each.visit.set, []).append(math.log(value))
+    speeds: dict[int, float] = {}
+    for logs in found.values():
+        means = {number: statistics.fmean(each) for number, each in logs.items()}
+        if len(means) > 1:
+            middle = statistics.fmean(means.values())
+            speeds |= {number: math.exp(mean - middle) for number, mean in means.items()}
+    return speeds
+
+
+def _mean_speed(speeds: Mapping[int, float]) -> Iterator[str]:
+    """A sentence where figures are given for quite another speed than that at which they were measured."""
+    if speeds and max(speeds.values()) / min(speeds.values()) > 1 + SPEEDS_APART:
+        slowest, fastest = min(speeds.values()) - 1, max(speeds.values()) - 1
+        yield f"figures are for the machine's mean speed; sets met it at {slowest:+.0%} to {fastest:+.0%}"
+
+
+def cells_of(visits: Sequence[EvaluatedVisit], speeds: Mapping[int, float]) -> list[CellOverview]:
+    """Every cell, in the order in which they first come. `speeds`: set → speed of the machine, beside the one that
+    figures are to be given for; 1 where it has none."""
     by_cell: dict[str, list[EvaluatedVisit]] = {}
     for each in visits:
         by_cell.setdefault(each.visit.cell.label, []).append(each)
-    return [cell_overview(each) for each in by_cell.values()]
+    return [cell_overview(each, speeds) for each in by_cell.values()]
 
 
 def evaluate_all(visits: Sequence[Visit]) -> list[EvaluatedVisit]:
@@ -160,7 +191,7 @@ def _short_turns(facts: Measurement | None) -> bool:
     return statistics.median(each.seconds for each in facts.slices) < TAIL_SECONDS
 
 
-def cell_overview(visits: Sequence[EvaluatedVisit]) -> CellOverview:
+def cell_overview(visits: Sequence[EvaluatedVisit], speeds: Mapping[int, float]) -> CellOverview:
     """One cell over all restarts. A cell that is there twice counts twice, but for intervals: there each restart has
     one value, of the first of the two if that is valid."""
     first = visits[0].visit
@@ -170,14 +201,17 @@ def cell_overview(visits: Sequence[EvaluatedVisit]) -> CellOverview:
     settled = [each for each in once if each.settled is not None]
     measurements = [each.visit.facts for each in visits if each.visit.facts is not None]
     pooled = _pooled([each.settled for each in visits if each.settled is not None and each.settled.grid])
+    counts = Counter(each.verdict for each in visits)
+    at_ceiling = 2 * sum(each.at_ceiling for each in visits if each.valid is not None) > counts["valid"]
+    used = {} if at_ceiling else speeds  # a cell at its ceiling does not go by the machine's speed
     figures = {
-        name: _figure(metric, once if metric.quantile is None else settled, pooled) for name, metric in METRICS.items()
+        name: _figure(metric, once if metric.quantile is None else settled, pooled, used)
+        for name, metric in METRICS.items()
     }
-    throughput = figures["throughput_rps"].interval
+    throughput = over_restarts([each.visit.value(METRICS["throughput_rps"]) for each in once])
     ceilings = [each.evaluation.ceiling for each in visits if each.valid is not None and each.evaluation is not None]
     highest = ceilings[-1] if ceilings else None
     total = sum(facts.requests + facts.failures for facts in measurements)
-    counts = Counter(each.verdict for each in visits)
     return CellOverview(
         name=first.cell.label,
         cell=first.cell,
@@ -191,7 +225,7 @@ def cell_overview(visits: Sequence[EvaluatedVisit]) -> CellOverview:
         unproven_rps=round(measurements[-1].throughput_rps, 3) if measurements and not valid else None,
         ceiling=highest,
         ceiling_fraction=round(throughput.estimate / highest.rps, 4) if throughput and highest else None,
-        at_ceiling=2 * sum(each.at_ceiling for each in visits if each.valid is not None) > counts["valid"],
+        at_ceiling=at_ceiling,
         diagnosis=_main_diagnosis([each.evaluation for each in visits if each.evaluation is not None]),
         reasons=_counts(visits),
     )
@@ -204,14 +238,20 @@ def _pooled(measurements: Sequence[Measurement]) -> Mixture:
     return Mixture([(facts.grid, requests / len(measurements)) for facts in measurements])
 
 
-def _figure(metric: Metric, visits: Sequence[EvaluatedVisit], pooled: Mixture) -> Figure:
-    """A metric over restarts; a quantile of the latency is that of the samples of all of them."""
-    interval = over_restarts([each.visit.value(metric) for each in visits])
+def _figure(metric: Metric, visits: Sequence[EvaluatedVisit], pooled: Mixture, speeds: Mapping[int, float]) -> Figure:
+    """A metric over restarts, for the machine's mean speed; a quantile of the latency is that of the samples of all of
+    them."""
+    scales = [speeds.get(each.visit.set, 1.0) ** -metric.speed for each in visits]
+    values = [each.visit.value(metric) for each in visits]
+    interval = over_restarts(
+        None if value is None else value * scale for value, scale in zip(values, scales, strict=True)
+    )
     if metric.quantile is None:
         return Figure(value=None if interval is None else interval.estimate, interval=interval)
     if metric.tail and few_moments("it", [_tail_moments(each.visit) for each in visits]):
         return Figure(value=None, interval=None)
-    value = _rounded(pooled.quantile(metric.quantile)) if pooled.count else None
+    pooled_value = pooled.quantile(metric.quantile) if pooled.count else None
+    value = None if pooled_value is None else _rounded(pooled_value * statistics.geometric_mean(scales or [1.0]))
     return Figure(value=value, interval=_around(value, interval))
 
 

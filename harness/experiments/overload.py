@@ -75,7 +75,7 @@ def run(cell: ResolvedCell, rules: OverloadOptions, options: ExecutionOptions, e
         if most is None:
             with signals.section():
                 closed = Job(spec=spec, timing=CLOSED, generator=checked.generator)
-                measured = watch.measured([spec], functools.partial(_measure, closed, emit))
+                measured = watch.measured([closed.spec], functools.partial(_measure, closed, emit))
                 visits.append(session.store(measured, Place(restart=1, member=1)))
             most = visits[0].throughput_rps
             if visits[0].diagnosis is not None and visits[0].diagnosis.bound_by == "users":
@@ -111,7 +111,7 @@ def run(cell: ResolvedCell, rules: OverloadOptions, options: ExecutionOptions, e
                 users=min(MOST_USERS, waiting),
             )
             with signals.section():
-                measured = watch.measured([spec], functools.partial(_measure, job, emit))
+                measured = watch.measured([job.spec], functools.partial(_measure, job, emit))
                 visits.append(session.store(measured, Place(restart=len(visits) + 1, member=1)))
             log.info(f"start {number + 1} of {rules.starts} is stored")
         answer = analysis.overload_of(StoredRun(folder="", record=record, visits=list(visits)))

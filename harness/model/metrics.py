@@ -58,6 +58,8 @@ class Metric:
     """Whether cells are compared by it."""
     headline: bool = False
     """Whether the answer in sentences speaks of it."""
+    speed: Literal[-1, 0, 1] = 0
+    """By which power of the machine's speed it goes, where computing is what takes the time."""
     capped: bool = True
     """Whether it says what limits a cell, and nothing about the cell, where the cell is at its ceiling."""
 
@@ -89,6 +91,7 @@ METRICS: dict[MetricName, Metric] = {
             of=lambda measurement: measurement.throughput_rps,
             format=_number,
             headline=True,
+            speed=1,
         ),
         Metric(
             name="p50_ms",
@@ -98,6 +101,7 @@ METRICS: dict[MetricName, Metric] = {
             better="lower",
             of=lambda measurement: measurement.latency_ms.p50,
             quantile=50,
+            speed=-1,
         ),
         Metric(
             name="p90_ms",
@@ -107,6 +111,7 @@ METRICS: dict[MetricName, Metric] = {
             better="lower",
             of=lambda measurement: measurement.latency_ms.p90,
             quantile=90,
+            speed=-1,
             contrasted=False,
         ),
         Metric(
@@ -117,6 +122,7 @@ METRICS: dict[MetricName, Metric] = {
             better="lower",
             of=lambda measurement: measurement.latency_ms.p99,
             quantile=99,
+            speed=-1,
         ),
         Metric(
             name="beyond_wait_ms",
@@ -127,6 +133,7 @@ METRICS: dict[MetricName, Metric] = {
             of=_beyond_wait,
             format="{:,.2f}".format,
             beyond_wait=True,
+            speed=-1,
         ),
         Metric(
             name="cpu_us_per_request",
@@ -137,6 +144,7 @@ METRICS: dict[MetricName, Metric] = {
             of=lambda measurement: measurement.server.cpu_us_per_request,
             format="{:,.0f}".format,
             headline=True,
+            speed=-1,
             capped=False,
         ),
         Metric(

@@ -286,10 +286,12 @@ def test_the_cpu_clock_counts_ended_threads() -> None:
 
 
 def test_each_wait_of_a_thread_is_a_switch() -> None:
-    before = procfs.context_switches(os.getpid())
-    for _ in range(50):
-        time.sleep(0.001)
-    assert procfs.context_switches(os.getpid()) - before >= 50
+    waiting = "import time\nfor _ in range(50): time.sleep(0.001)\nprint(flush=True)\ninput()"
+    with subprocess.Popen([sys.executable, "-c", waiting], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        assert procfs.context_switches(child.pid) >= 50
+        child.communicate(b"\n")
     assert procfs.context_switches(2**22 + 1) == 0
 
 

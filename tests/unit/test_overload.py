@@ -44,6 +44,7 @@ class Server:
             "waits": None,
             "evidence": None,
         }
+        assert (job.spec.cell.load.rate is None) == (job.offered is None), "what is sent is by the load of the cell"
         if job.offered is not None:
             changes |= self._served(job)
         return Measured(facts=self._template.model_copy(update=changes), log_tail="")

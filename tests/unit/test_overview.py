@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 from collections.abc import Sequence
@@ -101,6 +102,33 @@ def test_the_second_of_a_cell_that_is_there_twice_stands_in_where_the_first_is_n
     )
     assert cell(found).throughput is not None
     assert (cell(found).throughput.estimate, cell(found).throughput.n) == (pytest.approx(100), 2)
+
+
+def test_figures_of_different_sets_are_in_the_ratio_in_which_the_cells_are_known_to_be(visit: object) -> None:
+    """The machine was half as fast again while the second set was up."""
+    assert callable(visit)
+    made = []
+    for restart, noise in enumerate(NOISE, start=1):
+        for number, (shared, own, server) in enumerate([(800, 1600, "a"), (1200, 1200, "b")]):
+            place = restart + number * len(NOISE)
+            for rate, name in ((shared, "granian"), (own, server)):
+                made.append(dataclasses.replace(visit(place, rate * noise, server=name), set=number + 1))
+    made.sort(key=lambda each: "gab".index(each.cell.variant.server[0]))
+    found = said(made, sets=2)
+    granian, a, b = (each.throughput.estimate for each in found.cells if each.throughput is not None)
+    assert (a / granian, b / granian) == (pytest.approx(2.0), pytest.approx(1.0))
+    (known,) = [
+        each.ratio.estimate
+        for each in found.comparison.contrasts
+        if (each.a.option, each.b.option, each.metric) == ("a", "b", "throughput_rps")
+    ]
+    assert b / a == pytest.approx(known)
+    first, second = found.cells[1].figures["p50_ms"].value, found.cells[2].figures["p50_ms"].value
+    assert first is not None
+    assert second is not None
+    assert second / first == pytest.approx(1.5)  # it took as long in hours in which the machine was faster
+    assert found.notes[-1] == "figures are for the machine's mean speed; sets met it at -18% to +22%"
+    assert said([each for each in made if each.set == 1]).notes == []
 
 
 def test_quantiles_of_a_slow_restart_count_as_much_as_those_of_a_fast_one(visit: object) -> None:
