@@ -340,6 +340,38 @@ def of_single_probes(folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def of_real_searches(folder: Path) -> str:
+    """Searches of real cells whose capacity is known: the bounds beside the truth."""
+    rows = document(folder / "capacity-truth.json")["rows"]
+    lines = [
+        "| cell | capacity by simulation | bounds | higher ÷ lower | probes | time |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        width = "–" if row["width"] is None else f"{row['width']:.3f}"
+        low, high = ("–" if row[end] is None else f"{row[end]:,.0f}" for end in ("low", "high"))
+        bounds = f"{low} to {high}" if row["held"] else f"**{low} to {high}**"
+        cells = (row["cell"], f"{row['truth_rps']:,.0f}", width, str(row["probes"]), _minutes(row["seconds"]))
+        lines.append(f"| {' | '.join(map(api.escaped, (*cells[:2], bounds, *cells[2:])))} |")
+    held = sum(row["held"] for row in rows)
+    return "\n".join([*lines, "", f"{held} of {len(rows)} intervals hold the capacity."]) + "\n"
+
+
+def of_overloads(folder: Path) -> str:
+    """Overloads of servers that refuse nothing: how they recover beside the law."""
+    rows = document(folder / "capacity-overload.json")["rows"]
+    lines = ["| cell | served of capacity | refused | recovered | law | ratio |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        recovered, ratio = (
+            "–" if row[name] is None else f"{row[name]:.2f}{unit}"
+            for name, unit in (("recovery_seconds", " s"), ("ratio", ""))
+        )
+        shares = (f"{row['served_share']:.0%}", f"{row['refused_share']:.1%}")
+        cells = (row["cell"], *shares, recovered, f"{row['law_seconds']:.2f} s", ratio)
+        lines.append(f"| {' | '.join(map(api.escaped, cells))} |")
+    return "\n".join(lines) + "\n"
+
+
 def _interval(row: dict[str, Any]) -> api.Interval:
     return api.Interval(estimate=row["ratio"], low=row["low"], high=row["high"], n=row.get("n", 2))
 
@@ -379,5 +411,7 @@ FORMS: dict[str, Callable[[Path], str]] = {
     "settings": of_settings,
     "servers": of_servers,
     "searches": of_searches,
+    "real_searches": of_real_searches,
+    "overloads": of_overloads,
     "single_probes": of_single_probes,
 }

@@ -14,7 +14,7 @@ from typing import Literal
 from harness.analysis.overview import EvaluatedVisit
 from harness.analysis.verdicts import MARGIN
 from harness.model.application import BundledApplication, UserApplication
-from harness.model.claims import ClaimResult, ClaimVerdict
+from harness.model.claims import LESS, MORE, ClaimResult, ClaimVerdict
 from harness.model.comparison import Interval
 from harness.model.metrics import METRICS
 from harness.stats.intervals import interval, paired, usable
@@ -127,8 +127,8 @@ def _result(claim: Claim, pair: Pair, sides: Sequence[Sequence[EvaluatedVisit]],
     verdict, why = _verdict(claim, sides, ratio)
     quoted = claim.source and pair.published != 1
     if quoted and verdict == "confirmed" and ratio is not None and ratio.low is not None and ratio.high:
-        size = "less than" if ratio.high < pair.published else "more than" if ratio.low > pair.published else ""
-        why = "; ".join(filter(None, (why, f"{size} was published" if size else "")))
+        size = LESS if ratio.high < pair.published else MORE if ratio.low > pair.published else ""
+        why = "; ".join(filter(None, (why, size)))
     return ClaimResult(
         claim=claim.name,
         text=claim.text,

@@ -148,13 +148,8 @@ def _by_set(restarts: Sequence[Restart]) -> list[list[Restart]]:
 
 
 def _notes(restarts: Sequence[Restart]) -> Iterator[str]:
-    late: list[str] = []
-    for of_set in _by_set(restarts):
-        counting = [restart for restart in of_set if rotation.void(restart) is None]
-        yield from rotation.notes(counting, of_set[0].cells)
-        late += rotation.late_settling(counting, of_set[0].cells)
-    if late:  # one sentence for all: a line for each cell would stand before the answer
-        yield late[0] + (f"; {len(late) - 1} more settle late, too" if len(late) > 1 else "")
+    of_sets = [([each for each in own if rotation.void(each) is None], own[0].cells) for own in _by_set(restarts)]
+    yield from rotation.told(remark for counting, cells in of_sets for remark in rotation.remarks(counting, cells))
 
 
 def _seconds(stored: StoredRun) -> float:

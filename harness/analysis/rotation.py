@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from harness.analysis.interruptions import disturbance
 from harness.analysis.validity import BUSY_SHARE, FAILURE_SHARE, GENERATOR_SHARE, OWN_REQUESTS
@@ -231,8 +232,8 @@ class Question:
     limit: float | None = None
 
 
-def answer(question: Question, restarts: Sequence[Restart], seconds: float, remarks: Sequence[str] = ()) -> Rotation:
-    """What restarts say. `remarks` stand before what else a reader should know; `seconds`: of the whole comparison."""
+def answer(question: Question, restarts: Sequence[Restart], seconds: float, before: Sequence[str] = ()) -> Rotation:
+    """What restarts say. `before` stands before what else a reader should know; `seconds`: of the whole comparison."""
     labels, places = question.members, range(len(question.members))
     voids = [(restart.number, reason) for restart in restarts if (reason := void(restart)) is not None]
     counting = [restart for restart in restarts if void(restart) is None]
@@ -257,9 +258,8 @@ def answer(question: Question, restarts: Sequence[Restart], seconds: float, rema
         interval_method=interval_method(of_each),
         curves=[curve for curve in curves if curve is not None],
         notes=[
-            *remarks,
-            *notes(counting, labels),
-            *late_settling(counting, labels),
+            *before,
+            *told(remarks(counting, labels)),
             *([f"no verdict on p99: {SHORT_TURNS}"] if short else []),
         ],
         restarts=len(of_each),
@@ -366,15 +366,38 @@ def interval_method(restarts: Sequence[RestartFigures]) -> str:
     return f"Tukey's studentized range at {simultaneous.OWN_LEVEL:.1%} with each pair's own variance"
 
 
-def notes(restarts: Sequence[Restart], labels: Sequence[str]) -> Iterator[str]:
-    """What a reader should know although the restarts count."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remark:
+    """What a reader should know of a member although the restarts count."""
+
+    member: str
+    says: str
+    """A sentence, after the member's name."""
+    strength: float
+    """Of several members it is told of the one with the highest."""
+    kind: Literal["switching", "idle", "closing", "settling"]
+
+
+def told(remarks: Iterable[Remark]) -> Iterator[str]:
+    """A sentence for each kind of remark, however many members it is made of: more of them would hide the answer."""
+    kinds: dict[str, dict[str, Remark]] = {}
+    for each in remarks:
+        kinds.setdefault(each.kind, {}).setdefault(each.member, each)
+    for of_member in kinds.values():
+        first = max(of_member.values(), key=lambda remark: remark.strength)
+        also = f"; so it is with {len(of_member) - 1} more" if len(of_member) > 1 else ""
+        yield f"{first.member} {first.says}{also}"
+
+
+def remarks(restarts: Sequence[Restart], labels: Sequence[str]) -> Iterator[Remark]:
+    """All that there is to say of members of a set, from its restarts that count."""
     yield from _switched(restarts, labels)
     for member, label in enumerate(labels):
         shares = [restart.members[member].idle_cpu_share for restart in restarts]
-        if shares and statistics.median(shares) > IDLE_SHARE:
-            yield (
-                f"{label} is not idle between its turns: {statistics.median(shares):.1%} of a core, at the others' cost"
-            )
+        share = statistics.median(shares) if shares else 0.0
+        if share > IDLE_SHARE:
+            says = f"is not idle between its turns: {share:.1%} of a core, at the others' cost"
+            yield Remark(member=label, says=says, strength=share, kind="idle")
         opened = [
             sum(
                 count
@@ -384,14 +407,14 @@ def notes(restarts: Sequence[Restart], labels: Sequence[str]) -> Iterator[str]:
             for restart in restarts
         ]
         if any(opened):
-            yield (
-                f"{label} closes connections between its turns or within them: {statistics.fmean(opened):,.0f} were "
-                "opened anew in a restart"
-            )
+            mean = statistics.fmean(opened)
+            says = f"closes connections between its turns or within them: {mean:,.0f} were opened anew in a restart"
+            yield Remark(member=label, says=says, strength=mean, kind="closing")
+    yield from _late(restarts, labels)
 
 
-def _switched(restarts: Sequence[Restart], labels: Sequence[str]) -> Iterator[str]:
-    """A sentence for each member for which the way that requests arrive counts more than for another."""
+def _switched(restarts: Sequence[Restart], labels: Sequence[str]) -> Iterator[Remark]:
+    """Members for which the way that requests arrive counts more than for another."""
     often = [
         [each for restart in restarts if (each := restart.members[member].switches_per_request) is not None]
         for member in range(len(labels))
@@ -406,16 +429,22 @@ def _switched(restarts: Sequence[Restart], labels: Sequence[str]) -> Iterator[st
             continue
         cost = sum(each.drained_cpu_s[place] for each, place in slots) / requests * 1e6
         if cost <= SWITCHED_US:
-            yield (
-                f"{label} switches threads {switches[member]:.1f} times per request: at {cost:.0f} µs of CPU each, how "
-                "requests arrive counts for it, and another generator (k6, wrk) may rank it otherwise"
+            says = (
+                f"switches threads {switches[member]:.1f} times per request: at {cost:.0f} µs of CPU each, how "
+                "requests arrive counts, and another generator (k6, wrk) may rank it otherwise"
             )
+            yield Remark(member=label, says=says, strength=switches[member], kind="switching")
 
 
-def late_settling(restarts: Sequence[Restart], labels: Sequence[str]) -> Iterator[str]:
-    """A sentence for each member that settles later than what was left out of its slots allowed for."""
+def _late(restarts: Sequence[Restart], labels: Sequence[str]) -> Iterator[Remark]:
+    """Members that settle later than what was left out of their slots allowed for."""
     for member, label in enumerate(labels):
         curve = settling_curve(restarts, member)
         if curve is not None and (curve.settled_s is None or curve.settled_s > curve.given_s * 1.05 + 0.002):
             when = "never stands still" if curve.settled_s is None else f"settles after {curve.settled_s * 1000:.0f} ms"
-            yield f"{label} {when}, {curve.given_s * 1000:.0f} ms of a slot were left out"
+            yield Remark(
+                member=label,
+                says=f"{when}, {curve.given_s * 1000:.0f} ms of a slot were left out",
+                strength=math.inf if curve.settled_s is None else curve.settled_s,
+                kind="settling",
+            )

@@ -58,14 +58,15 @@ def overload(
     from harness.report.progress import display
 
     parsing.refuse_several(server=server, framework=framework, style=style, workload=workload)
+    name, params = parsing.parse_workload(workload or WORKLOAD, param or ())
     own = select_application(application, o.ours(framework, style, workload, param), python)
     cell = resolve_cell(
         CellSpec(
             server=choose_server(server, own),
             framework=framework or FRAMEWORK,
             style=style or STYLE,
-            workload=workload or WORKLOAD,
-            params=tuple(param or ()),
+            workload=name,
+            params=params,
             workers=workers,
             threads=threads,
             pool_size=pool_size,

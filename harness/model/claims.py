@@ -7,6 +7,8 @@ from typing import Literal
 from harness.model import Value
 from harness.model.comparison import Interval
 
+LESS, MORE = "less than was published", "more than was published"
+"""What is said of a ratio whose interval excludes the published one."""
 ClaimVerdict = Literal["confirmed", "refuted", "undecided", "cannot be told", "impossible"]
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.model.claims import StudyResult
+from harness.model.claims import LESS, StudyResult
 from harness.report.words import claim_verdict, ratio
 
 
@@ -35,13 +34,18 @@ def judged(study: StudyResult) -> list[Claim]:
     ]
 
 
-def summary(claims: Sequence[Claim]) -> str:
-    """How many claims hold, and which do not."""
+def summary(study: StudyResult) -> str:
+    """How many claims hold, how many of these by less than was published, and which do not hold."""
+    claims = judged(study)
     counts = Counter(each.verdict for each in claims)
     refuted = [
         f"  refuted: {each.text}, published {each.published}, here {each.here}"
         for each in claims
         if each.verdict == "refuted"
     ]
-    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
-    return "\n".join((f"Claims of the published study: {told}", *refuted))
+    less = sum(each.verdict == "confirmed" and LESS in each.why for each in claims)
+    told = ", ".join(
+        f"{count} {verdict}" + (f" ({less} by less than published)" if less and verdict == "confirmed" else "")
+        for verdict, count in counts.most_common()
+    )
+    return "\n".join((f"{study.title}: {told}", *refuted))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -14,8 +15,8 @@ from harness.report import claims, summary, terminal, view, words
 from harness.report.terminal import coloured
 
 STYLES = {"*": "bold green", "^": "dim", "!": "yellow", "x": "red"}
-BAR = 30
-"""Columns of the longest bar."""
+SHORTEST_BAR, BAR = 20, 30
+"""Columns of the longest bar, where names are long, and where they are not."""
 
 
 def text(overview: Overview, path: Path | None, study: StudyResult | None = None, *, details: bool = True) -> str:
@@ -36,13 +37,13 @@ def parts(
         yield Text(answer, style="bold")
     constant = " ".join(words.constant(overview.cells))
     for workload, lines in summary.drawn(overview).items():
-        yield from _dots(", ".join(filter(None, (workload, constant))), lines)
+        yield from _dots(", ".join(filter(None, (workload, constant))), lines, width)
     picture = summary.compact(overview)
     if picture is not None:
         yield from _compact(picture)
-    if report.claims:
+    if study is not None and study.claims:
         yield Text()
-        yield Text(claims.summary(report.claims))
+        yield Text(claims.summary(study))
     yield Text()
     yield terminal.facts([*summary.remarks(overview), *_more(path, details)])
     if details:
@@ -57,23 +58,26 @@ def _more(path: Path | None, details: bool) -> Iterator[tuple[str, str]]:
         yield "page", f"harness report {path} --format html"
 
 
-def _dots(workload: str, lines: Sequence[tuple[str, CellOverview]]) -> Iterator[Text | Table]:
+def _dots(workload: str, lines: Sequence[tuple[str, CellOverview]], width: int) -> Iterator[Text | Table]:
     """A dot with its interval for each configuration, on an axis that begins at zero."""
     metric = view.headline()
     intervals = [each.throughput for _, each in lines]
     most = max((each.high or each.estimate for each in intervals if each is not None), default=1.0)
+    head = f"{metric.unit}, 95% CI"
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column(f"{workload}\n", no_wrap=True, overflow="ellipsis")
-    table.add_column(f"{metric.label}\n{metric.unit}, 95% CI", justify="right", no_wrap=True)
+    table.add_column(f"{workload}\n", overflow="fold")  # alone gives way to what is wide
+    table.add_column(f"{metric.label}\n{head}", justify="right", no_wrap=True)
+    longest = max(len(name) for name, _ in lines)
+    bar = min(BAR, max(SHORTEST_BAR, width - longest - len(head) - len("limited by") - 10))
     table.add_column(f"0 to {words.number(most)}", no_wrap=True)
     table.add_column("limited by", no_wrap=True)
     for name, cell in lines:
         figure = view.figures(cell)[metric.name]
         bound = cell.diagnosis.bound_by if cell.diagnosis else None
         table.add_row(
-            f"  {name}",
+            Padding(name, (0, 0, 0, 2)),
             Text(str(figure), style=STYLES.get(figure.mark, "none")),
-            Text(terminal.dot(cell.throughput, most, BAR), style="cyan"),
+            Text(terminal.dot(cell.throughput, most, bar), style="cyan"),
             Text(words.limit(bound) if bound else "–", style="dim"),
         )
     yield Text()

@@ -12,9 +12,10 @@ from harness.analysis.claims import evaluate_claims, impossible
 from harness.analysis.overview import Visit, evaluate_all
 from harness.config import expand, presets
 from harness.model.application import BundledApplication
-from harness.model.claims import ClaimResult
+from harness.model.claims import LESS, ClaimResult, StudyResult
 from harness.model.measurement import Measurement, Waits
 from harness.model.variant import Cell
+from harness.report import claims
 
 NOISE = (1.0, 1.01, 0.99, 1.0, 1.01, 0.99, 1.0, 1.0)
 
@@ -159,10 +160,9 @@ def said_of_servers(facts: Measurement) -> dict[str, ClaimResult]:
                 update={"cell": each.cell, "requests": round(rate * noise * facts.window_seconds), "waits": NO_WAITS}
             )
             visits.append(Visit(cell=each.cell, restart=restart, repeat=False, facts=found, failure=None))
-    claims, _ = studies.of_servers()
-    return {
-        f"{each.claim} {each.text} {each.case}".strip(): each for each in evaluate_claims(claims, evaluate_all(visits))
-    }
+    published, _ = studies.of_servers()
+    results = evaluate_claims(published, evaluate_all(visits))
+    return {f"{each.claim} {each.text} {each.case}".strip(): each for each in results}
 
 
 NO_WAITS = Waits(total_seconds=None, occupied_seconds=None, slot="thread")
@@ -180,6 +180,11 @@ def test_claims_of_servers_are_judged_with_their_source_and_ratio(facts: Measure
     fast = found["h2corn HTTP/1.1 with asyncio's loop is faster than hypercorn"]
     assert (fast.verdict, fast.why) == ("confirmed", "more than was published")
     assert "2026-08-05" in granian.source
+    counts = claims.summary(StudyResult(title="What authors claim", claims=list(found.values())))
+    less = sum(each.verdict == "confirmed" and each.why == LESS for each in found.values())
+    assert less > 3
+    assert counts.startswith("What authors claim: ")
+    assert f" confirmed ({less} by less than published)" in counts
 
 
 def test_published_figures_that_no_law_allows_are_shown_as_such() -> None:

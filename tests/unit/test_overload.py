@@ -177,7 +177,10 @@ def test_the_command_line(
 ) -> None:
     monkeypatch.setattr(experiment, "measure", Server(facts).measure)
     monkeypatch.setattr("harness.host.limits.check_capacity", lambda users: None)
-    arguments = ["overload", "--workload", "noop", "--starts", "1", "--capacity", "100", "--out", str(tmp_path)]
+    work = ("--workload", "cpu?n=20")  # as reports write it
+    arguments = ["overload", *work, "--starts", "1", "--capacity", "100", "--out", str(tmp_path)]
     monkeypatch.setattr("sys.argv", ["harness", *arguments])
     assert _guarded(app) == 0
-    assert "as given" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "as given" in told
+    assert "cpu?n=20" in told

@@ -178,7 +178,7 @@ def test_too_few_restarts_give_no_verdict(visits: Visits) -> None:
     assert lines.startswith("Too few restarts to compare (3 of at least 6)")
 
 
-@pytest.mark.parametrize("name", ["article", "noop", "servers", "ten-noop", "ten-select", "users", "workers"])
+@pytest.mark.parametrize("name", ["article", "claims", "noop", "servers", "ten-noop", "ten-select", "users", "workers"])
 def test_the_answer_fits_a_screen(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(REFERENCE.parents[1])  # a run is named as it was given, and a long path takes lines of its own
     stored = codec.read_run(Path("results", "reference", "matrices", name))

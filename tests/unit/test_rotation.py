@@ -271,7 +271,7 @@ def test_a_member_that_is_not_idle_or_reconnects_is_named() -> None:
     busy = MEMBER.model_copy(update={"idle_cpu_share": 0.03})
     opened = [number % 2 for number in range(10)]
     restarts = [restart_of((1000, 1000), members=[busy, MEMBER], slots={"opened": opened}) for _ in range(3)]
-    notes = [*rotation.notes(restarts, ["a", "b"]), *rotation.late_settling(restarts, ["a", "b"])]
+    notes = list(rotation.told(rotation.remarks(restarts, ["a", "b"])))
     assert any("a is not idle between its turns: 3.0% of a core" in note for note in notes)
     assert any(note.startswith("b closes connections") for note in notes)
     assert not any(note.startswith("b is not idle") for note in notes)
@@ -325,9 +325,18 @@ def test_later_slots_that_settle_end_the_growth_that_earlier_ones_asked_for() ->
 def test_where_the_way_that_requests_arrive_counts_is_noted(switches: float, cost: float, noted: bool) -> None:
     members = [MEMBER.model_copy(update={"switches_per_request": each}) for each in (0.05, switches)]
     restarts = [restart_of((1000, 1000), costs=(cost, cost), members=members) for _ in range(3)]
-    notes = list(rotation.notes(restarts, ["a", "b"]))
+    notes = list(rotation.told(rotation.remarks(restarts, ["a", "b"])))
     assert any(note.startswith(f"b switches threads {switches} times per request") for note in notes) is noted
     assert not any(note.startswith("a switches") for note in notes)
+
+
+def test_one_sentence_tells_of_all_members_that_do_the_same_the_worst_first() -> None:
+    members = [MEMBER.model_copy(update={"idle_cpu_share": share}) for share in (0.03, 0.001, 0.05)]
+    restarts = [restart_of((1000, 1000, 1000), costs=(400.0,) * 3, members=members) for _ in range(3)]
+    found = [*rotation.remarks(restarts, ["a", "b", "c"]), *rotation.remarks(restarts, ["a", "d", "c"])]
+    assert list(rotation.told(found)) == [
+        "c is not idle between its turns: 5.0% of a core, at the others' cost; so it is with 1 more"
+    ]
 
 
 def slots_of(
