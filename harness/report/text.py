@@ -15,7 +15,7 @@ from harness.report import claims, summary, terminal, view, words
 from harness.report.terminal import coloured
 
 STYLES = {"*": "bold green", "^": "dim", "!": "yellow", "x": "red"}
-SHORTEST_BAR, BAR = 20, 30
+SHORTEST_BAR, BAR = 16, 30
 """Columns of the longest bar, where names are long, and where they are not."""
 
 
