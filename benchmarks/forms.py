@@ -351,8 +351,8 @@ def of_real_searches(folder: Path) -> str:
         width = "–" if row["width"] is None else f"{row['width']:.3f}"
         low, high = ("–" if row[end] is None else f"{row[end]:,.0f}" for end in ("low", "high"))
         bounds = f"{low} to {high}" if row["held"] else f"**{low} to {high}**"
-        cells = (row["cell"], f"{row['truth_rps']:,.0f}", width, str(row["probes"]), _minutes(row["seconds"]))
-        lines.append(f"| {' | '.join(map(api.escaped, (*cells[:2], bounds, *cells[2:])))} |")
+        cells = (f"{row['truth_rps']:,.0f}", bounds, width, str(row["probes"]), _minutes(row["seconds"]))
+        lines.append(f"| {' | '.join((api.escaped(row['cell']), *cells))} |")
     held = sum(row["held"] for row in rows)
     return "\n".join([*lines, "", f"{held} of {len(rows)} intervals hold the capacity."]) + "\n"
 
