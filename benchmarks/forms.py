@@ -268,13 +268,12 @@ def _kills(benchmark: dict[str, Any]) -> str:
 
 def of_settings(folder: Path) -> str:
     """What settings of servers cost, a row each."""
-    summary = document(folder / "rotation-settings.json")["summary"]
-    lines = ["| second ÷ first | throughput | CPU per request |", "|---|---|---|"]
-    for name, row in summary.items():
+    rows = []
+    for name, row in document(folder / "rotation-settings.json")["summary"].items():
         figures = [api.ratio_words(_interval(row[metric]), digits=3) for metric in (THROUGHPUT, CPU) if row.get(metric)]
         if figures:
-            lines.append(f"| {name} | {' | '.join(map(api.escaped, figures))} |")
-    return "\n".join(lines) + "\n"
+            rows.append((name, *map(api.escaped, figures)))
+    return _table(("second ÷ first", "throughput", "CPU per request"), rows)
 
 
 def of_servers(folder: Path) -> str:
@@ -292,11 +291,10 @@ def of_servers(folder: Path) -> str:
     served = sorted({column for row in rows.values() for column, _ in row})
     columns = [(column, metric) for column in served for metric in (THROUGHPUT, CPU)]
     heads = [f"{column}: {'throughput' if metric == THROUGHPUT else 'CPU'}" for column, metric in columns]
-    lines = [f"| server ÷ {BASE} | {' | '.join(heads)} |", "|---" * (len(columns) + 1) + "|"]
-    lines += [
-        f"| {name} | {' | '.join(api.escaped(row.get(each, '')) for each in columns)} |" for name, row in rows.items()
-    ]
-    return "\n".join(lines) + "\n"
+    return _table(
+        (f"server ÷ {BASE}", *heads),
+        [(name, *(api.escaped(row.get(each, "")) for each in columns)) for name, row in rows.items()],
+    )
 
 
 def _inverse(ratio: api.Interval) -> api.Interval:
@@ -306,21 +304,19 @@ def _inverse(ratio: api.Interval) -> api.Interval:
 
 def of_searches(folder: Path) -> str:
     """Searches of simulated queues by each way: how many hold the truth, how wide they are, how long they take."""
-    rows = document(folder / "capacity-simulated.json")["rows"]
-    lines = [
-        "| queue | objective | way | hold the truth | too high / too low | median width | time |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
+    searches = document(folder / "capacity-simulated.json")["rows"]
+    rows = []
+    for row in searches:
         width = "–" if row["median_width"] is None else f"{row['median_width']:.2f}"
         share = row["held"] / row["searches"]
         cells = (row["queue"], row["objective"], row["way"], f"{share:.1%}", f"{row['too_high']} / {row['too_low']}")
-        lines.append(f"| {' | '.join(map(api.escaped, (*cells, width, _minutes(row['mean_seconds']))))} |")
-    for way in dict.fromkeys(row["way"] for row in rows):
-        of_way = [row for row in rows if row["way"] == way]
+        rows.append([*map(api.escaped, (*cells, width, _minutes(row["mean_seconds"])))])
+    for way in dict.fromkeys(row["way"] for row in searches):
+        of_way = [row for row in searches if row["way"] == way]
         held, count = (sum(row[name] for row in of_way) for name in ("held", "searches"))
-        lines.append(f"| all {count:,} |  | {way} | **{held / count:.1%}** |  |  |  |")
-    return "\n".join(lines) + "\n"
+        rows.append([f"all {count:,}", "", way, f"**{held / count:.1%}**", "", "", ""])
+    heads = ("queue", "objective", "way", "hold the truth", "too high / too low", "median width", "time")
+    return _table(heads, rows)
 
 
 def _minutes(seconds: float) -> str:
@@ -332,44 +328,43 @@ def of_single_probes(folder: Path) -> str:
     rows = document(folder / "capacity-simulated.json")["summary"]["single_probes"]
     factors = [name.removeprefix("passes_at_") for name in rows[0] if name.startswith("passes_at_")]
     heads = ["at the capacity" if factor == "1" else f"{float(factor) - 1:.0%} above" for factor in factors]
-    lines = [f"| queue | probe | {' | '.join(heads)} |", f"|{'---|' * (2 + len(heads))}"]
-    for row in rows:
-        passes = [f"{row[f'passes_at_{factor}']:.0%}" for factor in factors]
-        cells = (row["queue"], f"{row['seconds']:g} s", *passes)
-        lines.append(f"| {' | '.join(map(api.escaped, cells))} |")
-    return "\n".join(lines) + "\n"
+    cells = [
+        (row["queue"], f"{row['seconds']:g} s", *(f"{row[f'passes_at_{factor}']:.0%}" for factor in factors))
+        for row in rows
+    ]
+    return _table(("queue", "probe", *heads), [[*map(api.escaped, each)] for each in cells])
 
 
 def of_real_searches(folder: Path) -> str:
     """Searches of real cells whose capacity is known: the bounds beside the truth."""
-    rows = document(folder / "capacity-truth.json")["rows"]
-    lines = [
-        "| cell | capacity by simulation | bounds | higher ÷ lower | probes | time |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        width = "–" if row["width"] is None else f"{row['width']:.3f}"
+    searches = document(folder / "capacity-truth.json")["rows"]
+    rows = []
+    for row in searches:
         low, high = ("–" if row[end] is None else f"{row[end]:,.0f}" for end in ("low", "high"))
         bounds = f"{low} to {high}" if row["held"] else f"**{low} to {high}**"
-        cells = (f"{row['truth_rps']:,.0f}", bounds, width, str(row["probes"]), _minutes(row["seconds"]))
-        lines.append(f"| {' | '.join((api.escaped(row['cell']), *cells))} |")
-    held = sum(row["held"] for row in rows)
-    return "\n".join([*lines, "", f"{held} of {len(rows)} intervals hold the capacity."]) + "\n"
+        width = "–" if row["width"] is None else f"{row['width']:.3f}"
+        truth, time = f"{row['truth_rps']:,.0f}", _minutes(row["seconds"])
+        rows.append((api.escaped(row["cell"]), truth, bounds, width, str(row["probes"]), time))
+    held = sum(row["held"] for row in searches)
+    heads = ("cell", "capacity by simulation", "bounds", "higher ÷ lower", "probes", "time")
+    return f"{_table(heads, rows)}\n{held} of {len(rows)} intervals hold the capacity.\n"
 
 
 def of_overloads(folder: Path) -> str:
     """Overloads of servers that refuse nothing: how they recover beside the law."""
-    rows = document(folder / "capacity-overload.json")["rows"]
-    lines = ["| cell | served of capacity | refused | recovered | law | ratio |", "|---|---|---|---|---|---|"]
-    for row in rows:
+    rows = []
+    for row in document(folder / "capacity-overload.json")["rows"]:
         recovered, ratio = (
             "–" if row[name] is None else f"{row[name]:.2f}{unit}"
             for name, unit in (("recovery_seconds", " s"), ("ratio", ""))
         )
         shares = (f"{row['served_share']:.0%}", f"{row['refused_share']:.1%}")
-        cells = (row["cell"], *shares, recovered, f"{row['law_seconds']:.2f} s", ratio)
-        lines.append(f"| {' | '.join(map(api.escaped, cells))} |")
-    return "\n".join(lines) + "\n"
+        rows.append((api.escaped(row["cell"]), *shares, recovered, f"{row['law_seconds']:.2f} s", ratio))
+    return _table(("cell", "served of capacity", "refused", "recovered", "law", "ratio"), rows)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(api.markdown_table(heads, rows)) + "\n"
 
 
 def _interval(row: dict[str, Any]) -> api.Interval:

@@ -109,6 +109,7 @@ from harness.report.answers import answers
 from harness.report.charts.base import Chart
 from harness.report.charts.files import write as draw
 from harness.report.markdown import claims_table, escaped
+from harness.report.markdown import table_lines as markdown_table
 from harness.report.render import charts_of as charts
 from harness.report.render import text as report
 from harness.report.words import half_width as half_width_words
@@ -230,6 +231,7 @@ __all__ = [
     "interval",
     "inverse",
     "judge_study",
+    "markdown_table",
     "matrix",
     "measure",
     "number_words",

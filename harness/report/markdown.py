@@ -24,7 +24,7 @@ def of_answer(report: view.View) -> str:
     for grid in report.grids:
         head = [", ".join(filter(None, parts)) for parts in grid.head]
         rows = (list(map(escaped, row)) for row in grid.rows)
-        lines += ["", *_table((escaped(grid.title), *map(escaped, head[1:])), rows)]
+        lines += ["", *table_lines((escaped(grid.title), *map(escaped, head[1:])), rows)]
     lines += ["", *(f"- {escaped(name)}: {escaped(text)}" for name, text in report.basis)]
     return "\n".join(lines) + "\n"
 
@@ -50,7 +50,7 @@ def _lines(report: view.View) -> Iterator[str]:
             (code(name), *("–" if cell is None else escaped(str(cell.figures[metric.name])) for cell in row))
             for name, row in table.rows
         ]
-        yield from _table(("", *map(escaped, table.columns)), rows)
+        yield from table_lines(("", *map(escaped, table.columns)), rows)
     yield from ("", "; ".join(f"`{mark}` {meaning}" for mark, meaning in report.legend))
     yield from ("", *(f"- {escaped(name)}: {escaped(text)}" for name, text in report.remarks))
     findings = [each for each in report.findings if each.metric is metric]
@@ -66,7 +66,7 @@ def _lines(report: view.View) -> Iterator[str]:
             for finding in findings
             for each in finding.contrasts
         ]
-        yield from _table(("workload", "axis", "with", "compared", "difference", "verdict"), contrasts)
+        yield from table_lines(("workload", "axis", "with", "compared", "difference", "verdict"), contrasts)
         yield from ("", "</details>")
     if report.claims:
         yield from (
@@ -97,10 +97,11 @@ def _claims(judged: Sequence[claims.Claim]) -> Iterator[str]:
         )
         for each in judged
     ]
-    return _table(("claim", "published", "here", "verdict"), rows)
+    return table_lines(("claim", "published", "here", "verdict"), rows)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def table_lines(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """The lines of a table. Its cells are Markdown already: `escaped` makes text such."""
     yield f"| {' | '.join(head)} |"
     yield f"|{'---|' * len(head)}"
     for row in rows:
