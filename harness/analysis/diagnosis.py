@@ -71,8 +71,9 @@ ADVICE: Mapping[str, list[Remedy]] = {
 
 
 def diagnose(facts: Measurement) -> Diagnosis | None:
-    """The first cause whose evidence is there; None where no evidence was gathered."""
-    if facts.evidence is None:
+    """The first cause whose evidence is there; None where no evidence was gathered, or where more failed than
+    succeeded: that was limited by nothing, and its failures say why."""
+    if facts.evidence is None or facts.failures > facts.requests:
         return None
     for cause in CAUSES:
         diagnosis = cause(facts)

@@ -20,7 +20,7 @@ from harness.model.rotation import Restart, Rotation, RotationContrast
 from harness.report import gate, terminal
 from harness.report.gate import GATED
 from harness.report.members import Names, names
-from harness.report.words import confidence, inverse, signed, verdict
+from harness.report.words import TIMES, confidence, inverse, signed, than, verdict, versus
 
 COLOURS = {"faster": "green", "slower": "red", "equivalent": "dim", "undecided": "yellow"}
 
@@ -92,6 +92,8 @@ def sentence(contrast: RotationContrast, short: Names, margin: float) -> str:
         return f"{both} are equally fast within {margin * 100:g}%{_sure(contrast.ratio)}"
     if contrast.verdict == "undecided":
         return f"inconclusive: {better} could be {_range(ratio, 'slower', 'faster')} than {other}"
+    if ratio.estimate >= TIMES:
+        return f"{better} is {versus(than(ratio.estimate, METRICS[contrast.metric]))} {other}{_sure(ratio)}"
     return f"{better} is {_percent(ratio.estimate - 1)} faster than {other}{_sure(ratio)}"
 
 
@@ -107,9 +109,11 @@ def cost_clause(throughput: RotationContrast, cost: RotationContrast, short: Nam
     if cost.verdict == "undecided":
         return f"; CPU per request inconclusive: {better} could cost {_range(ratio, 'less', 'more')} than {other}"
     difference = f"{_percent(abs(ratio.estimate - 1))} {'less' if ratio.estimate < 1 else 'more'} CPU per request"
+    if ratio.estimate >= TIMES:
+        difference = f"{ratio.estimate:.1f} times as much CPU per request"
     if decided:
         return f", {'and' if ratio.estimate < 1 else 'but'} costs {difference}{_sure(ratio)}"
-    return f"; {better} costs {difference} than {other}{_sure(ratio)}"
+    return f"; {better} costs {versus(difference)} {other}{_sure(ratio)}"
 
 
 def _oriented(contrast: RotationContrast, short: Names) -> tuple[str, str, Interval]:

@@ -349,3 +349,9 @@ def test_what_most_requests_wait_for_is_named(facts: Measurement, seen: dict[str
         assert found is not None
         assert says in found.message
         assert found.remedies == []
+
+
+def test_what_mostly_failed_is_not_said_to_be_limited(facts: Measurement) -> None:
+    failures = facts.failures_by_kind.model_copy(update={"status": facts.requests + 1})
+    assert diagnose(changed(facts, evidence=BLOCKED)) is not None
+    assert diagnose(changed(facts, evidence=BLOCKED, failures_by_kind=failures)) is None

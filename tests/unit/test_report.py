@@ -600,6 +600,11 @@ def rotation_of(
             "uvicorn is 25.0% faster than granian (±1.0%), but costs 11.1% more CPU per request (±1.0%)",
         ),
         (
+            (8.7, 0.088, "faster"),
+            (9.79, 0.057, "slower"),
+            "granian is 8.7 times as fast as uvicorn (±8.8%), but costs 9.8 times as much CPU per request (±5.7%)",
+        ),
+        (
             (1.001, 0.01, "equivalent"),
             (1.002, 0.01, "equivalent"),
             "uvicorn and granian are equally fast within 3% (±1.0%), and cost the same CPU per request within 3% "
