@@ -117,21 +117,20 @@ def _latency(capacity: Capacity) -> Chart:
 
 def of_overload(stored: StoredRun, plan: OverloadPlan) -> Iterator[Chart]:
     """How late requests were answered, by time since the burst began."""
-    rows: list[Row] = []
-    for place, visit in enumerate(stored.visits, 1):
-        arrivals = visit.arrivals if isinstance(visit, MeasurementRecord) else None
-        if arrivals is not None:
-            rows += [
-                {
-                    "start": f"visit {place}",
-                    "seconds": round(piece * arrivals.slice_seconds - plan.base_seconds, 3),
-                    "ms": median,
-                    "begins": 0,
-                    "ends": plan.burst_seconds,
-                }
-                for piece, median in enumerate(arrivals.p50_ms)
-                if median is not None
-            ]
+    measured = [visit.arrivals for visit in stored.visits if isinstance(visit, MeasurementRecord)]
+    starts = [arrivals for arrivals in measured if arrivals is not None]  # without the closed load before them
+    rows: list[Row] = [
+        {
+            "start": f"start {number}",
+            "seconds": round(piece * arrivals.slice_seconds - plan.base_seconds, 3),
+            "ms": median,
+            "begins": 0,
+            "ends": plan.burst_seconds,
+        }
+        for number, arrivals in enumerate(starts, 1)
+        for piece, median in enumerate(arrivals.p50_ms)
+        if median is not None
+    ]
     if not rows:
         return
     x = number("seconds", "seconds since the burst began")
