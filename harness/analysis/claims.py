@@ -17,7 +17,7 @@ from harness.model.application import BundledApplication, UserApplication
 from harness.model.claims import LESS, MORE, ClaimResult, ClaimVerdict
 from harness.model.comparison import Interval
 from harness.model.metrics import METRICS
-from harness.stats.intervals import interval, paired, usable
+from harness.stats.intervals import interval, paired, unpaired_interval, usable
 from harness.stats.simultaneous import LEAST_RESTARTS
 
 Workers = Literal["1", "many", "unstated"]
@@ -93,12 +93,8 @@ def evaluate_claims(claims: Sequence[Claim], visits: Sequence[EvaluatedVisit]) -
         for claim in claims
         for pair in claim.pairs
     ]
-    logs = [_logs(*sides) if all(sides) else [] for *_, sides in cases]
-    judged = max(1, sum(map(bool, logs)))
-    return [
-        _result(claim, pair, sides, interval(each, comparisons=judged) if each else None)
-        for (claim, pair, sides), each in zip(cases, logs, strict=True)
-    ]
+    judged = sum(all(map(_throughputs, sides)) for *_, sides in cases)
+    return [_result(claim, pair, sides, _ratio(sides, judged)) for claim, pair, sides in cases]
 
 
 def impossible(figures: Iterable[Figure]) -> list[ClaimResult]:
@@ -179,9 +175,22 @@ def _throughputs(visits: Iterable[EvaluatedVisit]) -> dict[int, float]:
     }
 
 
-def _logs(numerator: Sequence[EvaluatedVisit], denominator: Sequence[EvaluatedVisit]) -> list[float]:
-    """The logarithm of their ratio in each restart that both have."""
-    return list(paired(_throughputs(denominator), _throughputs(numerator)).values())
+def _ratio(sides: Sequence[Sequence[EvaluatedVisit]], comparisons: int) -> Interval | None:
+    """Of two cells, by the restarts in which both were up; where there are none, of what each served in its own. None
+    where one has no figure."""
+    numerator, denominator = map(_throughputs, sides)
+    if not numerator or not denominator:
+        return None
+    if logs := paired(denominator, numerator):
+        return interval(list(logs.values()), comparisons=comparisons)
+    first, second = ([math.log(value) for value in each.values()] for each in (denominator, numerator))
+    return unpaired_interval(first, second, comparisons=comparisons)
+
+
+def _apart(sides: Sequence[Sequence[EvaluatedVisit]]) -> str:
+    """That two cells were never up at once, where it is so."""
+    first, second = ({each.visit.restart for each in side} for side in sides)
+    return "" if first & second else "never up at once, so not paired"
 
 
 def _verdict(
@@ -199,10 +208,10 @@ def _verdict(
             return "cannot be told", "both are limited by the load"
     if ratio is None:
         reasons = [reason.message for side in sides for each in side for reason in each.reasons]
-        return "cannot be told", reasons[0] if reasons else "no restart in which both have a figure"
+        return "cannot be told", reasons[0] if reasons else "no figure of both"
     if ratio.n < LEAST_RESTARTS or ratio.low is None or ratio.high is None:
         return "undecided", f"{ratio.n} restarts, {LEAST_RESTARTS} are needed"
-    return _by_direction(claim, ratio.low, ratio.high), _limits(sides)
+    return _by_direction(claim, ratio.low, ratio.high), "; ".join(filter(None, (_limits(sides), _apart(sides))))
 
 
 def _by_direction(claim: Claim, low: float, high: float) -> ClaimVerdict:

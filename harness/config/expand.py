@@ -28,6 +28,8 @@ class Expansion:
     """The cells of a plan, and what it asks for that cannot exist, with the reason."""
 
     cells: list[ResolvedCell]
+    groups: list[str | None]
+    """Of each cell, as the plan names it."""
     impossible: list[tuple[str, str]]
 
 
@@ -37,11 +39,12 @@ def expand(plan: Plan, prepare: Callable[[str | None], PreparedApplication] | No
     `prepare`: makes the user's application ready in an interpreter, where it is one that is measured.
     """
     commands.offer(plan.servers, "the plan")
-    specs = [spec for axes in plan.cells for spec in combinations(axes)]
-    several = len({spec.python for spec in specs}) > 1
+    specs = [(spec, axes.group) for axes in plan.cells for spec in combinations(axes)]
+    several = len({spec.python for spec, _ in specs}) > 1
     cells: dict[str, ResolvedCell] = {}
+    groups: dict[str, str | None] = {}
     impossible: dict[str, str] = {}
-    for spec in specs:
+    for spec, group in specs:
         if several:
             spec = dataclasses.replace(spec, environment=spec.python or "")
         if prepare is not None:
@@ -52,10 +55,13 @@ def expand(plan: Plan, prepare: Callable[[str | None], PreparedApplication] | No
             impossible.setdefault(label_of(spec), error.what)
         else:
             cells.setdefault(resolved.label, resolved)
+            groups.setdefault(resolved.label, group)
     if not cells:
         what, why = next(iter(impossible.items()))
         raise UsageError(f"nothing of the plan can exist; {what}: {why}", cure=ALTERNATIVES)
-    return Expansion(cells=list(cells.values()), impossible=list(impossible.items()))
+    return Expansion(
+        cells=list(cells.values()), groups=list(groups.values()), impossible=list(impossible.items())
+    )
 
 
 def combinations(axes: Axes) -> Iterator[CellSpec]:

@@ -33,21 +33,24 @@ class Room:
     """None: enough."""
 
 
-def sets(cells: Sequence[ResolvedCell], twice: int | None, room: Room) -> list[CellSet]:
-    """The sets of all groups. `twice`: the cell that is there twice, in its set."""
+def sets(
+    cells: Sequence[ResolvedCell], twice: int | None, room: Room, named: Sequence[str | None] | None = None
+) -> list[CellSet]:
+    """The sets of all groups. `twice`: the cell that is there twice, in its set. `named`: the group of each cell that
+    has one of its own."""
     found: list[CellSet] = []
-    for group in groups(cells):
+    for group in groups(cells, named or [None] * len(cells)):
         found += _cut(cells, group, twice if twice in group else None, room)
     return found
 
 
-def groups(cells: Sequence[ResolvedCell]) -> list[list[int]]:
-    """Places of cells with the same work under the same load."""
-    by_work: dict[tuple[str, str], list[int]] = {}
-    for place, resolved in enumerate(cells):
-        work = resolved.cell.variant.application.work_label
-        by_work.setdefault((work, resolved.cell.load.label), []).append(place)
-    return list(by_work.values())
+def groups(cells: Sequence[ResolvedCell], named: Sequence[str | None]) -> list[list[int]]:
+    """Places of cells whose group has a name, and of the others with the same work under the same load."""
+    found: dict[tuple[str, ...], list[int]] = {}
+    for place, (resolved, name) in enumerate(zip(cells, named, strict=True)):
+        work = resolved.cell.variant.application.work_label, resolved.cell.load.label
+        found.setdefault(work if name is None else (name,), []).append(place)
+    return list(found.values())
 
 
 def _cut(cells: Sequence[ResolvedCell], group: Sequence[int], twice: int | None, room: Room) -> Iterator[CellSet]:

@@ -80,7 +80,7 @@ def rules_of(plan: Plan) -> Rules:
 def sets_of(expansion: Expansion, plan: Plan, room: grouping.Room) -> tuple[list[CellSet], int | None]:
     """Which cells are up at once, and which of them is there twice."""
     twice = expand.repeated(expansion) if plan.aa else None
-    return grouping.sets(expansion.cells, twice, room), twice
+    return grouping.sets(expansion.cells, twice, room, expansion.groups), twice
 
 
 def forecast(plan: Plan, expansion: Expansion) -> Forecast:

@@ -46,6 +46,9 @@ class Axes(Value):
     """Open load: requests per second."""
     python: Names | None = None
     """Interpreters that run the server; the harness' own where it is left out."""
+    group: Name | None = None
+    """No axis: cells of entries with the same group are up at once, whatever they serve, so that a claim about them is
+    judged within restarts. Where it is left out, cells with the same work under the same load are a group."""
 
 
 OURS = ("framework", "style", "workload", "pool_size")

@@ -36,13 +36,28 @@ def paired(a: Mapping[int, float], b: Mapping[int, float]) -> dict[int, float]:
 
 def interval(logs: Sequence[float], *, comparisons: int = 1) -> Interval:
     """Geometric mean of exp(`logs`) with its t interval: 95 %, widened so as to hold for `comparisons` at once."""
-    mean, error = statistics.fmean(logs), standard_error(logs)
+    return _around(statistics.fmean(logs), standard_error(logs), len(logs) - 1, comparisons, len(logs))
+
+
+def unpaired_interval(a: Sequence[float], b: Sequence[float], *, comparisons: int = 1) -> Interval:
+    """exp(mean of `b` − mean of `a`) with its interval by Welch, of logarithms that were measured independently of each
+    other and may vary unlike: 95 %, widened so as to hold for `comparisons` at once. `n` is the smaller number."""
+    mean, n = statistics.fmean(b) - statistics.fmean(a), min(len(a), len(b))
+    errors = [error for values in (a, b) if (error := standard_error(values)) is not None]
+    if len(errors) < 2:
+        return _around(mean, None, 0, comparisons, n)
+    each = sum(error**4 / (len(values) - 1) for error, values in zip(errors, (a, b), strict=True))
+    freedom = math.hypot(*errors) ** 4 / each if each else n - 1
+    return _around(mean, math.hypot(*errors), freedom, comparisons, n)
+
+
+def _around(mean: float, error: float | None, freedom: float, comparisons: int, n: int) -> Interval:
     low = high = None
     if error is not None:
-        half = -error * float(stdtrit(len(logs) - 1, ERROR / comparisons / 2))
+        half = -error * float(stdtrit(freedom, ERROR / comparisons / 2))
         if abs(mean) + half < LARGEST:
             low, high = math.exp(mean - half), math.exp(mean + half)
-    return Interval(estimate=math.exp(mean), low=low, high=high, n=len(logs))
+    return Interval(estimate=math.exp(mean), low=low, high=high, n=n)
 
 
 def p_value(logs: Sequence[float]) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,6 +12,8 @@ from harness.analysis import studies
 from harness.analysis.claims import evaluate_claims, impossible
 from harness.analysis.overview import Visit, evaluate_all
 from harness.config import expand, presets
+from harness.config.grouping import Room
+from harness.experiments.matrix import sets_of
 from harness.model.application import BundledApplication
 from harness.model.claims import LESS, ClaimResult, StudyResult
 from harness.model.measurement import Measurement, Waits
@@ -25,13 +28,14 @@ SLOWEST = "simulation?user_id=1&fib=30&cpu=inline&tx=1"
 def said(
     facts: Measurement, rates: dict[str, float], *, invalid: str = "", note: str | None = None
 ) -> dict[str, ClaimResult]:
-    """The claims, of a run of the preset in which the cells whose names begin so have these throughputs, others 100."""
+    """The claims, of a run of the preset in which the cells whose names begin so have these throughputs, others 100.
+    Cells have restarts in common where they are up in the same set."""
     visits = []
-    for each in expand.expand(presets.preset("article")).cells:
-        cell: Cell = each.cell
+    for cell, restarts in up("article"):
         rate = next((rate for name, rate in rates.items() if cell.label.startswith(name)), 100.0)
         stolen = 3.0 if invalid and cell.label.startswith(invalid) else 0.0
-        for restart, noise in enumerate(NOISE, 1):
+        for restart in restarts:
+            noise = NOISE[restart % len(NOISE)]
             found = facts.model_copy(
                 update={
                     "cell": cell,
@@ -45,6 +49,16 @@ def said(
             visits.append(Visit(cell=cell, restart=restart, repeat=False, facts=found, failure=None))
     results = evaluate_claims(studies.statements(), evaluate_all(visits))
     return {f"{each.claim} {each.case}".strip(): each for each in results}
+
+
+def up(preset: str) -> Iterator[tuple[Cell, list[int]]]:
+    """The cells of a preset, each with the numbers of the restarts in which it is up; those of its sets take turns."""
+    plan = presets.preset(preset)
+    expansion = expand.expand(plan)
+    found, _ = sets_of(expansion, plan, Room())
+    for place, each in enumerate(expansion.cells):
+        its = [number for number, members in enumerate(found) if place in members.members]
+        yield each.cell, [number + 1 + round * len(found) for round in range(len(NOISE)) for number in its]
 
 
 def test_every_claim_has_its_published_figures() -> None:
@@ -119,12 +133,23 @@ def test_what_cannot_be_told_has_its_reason(facts: Measurement) -> None:
     assert all(each.verdict == "cannot be told" for each in evaluate_claims(studies.statements(), []))
 
 
+def test_cells_that_were_never_up_at_once_are_compared_all_the_same_and_that_is_said(facts: Measurement) -> None:
+    found = said(facts, {f"uvicorn/fastapi/async/{SLOWEST}/w2": 3})
+    assert all(each.measured and each.measured.low and each.verdict != "cannot be told" for each in found.values())
+    steep = found["C9 fib=30 to 15, async"]
+    assert steep.why == "never up at once, so not paired"
+    assert steep.measured is not None
+    assert steep.measured.estimate == pytest.approx(0.03, abs=0.001)
+    apart = {name for name, each in found.items() if "not paired" in each.why}
+    assert {name.partition(" ")[0] for name in apart} == {"C2", "C9"}
+
+
 def test_what_differs_from_the_study_is_said_beside_its_claims() -> None:
     """Users and round trips are read from the cells of the run; Little's law tells the study's users of `select`."""
     cells = [each.cell for each in expand.expand(presets.preset("article")).cells]
     (users,) = studies.differences(cells)
     assert users == (
-        "Users, here and in the study: sleep 1,000 and 10,000; mixed 100 and 10,000; select 1,000 and 1,900."
+        "Users, here and in the study: sleep 500 and 10,000; mixed 40 and 10,000; select 1,000 and 1,900."
     )
     plain = [
         cell.model_copy(
@@ -153,13 +178,12 @@ SERVERS = {"uvicorn": 100, "granian": 130, "hypercorn": 50, "peregrine": 99, "h2
 def said_of_servers(facts: Measurement) -> dict[str, ClaimResult]:
     """What authors of servers claim, of a run of the preset in which each server has one throughput."""
     visits = []
-    for each in expand.expand(presets.preset("claims")).cells:
-        rate = SERVERS.get(each.cell.variant.server, 10)
-        for restart, noise in enumerate(NOISE, 1):
-            found = facts.model_copy(
-                update={"cell": each.cell, "requests": round(rate * noise * facts.window_seconds), "waits": NO_WAITS}
-            )
-            visits.append(Visit(cell=each.cell, restart=restart, repeat=False, facts=found, failure=None))
+    for cell, restarts in up("claims"):
+        rate = SERVERS.get(cell.variant.server, 10)
+        for restart in restarts:
+            requests = round(rate * NOISE[restart % len(NOISE)] * facts.window_seconds)
+            found = facts.model_copy(update={"cell": cell, "requests": requests, "waits": NO_WAITS})
+            visits.append(Visit(cell=cell, restart=restart, repeat=False, facts=found, failure=None))
     published, _ = studies.of_servers()
     results = evaluate_claims(published, evaluate_all(visits))
     return {f"{each.claim} {each.text} {each.case}".strip(): each for each in results}

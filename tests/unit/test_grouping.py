@@ -9,6 +9,7 @@ import pytest
 from harness.config import expand, grouping, presets
 from harness.config.cells import ResolvedCell
 from harness.config.grouping import MOST_MEMBERS, Room, groups, sets, slot_seconds
+from harness.experiments.matrix import sets_of
 from harness.model.plan import Axes, CellSet, Plan
 
 SERVERS = ["uvicorn", "granian", "gunicorn", "hypercorn"]
@@ -25,9 +26,23 @@ def members(found: list[CellSet]) -> list[int]:
 
 def test_a_group_has_the_same_work_under_the_same_load() -> None:
     found = cells(Axes(server=["uvicorn", "granian"], workload=["noop", "cpu"], vus=[8, 16]))
-    assert [len(each) for each in groups(found)] == [2, 2, 2, 2]
-    for group in groups(found):
+    assert [len(each) for each in groups(found, [None] * len(found))] == [2, 2, 2, 2]
+    for group in groups(found, [None] * len(found)):
         assert len({(found[place].cell.variant.application.work_label, found[place].cell.load) for place in group}) == 1
+
+
+def test_cells_of_a_named_group_are_up_at_once_whatever_they_serve() -> None:
+    plan = Plan(
+        cells=[
+            Axes(workload=["cpu?n=15"], workers=[1, 2], group="n"),
+            Axes(workload=["cpu?n=16"]),
+            Axes(workload=["cpu?n=17"], style=["sync"], group="n", vus=[4]),
+        ]
+    )
+    expansion = expand.expand(plan)
+    assert expansion.groups == ["n", "n", None, "n"]
+    found, _ = sets_of(expansion, plan.model_copy(update={"aa": False}), Room())
+    assert [each.members for each in found] == [[0, 1, 3], [2]]
 
 
 def test_a_small_group_is_one_set_without_a_reference() -> None:
@@ -115,7 +130,7 @@ def test_presets_are_cut_so_that_everything_is_connected(name: str) -> None:
     found = expand.expand(presets.preset(name))
     cut = sets(found.cells, expand.repeated(found), Room())
     assert members(cut) == list(range(len(found.cells)))
-    for group in groups(found.cells):
+    for group in groups(found.cells, found.groups):
         of_group = [each for each in cut if set(each.members) <= set(group)]
         assert len(of_group) == 1 or len({each.reference for each in of_group}) == 1
         assert all(each.reference in each.members for each in of_group if each.reference is not None)

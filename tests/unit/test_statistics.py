@@ -21,6 +21,7 @@ from harness.stats.intervals import (
     p_value,
     paired,
     standard_error,
+    unpaired_interval,
     usable,
 )
 
@@ -45,6 +46,23 @@ def test_an_interval_is_that_of_student_widened_by_bonferroni(comparisons: int) 
     found = interval(LOGS, comparisons=comparisons)
     assert found.low == pytest.approx(math.exp(expected.low), rel=1e-9)
     assert found.high == pytest.approx(math.exp(expected.high), rel=1e-9)
+
+
+@pytest.mark.parametrize("comparisons", [1, 19])
+def test_an_unpaired_interval_is_that_of_welch_widened_by_bonferroni(comparisons: int) -> None:
+    others = [log * 3 + 0.4 for log in LOGS[:5]]
+    expected = stats.ttest_ind(others, LOGS, equal_var=False).confidence_interval(1 - 0.05 / comparisons)
+    found = unpaired_interval(LOGS, others, comparisons=comparisons)
+    assert found.low == pytest.approx(math.exp(expected.low), rel=1e-9)
+    assert found.high == pytest.approx(math.exp(expected.high), rel=1e-9)
+    assert (found.n, found.estimate) == (5, pytest.approx(math.exp(np.mean(others) - np.mean(LOGS))))
+
+
+def test_an_unpaired_interval_of_equal_values_has_no_width_and_of_one_value_none() -> None:
+    equal = unpaired_interval([0.1] * 3, [0.3] * 4)
+    assert (equal.low, equal.high) == (equal.estimate, equal.estimate)
+    alone = unpaired_interval([0.1], [0.3] * 4)
+    assert (alone.low, alone.high, alone.n) == (None, None, 1)
 
 
 def test_a_p_value_is_that_of_student() -> None:
