@@ -2,8 +2,9 @@
 
 What can be asked of a matrix: `rps CELL`, `cpu CELL`, `p50 CELL`, `p99 CELL`,
 `reached CELL`; `rps CELL ÷ CELL`, `cpu CELL ÷ CELL` and `p50 CELL ÷ CELL`, as reports print them; `claim C5`,
-`claim C6 fib=15` and `published C5`; `noise rps`. CELL is as many parts of a cell's id as tell it from the
-others of its run: `granian async w2`; what two cells have in common may stand before a colon:
+`claim C6 fib=15` and `published C5`; `noise rps`. Of a search for capacities: `holds CELL`, `holds CELL ÷ CELL`.
+CELL is as many parts of a cell's id as tell it from the others of its run: `granian async w2`; what two cells have in
+common may stand before a colon and a space:
 `cpu noop w1: granian ÷ uvicorn`.
 
 After a semicolon stands what the sentence rests on: `above 1`, `below 1`, `around 1` of an interval, or a verdict.
@@ -18,6 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from harness.api import (
+    Capacity,
     CellOverview,
     ClaimResult,
     EvaluatedVisit,
@@ -35,6 +37,7 @@ from harness.api import (
     paired,
     ratio_words,
     read_run,
+    report,
     review,
     usable,
     visits,
@@ -84,15 +87,15 @@ def figure(folder: Path, asked: str) -> str:
     """The figure's text. Unfounded where the run does not hold it, or its condition does not hold."""
     what, _, condition = (part.strip() for part in " ".join(asked.split()).partition(";"))
     kind, _, rest = what.partition(" ")
-    if kind not in KINDS or ("÷" in rest and kind not in METRICS):
+    if kind not in KINDS or ("÷" in rest and kind not in (*METRICS, "holds")):
         raise Unfounded(f"{folder.name}: {asked!r} asks for {kind!r}; known: {', '.join(KINDS)}")
     answer = KINDS[kind](folder, rest)
-    if condition and not _holds(answer, condition):
+    if condition and not _met(answer, condition):
         raise Unfounded(f"{folder.name}: {asked!r} does not hold: {answer.text}, {answer.verdict or 'no verdict'}")
     return answer.text
 
 
-def _holds(figure: Figure, condition: str) -> bool:
+def _met(figure: Figure, condition: str) -> bool:
     if condition in ("above 1", "below 1", "around 1"):
         if figure.interval is None or figure.interval.low is None or figure.interval.high is None:
             return False
@@ -129,7 +132,7 @@ def _of_cells(kind: str, shown: Callable[[CellOverview], str]) -> Callable[[Path
         run = read(folder)
         if "÷" not in which:
             return Figure(shown(cell(run.overview, which.split())))
-        common, _, sides = which.rpartition(":")
+        common, _, sides = which.rpartition(": ")
         first, second = (cell(run.overview, (*common.split(), *side.split())) for side in sides.split("÷"))
         ratio, verdict = _compared(run, METRICS[kind], first, second)
         return Figure(ratio_words(ratio), ratio, verdict)
@@ -137,12 +140,34 @@ def _of_cells(kind: str, shown: Callable[[CellOverview], str]) -> Callable[[Path
     return figure_of
 
 
+def _holds(folder: Path, which: str) -> Figure:
+    """Between which rates the capacity of a cell lies, or the ratio of two."""
+    found = Capacity.model_validate_json(report(stored_run(folder), "json"))
+    common, _, sides = which.rpartition(": ")
+    names = [one_of([each.cell for each in found.cells], (*common.split(), *side.split())) for side in sides.split("÷")]
+    if len(names) == 1:
+        (bounds,) = (each.bounds for each in found.cells if each.cell == names[0])
+        low, high = (("–" if end is None else f"{float(f'{end:.3g}'):,g}") for end in (bounds.low, bounds.high))
+        return Figure(f"{low} to {high}")
+    for each in found.ratios:
+        if {each.a, each.b} == set(names):
+            ratio = each.ratio if each.b == names[0] else inverse(each.ratio)
+            return Figure(ratio_words(ratio), ratio)
+    raise Unfounded(f"{folder.name}: no ratio of {' and '.join(names)}")
+
+
 def cell(overview: Overview, parts: Sequence[str]) -> CellOverview:
     """The one cell whose id has these parts."""
-    cells = [each for each in overview.cells if set(parts) <= set(_parts(each.name))]
-    if len(cells) != 1:
-        raise Unfounded(f"{' '.join(parts)!r} are {len(cells)} cells: {', '.join(each.name for each in cells)}")
-    return cells[0]
+    name = one_of([each.name for each in overview.cells], parts)
+    return next(each for each in overview.cells if each.name == name)
+
+
+def one_of(names: Sequence[str], parts: Sequence[str]) -> str:
+    """The one name of a cell that has these parts."""
+    found = [each for each in names if set(parts) <= set(_parts(each))]
+    if len(found) != 1:
+        raise Unfounded(f"{' '.join(parts)!r} are {len(found)} cells: {', '.join(found)}")
+    return found[0]
 
 
 def _parts(name: str) -> Iterator[str]:
@@ -188,6 +213,7 @@ KINDS: dict[str, Callable[[Path, str], Figure]] = {
     "claim": _claim,
     "published": _published,
     "noise": _noise,
+    "holds": _holds,
     "rps": _of_cells("rps", lambda cell: _mean(cell.throughput)),
     "cpu": _of_cells(
         "cpu", lambda cell: _mean(cell.figures["cpu_us_per_request"].interval, lambda value: f"{value:,.0f}")

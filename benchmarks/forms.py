@@ -96,6 +96,10 @@ def machine(host: api.HostFacts) -> str:
 
 
 def _outcome(folder: Path) -> str:
+    stored = stored_run(folder)
+    if isinstance(stored.record, api.CapacityRecord | api.OverloadRecord):
+        found = Counter(str(each.verdict) for each in stored.visits)
+        return f"{len(stored.visits)} starts: {', '.join(f'{count} {verdict}' for verdict, count in found.items())}"
     run = read(folder)
     verdicts = Counter(each.verdict for each in run.judged)
     again = len(run.stored.visits) - len(run.judged)

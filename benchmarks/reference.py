@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/reference.py [--list] [--into FOLDER] [NAME ...]
 
-Those that are named, or else all that are missing. A result takes its place when it is whole; a matrix that was
-interrupted is gone on with the next time. Nothing else may run.
+Those that are named, or else all that are missing. A result takes its place when it is whole; a matrix or a search
+for a capacity that was interrupted is gone on with the next time. Nothing else may run.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ class Reference:
     """After `harness`."""
     before: tuple[str, ...] = ()
     """Another one to run first."""
+    after: tuple[str, ...] = ()
+    """Another one to run at the end, which undoes the former."""
 
 
 REFERENCES = (
@@ -47,13 +49,14 @@ REFERENCES = (
         question="Which claims of the published study hold here?",
         command=("matrix", "--preset", "article"),
         before=("db", "seed", "--scale", "article", "--force"),
+        after=("db", "seed", "--force"),
     ),
     Reference(
         name="matrices/workers",
-        question="What do more workers give where a handler awaits and then blocks?",
+        question="What do more workers give where handlers block?",
         command=(
-            *("matrix", "--server", "uvicorn", "--style", "async,sync", "--workload", "mixed?ms=20"),
-            *("--workers", "1,2,4", "--vus", "64", "--max-time", "40m"),
+            *("matrix", "--server", "uvicorn", "--style", "blocking,sync", "--workload", "sleep?ms=20"),
+            *("--threads", "4", "--workers", "1,2,4", "--vus", "32", "--max-time", "8m"),
         ),
     ),
     Reference(
@@ -97,6 +100,30 @@ REFERENCES = (
         question="Which claims of authors of servers hold here?",
         command=("matrix", "--preset", "claims", "--generator", "wrk"),
     ),
+    Reference(
+        name="recommend",
+        question="What is advised for an application?",
+        command=(
+            *("recommend", "shop.main:app", "--app-dir", "docs/examples", "--path", "/items?limit=20"),
+            *("--server", ",".join(SERVERS)),
+        ),
+    ),
+    *(
+        Reference(
+            name=f"capacity/{workload}",
+            question=f"How many requests per second do servers hold under an objective: {workload}?",
+            command=(
+                *("capacity", "--server", ",".join(SERVERS), "--workload", workload),
+                *("--objective", "p99<50ms", "--max-time", "16m"),
+            ),
+        )
+        for workload in ("select", "simulation")
+    ),
+    Reference(
+        name="overload",
+        question="What does a server do beyond its capacity, and how does it recover?",
+        command=("overload", "--server", "granian", "--workload", "cpu?n=20"),
+    ),
 )
 
 
@@ -107,13 +134,19 @@ def measure(reference: Reference, into: Path) -> None:
     program = [sys.executable, "-m", "harness"]
     if reference.before:
         subprocess.run([*program, *reference.before], check=True)
-    interrupted = sorted(begun.glob("*/run.json")) if reference.command[0] == "matrix" else []
+    kind = reference.command[0]
+    interrupted = sorted(begun.glob("*/run.json")) if kind in ("matrix", "capacity") else []
     if interrupted:
-        command = ["matrix", "--resume", str(interrupted[0].parent)]
+        of = ["matrix"] if kind == "matrix" else reference.command
+        command = [*of, "--resume", str(interrupted[0].parent)]
     else:
         shutil.rmtree(begun, ignore_errors=True)
         command = [*reference.command, "--out", str(begun)]
-    code = subprocess.run([*program, *command], check=False).returncode
+    try:
+        code = subprocess.run([*program, *command], check=False).returncode
+    finally:
+        if reference.after:
+            subprocess.run([*program, *reference.after], check=True)
     if code not in WHOLE:
         raise SystemExit(f"{reference.name}: ended with {code}; what was measured is in {begun}")
     (made,) = begun.glob("*/run.json")

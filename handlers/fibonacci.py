@@ -6,6 +6,11 @@ def naive(n: int) -> int:
     return n if n < 2 else naive(n - 1) + naive(n - 2)
 
 
+def calls(n: int) -> int:
+    """How many calls the recursion for the n-th number makes."""
+    return 2 * quick(n + 1) - 1
+
+
 def quick(n: int) -> int:
     """The same number in n additions."""
     low, high = 0, 1

@@ -95,10 +95,12 @@ from harness.model.plan import Axes, CellSet, Plan
 from harness.model.quantities import duration
 from harness.model.recommendation import Configuration, Recommendation
 from harness.model.record import (
+    CapacityRecord,
     FailureRecord,
     HostFacts,
     MatrixRecord,
     MeasurementRecord,
+    OverloadRecord,
     Place,
     SingleRecord,
     StoredRun,
@@ -134,6 +136,7 @@ __all__ = [
     "Capacity",
     "CapacityOptions",
     "CapacityProbe",
+    "CapacityRecord",
     "CapacityResult",
     "Cell",
     "CellCapacity",
@@ -170,6 +173,7 @@ __all__ = [
     "Observation",
     "OpenLoad",
     "OverloadOptions",
+    "OverloadRecord",
     "OverloadResult",
     "Overview",
     "Place",

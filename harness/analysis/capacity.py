@@ -256,21 +256,21 @@ def known(question: Question, probes: Sequence[Probe]) -> Known:
 
 
 def _of_objective(valid: Sequence[Probe], place: int, objective: Objective) -> tuple[Bounds, float | None]:
-    """Bounds by one objective, and the slope there."""
-    missing = [probe for probe in valid if not _meets(probe, place, objective.share)]
-    meeting = [probe for probe in valid if _meets(probe, place, objective.share)]
+    """Bounds by one objective, and the slope there. Where no two starts are near what all probes together say, the
+    bound is the rate that two starts held, or did not."""
+    missing = sorted(probe.rate for probe in valid if not _meets(probe, place, objective.share))
+    meeting = sorted((probe.rate for probe in valid if _meets(probe, place, objective.share)), reverse=True)
+    held_by_two, missed_by_two = (rates[STARTS - 1] if len(rates) >= STARTS else None for rates in (meeting, missing))
     if not missing or not meeting:
-        held_rates = sorted((probe.rate for probe in meeting), reverse=True)
-        missed_rates = sorted(probe.rate for probe in missing)
-        lowest = held_rates[STARTS - 1] if len(held_rates) >= STARTS else None
-        highest = missed_rates[STARTS - 1] if len(missed_rates) >= STARTS else None
-        return Bounds(low=lowest, high=highest, estimate=None), None
+        return Bounds(low=held_by_two, high=missed_by_two, estimate=None), None
     grid, chance, slope = posterior(valid, place, objective.share)
     low, high = (_quantile(grid, chance, share) for share in (LEVEL / 2, 1 - LEVEL / 2))
-    stands = sum(probe.rate >= low / NEAR for probe in meeting) >= STARTS
-    falls = sum(probe.rate <= high * NEAR for probe in missing) >= STARTS
     return (
-        Bounds(low=low if stands else None, high=high if falls else None, estimate=_quantile(grid, chance, 0.5)),
+        Bounds(
+            low=low if held_by_two is not None and low <= held_by_two * NEAR else held_by_two,
+            high=high if missed_by_two is not None and high >= missed_by_two / NEAR else missed_by_two,
+            estimate=_quantile(grid, chance, 0.5),
+        ),
         slope,
     )
 

@@ -56,6 +56,11 @@ class ServedWorkload:
         return self.workload.work(**self.application.params).known_seconds
 
     @property
+    def calls(self) -> int:
+        """Calls of the naive recursion, of one request."""
+        return self.workload.work(**self.application.params).calls
+
+    @property
     def plain(self) -> bool:
         """Whether all requests are alike: unless a parameter is drawn for each."""
         return self.workload.drawn(self.application.params) is None

@@ -73,6 +73,10 @@ class ServedApplication(Protocol):
         """Seconds that one request waits by itself, as far as they are declared; 0 where nothing is."""
 
     @property
+    def calls(self) -> int:
+        """Calls of the recursion that our workloads compute with, of one request; 0 where nothing is known."""
+
+    @property
     def plain(self) -> bool:
         """Whether all requests are one GET that is always the same."""
 

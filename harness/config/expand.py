@@ -59,9 +59,7 @@ def expand(plan: Plan, prepare: Callable[[str | None], PreparedApplication] | No
     if not cells:
         what, why = next(iter(impossible.items()))
         raise UsageError(f"nothing of the plan can exist; {what}: {why}", cure=ALTERNATIVES)
-    return Expansion(
-        cells=list(cells.values()), groups=list(groups.values()), impossible=list(impossible.items())
-    )
+    return Expansion(cells=list(cells.values()), groups=list(groups.values()), impossible=list(impossible.items()))
 
 
 def combinations(axes: Axes) -> Iterator[CellSpec]:

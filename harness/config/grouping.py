@@ -90,18 +90,40 @@ def fits(cells: Sequence[ResolvedCell], room: Room) -> bool:
     )
 
 
-def slot_seconds(resolved: ResolvedCell) -> float:
-    """How long a cell's slots are at least, by what its workload says of its waits; 0 where it says nothing."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Computing:
+    """What the machine computes."""
+
+    call_seconds: float
+    """Of a call of the recursion that our workloads compute with."""
+    cores: int
+    """Of the server."""
+
+
+def slot_seconds(resolved: ResolvedCell, computing: Computing | None = None) -> float:
+    """How long a cell's slots are at least, by its response time; 0 where nothing is known of that."""
+    response = response_seconds(resolved, computing)
+    if not response:
+        return 0.0
+    return schedule.slot_length(response, known_wait_seconds=resolved.subject.known_seconds).seconds
+
+
+def response_seconds(resolved: ResolvedCell, computing: Computing | None = None) -> float:
+    """How long its load makes a request take at least, by what its workload says of its waits, and of what it computes
+    where `computing` tells how long that takes; 0 where it says nothing."""
     load, variant = resolved.cell.load, resolved.cell.variant
     waits = resolved.subject.waits(variant.interface)
     total, occupied = waits.total_seconds or 0.0, waits.occupied_seconds or 0.0
-    if not total:
+    computed = 0.0 if computing is None else resolved.subject.calls * computing.call_seconds
+    if not total and not computed:
         return 0.0
-    response = total
+    response = total + computed
     if load.users is not None and occupied:
         slots = variant.workers * (1 if waits.slot == "event loop" else variant.threads)
-        response = max(total, load.users * occupied / slots)
-    return schedule.slot_length(response, known_wait_seconds=resolved.subject.known_seconds).seconds
+        response = max(response, load.users * occupied / slots)
+    if load.users is not None and computing is not None:
+        response = max(response, load.users * computed / min(variant.workers, computing.cores))
+    return response
 
 
 def _length_class(resolved: ResolvedCell) -> int:

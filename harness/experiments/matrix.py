@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +23,8 @@ from harness.experiments import restarts as schedule
 from harness.experiments.preflight import Preflight
 from harness.experiments.restarts import Restarts, Rules
 from harness.experiments.session import ExecutionOptions, Session, exclusive, stored
-from harness.host import limits, signals
+from harness.handlers import fibonacci
+from harness.host import limits, placement, signals
 from harness.model.application import UserApplication
 from harness.model.counting import counted
 from harness.model.database import Database
@@ -36,6 +38,9 @@ from harness.store import codec, holding
 from harness.store.redaction import clean
 
 log = logging.getLogger(__name__)
+
+PROBED = 18
+"""The Fibonacci number by which it is found out how fast the machine computes: a millisecond."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,8 +92,9 @@ def forecast(plan: Plan, expansion: Expansion) -> Forecast:
     """What a plan will come to, as far as it is known before anything is started."""
     rules = rules_of(plan)
     sets, _ = sets_of(expansion, plan, grouping.Room(memory_bytes=limits.available_bytes()))
+    computing = _computing(plan.pin, max(each.cell.variant.workers for each in expansion.cells))
     seconds = [
-        schedule.restart_seconds(each, slots, [expansion.cells[place] for place in each.members])
+        schedule.restart_seconds(each, slots, [expansion.cells[place] for place in each.members], computing)
         for each, slots in zip(sets, schedule.slots_seconds(sets, rules.most_seconds), strict=True)
     ]
     return Forecast(
@@ -99,6 +105,15 @@ def forecast(plan: Plan, expansion: Expansion) -> Forecast:
         precision=rules.precision,
         remarks=preflight.remarks(expansion.cells, plan.pin),
     )
+
+
+def _computing(pin: str, workers: int) -> grouping.Computing:
+    """What the machine computes just now."""
+    began = time.thread_time()
+    fibonacci.naive(PROBED)
+    call_seconds = (time.thread_time() - began) / fibonacci.calls(PROBED)
+    placed = placement.place(pin, workers, uses_embedded_database=False)
+    return grouping.Computing(call_seconds=call_seconds, cores=len(placed.server_cpus or placed.cores))
 
 
 def run(plan: Plan, variables: Mapping[str, str], options: ExecutionOptions, emit: Emit = ignore) -> Path:

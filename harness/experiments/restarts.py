@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 import statistics
@@ -17,14 +18,18 @@ from harness.deploy.spec import ServerSpec
 from harness.experiments.session import Session
 from harness.experiments.sets import CellsUp, SetRestarts
 from harness.load.generator import Generator
-from harness.measure.rotation import FIRST_SLOT
+from harness.measure import schedule
+from harness.measure.schedule import FIRST_SLOT
 from harness.model.comparison import Contrast
 from harness.model.counting import counted
 from harness.model.events import MatrixProgress, RestartFinished
 from harness.model.metrics import MetricName
 from harness.model.plan import CellSet
+from harness.model.quantities import duration
 from harness.model.record import FailureRecord, MatrixRecord, StoredRun
 from harness.stats.simultaneous import LEAST_RESTARTS, POOLED_LEVEL, studentized_range
+
+log = logging.getLogger(__name__)
 
 MEMBER_SECONDS = 3.0
 """Of slots of each member in a restart."""
@@ -66,10 +71,19 @@ def overhead_seconds(cells: CellSet) -> float:
     return BOOT_SECONDS + MEMBER_BOOT_SECONDS * len(cells.members)
 
 
-def restart_seconds(cells: CellSet, slots: float, members: Sequence[ResolvedCell]) -> float:
-    """What a restart of a set takes: at least one round, of which slots may be long by what is waited for in them."""
-    first = sum(grouping.slot_seconds(each) / 4 for each in members)
-    a_round = sum(max(SHORTEST_SLOT, grouping.slot_seconds(each)) for each in members)
+def restart_seconds(
+    cells: CellSet, slots: float, members: Sequence[ResolvedCell], computing: grouping.Computing | None = None
+) -> float:
+    """What a restart of a set takes: at least one round, of which slots may be long by what is waited for and computed
+    in them. After each slot what is queued is still served."""
+    first = a_round = 0.0
+    for each in members:
+        response = grouping.response_seconds(each, computing)
+        length = schedule.first_slot_seconds(each.subject.known_seconds)
+        first += response + length - FIRST_SLOT
+        if schedule.FIRST_RESPONSES * response > length:
+            first += response + schedule.next_first_slot_seconds(length, length / response / schedule.FIRST_RESPONSES)
+        a_round += max(SHORTEST_SLOT, grouping.slot_seconds(each, computing) + response)
     return overhead_seconds(cells) + first + max(slots, a_round)
 
 
@@ -105,6 +119,7 @@ class Restarts(SetRestarts):
             self._add(cells, of_set, seconds)
         self._spent, self._began = 0.0, time.monotonic()
         self._contrasts: list[Contrast] = []
+        self._warned = False
 
     def take(self, before: StoredRun) -> None:
         """What an interrupted run has stored. Members whose restart was not stored any more do not count."""
@@ -164,7 +179,23 @@ class Restarts(SetRestarts):
 
     def _observed(self, cells: CellsUp) -> None:
         self._compare()
+        self._warn()
         self._tell(cells)
+
+    def _warn(self) -> None:
+        """Once every set was up: that they take too long to be known."""
+        if self._warned or not all(each.restarts for each in self._sets):
+            return
+        self._warned = True
+        needed = sum(LEAST_RESTARTS * self._duration(each) for each in self._sets)
+        if needed > LATEST * self._rules.most_seconds:
+            longest = max(self._sets, key=self._duration)
+            log.info(
+                f"{LEAST_RESTARTS} restarts of every set take about {duration(needed)}, one of {_described(longest)} "
+                f"takes {duration(self._duration(longest))}: not all of them fit into the time, and what has fewer "
+                f"stays inconclusive; allow more (--max-time {math.ceil(needed / 60)}m), or take fewer users, whose "
+                "queues are what takes so long"
+            )
 
     def _compare(self) -> None:
         observations = [each for cells in self._sets for each in cells.observations]
@@ -182,6 +213,8 @@ class Restarts(SetRestarts):
         left = sum(max(0, LEAST_RESTARTS - len(each.restarts)) * self._duration(each) for each in self._sets)
         if sure < len(halves) or not halves:
             left = max(left, self._rules.most_seconds - self._passed)
+        latest = LATEST * self._rules.most_seconds + max(map(self._duration, self._sets))
+        left = min(left, max(0.0, latest - self._passed))
         last = cells.restarts[-1] if cells.restarts and cells.restarts[-1].number == self._number else None
         failed = cells.visits[-1] if last is None and cells.visits else None
         self._session.emit(

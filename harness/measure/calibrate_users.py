@@ -14,7 +14,7 @@ from harness.host.processes import Supervisor
 from harness.load.turns import Lane, TurnSession
 from harness.measure.job import RotationJob, postgres_processes
 from harness.measure.meters import DeploymentMeter
-from harness.measure.rotation import FIRST_SLOT
+from harness.measure.schedule import FIRST_SLOT
 from harness.measure.target import REQUEST_SECONDS, load_target
 
 SATURATED = 0.98

@@ -29,9 +29,6 @@ from harness.model.measurement import Measurement
 from harness.model.rotation import LatencyCounts, MemberSamples, Restart, Slots
 from harness.stats.latencies import tail_moments
 
-FIRST_SLOT = 0.25
-"""Seconds of the slot by which a member is warmed up and its response time found."""
-LONGEST_FIRST_SLOT = 15.0
 CENSUS_SECONDS = 1.0
 SERVICE_TIMES = 500.0
 """Of open load: service times that a slot holds at least, so that its queue is neither empty nor still growing."""
@@ -162,18 +159,19 @@ class _Rounds:
 
     def _first_slot(self, member: int) -> float:
         """Load a member until it has answered each of its users, and return its response time in seconds."""
-        seconds = max(FIRST_SLOT, 4 * self._job.specs[member].subject.known_seconds)
+        seconds = schedule.first_slot_seconds(self._job.specs[member].subject.known_seconds)
+        wanted = schedule.FIRST_RESPONSES * self._job.users
         while True:
             length = SlotLength(settling_seconds=seconds / 2, counted_seconds=seconds / 2)
             slot = self._slot(member, 0, length)
             answered = slot.readings[-1].finished - slot.begin.finished
             if (
-                answered >= 2 * self._job.users
+                answered >= wanted
                 or (self._job.rate is not None and answered)
-                or seconds >= LONGEST_FIRST_SLOT
+                or seconds >= schedule.LONGEST_FIRST_SLOT
             ):
                 break
-            seconds *= 3
+            seconds = schedule.next_first_slot_seconds(seconds, answered / wanted)
         if self._job.rate is not None:
             lasted = slot.report.lasted_us
             return sum(lasted) / len(lasted) / 1e6 if lasted else seconds

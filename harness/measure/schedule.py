@@ -23,6 +23,10 @@ LEAST_WAITS = 20.0
 """Known waits of a request that a slot holds at least: what fits fewer is quantised."""
 LONGEST_SLOT = 5.0
 """Seconds from which on a slot is called a window: the machine does not stand still for so long."""
+FIRST_SLOT, LONGEST_FIRST_SLOT = 0.25, 15.0
+"""Seconds of a member's first slots, in which it warms up and shows its response time."""
+FIRST_RESPONSES = 2.0
+"""Response times that the last of them holds."""
 POINTS = 16
 """Readings of a slot."""
 LEAST_ROUNDS = 3
@@ -63,6 +67,16 @@ def slot_length(
     return SlotLength(
         settling_seconds=max(LEAST_SETTLING, settling_responses * response_seconds), counted_seconds=counted
     )
+
+
+def first_slot_seconds(known_wait_seconds: float) -> float:
+    """How long a member's first slot is."""
+    return max(FIRST_SLOT, 4 * known_wait_seconds)
+
+
+def next_first_slot_seconds(seconds: float, share: float) -> float:
+    """How long the next one is, where so long a slot brought a share of the answers that are needed."""
+    return min(LONGEST_FIRST_SLOT, max(1.5 * seconds, 1.1 * seconds / share) if share else 3 * seconds)
 
 
 def orders(members: int, chance: random.Random, last: int | None = None) -> list[int]:

@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.analysis.probes import enough
-from harness.model.capacity import Bounds, Capacity, CellCapacity, ProbePoint
+from harness.model.capacity import Bounds, Capacity, CellCapacity, Outcome, ProbePoint
 from harness.model.counting import counted
 from harness.model.quantities import duration
 from harness.report import rotation, terminal, words
-from harness.report.members import shortened
+from harness.report.members import Names, shortened
 from harness.report.rotation import Grid
 
 
@@ -25,7 +25,7 @@ def exit_code(capacity: Capacity) -> int:
 
 def title(capacity: Capacity) -> str:
     """What was searched."""
-    names = shortened([each.cell for each in capacity.cells])
+    names = _names(capacity)
     return "Capacity of " + ", ".join(filter(None, (" and ".join(names.short.values()), names.common)))
 
 
@@ -44,14 +44,25 @@ def heading(capacity: Capacity) -> str:
     return f"{counted(sum(len(each.points) for each in capacity.cells), 'probe')} in {duration(capacity.seconds)}"
 
 
+def _names(capacity: Capacity) -> Names:
+    return shortened([each.cell for each in capacity.cells])
+
+
 def answers(capacity: Capacity) -> Iterator[str]:
-    """Of each cell what it holds; how cells compare; what a rate takes."""
+    """Of each cell what it holds; how cells compare; what a rate takes. Several are called by what they differ in: the
+    rest stands in the title."""
+    names = _names(capacity)
+    for each in _answers(capacity):
+        yield names.shortened(each) if len(capacity.cells) > 1 else each
+
+
+def _answers(capacity: Capacity) -> Iterator[str]:
     for cell in capacity.cells:
         yield sentence(cell, capacity)
     for each in capacity.ratios:
         low, high = each.ratio.low, each.ratio.high
         if low is not None and high is not None:
-            told = "" if low > 1 or high < 1 else ", so they are not told apart"
+            told = "" if low > 1 or high < 1 else ": inconclusive"
             ratio = each.ratio if each.ratio.estimate >= 1 else words.inverse(each.ratio)
             first, second = (each.b, each.a) if each.ratio.estimate >= 1 else (each.a, each.b)
             yield f"{first} holds {words.ratio(ratio)} as much as {second}{told}."
@@ -65,18 +76,20 @@ def sentence(cell: CellCapacity, capacity: Capacity) -> str:
     if low is None and high is None:
         return f"{cell.cell}: nothing bounds its capacity with {asked}."
     if low is None:
-        return (
-            f"{cell.cell} does not hold {rate(high)} requests per second with {asked}; no rate was found that it holds."
-        )
+        return f"{cell.cell} does not hold {rate(high)} requests per second with {asked}; {_found(cell, 'pass')} hold."
     if high is None:
-        return (
-            f"{cell.cell} holds {rate(low)} requests per second with {asked}; no rate was found that it does not hold."
-        )
+        return f"{cell.cell} holds {rate(low)} requests per second with {asked}; {_found(cell, 'fail')} not hold."
     why = f"; {cell.binding} is missed first" if cell.binding and len(capacity.objectives) > 1 else ""
     cliff = ", a cliff: a few percent more, and nearly everything is late" if cell.cliff else ""
     return (
         f"{cell.cell} holds {rate(low)} requests per second with {asked}, and does not hold {rate(high)}{why}{cliff}."
     )
+
+
+def _found(cell: CellCapacity, outcome: Outcome) -> str:
+    """That no rate was seen, or by one start only, that did or did not hold."""
+    rates = [each.rate for each in cell.points if each.outcome == outcome]
+    return f"one start at {rate(rates[0])} did" if rates else "no rate was found that does"
 
 
 def rate(value: float | None) -> str:
@@ -211,15 +224,15 @@ def basis(capacity: Capacity) -> Iterator[tuple[str, str]]:
         if cell.at is not None and cell.at.cpu_us_per_request is not None:
             bound = "" if cell.at.bound_by in (None, "rate") else f", bound by {cell.at.bound_by}"
             cost = f"{cell.at.cpu_us_per_request:,.0f} µs CPU per request"
-            yield "there", f"{cell.cell}: {cost} at {rate(cell.at.rate)} req/s{bound}"
+            yield "there", f"{short(capacity, cell)}: {cost} at {rate(cell.at.rate)} req/s{bound}"
         if len(capacity.objectives) > 1:
-            yield "objectives", f"{cell.cell}: " + "; ".join(_objectives(capacity, cell.by_objective))
+            yield "objectives", f"{short(capacity, cell)}: " + "; ".join(_objectives(capacity, cell.by_objective))
     if capacity.core_hour_price is not None:
         yield (
             "price",
             f"{capacity.core_hour_price:g} for a core and hour, all cores of a cell at the rate that it holds",
         )
-    yield from (("note", each) for each in capacity.notes)
+    yield from (("note", _names(capacity).shortened(each)) for each in capacity.notes)
 
 
 def _objectives(capacity: Capacity, bounds: Sequence[Bounds]) -> Iterator[str]:
@@ -234,7 +247,7 @@ def grids(capacity: Capacity) -> list[Grid]:
 
 def short(capacity: Capacity, cell: CellCapacity) -> str:
     """A cell by what it differs in from the others."""
-    return shortened([each.cell for each in capacity.cells]).short[cell.cell]
+    return _names(capacity).short[cell.cell]
 
 
 def text(capacity: Capacity, folder: Path | None) -> str:
@@ -243,6 +256,8 @@ def text(capacity: Capacity, folder: Path | None) -> str:
 
 
 def _parts(capacity: Capacity, folder: Path | None) -> Iterator[Text | Table]:
+    if len(capacity.cells) > 1:
+        yield Text(f"{_names(capacity).common}: {question(capacity)}\n")
     for answer in answers(capacity):
         yield Text(answer, style="bold")
     for grid in grids(capacity):

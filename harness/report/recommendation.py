@@ -14,7 +14,7 @@ from harness.model.comparison import Interval
 from harness.model.counting import counted
 from harness.model.metrics import METRICS
 from harness.model.quantities import duration
-from harness.model.recommendation import Recommendation, StageResult, Tried
+from harness.model.recommendation import ExpectedLatency, Recommendation, StageResult, Tried
 from harness.report import rotation, terminal
 from harness.report.rotation import Grid
 from harness.report.words import half_width, listed, number, remedied
@@ -92,10 +92,16 @@ def _use(answer: Recommendation, best: Tried) -> str:
         sure = f" ({half_width(best.throughput)})" if half is not None and half < 1 else ", which is not sure yet"
         text += f"{number(best.throughput.estimate)} requests/s at most{sure}"
     if answer.latency is not None and answer.latency.p99_ms is not None:
-        text += f"; 99% of requests within {answer.latency.p99_ms:,.0f} ms at {number(answer.latency.rate)} requests/s"
+        text += f"; {_within(answer.latency)} at {number(answer.latency.rate)} requests/s"
     if best.rss_peak_bytes is not None:
         text += f"; {best.rss_peak_bytes / 1e6:,.0f} MB of memory"
     return f"{text}."
+
+
+def _within(latency: ExpectedLatency) -> str:
+    """Both, since few slow requests say nothing of the others."""
+    parts = [("half of the requests", latency.p50_ms), ("99%", latency.p99_ms)]
+    return ", ".join(f"{share} within {ms:,.{1 if ms < 10 else 0}f} ms" for share, ms in parts if ms is not None)
 
 
 def _servers(answer: Recommendation, best: Tried) -> str:

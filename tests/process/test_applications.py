@@ -364,13 +364,13 @@ def test_init_writes_what_run_reads(harness: Harness) -> None:
     package = harness.folder / "src" / "shop"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
-    shutil.copy(APPLICATIONS / "made_with_fastapi.py", package / "main.py")
+    shutil.copy(ROOT / "docs" / "examples" / "shop" / "main.py", package)
     done = harness.run("init")
     assert "shop.main:app (fastapi" in done.stdout
     found = measure(harness, "--server", "granian")
     assert found["cell"]["variant"]["application"]["target"] == "shop.main:app"
     assert found["cell"]["variant"]["application"]["folder"] == "src"
-    assert "/echo" in {each["path"] for each in found["routes"]}
+    assert "/items" in {each["path"] for each in found["routes"]}
     again = harness.run("init")
     assert again.returncode == 2
     assert "nothing was written" in again.stderr

@@ -153,6 +153,23 @@ def test_a_bound_rests_on_two_fresh_starts() -> None:
     assert capacity.known(question, two).bounds.high is not None
 
 
+def test_where_nothing_is_near_a_bound_is_what_two_starts_held_and_did_not() -> None:
+    """As it was measured: what all probes together say lies far from all that failed, and two did."""
+    question = Question(objectives=(P99,), precision=0.1, start=100)
+    probes = [probe(500, 0.0), probe(808, 0.004), probe(812, 0.004), probe(980, 0.61), probe(1130, 1.0)]
+    bounds = capacity.known(question, probes).bounds
+    assert bounds.low is not None
+    assert bounds.high is not None
+    assert 812 < bounds.high <= 1130
+    few = capacity.known(question, [probe(500, 0.0), probe(1130, 1.0)]).bounds
+    assert (few.low, few.high) == (None, None)
+    wide = capacity.known(question, [probe(300, 0.0), probe(400, 0.0), probe(4000, 1.0), probe(5000, 1.0)]).bounds
+    assert wide.low is not None
+    assert wide.high is not None
+    assert 300 <= wide.low <= 440
+    assert 3600 <= wide.high <= 5000
+
+
 def test_what_never_failed_has_no_upper_bound() -> None:
     question = Question(objectives=(P99,), precision=0.1, start=100)
     bounds = capacity.known(question, [probe(100, 0), probe(140, 0), probe(280, 0)]).bounds

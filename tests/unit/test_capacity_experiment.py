@@ -160,7 +160,9 @@ def test_several_cells_are_searched_in_turn_and_compared(
     assert sorted(order[2:4]) == [1, 2]
     assert sorted(order[4:6]) == [1, 2]
     told = text.text(result.capacity, result.folder)
-    assert "granian/fastapi/async/noop/w1 holds" in told
+    assert told.startswith("fastapi/async/noop/w1: how many requests per second, arriving by chance, with p99<50ms\n\n")
+    assert "\nuvicorn holds " in told
+    assert "\ngranian holds " in told
     assert max(map(len, told.splitlines())) <= 100
 
 
@@ -201,6 +203,20 @@ def test_what_is_disturbed_all_the_time_is_given_up_and_said_to_be_unknown(
     assert (found.bounds.low, found.bounds.high) == (None, None)
     assert text.exit_code(result.capacity) == 3
     assert "nothing bounds its capacity" in text.text(result.capacity, None)
+
+
+def test_a_side_without_a_bound_says_what_was_seen_there(
+    queues: Queues, laboratory: Laboratory, tmp_path: Path
+) -> None:
+    capacity = searched(laboratory, tmp_path).capacity
+    (found,) = capacity.cells
+    for side, outcome, begins in (("high", "fail", "did not hold."), ("low", "pass", "did hold.")):
+        bounds = found.bounds.model_copy(update={side: None})
+        one = next(each for each in found.points if each.outcome == outcome)
+        seen = text.sentence(found.model_copy(update={"bounds": bounds, "points": [one]}), capacity)
+        assert seen.endswith(f"one start at {text.rate(one.rate)} {begins}")
+        nothing = text.sentence(found.model_copy(update={"bounds": bounds, "points": []}), capacity)
+        assert nothing.endswith(f"no rate was found that {begins.replace('did', 'does')}")
 
 
 def test_no_probe_begins_that_would_end_too_late(queues: Queues, laboratory: Laboratory, tmp_path: Path) -> None:

@@ -149,7 +149,8 @@ def test_what_differs_from_the_study_is_said_beside_its_claims() -> None:
     cells = [each.cell for each in expand.expand(presets.preset("article")).cells]
     (users,) = studies.differences(cells)
     assert users == (
-        "Users, here and in the study: sleep 500 and 10,000; mixed 40 and 10,000; select 1,000 and 1,900."
+        "Users, here and in the study: sleep 250 and 10,000; mixed 20 and 10,000; select 200 and 1,900; "
+        "simulation 8 and 32."
     )
     plain = [
         cell.model_copy(

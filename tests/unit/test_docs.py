@@ -7,6 +7,7 @@ import importlib.util
 import itertools
 import json
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -351,7 +352,7 @@ def test_reference_results_are_what_their_recipes_measure() -> None:
             wanted = tomllib.loads(done.stdout.partition("the same as a file:")[2].replace("\n  ", "\n"))
             assert Plan.model_validate(wanted).model_dump() == Plan.model_validate(document["plan"]).model_dump(), name
         elif "command" in document:
-            assert " ".join(recipes[name]) in document["command"], name
+            assert shlex.join(recipes[name]) in document["command"], name
 
 
 def test_where_the_generator_gate_passes_both_generators_agree(monkeypatch: pytest.MonkeyPatch) -> None:

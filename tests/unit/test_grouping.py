@@ -8,7 +8,7 @@ import pytest
 
 from harness.config import expand, grouping, presets
 from harness.config.cells import ResolvedCell
-from harness.config.grouping import MOST_MEMBERS, Room, groups, sets, slot_seconds
+from harness.config.grouping import MOST_MEMBERS, Computing, Room, groups, sets, slot_seconds
 from harness.experiments.matrix import sets_of
 from harness.model.plan import Axes, CellSet, Plan
 
@@ -123,6 +123,24 @@ def test_what_takes_far_longer_has_sets_of_its_own() -> None:
 def test_the_length_of_slots_follows_from_what_is_waited_for(axes: Axes, seconds: float) -> None:
     (found,) = cells(axes)
     assert slot_seconds(found) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("axes", "seconds"),
+    [
+        (Axes(workload=["cpu?n=20"], vus=[16]), 13 * 16 * 0.021891),
+        (Axes(workload=["cpu?n=20"], vus=[16], workers=[2]), 13 * 8 * 0.021891),
+        (Axes(workload=["cpu?n=20"], vus=[16], workers=[4]), 13 * 8 * 0.021891),
+        (Axes(workload=["simulation?fib=20"], vus=[8], style=["sync"]), 13 * 8 * 0.021891),
+        (Axes(workload=["noop"]), 0.0),
+        (Axes(workload=["sleep?ms=100"], style=["sync"], threads=[4], workers=[2], vus=[16]), 2.0 + 3 * 0.2),
+    ],
+)
+def test_the_length_of_slots_follows_from_what_is_computed_too_where_the_machine_is_known(
+    axes: Axes, seconds: float
+) -> None:
+    (found,) = cells(axes)
+    assert slot_seconds(found, Computing(call_seconds=1e-6, cores=2)) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("name", presets.names())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,26 @@ def test_slots_are_shorter_where_the_time_is_short(laboratory: Laboratory, optio
     short = codec.read_run(matrix.run(PLAN.model_copy(update={"max_time": "45s"}), {}, options))
     assert short.restarts[0].seconds < 0.8 * long.restarts[0].seconds
     assert len(short.restarts) == LEAST_RESTARTS
+
+
+def test_what_will_not_fit_into_the_time_is_told_as_soon_as_it_is_known(
+    laboratory: Laboratory, options: ExecutionOptions, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    began = laboratory.clock.now
+    plan = TWO_GROUPS.model_copy(update={"max_time": "20s"})
+    run = codec.read_run(matrix.run(plan, {}, options, laboratory.events.append))
+    (said,) = [line for line in caplog.messages if "not all of them fit into the time" in line]
+    assert "6 restarts of every set take about" in said
+    assert re.search(r"--max-time [12]m\)", said)
+    assert len(run.restarts) < 2 * LEAST_RESTARTS
+    longest = max(restart.seconds for restart in run.restarts)
+    assert laboratory.clock.now - began <= 30 + longest + 5
+    left = [
+        event.matrix.seconds_left for event in laboratory.events if isinstance(event, RestartFinished) and event.matrix
+    ]
+    assert all(0 <= each <= 30 + longest for each in left)
+    assert left[-1] <= longest
 
 
 # What counts

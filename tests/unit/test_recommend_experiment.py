@@ -144,6 +144,8 @@ def test_latency_is_told_below_saturation(laboratory: Laboratory, options: Execu
     answer, _ = searched(options)
     assert answer.latency is not None
     assert answer.latency.rate == pytest.approx(0.7 * 1500, rel=0.05)
+    slow = answer.model_copy(update={"latency": answer.latency.model_copy(update={"p50_ms": 2.04, "p99_ms": 1415.2})})
+    assert "; half of the requests within 2.0 ms, 99% within 1,415 ms at 1,100 requests/s" in words.answers(slow)[0]
 
 
 def test_no_restart_begins_that_would_end_after_the_time(laboratory: Laboratory, options: ExecutionOptions) -> None:

@@ -132,6 +132,14 @@ def test_slots_are_as_long_as_responses_and_waits_ask_for(
     assert length.settling_seconds in moments
 
 
+def test_first_slots_are_made_longer_by_what_they_brought() -> None:
+    assert (schedule.first_slot_seconds(0.0), schedule.first_slot_seconds(1.0)) == (0.25, 4.0)
+    assert schedule.next_first_slot_seconds(4.0, 0.32) == pytest.approx(13.75)
+    assert schedule.next_first_slot_seconds(4.0, 0.9) == 6.0  # no second attempt that may fail as well
+    assert schedule.next_first_slot_seconds(0.25, 0.0) == 0.75
+    assert schedule.next_first_slot_seconds(4.0, 0.1) == schedule.next_first_slot_seconds(12.0, 0.0) == 15.0
+
+
 def test_noise_that_a_round_has_in_common_falls_out() -> None:
     wild = [
         restart_of((1000, 1500), noise=lambda number: 1 + 0.5 * (number % 2), rounds=5 + extra) for extra in range(6)

@@ -26,10 +26,12 @@ from harness.model.measurement import Measurement
 from harness.model.plan import Axes, CellSet, Plan
 from harness.model.record import (
     SCHEMA,
+    CapacityRecord,
     DatabaseIdentity,
     HostFacts,
     MatrixRecord,
     MeasurementRecord,
+    OverloadRecord,
     Place,
     RotationRecord,
     SingleRecord,
@@ -228,6 +230,8 @@ def test_runs_of_older_versions_are_read(folder: Path) -> None:
             first["requests"],
             first["verdict"],
         )
+    if isinstance(run.record, CapacityRecord | OverloadRecord):
+        return  # each visit has a load of its own
     assert {visit.cell.label for visit in run.visits} == set(cells)
     assert len(review.visits(run)) > 0
 

@@ -186,3 +186,8 @@ def test_styles_add_nothing_where_nothing_is_to_add() -> None:
 @pytest.mark.parametrize("n", range(20))
 def test_both_fibonaccis_agree(n: int) -> None:
     assert fibonacci.naive(n) == fibonacci.quick(n)
+
+
+@pytest.mark.parametrize(("n", "calls"), [(0, 1), (1, 1), (2, 3), (5, 15), (20, 21_891)])
+def test_the_calls_of_the_recursion_are_counted(n: int, calls: int) -> None:
+    assert fibonacci.calls(n) == calls
