@@ -104,8 +104,8 @@ def test_a_server_without_an_adapter_is_measured(harness: Harness) -> None:
             "threads",
             marks=pytest.mark.slow,
         ),
-        (("--workload", "cpu"), "cpu"),
-        (("--workload", "cpu", "--style", "sync", "--pin", "none"), "gil"),
+        (("--workload", "cpu", "--param", "n=20"), "cpu"),  # so much that k6 is never what is short
+        (("--workload", "cpu", "--param", "n=20", "--style", "sync", "--pin", "none"), "gil"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
