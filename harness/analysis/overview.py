@@ -210,7 +210,7 @@ def cell_overview(visits: Sequence[EvaluatedVisit], speeds: Mapping[int, float])
     }
     throughput = over_restarts([each.visit.value(METRICS["throughput_rps"]) for each in once])
     ceilings = [each.evaluation.ceiling for each in visits if each.valid is not None and each.evaluation is not None]
-    highest = ceilings[-1] if ceilings else None
+    highest = max(filter(None, ceilings), key=lambda each: each.rps, default=None)  # starts spread connections unlike
     total = sum(facts.requests + facts.failures for facts in measurements)
     return CellOverview(
         name=first.cell.label,

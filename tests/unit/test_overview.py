@@ -12,7 +12,7 @@ from rich.console import Console
 
 from harness.analysis.overview import Visit, overview
 from harness.model.evaluation import Reason
-from harness.model.measurement import Measurement
+from harness.model.measurement import Measurement, Waits
 from harness.model.overview import CellOverview, Overview
 from harness.report import text as report
 from tests.conftest import changed
@@ -75,6 +75,21 @@ def test_figures_are_of_valid_restarts_only(visit: object) -> None:
     assert cell(found).requests == 2000
     assert cell(found).unproven_rps is None
     assert "others took" in cell(found).reasons[0].reason
+
+
+def test_the_ceiling_of_a_cell_is_the_highest_of_its_restarts(visit: object) -> None:
+    """Connections are spread over workers by chance, and what a start allows follows from that: a mean over all of them
+    may lie above what the last one allowed."""
+    assert callable(visit)
+    visits = []
+    for restart, wait in enumerate((0.1, 0.05, 0.1), 1):
+        each = visit(restart, 10.0)
+        waits = Waits(total_seconds=wait, occupied_seconds=0.0, slot="event loop")
+        visits.append(dataclasses.replace(each, facts=each.facts.model_copy(update={"waits": waits})))
+    users = visits[0].cell.load.users
+    ceiling = cell(said(visits)).ceiling
+    assert ceiling is not None
+    assert ceiling.rps == pytest.approx(users / 0.05)
 
 
 def test_a_cell_without_a_valid_restart_shows_its_last_figure_apart(visit: object) -> None:
