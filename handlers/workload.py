@@ -81,7 +81,7 @@ class Work:
     """Waits that the async twin awaits: the event loop serves others meanwhile."""
     blocked_seconds: float | None
     """Waits during which the thread that runs the twin can do nothing else, in the async twin too."""
-    calls: int = 0
+    fibonacci_calls: int = 0
     """Calls of `fibonacci.naive`: what it computes at least, whatever the machine."""
 
     @property

@@ -18,7 +18,7 @@ async def async_twin(n: FibonacciIndex = 16) -> Answer:
 
 def work(n: int) -> Work:
     """It computes instead of waiting; for how long depends on the machine."""
-    return Work(awaited_seconds=0.0, blocked_seconds=None, calls=fibonacci.calls(n))
+    return Work(awaited_seconds=0.0, blocked_seconds=None, fibonacci_calls=fibonacci.calls(n))
 
 
 def check(answer: Any, params: Params) -> str | None:

@@ -88,7 +88,7 @@ def _answer(frames: tuple[pl.DataFrame, pl.DataFrame], total: int, number: int) 
 
 def work(user_id: int, fib: int | None, cpu: str, tx: str | None) -> Work:
     """It waits for Postgres and computes; for how long depends on the machine."""
-    return Work(awaited_seconds=None, blocked_seconds=None, calls=0 if fib is None else fibonacci.calls(fib))
+    return Work(awaited_seconds=None, blocked_seconds=None, fibonacci_calls=0 if fib is None else fibonacci.calls(fib))
 
 
 def check(answer: Any, params: Params) -> str | None:

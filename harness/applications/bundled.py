@@ -56,9 +56,9 @@ class ServedWorkload:
         return self.workload.work(**self.application.params).known_seconds
 
     @property
-    def calls(self) -> int:
+    def fibonacci_calls(self) -> int:
         """Calls of the naive recursion, of one request."""
-        return self.workload.work(**self.application.params).calls
+        return self.workload.work(**self.application.params).fibonacci_calls
 
     @property
     def plain(self) -> bool:

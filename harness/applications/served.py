@@ -73,7 +73,7 @@ class ServedApplication(Protocol):
         """Seconds that one request waits by itself, as far as they are declared; 0 where nothing is."""
 
     @property
-    def calls(self) -> int:
+    def fibonacci_calls(self) -> int:
         """Calls of the recursion that our workloads compute with, of one request; 0 where nothing is known."""
 
     @property

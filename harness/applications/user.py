@@ -68,7 +68,7 @@ class ServedUserApplication:
     """Command before each measurement."""
     connections: int = field(default=0, init=False)
     pooled: bool = field(default=True, init=False)
-    calls: int = field(default=0, init=False)
+    fibonacci_calls: int = field(default=0, init=False)
     distributions: tuple[str, ...] = field(default=(), init=False)
 
     @property

@@ -34,20 +34,20 @@ class Room:
 
 
 def sets(
-    cells: Sequence[ResolvedCell], twice: int | None, room: Room, named: Sequence[str | None] | None = None
+    cells: Sequence[ResolvedCell], twice: int | None, room: Room, named: Sequence[str | None] = ()
 ) -> list[CellSet]:
     """The sets of all groups. `twice`: the cell that is there twice, in its set. `named`: the group of each cell that
     has one of its own."""
     found: list[CellSet] = []
-    for group in groups(cells, named or [None] * len(cells)):
+    for group in groups(cells, named):
         found += _cut(cells, group, twice if twice in group else None, room)
     return found
 
 
-def groups(cells: Sequence[ResolvedCell], named: Sequence[str | None]) -> list[list[int]]:
+def groups(cells: Sequence[ResolvedCell], named: Sequence[str | None] = ()) -> list[list[int]]:
     """Places of cells whose group has a name, and of the others with the same work under the same load."""
     found: dict[tuple[str, ...], list[int]] = {}
-    for place, (resolved, name) in enumerate(zip(cells, named, strict=True)):
+    for place, (resolved, name) in enumerate(zip(cells, named or [None] * len(cells), strict=True)):
         work = resolved.cell.variant.application.work_label, resolved.cell.load.label
         found.setdefault(work if name is None else (name,), []).append(place)
     return list(found.values())
@@ -92,7 +92,7 @@ def fits(cells: Sequence[ResolvedCell], room: Room) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Computing:
-    """What the machine computes."""
+    """How fast the machine computes, and on how many cores."""
 
     call_seconds: float
     """Of a call of the recursion that our workloads compute with."""
@@ -114,7 +114,7 @@ def response_seconds(resolved: ResolvedCell, computing: Computing | None = None)
     load, variant = resolved.cell.load, resolved.cell.variant
     waits = resolved.subject.waits(variant.interface)
     total, occupied = waits.total_seconds or 0.0, waits.occupied_seconds or 0.0
-    computed = 0.0 if computing is None else resolved.subject.calls * computing.call_seconds
+    computed = 0.0 if computing is None else resolved.subject.fibonacci_calls * computing.call_seconds
     if not total and not computed:
         return 0.0
     response = total + computed

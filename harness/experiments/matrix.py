@@ -108,7 +108,7 @@ def forecast(plan: Plan, expansion: Expansion) -> Forecast:
 
 
 def _computing(pin: str, workers: int) -> grouping.Computing:
-    """What the machine computes just now."""
+    """How fast the machine computes just now."""
     began = time.thread_time()
     fibonacci.naive(PROBED)
     call_seconds = (time.thread_time() - began) / fibonacci.calls(PROBED)

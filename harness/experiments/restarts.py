@@ -19,7 +19,6 @@ from harness.experiments.session import Session
 from harness.experiments.sets import CellsUp, SetRestarts
 from harness.load.generator import Generator
 from harness.measure import schedule
-from harness.measure.schedule import FIRST_SLOT
 from harness.model.comparison import Contrast
 from harness.model.counting import counted
 from harness.model.events import MatrixProgress, RestartFinished
@@ -35,7 +34,7 @@ MEMBER_SECONDS = 3.0
 """Of slots of each member in a restart."""
 LEAST_MEMBER_SECONDS = 1.0
 """The same where the time is short."""
-BOOT_SECONDS, MEMBER_BOOT_SECONDS = 2.0, 0.7 + FIRST_SLOT
+BOOT_SECONDS, MEMBER_BOOT_SECONDS = 2.0, 0.7 + schedule.FIRST_SLOT
 """What a restart takes besides slots that count, by experience: at all, and for each member with its first slot."""
 SHORTEST_SLOT = 0.12
 """Seconds of a slot with its gap, where nothing is waited for."""
@@ -79,11 +78,9 @@ def restart_seconds(
     first = a_round = 0.0
     for each in members:
         response = grouping.response_seconds(each, computing)
-        length = schedule.first_slot_seconds(each.subject.known_seconds)
-        first += response + length - FIRST_SLOT
-        if schedule.FIRST_RESPONSES * response > length:
-            first += response + schedule.next_first_slot_seconds(length, length / response / schedule.FIRST_RESPONSES)
-        a_round += max(SHORTEST_SLOT, grouping.slot_seconds(each, computing) + response)
+        queued = response if response > SHORTEST_SLOT else 0.0  # the time of shorter ones is in that of any restart
+        first += schedule.first_slots_seconds(queued, each.subject.known_seconds) - schedule.FIRST_SLOT
+        a_round += max(SHORTEST_SLOT, grouping.slot_seconds(each, computing) + queued)
     return overhead_seconds(cells) + first + max(slots, a_round)
 
 

@@ -79,6 +79,14 @@ def next_first_slot_seconds(seconds: float, share: float) -> float:
     return min(LONGEST_FIRST_SLOT, max(1.5 * seconds, 1.1 * seconds / share) if share else 3 * seconds)
 
 
+def first_slots_seconds(response_seconds: float, known_wait_seconds: float) -> float:
+    """How long the first slots of a member take together, with what is served of its queue after each."""
+    seconds = first_slot_seconds(known_wait_seconds)
+    share = seconds / (FIRST_RESPONSES * response_seconds) if response_seconds else 1.0
+    more = 0.0 if share >= 1 else next_first_slot_seconds(seconds, share) + response_seconds
+    return seconds + response_seconds + more
+
+
 def orders(members: int, chance: random.Random, last: int | None = None) -> list[int]:
     """The members in a random order that does not begin with `last`: none has two slots in a row."""
     while True:

@@ -11,9 +11,6 @@ from harness.model.counting import counted
 from harness.model.plan import Forecast, Plan
 from harness.model.quantities import duration
 
-SHORT = 1.01
-"""Of the time that was given: what needs more does not fit, as far as that is foretold."""
-
 
 def show(plan: Plan, expansion: Expansion, forecast: Forecast) -> None:
     """Print it to standard output."""
@@ -33,7 +30,7 @@ def lines(plan: Plan, expansion: Expansion, forecast: Forecast) -> Iterator[str]
         f"by then ratios of throughput are about ±{forecast.half_width:.1%} on a calm machine, two to three times "
         f"that on a busy one; it ends when all are within ±{forecast.precision:.1%}"
     )
-    if forecast.seconds > SHORT * forecast.most_seconds:
+    if forecast.seconds > forecast.most_seconds:
         yield f"--max-time {plan.max_time} is too short for a verdict on everything"
     for number, each in enumerate(forecast.sets, 1):
         yield ""

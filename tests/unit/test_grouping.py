@@ -26,8 +26,8 @@ def members(found: list[CellSet]) -> list[int]:
 
 def test_a_group_has_the_same_work_under_the_same_load() -> None:
     found = cells(Axes(server=["uvicorn", "granian"], workload=["noop", "cpu"], vus=[8, 16]))
-    assert [len(each) for each in groups(found, [None] * len(found))] == [2, 2, 2, 2]
-    for group in groups(found, [None] * len(found)):
+    assert [len(each) for each in groups(found)] == [2, 2, 2, 2]
+    for group in groups(found):
         assert len({(found[place].cell.variant.application.work_label, found[place].cell.load) for place in group}) == 1
 
 

@@ -93,6 +93,20 @@ def test_it_stops_when_it_is_sure_but_not_before_six_restarts(
     assert gate.exit_code_of_rotation(result.rotation, strict=False) == 0
 
 
+def test_first_slots_are_as_long_as_the_answers_so_far_ask_for(
+    laboratory: Laboratory, options: ExecutionOptions
+) -> None:
+    """Eight users at eight answers per second: two response times, 16 answers, take 2 s, of which a quarter of a second
+    brings two."""
+    laboratory.rotation.noise = 0.0
+    laboratory.rotation.rates |= {"uvicorn": 8.0, "granian": 8.0}
+    slots = rotation.run(pair(), rules(), options).restarts[0].slots
+    for member in (0, 1):
+        columns = zip(slots.member, slots.round, slots.read_s, strict=True)
+        first = [round(read[-1], 3) for of, number, read in columns if (of, number) == (member, 0)]
+        assert first == [0.25, 2.2]
+
+
 def test_it_goes_on_while_it_is_not_sure(laboratory: Laboratory, options: ExecutionOptions) -> None:
     laboratory.rotation.noise = 0.1
     result = rotation.run(pair(), rules(precision=0.02), options)
