@@ -260,7 +260,7 @@ class FakeTurns:
         self._lanes, self._world = lanes, world
         each = len(lanes) // len(members)  # a calibration has several lanes of a member
         self._members = [members[place // each] for place in range(len(lanes))]
-        self._served = 0
+        self._served, self._warm = 0, set[int]()
 
     def begin(self, lane: int, seconds: float) -> float:
         self._members[lane].turn(self._lanes[lane].users, self._lanes[lane].rate, seconds)
@@ -279,10 +279,12 @@ class FakeTurns:
         failures = served // 100 if outcome == "failed" else 0
         said = self._world.echo or self._world.answer
         wrong = [Body(text=said, kind=0, iteration=None)] if outcome == "wrong" else []
+        lasted = 1000 if lane in self._warm else self._world.cold_us
+        self._warm.add(lane)
         return TurnReport(
             answers=served - failures,
             begun_ms=[60] * (served - failures),
-            lasted_us=[1000] * (served - failures),
+            lasted_us=[lasted] * (served - failures),
             status=failures,
             matched=1,
             bodies=wrong,
@@ -314,6 +316,8 @@ class FakeRotation:
         self.chance = random.Random(1)
         self.outcomes: list[RestartOutcome] = []
         self.outcome: RestartOutcome = "valid"
+        self.cold_us = 1000
+        """How long requests of a member's first turn take."""
         self.answer = "no"
         """What a member says in the place of an answer."""
         self.echo = ""

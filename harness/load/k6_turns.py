@@ -26,6 +26,8 @@ SAMPLE_EVERY = 20
 KEPT_BODIES = 3
 """Unexpected bodies that a user tells of in a turn."""
 END_SECONDS = 15.0
+TELLING_SECONDS = 0.0004
+"""For each user of an open load, until it knows of its turn: twice what was enough where others took no time."""
 
 
 class K6Turns:
@@ -69,21 +71,23 @@ class K6Turns:
         log.debug("k6 is up with %d users", sum(lane.users for lane in lanes))
 
     def begin(self, lane: int, seconds: float) -> float:
-        """Give a lane a turn; its users learn of it within a few milliseconds."""
+        """Give a lane a turn; returns the instant of its begin. Few users learn of it within some milliseconds. Many of
+        them do not, and what is due under open load meanwhile would be late for that: then it begins later."""
         self._check()
-        now, clock = time.monotonic(), time.time()
+        users, rate = self._lanes[lane].users, self._lanes[lane].rate
+        lead = 0.0 if rate is None else users * TELLING_SECONDS
+        begins, clock = time.monotonic() + lead, time.time() + lead
         turn: dict[str, float | None] = {
             "start_ms": clock * 1000,
             "until_ms": (clock + seconds) * 1000,
             "rate": None,
             "seed": 0,
         }
-        users, rate = self._lanes[lane].users, self._lanes[lane].rate
         if rate is not None:
             turn["rate"] = rate / users
         seed = self._random.getrandbits(31)
         self._control.give(lane, {user: turn | {"seed": seed + user} for user in range(users)})
-        return now
+        return begins
 
     def wait(self, until: float) -> None:
         """Let time pass, attending to the users."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ from harness.stats.latencies import tail_moments
 
 CENSUS_SECONDS = 1.0
 SERVICE_TIMES = 500.0
-"""Of open load: service times that a slot holds at least, so that its queue is neither empty nor still growing."""
+"""Of open load: service times that a slot holds at least, so that its queue is neither empty nor still growing; but not
+so many that the machine does not stand still meanwhile."""
 
 
 def measure_restart(job: RotationJob, label: Label, seed: int, emit: Emit) -> MeasuredRestart:
@@ -149,7 +151,7 @@ class _Rounds:
         spec = self._job.specs[member]
         response = self._responses[member]
         if self._job.rate is not None:
-            least = max(least, SERVICE_TIMES * response)
+            least = max(least, min(schedule.LONGEST_SLOT, SERVICE_TIMES * response))
         return schedule.slot_length(
             response,
             settling_responses=self._job.settling_responses[member],
@@ -160,25 +162,34 @@ class _Rounds:
     def _first_slot(self, member: int) -> float:
         """Load a member until it has answered each of its users, and return its response time in seconds."""
         seconds = schedule.first_slot_seconds(self._job.specs[member].subject.known_seconds)
+        if self._job.rate is not None:
+            return self._first_open_slots(member, seconds)
         wanted = schedule.FIRST_RESPONSES * self._job.users
         while True:
-            length = SlotLength(settling_seconds=seconds / 2, counted_seconds=seconds / 2)
-            slot = self._slot(member, 0, length)
+            slot = self._slot(member, 0, SlotLength(settling_seconds=seconds / 2, counted_seconds=seconds / 2))
             answered = slot.readings[-1].finished - slot.begin.finished
-            if (
-                answered >= wanted
-                or (self._job.rate is not None and answered)
-                or seconds >= schedule.LONGEST_FIRST_SLOT
-            ):
+            if answered >= wanted or seconds >= schedule.LONGEST_FIRST_SLOT:
                 break
             seconds = schedule.next_first_slot_seconds(seconds, answered / wanted)
-        if self._job.rate is not None:
-            lasted = slot.report.lasted_us
-            return sum(lasted) / len(lasted) / 1e6 if lasted else seconds
         half = next(reading for reading in slot.readings if reading.at - slot.begin.at >= seconds / 2 - 1e-3)
         finished = slot.readings[-1].finished - half.finished
         rate = finished / (slot.readings[-1].at - half.at) if finished else 0.0
         return self._job.users / rate if rate else seconds
+
+    def _first_open_slots(self, member: int, seconds: float) -> float:
+        """The same of open load. What the first of two is late with says nothing: it opens connections, and the server
+        is cold."""
+        cold = True
+        while True:
+            slot = self._slot(member, 0, SlotLength(settling_seconds=seconds / 2, counted_seconds=seconds / 2))
+            lasted = slot.report.lasted_us
+            if lasted and not cold:
+                return statistics.median(lasted) / 1e6
+            if not lasted and seconds >= schedule.LONGEST_FIRST_SLOT:
+                return seconds
+            if not lasted:
+                seconds = schedule.next_first_slot_seconds(seconds, 0.0)
+            cold = False
 
     def _slot(self, member: int, number: int, length: SlotLength, kind: int = 0) -> _Slot:
         meter, watch = self._meters[member], self._watches[member]

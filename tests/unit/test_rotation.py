@@ -10,11 +10,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from harness.analysis import rotation, verdicts
+from harness.load import k6_turns
 from harness.load.control import Control
 from harness.measure import schedule
 from harness.model.comparison import Interval
@@ -385,6 +387,27 @@ def test_the_parts_of_a_slot_are_told_against_its_last_half() -> None:
     assert [part.estimate for part in parts[:4]] == pytest.approx([0.5] * 4, rel=0.05)
     assert [part.estimate for part in parts[8:]] == pytest.approx([1.0] * 8, rel=0.05)
     assert all(0 < part.error < 0.03 for part in parts)
+
+
+@pytest.mark.parametrize(("rate", "users"), [(None, 16), (2000.0, 1001)])
+def test_a_turn_of_open_load_begins_when_all_its_users_can_know_of_it(
+    monkeypatch: pytest.MonkeyPatch, rate: float | None, users: int
+) -> None:
+    told: dict[int, dict[str, float]] = {}
+    turns: Any = object.__new__(k6_turns.K6Turns)
+    turns._lanes, turns._random = [SimpleNamespace(users=users, rate=rate)], random.Random(1)
+    turns._control = SimpleNamespace(give=lambda lane, given: told.update(given))
+    monkeypatch.setattr(turns, "_check", lambda: None)
+    before = time.monotonic(), time.time() * 1000
+    begins = turns.begin(0, 0.5)
+    after = time.monotonic(), time.time() * 1000
+    lead = 0.0 if rate is None else users * k6_turns.TELLING_SECONDS
+    assert before[0] + lead <= begins <= after[0] + lead
+    assert set(told) == set(range(users))
+    for turn in told.values():
+        assert before[1] + lead * 1000 <= turn["start_ms"] <= after[1] + lead * 1000
+        assert turn["until_ms"] == pytest.approx(turn["start_ms"] + 500)
+        assert turn["rate"] == (None if rate is None else rate / users)
 
 
 def asked(control: Control, lane: int, user: int, body: bytes) -> socket.socket:

@@ -107,6 +107,16 @@ def test_first_slots_are_as_long_as_the_answers_so_far_ask_for(
         assert first == [0.25, 2.2]
 
 
+def test_a_cold_first_slot_of_an_open_load_makes_no_slot_longer(
+    laboratory: Laboratory, options: ExecutionOptions
+) -> None:
+    """A third of a second, in which connections are opened, had made slots of 165 s; requests take 1 ms."""
+    laboratory.rotation.cold_us = 330_000
+    slots = rotation.run(pair(rate=200.0), rules(users=None), options).restarts[0].slots
+    columns = zip(slots.round, slots.read_s, strict=True)
+    assert {round(read[-1], 1) for number, read in columns if number} == {0.5}
+
+
 def test_it_goes_on_while_it_is_not_sure(laboratory: Laboratory, options: ExecutionOptions) -> None:
     laboratory.rotation.noise = 0.1
     result = rotation.run(pair(), rules(precision=0.02), options)
