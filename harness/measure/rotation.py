@@ -31,6 +31,8 @@ from harness.model.rotation import LatencyCounts, MemberSamples, Restart, Slots
 from harness.stats.latencies import tail_moments
 
 CENSUS_SECONDS = 1.0
+CONNECTING_PAUSES = 4.0
+"""Of open load: by then 98 of 100 users have sent something."""
 SERVICE_TIMES = 500.0
 """Of open load: service times that a slot holds at least, so that its queue is neither empty nor still growing; but not
 so many that the machine does not stand still meanwhile."""
@@ -163,7 +165,7 @@ class _Rounds:
         """Load a member until it has answered each of its users, and return its response time in seconds."""
         seconds = schedule.first_slot_seconds(self._job.specs[member].subject.known_seconds)
         if self._job.rate is not None:
-            return self._first_open_slots(member, seconds)
+            return self._first_open_slots(member, seconds, self._job.users / self._job.rate)
         wanted = schedule.FIRST_RESPONSES * self._job.users
         while True:
             slot = self._slot(member, 0, SlotLength(settling_seconds=seconds / 2, counted_seconds=seconds / 2))
@@ -176,20 +178,19 @@ class _Rounds:
         rate = finished / (slot.readings[-1].at - half.at) if finished else 0.0
         return self._job.users / rate if rate else seconds
 
-    def _first_open_slots(self, member: int, seconds: float) -> float:
-        """The same of open load. What the first of two is late with says nothing: it opens connections, and the server
-        is cold."""
-        cold = True
+    def _first_open_slots(self, member: int, seconds: float, pause: float) -> float:
+        """The same of open load. What the first of two is late with says nothing: the server is cold, and the users open
+        their connections, each of which sends after a `pause` on average."""
+        connecting = max(seconds, CONNECTING_PAUSES * pause)
+        self._slot(member, 0, SlotLength(settling_seconds=connecting / 2, counted_seconds=connecting / 2))
         while True:
             slot = self._slot(member, 0, SlotLength(settling_seconds=seconds / 2, counted_seconds=seconds / 2))
             lasted = slot.report.lasted_us
-            if lasted and not cold:
+            if lasted:
                 return statistics.median(lasted) / 1e6
-            if not lasted and seconds >= schedule.LONGEST_FIRST_SLOT:
+            if seconds >= schedule.LONGEST_FIRST_SLOT:
                 return seconds
-            if not lasted:
-                seconds = schedule.next_first_slot_seconds(seconds, 0.0)
-            cold = False
+            seconds = schedule.next_first_slot_seconds(seconds, 0.0)
 
     def _slot(self, member: int, number: int, length: SlotLength, kind: int = 0) -> _Slot:
         meter, watch = self._meters[member], self._watches[member]
