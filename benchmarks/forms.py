@@ -58,14 +58,8 @@ def origin(folder: Path) -> str:
     host, moment = record.host, datetime.fromisoformat(record.started_at)
     memory = "" if host.memory_bytes is None else f"{host.memory_bytes / 2**30:.0f} GB, "
     database = record.database if isinstance(record, api.MatrixRecord) else None
-    earlier = (
-        f"measured before configurations took turns: each alone, in windows of {record.timing.window_seconds:g} s"
-        if _one_by_one(folder)
-        else ""
-    )
     lines = [
         _command(folder, record.command),
-        *([earlier] if earlier else []),
         f"{moment:%Y-%m-%d} on {machine(host)}, {memory}{host.distribution}, "
         f"Linux {host.kernel}{', a virtual machine' if host.hypervisor else ''}",
         f"Python {environment.python}, {', '.join(versions)}",
@@ -75,19 +69,11 @@ def origin(folder: Path) -> str:
 
 
 def _command(folder: Path, command: str | None) -> str:
-    """As it was typed, but for where to store; earlier results do not hold it, their recipe does."""
+    """As it was typed, but for where to store, with what its recipe runs before."""
     recipe = next((each for each in reference.REFERENCES if reference.REFERENCE / each.name == folder), None)
     before = f"harness {shlex.join(recipe.before)}\n" if recipe is not None and recipe.before else ""
-    if command is not None and not _one_by_one(folder):
-        return before + re.sub(r" --out \S+", "", command)
-    assert recipe is not None
-    return f"{before}harness {shlex.join(recipe.command)}"
-
-
-def _one_by_one(folder: Path) -> bool:
-    """Whether it is a matrix that was measured before cells took turns: its command is no more."""
-    record = stored_run(folder).record
-    return isinstance(record, api.MatrixRecord) and not record.sets
+    assert command is not None
+    return before + re.sub(r" --out \S+", "", command)
 
 
 def machine(host: api.HostFacts) -> str:

@@ -74,8 +74,8 @@ class Ceiling(Value):
     rps: float
     limit: str
     """The law with its figures, such as `100 users ÷ 0.1 s`."""
-    bound_by: Literal["users", "rate", "event loop", "threads"] | None = None
-    """The term of the law that is lowest; None in results of older versions."""
+    bound_by: Literal["users", "rate", "event loop", "threads"]
+    """The term of the law that is lowest."""
 
 
 class Diagnosis(Value):
@@ -93,7 +93,7 @@ class Evaluation(Value):
 
     verdict: Verdict
     gates: list[GateState] = []
-    """Every gate that there is for such a measurement; empty in results of older versions."""
+    """Every gate that there is for such a measurement."""
     reasons: list[Reason]
     notes: list[Note]
     ceiling: Ceiling | None

@@ -73,6 +73,8 @@ def _answers(capacity: Capacity) -> Iterator[str]:
 def sentence(cell: CellCapacity, capacity: Capacity) -> str:
     """What a cell holds, and what it does not."""
     low, high, asked = cell.bounds.low, cell.bounds.high, objectives(capacity)
+    if not cell.points:
+        return f"{cell.cell} was not probed: nothing is known of its capacity."
     if low is None and high is None:
         return f"{cell.cell}: nothing bounds its capacity with {asked}."
     if low is None:
@@ -84,6 +86,11 @@ def sentence(cell: CellCapacity, capacity: Capacity) -> str:
     return (
         f"{cell.cell} holds {rate(low)} requests per second with {asked}, and does not hold {rate(high)}{why}{cliff}."
     )
+
+
+def _measured(cell: CellCapacity) -> list[ProbePoint]:
+    """Its probes that say something."""
+    return [each for each in cell.points if each.outcome != "invalid"]
 
 
 def _found(cell: CellCapacity, outcome: Outcome) -> str:
@@ -175,7 +182,7 @@ def stable(cell: CellCapacity, point: ProbePoint) -> bool:
 
 def curve(cell: CellCapacity, name: str) -> Grid:
     """All probes by their rates. Latency is told where the queue is stable only."""
-    points = sorted((each for each in cell.points if each.outcome != "invalid"), key=lambda each: each.rate)
+    points = sorted(_measured(cell), key=lambda each: each.rate)
     rows = []
     for each in points:
         latencies = (each.p50_ms, each.p90_ms, each.p99_ms) if stable(cell, each) else (None, None, None)
@@ -241,8 +248,9 @@ def _objectives(capacity: Capacity, bounds: Sequence[Bounds]) -> Iterator[str]:
 
 
 def grids(capacity: Capacity) -> list[Grid]:
-    """All tables."""
-    return [figures(capacity), *(curve(each, short(capacity, each)) for each in capacity.cells)]
+    """All tables, without cells that were not probed: a search that was interrupted early has such."""
+    probed = [each for each in capacity.cells if _measured(each)]
+    return [figures(capacity), *(curve(each, short(capacity, each)) for each in probed)] if probed else []
 
 
 def short(capacity: Capacity, cell: CellCapacity) -> str:

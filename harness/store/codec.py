@@ -15,7 +15,6 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from harness.errors import UsageError
 from harness.model.record import SCHEMA, FailureRecord, MeasurementRecord, RunRecord, StoredRun, VisitRecord
 from harness.model.rotation import Restart, Rotation
-from harness.store import upgrade
 
 Document = dict[str, Any]
 """A record as JSON has it."""
@@ -58,8 +57,6 @@ def read_run(folder: Path) -> StoredRun:
     try:
         run = json.loads((folder / RUN).read_text(encoding="utf-8"))
         check_schema(run["schema"], folder)
-        if run["schema"] < SCHEMA:
-            return upgrade.run(folder, run, [json.loads(read_bytes(path)) for path in visit_files(folder)])
         return StoredRun(
             folder=str(folder),
             record=_RUN.validate_python(run),
@@ -92,7 +89,12 @@ def visit_files(folder: Path) -> list[Path]:
 def numbered(folder: Path) -> list[Path]:
     """The numbered documents of a folder, in order; none where there is no such folder."""
     files = [path for path in folder.glob("*.json*") if NUMBERED.fullmatch(path.name) and path.is_file()]
-    return sorted(files, key=lambda path: int(path.name.partition(".")[0]))
+    return sorted(files, key=number)
+
+
+def number(path: Path) -> int:
+    """Of a numbered document, compressed or not."""
+    return int(path.name.partition(".")[0])
 
 
 def read_bytes(path: Path) -> bytes:
@@ -110,9 +112,14 @@ def _read_rotation(folder: Path) -> Rotation | None:
 
 
 def check_schema(schema: int, folder: Path) -> None:
-    """Refuse what a newer version has written."""
+    """Refuse what another version has written."""
     if schema > SCHEMA:
         raise UsageError(
-            f"{folder} was written by a newer harness (schema {schema}; this one reads up to {SCHEMA})",
+            f"{folder} was written by a newer harness (schema {schema}; this one reads {SCHEMA})",
             cure="update the harness",
+        )
+    if schema < SCHEMA:
+        raise UsageError(
+            f"{folder} was written by an older harness (schema {schema}; this one reads {SCHEMA})",
+            cure="measure anew, or read it with the version that its run.json names",
         )

@@ -16,13 +16,8 @@ from typing import Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from harness.errors import LackError, UsageError
-from harness.model.record import (
-    SCHEMA,
-    AnyRunRecord,
-    FailureRecord,
-    MeasurementRecord,
-)
+from harness.errors import LackError
+from harness.model.record import AnyRunRecord, FailureRecord, MeasurementRecord
 from harness.model.rotation import Restart, Rotation
 from harness.store import codec, holding
 from harness.store.codec import MEASUREMENTS, RESTARTS, ROTATION, RUN, Document, as_text, document
@@ -47,16 +42,11 @@ class RunFolder:
 
     @classmethod
     def reopen(cls, folder: Path) -> Self:
-        """A run's folder, to add measurements to it. UsageError where an older harness began it: records of two schemas
-        in one folder could not be read."""
-        schema = json.loads((folder / RUN).read_text(encoding="utf-8"))["schema"]
-        if schema != SCHEMA:
-            raise UsageError(
-                f"{folder} cannot be gone on with: an older harness began it (schema {schema}, now {SCHEMA})",
-                cure="begin a new run; what it holds can still be reported",
-            )
+        """A run's folder, to add measurements to it. UsageError where another version of the harness began it: records
+        of two schemas in one folder could not be read."""
+        codec.check_schema(json.loads((folder / RUN).read_text(encoding="utf-8"))["schema"], folder)
         store = cls(folder, folder)
-        store._count = max((int(path.stem) for path in codec.visit_files(folder)), default=0)
+        store._count = max((codec.number(path) for path in codec.visit_files(folder)), default=0)
         return store
 
     @classmethod

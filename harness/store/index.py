@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.model.counting import counted
-from harness.model.record import SCHEMA
-from harness.store import upgrade
 from harness.store.codec import RESTARTS, RUN, Document, numbered, visit_files
 
 
@@ -19,7 +17,7 @@ class RunEntry:
     folder: Path
     started_at: str
     kind: str
-    """`single`, `matrix`, `recommendation`, `rotation`, `capacity` or `overload`; of an older version also `duet`."""
+    """`single`, `matrix`, `recommendation`, `rotation`, `capacity` or `overload`."""
     what: str
     """The cell, the cells of a rotation, or how many cells another run has."""
     measurements: int
@@ -40,9 +38,8 @@ def runs(results: Path) -> list[RunEntry]:
 
 
 def _entry(folder: Path, document: Document) -> RunEntry:
-    current = document["schema"] >= SCHEMA
-    kind = document["kind"] if current else upgrade.kind(document)
-    labels = [cell["label"] for cell in document["cells"]] if current else document["cells"]
+    kind = document["kind"]
+    labels = [cell["label"] for cell in document["cells"]]
     if kind in ("matrix", "recommendation"):
         title = document["plan"].get("title") if kind == "matrix" else None
         what = counted(len(labels), "configuration")

@@ -281,7 +281,7 @@ CASES: list[tuple[str, int, str, Files]] = [
         ('{"schema": 2}', "run cannot be read"),
         ('{"schema": "2"}', "run cannot be read"),
         ('{"schema": 2, "kind": "single"}', "run cannot be read"),
-        ('{"schema": 1, "cells": []}', "run cannot be read"),
+        ('{"schema": 1, "cells": []}', "older harness"),
         ('{"schema": 99}', "newer harness"),
         (b"\xff\xfe", "run cannot be read"),
         ("[" * 3000, "run cannot be read"),

@@ -235,6 +235,19 @@ def test_an_interrupted_search_leaves_what_it_found(queues: Queues, laboratory: 
     assert "req/s" in render.text(codec.read_run(entry.folder), "text")
 
 
+@pytest.mark.parametrize(("ended", "said", "tables"), [(2, 2, 0), (3, 1, 2)])
+def test_of_cells_that_were_not_reached_nothing_is_shown_but_that(
+    queues: Queues, laboratory: Laboratory, tmp_path: Path, ended: int, said: int, tables: int
+) -> None:
+    queues.ended = ended + 1
+    with pytest.raises(signals.Ended):
+        searched(laboratory, tmp_path, "uvicorn", "granian")
+    (entry,) = index.runs(tmp_path)
+    answer = probes.capacity_of(codec.read_run(entry.folder))
+    assert sum("was not probed" in each for each in text.answers(answer)) == said
+    assert len(text.grids(answer)) == tables
+
+
 def test_an_interrupted_search_is_gone_on_with(queues: Queues, laboratory: Laboratory, tmp_path: Path) -> None:
     whole = searched(laboratory, tmp_path / "whole").capacity
     queues.number, queues.ended = 0, 4
