@@ -7,7 +7,7 @@ import math
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from harness.analysis.interruptions import disturbance
 from harness.analysis.validity import BUSY_SHARE, FAILURE_SHARE, GENERATOR_SHARE, OWN_REQUESTS
@@ -366,6 +366,10 @@ def interval_method(restarts: Sequence[RestartFigures]) -> str:
     return f"Tukey's studentized range at {simultaneous.OWN_LEVEL:.1%} with each pair's own variance"
 
 
+RemarkKind = Literal["switching", "idle", "closing", "settling"]
+KINDS: tuple[RemarkKind, ...] = get_args(RemarkKind)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Remark:
     """What a reader should know of a member although the restarts count."""
@@ -375,15 +379,16 @@ class Remark:
     """A sentence, after the member's name."""
     strength: float
     """Of several members it is told of the one with the highest."""
-    kind: Literal["switching", "idle", "closing", "settling"]
+    kind: RemarkKind
 
 
 def told(remarks: Iterable[Remark]) -> Iterator[str]:
-    """A sentence for each kind of remark, however many members it is made of: more of them would hide the answer."""
-    kinds: dict[str, dict[str, Remark]] = {}
+    """A sentence for each kind of remark, however many members it is made of: more of them would hide the answer. What
+    may change the order of servers comes first."""
+    kinds: dict[str, dict[str, Remark]] = {kind: {} for kind in KINDS}
     for each in remarks:
-        kinds.setdefault(each.kind, {}).setdefault(each.member, each)
-    for of_member in kinds.values():
+        kinds[each.kind].setdefault(each.member, each)
+    for of_member in filter(None, kinds.values()):
         first = max(of_member.values(), key=lambda remark: remark.strength)
         also = f"; so it is with {len(of_member) - 1} more" if len(of_member) > 1 else ""
         yield f"{first.member} {first.says}{also}"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from harness import resources
 from harness.environments import interpreters
 from harness.errors import LackError
-from harness.host import procfs
+from harness.host import limits, procfs
 from harness.host.processes import Supervisor
 from harness.load.control import Control
 from harness.load.generator import START_SECONDS
@@ -28,6 +28,21 @@ KEPT_BODIES = 3
 END_SECONDS = 15.0
 TELLING_SECONDS = 0.0004
 """For each user of an open load, until it knows of its turn: twice what was enough where others took no time."""
+
+MOST_HEAP_BYTES, FREE_SHARE = 2 * 2**30, 0.25
+"""How large k6's heap grows before garbage is collected, and of the memory that is free at most."""
+LEAST_ROOM = 1 + int(TUNING["GOGC"]) / 100
+"""Times what its users take: with less, collections would be more frequent than they are for a configuration that is
+measured alone."""
+
+
+def _collections(users: int) -> dict[str, str]:
+    """Variables by which k6 collects garbage as rarely as memory allows. A collection takes much of the slot that it
+    falls into, and by chance one member has more of such slots than another."""
+    heap = int(min(MOST_HEAP_BYTES, FREE_SHARE * (limits.available_bytes() or 0)))
+    if heap < LEAST_ROOM * users * limits.GENERATOR_BYTES_PER_USER:
+        return TUNING
+    return {"GOGC": "off", "GOMEMLIMIT": str(heap)}
 
 
 class K6Turns:
@@ -59,7 +74,7 @@ class K6Turns:
             self.argv,
             env={
                 **interpreters.clean(),
-                **TUNING,
+                **_collections(sum(lane.users for lane in lanes)),
                 **({"GOMAXPROCS": str(len(cpus))} if cpus else {}),
                 "HARNESS_LOAD": str(instructions),
             },

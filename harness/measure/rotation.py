@@ -179,8 +179,8 @@ class _Rounds:
         return self._job.users / rate if rate else seconds
 
     def _first_open_slots(self, member: int, seconds: float, pause: float) -> float:
-        """The same of open load. What the first of two is late with says nothing: the server is cold, and the users open
-        their connections, each of which sends after a `pause` on average."""
+        """The same of open load. What the first of two is late with says nothing: the server is cold, and the users
+        open their connections, each of which sends after a `pause` on average."""
         connecting = max(seconds, CONNECTING_PAUSES * pause)
         self._slot(member, 0, SlotLength(settling_seconds=connecting / 2, counted_seconds=connecting / 2))
         while True:

@@ -22,6 +22,9 @@ AGREEMENT = 0.1
 """Share of the comparisons in which more must agree before an answer is given apart for each option of another axis."""
 MOST_PARTS = 6
 """Options for which an answer is given apart, at most."""
+MOST_SENTENCES = 6
+"""Of the answers that fit a screen; of more the intervals stand with the details only."""
+INTERVAL = re.compile(r" \(95% CI [^)]*\)")
 MOST_INTERVALS = 4
 """Options behind the best that are named; where there are more, intervals and the others stand in the picture only."""
 
@@ -105,7 +108,8 @@ def _listed(what: str, options: Sequence[str]) -> str:
 def answers(overview: Overview, *, main: bool = False) -> list[str]:
     """What the run says of each axis, the most telling metric first; of a single configuration, its figures.
 
-    `main`: only what fits a screen, of further axes their headline metric only, in one sentence.
+    `main`: only what fits a screen, of further axes their headline metric only, in one sentence, and of many sentences
+    no intervals.
     """
     said = by_axis(overview)
     if not said:
@@ -117,7 +121,8 @@ def answers(overview: Overview, *, main: bool = False) -> list[str]:
     for each in said:
         if each.axis != first and each.metric is headline:
             further.setdefault(each.axis, []).append(each)
-    return [*(each.sentence for each in said if each.axis == first), *map(_together, further.values())]
+    fitting = [*(each.sentence for each in said if each.axis == first), *map(_together, further.values())]
+    return fitting if len(fitting) <= MOST_SENTENCES else [INTERVAL.sub("", each) for each in fitting]
 
 
 def _together(parts: Sequence[Answer]) -> str:

@@ -20,6 +20,8 @@ MOST_ROWS = 12
 MOST_LINES, MOST_OF_WIDE = 16, 24
 """Configurations that are drawn a line each; of more there is a compact table, unless it would be too wide."""
 MOST_COLUMNS = 8
+LONGEST_WORDS = 20
+"""Letters of what a row says that leave room for its figures."""
 LIMITED = "limited by the load"
 """What a row says that ranks nothing; several of them are counted only."""
 THROUGHPUT = "throughput_rps"
@@ -132,7 +134,8 @@ def _ranked(overview: Overview, ranking: Ranking) -> str:
     if behind:
         if len(leaders) == 1:
             return f"{leaders[0].option} fastest"
-        return f"{', '.join(side.option for side in behind)} slower"
+        named = f"{', '.join(side.option for side in behind)} slower"
+        return named if len(named) <= LONGEST_WORDS else f"{len(behind)} of {len(leaders) + len(behind)} slower"
     pairs = {side.cell for side in leaders}
     verdicts = {
         each.verdict

@@ -45,9 +45,17 @@ def parts(
         yield Text()
         yield Text(claims.summary(study))
     yield Text()
-    yield terminal.facts([*summary.remarks(overview), *_more(path, details)])
+    yield terminal.facts([*(report.remarks if details else _shortened(report.remarks)), *_more(path, details)])
     if details:
         yield from _details(report, width)
+
+
+def _shortened(remarks: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """All but further notes, which are counted."""
+    notes = [text for name, text in remarks if name == "note"]
+    yield from (each for each in remarks if each[0] != "note")
+    if notes:
+        yield "note", notes[0] + (f"; {len(notes) - 1} more with --details" if notes[1:] else "")
 
 
 def _more(path: Path | None, details: bool) -> Iterator[tuple[str, str]]:

@@ -117,7 +117,7 @@ class View:
     """The answers that fit a screen."""
     cards: list[Card] = field(default_factory=list)
     remarks: list[tuple[str, str]] = field(default_factory=list)
-    """Name and text of what limits the figures and how sure they are."""
+    """Name and text of what limits the figures, how sure they are, and what else a reader should know."""
     dots: list[tuple[str, list[Dot]]] = field(default_factory=list)
     """Workload → its configurations, with the place of each figure and interval."""
     warnings: list[str] = field(default_factory=list)
@@ -158,7 +158,7 @@ def of_overview(overview: Overview, study: StudyResult | None = None) -> View:
         answers=answers(overview),
         main=answers(overview, main=True),
         cards=_cards(overview),
-        remarks=list(summary.remarks(overview)),
+        remarks=[*summary.remarks(overview), *_notes(overview)],
         dots=[(workload, _dots(overview, cells, places, best)) for workload, cells in works.items()]
         if len(overview.cells) > 1
         else [],
@@ -350,9 +350,6 @@ def _warnings(overview: Overview) -> Iterator[str]:
                 f"Identical configurations ({each.cell}, A/A) differ in {METRICS[each.metric].label}, "
                 f"{words.difference(each.ratio)}: results may be biased by as much."
             )
-    if overview.notes:
-        short = members.shortened([each.cell.label for each in overview.cells])
-        yield from (f"{short.shortened(note)}." for note in overview.notes)
     if not overview.finished:
         yield "In progress: the restarts so far."
     without = [cell for cell in overview.cells if not cell.valid]
@@ -369,6 +366,12 @@ def _warnings(overview: Overview) -> Iterator[str]:
             f"No latencies for {counted(len(filling), 'configuration')}: the queue was still filling after the "
             "warm-up (--warmup)."
         )
+
+
+def _notes(overview: Overview) -> Iterator[tuple[str, str]]:
+    """What a reader should know of how configurations behaved in their turns."""
+    short = members.shortened([each.cell.label for each in overview.cells]) if overview.notes else None
+    yield from (("note", short.shortened(note)) for note in overview.notes if short is not None)
 
 
 def _kept_out(overview: Overview) -> Iterator[tuple[str, list[tuple[str, str]]]]:

@@ -215,7 +215,8 @@ def test_a_side_without_a_bound_says_what_was_seen_there(
         one = next(each for each in found.points if each.outcome == outcome)
         seen = text.sentence(found.model_copy(update={"bounds": bounds, "points": [one]}), capacity)
         assert seen.endswith(f"one start at {text.rate(one.rate)} {begins}")
-        nothing = text.sentence(found.model_copy(update={"bounds": bounds, "points": []}), capacity)
+        other = [each for each in found.points if each.outcome != outcome]
+        nothing = text.sentence(found.model_copy(update={"bounds": bounds, "points": other}), capacity)
         assert nothing.endswith(f"no rate was found that {begins.replace('did', 'does')}")
 
 

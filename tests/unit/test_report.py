@@ -19,7 +19,7 @@ from typing import Any
 import polars
 import pytest
 
-from harness.analysis import studies
+from harness.analysis import review, studies
 from harness.analysis.overview import Visit, evaluate_all, overview
 from harness.errors import LackError, UsageError
 from harness.model.application import BundledApplication
@@ -34,7 +34,7 @@ from harness.model.record import RotationRecord
 from harness.model.rotation import Rotation, RotationContrast, SettlingCurve
 from harness.model.variant import Cell, Variant
 from harness.report import gate, members, render, rotation, summary, tables, terminal, text, view, words
-from harness.report.answers import answers, question
+from harness.report.answers import MOST_SENTENCES, answers, question
 from harness.report.charts import cells as charts
 from harness.report.charts import files as pictures
 from harness.report.charts import ratios
@@ -190,6 +190,32 @@ def test_the_answer_fits_a_screen(monkeypatch: pytest.MonkeyPatch, name: str) ->
     assert len(whole) > len(lines)
 
 
+def test_latencies_that_a_filling_queue_hides_are_told(visits: Visits) -> None:
+    sample = of(visits())
+    cells = [each.model_copy(update={"filling": int(place == 0)}) for place, each in enumerate(sample.cells)]
+    (warning,) = view.of_overview(sample.model_copy(update={"cells": cells})).warnings
+    assert warning == ("No latencies for 1 configuration: the queue was still filling after the warm-up (--warmup).")
+
+
+def test_notes_stand_below_the_answer_and_one_of_them_on_a_screen(visits: Visits) -> None:
+    notes = ["one is not idle", "two closes connections", "three settles late"]
+    sample = of(visits()).model_copy(update={"notes": notes})
+    said = text.text(sample, None, details=False)
+    assert said.index("fastest") < said.index("one is not idle")
+    assert "2 more with --details" in said
+    assert notes[1] not in said
+    assert all(note in text.text(sample, None) for note in notes)
+
+
+def test_of_many_answers_the_intervals_stand_with_the_details() -> None:
+    sample = review.review(codec.read_run(REFERENCE / "matrices" / "article"))
+    whole, main = answers(sample), answers(sample, main=True)
+    assert len(main) > MOST_SENTENCES
+    assert any("95% CI" in each for each in whole)
+    assert not any("95% CI" in each for each in main)
+    assert any("slower" in each for each in main)
+
+
 def test_a_large_matrix_is_one_table_by_its_first_axis(visits: Visits) -> None:
     picture = summary.compact(of(visits(workers=(1, 2, 4))))
     assert picture is not None
@@ -287,8 +313,7 @@ def test_the_page_of_the_article_shows_its_claims(tmp_path: Path) -> None:
     assert len(data["charts"]["claims"]["rows"]) == 19
     assert 'data-chart="claims"' in whole
     assert "In what it differs from the study" in whole
-    assert "Users, here and in the study: sleep 1,000 and 10,000" in whole
-    assert "No latencies for 3 configurations: the queue was still filling" in whole
+    assert "Users, here and in the study: sleep 250 and 10,000" in whole
     panels = {row["panel"] for row in data["charts"]["throughput-by-workers"]["rows"]}
     assert len(panels) == 9, "styles and workloads with both numbers of workers"
     assert "throughput-by-users" not in data["charts"], "each workload has one number of users"

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from harness.analysis import rotation, verdicts
-from harness.load import k6_turns
+from harness.load import k6, k6_turns
 from harness.load.control import Control
 from harness.measure import schedule
 from harness.model.comparison import Interval
@@ -480,3 +480,20 @@ def test_what_a_limit_asks_may_be_answered_before_the_interval_is_narrow(
         }
     )
     assert rotation.decided(found) == answered
+
+
+@pytest.mark.parametrize(
+    ("free", "users", "tuning"),
+    [
+        (100 * 2**30, 160, {"GOGC": "off", "GOMEMLIMIT": str(2 * 2**30)}),
+        (4 * 2**30, 160, {"GOGC": "off", "GOMEMLIMIT": str(2**30)}),
+        (2 * 2**30, 1000, k6.TUNING),  # their own memory nine times is more than a quarter of that
+        (100 * 2**30, 10_000, k6.TUNING),
+        (None, 16, k6.TUNING),
+    ],
+)
+def test_garbage_is_collected_as_rarely_as_memory_allows_but_never_more_often_than_else(
+    monkeypatch: pytest.MonkeyPatch, free: int | None, users: int, tuning: dict[str, str]
+) -> None:
+    monkeypatch.setattr("harness.host.limits.available_bytes", lambda: free)
+    assert k6_turns._collections(users) == tuning
