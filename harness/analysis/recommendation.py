@@ -64,7 +64,7 @@ def recommend(stored: StoredRun) -> Recommendation:
         bottleneck=bottleneck,
         confidence=_confidence(compared, doubts, margin),
         doubts=doubts,
-        changes=list(_changes(record, found, bottleneck.bound_by if bottleneck else None)),
+        changes=list(_changes(record, found, bottleneck.bound_by if bottleneck else None, _switching(stored))),
         production=None if best is None else record.production.get(best.cell),
         left_out=record.impossible,
         finished=record.finished,
@@ -188,13 +188,28 @@ def _confidence(compared: Sequence[Trial], doubts: Sequence[str], margin: float)
     return "medium" if doubts else "high"
 
 
-def _changes(record: RecommendationRecord, found: Sequence[Trial], bound_by: str | None) -> Iterator[str]:
-    """What would change the advice."""
+def _switching(stored: StoredRun) -> list[str]:
+    """Servers that may rank otherwise where requests arrive in another way."""
+    servers = {cell.label: cell.variant.server for cell in stored.record.cells}
+    found = (each.member for each in review.remarks(stored.restarts) if each.kind == "switching")
+    return list(dict.fromkeys(servers[member] for member in found if member in servers))
+
+
+def _changes(
+    record: RecommendationRecord, found: Sequence[Trial], bound_by: str | None, switching: Sequence[str]
+) -> Iterator[str]:
+    """What would change the advice. `switching`: servers for which the way that requests arrive counts."""
     yield from (f"a larger machine: this one cannot answer {each}" for each in record.scope)
     if bound_by == "users":
         yield (
             f"a larger load: {found[-1].load.removeprefix('c')} connections are all in use and nothing is short; "
             "measure with --vus as high as yours"
+        )
+    if switching:
+        often = "switch" if len(switching) > 1 else "switches"
+        yield (
+            f"another load generator: {' and '.join(switching)} {often} threads for each of these small requests, and "
+            "may rank otherwise where they arrive in another way"
         )
     if bound_by == "database":
         yield "a faster database, or one on a machine of its own: it is what is short here"

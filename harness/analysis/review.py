@@ -40,7 +40,7 @@ def review(stored: StoredRun) -> Overview:
         precision=None if matrix is None else parse_fraction("precision", matrix.plan.precision),
         margin=_margin(stored),
         seconds=_seconds(stored),
-        notes=list(_notes(stored.restarts)) if in_sets else [],
+        notes=list(rotation.told(remarks(stored.restarts))) if in_sets else [],
         impossible=in_sets.impossible if in_sets else [],
     )
 
@@ -147,9 +147,10 @@ def _by_set(restarts: Sequence[Restart]) -> list[list[Restart]]:
     return list(sets.values())
 
 
-def _notes(restarts: Sequence[Restart]) -> Iterator[str]:
-    of_sets = [([each for each in own if rotation.void(each) is None], own[0].cells) for own in _by_set(restarts)]
-    yield from rotation.told(remark for counting, cells in of_sets for remark in rotation.remarks(counting, cells))
+def remarks(restarts: Sequence[Restart]) -> Iterator[rotation.Remark]:
+    """What a reader should know of how cells behaved in their turns, set by set."""
+    for own in _by_set(restarts):
+        yield from rotation.remarks([each for each in own if rotation.void(each) is None], own[0].cells)
 
 
 def _seconds(stored: StoredRun) -> float:

@@ -224,7 +224,7 @@ def basis(capacity: Capacity) -> Iterator[tuple[str, str]]:
     yield (
         "how sure",
         "95% that a capacity lies between both rates, by all probes together, each of which is a fresh start; a bound "
-        "rests on two at least",
+        "rests on two at least; ratios are of the likeliest capacities, which lie between",
     )
     yield "measured", heading(capacity)
     for cell in capacity.cells:
@@ -232,6 +232,8 @@ def basis(capacity: Capacity) -> Iterator[tuple[str, str]]:
             bound = "" if cell.at.bound_by in (None, "rate") else f", bound by {cell.at.bound_by}"
             cost = f"{cell.at.cpu_us_per_request:,.0f} µs CPU per request"
             yield "there", f"{short(capacity, cell)}: {cost} at {rate(cell.at.rate)} req/s{bound}"
+        if cell.at is None and cell.bounds.low is not None:
+            yield "there", f"{short(capacity, cell)}: no start that held was near the rate that it holds (–)"
         if len(capacity.objectives) > 1:
             yield "objectives", f"{short(capacity, cell)}: " + "; ".join(_objectives(capacity, cell.by_objective))
     if capacity.core_hour_price is not None:

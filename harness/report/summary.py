@@ -156,7 +156,7 @@ def remarks(overview: Overview) -> Iterator[tuple[str, str]]:
         yield "limited by", bound + words.remedied(diagnosis.message, diagnosis.remedies)
     capped = sum(cell.at_ceiling for cell in overview.cells)
     if capped and len(overview.cells) > 1:
-        yield "load-limited", f"{counted(capped, 'configuration')} (^): does not rank servers"
+        yield "at a ceiling", f"{counted(capped, 'configuration')} (^) that users or waits set: does not rank servers"
     yield from (("excluded", text) for text in excluded(overview))
     halves = [
         half

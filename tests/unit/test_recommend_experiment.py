@@ -5,6 +5,7 @@ Servers, generator, meters and clock are those of `tests/fakes.py`; restarts, sl
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from harness.model.variant import Variant
 from harness.report import recommendation as words
 from harness.report import render
 from harness.store import codec
+from tests.conftest import ROOT
 from tests.fakes import Laboratory
 
 SERVERS = ("uvicorn", "granian", "gunicorn", "hypercorn")
@@ -233,3 +235,24 @@ def test_a_stored_recommendation_is_shown_in_every_form(
         assert "Use granian with 1 worker" in shown
         assert answer.production.command in " ".join(shown.replace("\\\n", "").split())
         assert "confidence" in shown
+
+
+@pytest.mark.parametrize(("switches", "told"), [(3.4, True), (0.1, False)])
+def test_a_server_that_may_rank_otherwise_under_another_generator_is_told(switches: float, told: bool) -> None:
+    run = codec.read_run(ROOT / "results" / "reference" / "recommend")
+    restarts = [
+        restart.model_copy(
+            update={
+                "members": [
+                    member.model_copy(update={"switches_per_request": switches if "granian" in cell else 0.05})
+                    for cell, member in zip(restart.cells, restart.members, strict=True)
+                ]
+            }
+        )
+        for restart in run.restarts
+    ]
+    (generator,) = [
+        *(each for each in recommend(dataclasses.replace(run, restarts=restarts)).changes if "generator" in each),
+        *([] if told else [""]),
+    ]
+    assert ("granian switches threads" in generator) == told
