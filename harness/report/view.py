@@ -370,8 +370,9 @@ def _warnings(overview: Overview) -> Iterator[str]:
 
 def _notes(overview: Overview) -> Iterator[tuple[str, str]]:
     """What a reader should know of how configurations behaved in their turns."""
-    short = members.shortened([each.cell.label for each in overview.cells]) if overview.notes else None
-    yield from (("note", short.shortened(note)) for note in overview.notes if short is not None)
+    if overview.notes:
+        short = members.shortened([each.cell.label for each in overview.cells])
+        yield from (("note", short.shortened(note)) for note in overview.notes)
 
 
 def _kept_out(overview: Overview) -> Iterator[tuple[str, list[tuple[str, str]]]]:

@@ -194,7 +194,7 @@ def test_latencies_that_a_filling_queue_hides_are_told(visits: Visits) -> None:
     sample = of(visits())
     cells = [each.model_copy(update={"filling": int(place == 0)}) for place, each in enumerate(sample.cells)]
     (warning,) = view.of_overview(sample.model_copy(update={"cells": cells})).warnings
-    assert warning == ("No latencies for 1 configuration: the queue was still filling after the warm-up (--warmup).")
+    assert warning == "No latencies for 1 configuration: the queue was still filling after the warm-up (--warmup)."
 
 
 def test_notes_stand_below_the_answer_and_one_of_them_on_a_screen(visits: Visits) -> None:
