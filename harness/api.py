@@ -45,9 +45,7 @@ from harness.database.connection import settings as postgres_settings
 from harness.database.embedded import stop as stop_postgres
 from harness.database.tasks import parse_scale
 from harness.deploy.launch import (
-    HOST,
     Deployment,
-    free_port,
     prepare_folder,
     server_environment,
     start_server,
@@ -73,6 +71,7 @@ from harness.experiments.single import SingleResult
 from harness.host.affinity import confined
 from harness.host.facts import facts as host_facts
 from harness.host.placement import place
+from harness.host.ports import HOST, free_port
 from harness.host.processes import Child, Supervisor
 from harness.host.procfs import context_switches, cpu_seconds, cpu_times
 from harness.load import find as find_generator

@@ -275,7 +275,7 @@ class Postgres:
     USER = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
 
     def __init__(self, binaries: Path, folder: Path) -> None:
-        from harness.deploy.launch import free_port
+        from harness.host.ports import free_port
 
         self.port = free_port()
         self.folder = folder

@@ -22,9 +22,10 @@ from harness.deploy.answers import Answer, EndlessAnswer, ask, excerpt, saved_va
 from harness.deploy.spec import ServerSpec
 from harness.deploy.workers import Worker, read_workers
 from harness.environments import interpreters
-from harness.errors import MemberError, TargetError, UsageError
+from harness.errors import MemberError, TargetError
 from harness.host import procfs
 from harness.host.logs import tail
+from harness.host.ports import HOST, free_port
 from harness.host.processes import Child, Supervisor
 from harness.model.application import UserApplication
 from harness.model.requests import Drawn
@@ -33,7 +34,6 @@ from harness.servers.adapter import Target
 
 log = logging.getLogger(__name__)
 
-HOST = "127.0.0.1"
 LOG_SECONDS = 0.3
 """How long a server may take to print what went wrong: some answer first."""
 ANSWER_SECONDS = 30.0
@@ -190,25 +190,6 @@ def target_of(service: ServerSpec, port: int, folder: Path) -> Target:
         connections=service.users,
         folder=str(folder),
     )
-
-
-def check_port(port: int) -> None:
-    """Refuse a port on which somebody listens: their answers would pass for the server's."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise UsageError(
-                f"cannot listen on port {port} of {HOST}: {error.strerror}", cure="choose another one with --port"
-            ) from error
-
-
-def free_port() -> int:
-    """A port that the operating system picks on loopback."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def prepare_folder(folder: Path, files: Mapping[str, str], serving: Serving) -> Path:

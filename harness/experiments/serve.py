@@ -12,7 +12,7 @@ from harness.deploy.spec import ServerSpec
 from harness.errors import TargetError
 from harness.experiments import preflight
 from harness.experiments.session import ExecutionOptions
-from harness.host import limits, placement, signals
+from harness.host import limits, placement, ports, signals
 from harness.host.processes import Supervisor
 
 CONNECTIONS = 10_000
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 def serve(resolved: ResolvedCell, options: ExecutionOptions, port: int) -> NoReturn:
     """Run the server of a cell on a port of loopback until it is interrupted. TargetError where it ends by itself."""
     environments = preflight.check_environments([resolved], options)
-    launch.check_port(port)
+    ports.check_port(port)
     limits.raise_descriptor_limit()
     (database,) = preflight.prepare_databases([resolved], options)
     spec = ServerSpec(
@@ -43,7 +43,7 @@ def serve(resolved: ResolvedCell, options: ExecutionOptions, port: int) -> NoRet
     with hooks.around(applications), Supervisor() as supervisor:
         server = launch.start_server(spec, supervisor, port=port)
         probes = resolved.subject.probes()
-        url = f"http://{launch.HOST}:{port}{probes[0].path if probes else '/'}"
+        url = f"http://{ports.HOST}:{port}{probes[0].path if probes else '/'}"
         log.info(f"{name} answers at {url} (Ctrl-C ends it)")
         try:
             code = server.child.process.wait()

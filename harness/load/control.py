@@ -10,7 +10,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-HOST = "127.0.0.1"
+from harness.host.ports import HOST
+
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 END = b"\r\n\r\n"
 

@@ -14,13 +14,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness import resources
-from harness.deploy.launch import free_port
 from harness.environments import interpreters
 from harness.errors import HarnessError, LackError
 from harness.host import facts as host
 from harness.host import paths as home
 from harness.host import placement, procfs, signals, speed
 from harness.host.affinity import confined
+from harness.host.ports import free_port
 from harness.host.processes import Child, Supervisor
 from harness.load import null_server
 from harness.load.generator import Load, LoadTarget

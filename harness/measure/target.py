@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from harness.deploy.launch import HOST, Deployment
+from harness.deploy.launch import Deployment
 from harness.deploy.spec import ServerSpec
+from harness.host.ports import HOST
 from harness.load.generator import Load, LoadTarget
 from harness.measure.job import Job
 

@@ -197,7 +197,10 @@ def _parts(overview: Overview, axis: AxisName, cases: Sequence[Case]) -> dict[st
     def by(other: Axis) -> Callable[[Case], str]:
         return lambda case: words.spoken(other, other.option(cells[case.ranking.groups[0].members[0].cell]))
 
-    keys: list[Callable[[Case], str]] = [lambda case: case.ranking.workload]
+    keys: list[Callable[[Case], str]] = [
+        lambda case: case.ranking.workload,
+        lambda case: case.ranking.workload.partition("?")[0],  # of many parameters: together where they agree
+    ]
     keys += [by(each) for each in AXES if each.name != axis]
     best = whole
     for key in keys:

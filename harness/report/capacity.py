@@ -17,6 +17,8 @@ from harness.report import rotation, terminal, words
 from harness.report.members import Names, shortened
 from harness.report.rotation import Grid
 
+CLIFF = "a cliff: a few percent more, and nearly everything is late"
+
 
 def exit_code(capacity: Capacity) -> int:
     """0 where every cell is bounded on both sides, 3 where one is not."""
@@ -49,25 +51,38 @@ def _names(capacity: Capacity) -> Names:
 
 
 def answers(capacity: Capacity) -> Iterator[str]:
-    """Of each cell what it holds; how cells compare; what a rate takes. Several are called by what they differ in: the
-    rest stands in the title."""
+    """What a cell holds, or which of several holds most; what a rate takes. Several are called by what they differ in:
+    the rest stands in the title."""
     names = _names(capacity)
     for each in _answers(capacity):
         yield names.shortened(each) if len(capacity.cells) > 1 else each
 
 
 def _answers(capacity: Capacity) -> Iterator[str]:
+    bounded = [each for each in capacity.cells if None not in (each.bounds.low, each.bounds.high, each.bounds.estimate)]
+    if len(bounded) > 1:
+        yield from _ranking(bounded, capacity)
     for cell in capacity.cells:
-        yield sentence(cell, capacity)
-    for each in capacity.ratios:
-        low, high = each.ratio.low, each.ratio.high
-        if low is not None and high is not None:
-            told = "" if low > 1 or high < 1 else ": inconclusive"
-            ratio = each.ratio if each.ratio.estimate >= 1 else words.inverse(each.ratio)
-            first, second = (each.b, each.a) if each.ratio.estimate >= 1 else (each.a, each.b)
-            yield f"{first} holds {words.ratio(ratio)} as much as {second}{told}."
+        if len(bounded) < 2 or cell not in bounded:
+            yield sentence(cell, capacity)
     if capacity.rate is not None:
         yield sizing(capacity, capacity.rate)
+
+
+def _ranking(bounded: Sequence[CellCapacity], capacity: Capacity) -> Iterator[str]:
+    """Which cell holds most, and how much of that every other holds; the table has their bounds."""
+    best = max(bounded, key=lambda each: each.bounds.estimate or 0.0)
+    ratios = {each.b: each.ratio for each in capacity.ratios if each.a == best.cell}
+    ratios |= {each.a: words.inverse(each.ratio) for each in capacity.ratios if each.b == best.cell}
+    less = {cell: ratio for cell, ratio in ratios.items() if ratio.high is not None and ratio.high < 1}
+    near = [f"{cell} ({words.ratio(ratio)} as much)" for cell, ratio in ratios.items() if cell not in less]
+    most = "likely holds most" if near else "holds most"
+    low, high = rate(best.bounds.low), rate(best.bounds.high)
+    yield f"{best.cell} {most}: {low} requests per second with {objectives(capacity)}, and not {high}."
+    if near:
+        yield f"Inconclusive against it: {words.listed(near)}."
+    if less:
+        yield f"{words.listed([f'{cell} holds {words.ratio(ratio)} as much' for cell, ratio in less.items()])}."
 
 
 def sentence(cell: CellCapacity, capacity: Capacity) -> str:
@@ -82,7 +97,7 @@ def sentence(cell: CellCapacity, capacity: Capacity) -> str:
     if high is None:
         return f"{cell.cell} holds {rate(low)} requests per second with {asked}; {_found(cell, 'fail')} not hold."
     why = f"; {cell.binding} is missed first" if cell.binding and len(capacity.objectives) > 1 else ""
-    cliff = ", a cliff: a few percent more, and nearly everything is late" if cell.cliff else ""
+    cliff = f", {CLIFF}" if cell.cliff else ""
     return (
         f"{cell.cell} holds {rate(low)} requests per second with {asked}, and does not hold {rate(high)}{why}{cliff}."
     )
@@ -131,11 +146,12 @@ def sizing(capacity: Capacity, wanted: float) -> str:
 
 
 def figures(capacity: Capacity) -> Grid:
-    """Cell by cell: its bounds, and what goes on at the highest rate that it held."""
+    """Cell by cell: its bounds, what is likely between them, and what goes on at the highest rate that it held."""
     price = capacity.core_hour_price is not None
     head = [
         ("", ""),
         ("holds", "req/s"),
+        ("likely", "req/s"),
         ("does not", "req/s"),
         ("served", "req/s"),
         ("p50", "ms"),
@@ -158,6 +174,7 @@ def _figures(cell: CellCapacity, name: str, price: bool) -> list[str]:
     return [
         name,
         rate(cell.bounds.low),
+        rate(cell.bounds.estimate),
         rate(cell.bounds.high),
         *(
             ["–"] * 6
@@ -224,7 +241,7 @@ def basis(capacity: Capacity) -> Iterator[tuple[str, str]]:
     yield (
         "how sure",
         "95% that a capacity lies between both rates, by all probes together, each of which is a fresh start; a bound "
-        "rests on two at least; ratios are of the likeliest capacities, which lie between",
+        "rests on two at least; half of the chance lies below what is likely, and ratios are of that",
     )
     yield "measured", heading(capacity)
     for cell in capacity.cells:
@@ -234,6 +251,8 @@ def basis(capacity: Capacity) -> Iterator[tuple[str, str]]:
             yield "there", f"{short(capacity, cell)}: {cost} at {rate(cell.at.rate)} req/s{bound}"
         if cell.at is None and cell.bounds.low is not None:
             yield "there", f"{short(capacity, cell)}: no start that held was near the rate that it holds (–)"
+        if cell.cliff and len(capacity.cells) > 1:
+            yield "there", f"{short(capacity, cell)}: {CLIFF}"
         if len(capacity.objectives) > 1:
             yield "objectives", f"{short(capacity, cell)}: " + "; ".join(_objectives(capacity, cell.by_objective))
     if capacity.core_hour_price is not None:

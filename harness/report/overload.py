@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.text import Text
@@ -45,22 +45,30 @@ def answers(overload: Overload) -> Iterator[str]:
     if not valid:
         yield "No start was valid, so nothing can be told."
         return
-    served = statistics.median(each.served_share for each in valid)
-    shed = statistics.median(each.refused_share for each in valid)
-    collapse = ": it collapses" if served < COLLAPSED else ""
-    refuses = _shed(shed, valid)
-    yield f"In the burst {overload.cell} serves {served:.0%} of its capacity{collapse}, and refuses {refuses}."
+    served = [each.served_share for each in valid]
+    collapse = ": it collapses" if statistics.median(served) < COLLAPSED else ""
+    yield (
+        f"In the burst {overload.cell} serves {_middle(served, '.0%')} of its capacity{collapse}, and refuses "
+        f"{_shed(statistics.median(each.refused_share for each in valid), valid)}."
+    )
     lost = [each for each in valid if each.recovery_seconds is None]
     if lost:
         watched = overload.plan.after_seconds
         yield f"In {len(lost)} of {len(valid)} starts it had not recovered {watched:.0f} s after the burst."
     found = ratios(valid)
     if found:
-        seconds = statistics.median(each.recovery_seconds for each in valid if each.recovery_seconds is not None)
+        seconds = [each.recovery_seconds for each in valid if each.recovery_seconds is not None]
         yield (
-            f"Afterwards it takes {seconds:.1f} s until requests are answered as before, "
-            f"{statistics.median(found):.2f} times what its queue takes to drain at least."
+            f"Afterwards it takes {_middle(seconds, '.1f')} s until requests are answered as before, "
+            f"{_middle(found, '.2f')} times what its queue takes to drain at least."
         )
+
+
+def _middle(values: Sequence[float], form: str) -> str:
+    """Their median, and between what they lie where there are several that differ."""
+    low, high = (f"{each:{form}}" for each in (min(values), max(values)))
+    told = f"{statistics.median(values):{form}}"
+    return told if low == high else f"{told} ({low} to {high})"
 
 
 def _shed(share: float, starts: list[OverloadStart]) -> str:

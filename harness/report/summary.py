@@ -154,9 +154,10 @@ def remarks(overview: Overview) -> Iterator[tuple[str, str]]:
     if len(overview.cells) == 1 and (diagnosis := overview.cells[0].diagnosis) is not None:
         bound = f"{words.limit(diagnosis.bound_by)}: " if diagnosis.bound_by else ""
         yield "limited by", bound + words.remedied(diagnosis.message, diagnosis.remedies)
-    capped = sum(cell.at_ceiling for cell in overview.cells)
+    capped = [cell.ceiling for cell in overview.cells if cell.at_ceiling and cell.ceiling is not None]
     if capped and len(overview.cells) > 1:
-        yield "at a ceiling", f"{counted(capped, 'configuration')} (^) that users or waits set: does not rank servers"
+        setting = words.listed([*dict.fromkeys(words.limit(each.bound_by) for each in capped), "waits"])
+        yield "at a ceiling", f"{counted(len(capped), 'configuration')} (^): set by {setting}, not by the server"
     yield from (("excluded", text) for text in excluded(overview))
     halves = [
         half

@@ -18,9 +18,9 @@ import pytest
 
 from harness import resources
 from harness.database import connection
-from harness.deploy.launch import free_port
 from harness.handlers import catalogue
 from harness.handlers import database as shop_queries
+from harness.host.ports import free_port
 from harness.model.database import Database
 
 SERVED_BY = {

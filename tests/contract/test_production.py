@@ -16,9 +16,9 @@ from packaging.utils import canonicalize_name
 
 from harness import servers
 from harness.config.cells import CellSpec, resolve_cell
-from harness.deploy.launch import free_port
 from harness.environments import interpreters
 from harness.experiments.recommend import production
+from harness.host.ports import free_port
 from tests import fakes
 
 PACKAGES = interpreters.inspect(None).packages

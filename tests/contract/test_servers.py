@@ -20,7 +20,7 @@ from harness.config.cells import CellSpec, choose_options, resolve_cell
 from harness.config.parsing import split_server
 from harness.database import connection
 from harness.deploy.answers import ask
-from harness.deploy.launch import HOST, start_server
+from harness.deploy.launch import start_server
 from harness.deploy.spec import ServerSpec
 from harness.deploy.workers import Worker
 from harness.environments import interpreters
@@ -28,6 +28,7 @@ from harness.errors import TargetError
 from harness.experiments import preflight
 from harness.experiments.session import ExecutionOptions
 from harness.host import guard, procfs
+from harness.host.ports import HOST
 from harness.host.processes import Supervisor
 from harness.measure.collect import reported, unmet
 from harness.model.database import Database

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from harness.deploy.launch import free_port
+from harness.host.ports import free_port
 from harness.model.rotation import Restart, Rotation
 from harness.store import codec
 from tests.conftest import ROOT, Harness, processes_mentioning

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.deploy.launch import free_port
+from harness.host.ports import free_port
 from harness.load import null_server
 from tests.conftest import SERVERS, Harness
 

@@ -235,7 +235,7 @@ def test_without_json_there_is_text_and_progress_in_plain_lines(harness: Harness
 
 def test_a_script_for_k6_by_hand(harness: Harness, private_tmp: Path) -> None:
     """The load test of the documentation, against `harness serve`, cut short."""
-    from harness.deploy.launch import free_port
+    from harness.host.ports import free_port
     from harness.load import k6
     from tests.conftest import ROOT
 

@@ -153,6 +153,26 @@ def test_an_answer_is_given_apart_where_it_depends_on_another_axis(visits: Visit
     )
 
 
+def test_a_workload_of_many_parameters_is_told_by_its_name(visits: Visits) -> None:
+    kinds: list[tuple[str, dict[str, int], int, float]] = [("cpu", {"n": n}, 8, 1.2) for n in range(11, 18)]
+    kinds.append(("select", {}, 200, 0.8))
+    found: list[Visit] = []
+    for name, params, users, lead in kinds:
+        for each in visits(("uvicorn",), workers=(1,), users=(users,)):
+            assert isinstance(each.cell.variant.application, BundledApplication)
+            assert each.facts is not None
+            work = each.cell.variant.application.model_copy(update={"workload": name, "params": params})
+            cell = with_variant(each.cell, application=work)
+            requests = round(each.facts.requests * (lead if style_of(each) == "async" else 1.0))
+            facts = each.facts.model_copy(update={"cell": cell, "requests": requests})
+            if not each.repeat:
+                found.append(Visit(cell=cell, restart=each.restart, repeat=False, facts=facts, failure=None))
+    lines = [each for each in answers(of(found)) if each.startswith("Handler style, throughput")]
+    assert len(lines) == 2
+    assert re.match(r"Handler style, throughput, cpu: async is \d+%.* faster than sync in all 7 cases\.", lines[0])
+    assert re.match(r"Handler style, throughput, select: sync is fastest; async is \d+% slower", lines[1])
+
+
 def style_of(visit: Visit) -> str:
     application = visit.cell.variant.application
     assert isinstance(application, BundledApplication)
