@@ -11,8 +11,10 @@ from __future__ import annotations
 import argparse
 import gzip
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,7 +145,7 @@ def measure(reference: Reference, into: Path) -> None:
         shutil.rmtree(begun, ignore_errors=True)
         command = [*reference.command, "--out", str(begun)]
     try:
-        code = subprocess.run([*program, *command], check=False).returncode
+        code = ended([*program, *command])
     finally:
         if reference.after:
             subprocess.run([*program, *reference.after], check=True)
@@ -154,6 +156,16 @@ def measure(reference: Reference, into: Path) -> None:
     made.parent.rename(final)
     shutil.rmtree(begun)
     shrink(final)
+
+
+def ended(command: Sequence[str]) -> int:
+    """Carry out a command, and end it, too, where this one is ended; returns its exit code."""
+    with subprocess.Popen(command) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            process.terminate()
+            raise
 
 
 def shrink(run: Path) -> None:
@@ -173,6 +185,7 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="show what there is")
     parser.add_argument("--into", type=Path, default=REFERENCE)
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for name in arguments.names:
         if not any(reference.name.startswith(name) for reference in REFERENCES):
             parser.error(f"there is no {name}; see --list")

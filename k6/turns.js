@@ -8,9 +8,9 @@
 //   kept_bodies    bodies that a user tells of in a turn, of those that differ from the expected one
 //
 // A user asks POST /turn/<place of the lane>/<place of the user> and waits for the answer, which comes when the turn
-// begins: {start_ms, until_ms, rate, seed}, times of the clock; or {end: true}. It sends one request after another until
-// `until_ms`, or, where `rate` (requests per second of this user) is not null, at the moments of a Poisson process. It
-// then asks for its next turn, telling what came of this one:
+// begins: {start_ms, first_ms, until_ms, rate, seed}, times of the clock; or {end: true}. It sends one request after another
+// from `first_ms` until `until_ms`, or, where `rate` (requests per second of this user) is not null, at the moments of a
+// Poisson process. It then asks for its next turn, telling what came of this one:
 //   begun, lasted   of each success: milliseconds from start_ms to its begin, and microseconds from then to its last byte
 //   kinds           of each success: the place of its request, where there are several
 //   status, timeout, connection     failures, by what happened
@@ -85,22 +85,29 @@ function carriedOut(turn, sender) {
   };
   const arrivals = turn.rate === null ? null : poisson(turn.rate, turn.seed);
   let due = turn.start_ms;
+  if (arrivals === null) {
+    sleepUntil(turn.first_ms);
+  }
   for (;;) {
     if (arrivals !== null) {
       due += arrivals() * 1000;
       if (due >= turn.until_ms) {
         return told;
       }
-      const wait = due - Date.now();
-      if (wait > 0) {
-        sleep(wait / 1000);
-      }
+      sleepUntil(due);
     }
     const begun = Date.now();
     if (begun >= turn.until_ms && arrivals === null) {
       return told;
     }
     send(sender, told, arrivals === null ? begun : due, turn.start_ms, arrivals === null ? 0 : Math.max(0, begun - due));
+  }
+}
+
+function sleepUntil(moment) {
+  const wait = moment - Date.now();
+  if (wait > 0) {
+    sleep(wait / 1000);
   }
 }
 

@@ -200,14 +200,14 @@ class FakeMember:
         self.workers: list[object] = []
         self.rss_peak_bytes, self.processes = 50_000_000, 1
         self._served = 0.0
-        self._turn: tuple[float, float, float] | None = None
+        self._turn: tuple[float, float, float, int] | None = None
 
     def turn(self, users: int, rate: float | None, seconds: float) -> None:
         """Serve some users from now on: one alone reaches a quarter of what the server can."""
         speed = min(self._rate, users * self._rate / 4) if rate is None else rate
         work = self.spec.cell.variant.application.work_label.partition("?")[0]
         noise = self._world.noise_of.get(work, self._world.noise)
-        self._turn = (self._world.clock.now, seconds, speed * max(0.1, self._world.chance.gauss(1.0, noise)))
+        self._turn = (self._world.clock.now, seconds, speed * max(0.1, self._world.chance.gauss(1.0, noise)), users)
 
     def finish(self) -> int:
         """End the turn; returns the requests that it served."""
@@ -218,8 +218,9 @@ class FakeMember:
     def _total(self) -> float:
         if self._turn is None:
             return self._served
-        began, seconds, speed = self._turn
-        return self._served + min(self._world.clock.now - began, seconds) * speed
+        began, seconds, speed, users = self._turn
+        served = min(self._world.clock.now - began, seconds) * speed
+        return self._served + (served // users * users if self._world.in_step else served)
 
     def read(self) -> Reading:
         return Reading(at=self._world.clock.now, finished=int(self._total()), cpu=self._total() / self._rate)
@@ -262,7 +263,7 @@ class FakeTurns:
         self._members = [members[place // each] for place in range(len(lanes))]
         self._served, self._warm = 0, set[int]()
 
-    def begin(self, lane: int, seconds: float) -> float:
+    def begin(self, lane: int, seconds: float, spread: float = 0.0) -> float:
         self._members[lane].turn(self._lanes[lane].users, self._lanes[lane].rate, seconds)
         return self._world.clock.now
 
@@ -316,6 +317,8 @@ class FakeRotation:
         self.chance = random.Random(1)
         self.outcomes: list[RestartOutcome] = []
         self.outcome: RestartOutcome = "valid"
+        self.in_step = False
+        """Users who began at once are answered at once, in waves."""
         self.cold_us = 1000
         """How long requests of a member's first turn take."""
         self.answer = "no"

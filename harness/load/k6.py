@@ -19,6 +19,7 @@ from typing import Any
 from harness import resources
 from harness.environments import interpreters
 from harness.errors import HarnessError, LackError
+from harness.host import limits
 from harness.host.processes import Child, Supervisor
 from harness.load.generator import (
     START_SECONDS,
@@ -43,8 +44,12 @@ TIMED = re.compile(r"""(['"`])([^'"`]+)\1\s*:(?:(?!\}\s*\)|,\s).)*?\btimings\b""
 """A check by its name, whose function reads `timings`."""
 STATUS = re.compile(r"cell_status_(\d+)")
 """Name of the metric that counts one status."""
-TUNING = {"GOGC": "800"}
-"""Variables by which k6 costs half as much: fewer collections. Measured in docs/measuring.md."""
+FEWER_COLLECTIONS = {"GOGC": "800"}
+"""Variables by which k6 costs half as much. Measured in docs/measuring.md."""
+MOST_HEAP_BYTES, FREE_SHARE = 2 * 2**30, 0.25
+"""How large k6's heap grows before garbage is collected, and of the memory that is free at most."""
+LEAST_ROOM = 1 + int(FEWER_COLLECTIONS["GOGC"]) / 100
+"""Times what its users take: with less, collections would be more frequent than without that."""
 SAMPLE_EVERY = 20
 MOST_BODIES_LENGTH, LONGEST_LINE = 64_000_000, 64_000_000
 """Characters of unexpected bodies that are judged, and of a line of the log that is looked at."""
@@ -52,6 +57,16 @@ LONG_LIST = 20_000
 """Characters of a feed's texts from which on users share them, which takes a little longer for each request."""
 KEPT_BODIES = 300
 """Unexpected bodies that are kept in all, and so can be judged; three per user at least."""
+
+
+def tuning(users: int, cpus: Sequence[int] | None) -> dict[str, str]:
+    """Variables by which k6 costs less, and does not stop: no more threads than cores, and as few collections of
+    garbage as memory allows. One that falls into a slot takes much of it, and delays what is due under open load."""
+    threads = {"GOMAXPROCS": str(len(cpus))} if cpus else {}
+    heap = int(min(MOST_HEAP_BYTES, FREE_SHARE * (limits.available_bytes() or 0)))
+    if heap < LEAST_ROOM * users * limits.GENERATOR_BYTES_PER_USER:
+        return {**threads, **FEWER_COLLECTIONS}
+    return {**threads, "GOGC": "off", "GOMEMLIMIT": str(heap)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,8 +153,6 @@ class K6Session:
         # A file, because a text in the environment may have 128 KiB at most.
         instructions = supervisor.folder / "k6-load.json"
         instructions.write_text(json.dumps(settings), encoding="utf-8")
-        # Measured in docs/measuring.md: fewer collections, and no more threads than cores, halve k6's cost.
-        tuning = {**TUNING, **({"GOMAXPROCS": str(len(cpus))} if cpus else {})}
         self.argv: tuple[str, ...] = (
             *(k6.path, "run", "--quiet", "--no-usage-report", "--address", ""),
             *("--log-output", "stderr", "--log-format", "raw", "--no-color"),
@@ -150,7 +163,7 @@ class K6Session:
             env={
                 **interpreters.clean(),
                 **load.target.mix.script_environment,
-                **tuning,
+                **tuning(load.users, cpus),
                 "HARNESS_LOAD": str(instructions),
             },
             cwd=supervisor.folder,

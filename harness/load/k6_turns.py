@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from harness import resources
 from harness.environments import interpreters
 from harness.errors import LackError
-from harness.host import limits, procfs
+from harness.host import procfs
 from harness.host.processes import Supervisor
 from harness.load.control import Control
 from harness.load.generator import START_SECONDS
-from harness.load.k6 import K6, TUNING, target_document
+from harness.load.k6 import K6, target_document, tuning
 from harness.load.turns import Body, Lane, TurnReport
 
 log = logging.getLogger(__name__)
@@ -28,21 +28,6 @@ KEPT_BODIES = 3
 END_SECONDS = 15.0
 TELLING_SECONDS = 0.0004
 """For each user of an open load, until it knows of its turn: twice what was enough where others took no time."""
-
-MOST_HEAP_BYTES, FREE_SHARE = 2 * 2**30, 0.25
-"""How large k6's heap grows before garbage is collected, and of the memory that is free at most."""
-LEAST_ROOM = 1 + int(TUNING["GOGC"]) / 100
-"""Times what its users take: with less, collections would be more frequent than they are for a configuration that is
-measured alone."""
-
-
-def _collections(users: int) -> dict[str, str]:
-    """Variables by which k6 collects garbage as rarely as memory allows. A collection takes much of the slot that it
-    falls into, and by chance one member has more of such slots than another."""
-    heap = int(min(MOST_HEAP_BYTES, FREE_SHARE * (limits.available_bytes() or 0)))
-    if heap < LEAST_ROOM * users * limits.GENERATOR_BYTES_PER_USER:
-        return TUNING
-    return {"GOGC": "off", "GOMEMLIMIT": str(heap)}
 
 
 class K6Turns:
@@ -74,8 +59,7 @@ class K6Turns:
             self.argv,
             env={
                 **interpreters.clean(),
-                **_collections(sum(lane.users for lane in lanes)),
-                **({"GOMAXPROCS": str(len(cpus))} if cpus else {}),
+                **tuning(sum(lane.users for lane in lanes), cpus),
                 "HARNESS_LOAD": str(instructions),
             },
             cwd=supervisor.folder,
@@ -85,9 +69,10 @@ class K6Turns:
         self._wait_for_users()
         log.debug("k6 is up with %d users", sum(lane.users for lane in lanes))
 
-    def begin(self, lane: int, seconds: float) -> float:
+    def begin(self, lane: int, seconds: float, spread: float = 0.0) -> float:
         """Give a lane a turn; returns the instant of its begin. Few users learn of it within some milliseconds. Many of
-        them do not, and what is due under open load meanwhile would be late for that: then it begins later."""
+        them do not, and what is due under open load meanwhile would be late for that: then it begins later. Under
+        closed load they send their first requests evenly over `spread` seconds, in an order of chance."""
         self._check()
         users, rate = self._lanes[lane].users, self._lanes[lane].rate
         lead = 0.0 if rate is None else users * TELLING_SECONDS
@@ -101,7 +86,11 @@ class K6Turns:
         if rate is not None:
             turn["rate"] = rate / users
         seed = self._random.getrandbits(31)
-        self._control.give(lane, {user: turn | {"seed": seed + user} for user in range(users)})
+        first_ms = [(clock + spread * place / users) * 1000 for place in range(users)]
+        self._random.shuffle(first_ms)
+        self._control.give(
+            lane, {user: turn | {"seed": seed + user, "first_ms": first_ms[user]} for user in range(users)}
+        )
         return begins
 
     def wait(self, until: float) -> None:

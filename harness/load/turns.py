@@ -72,8 +72,10 @@ class TurnSession(Protocol):
     def argv(self) -> tuple[str, ...]:
         """The command, as run."""
 
-    def begin(self, lane: int, seconds: float) -> float:
-        """Give a lane a turn of so many seconds; returns when it began."""
+    def begin(self, lane: int, seconds: float, spread: float = 0.0) -> float:
+        """Give a lane a turn of so many seconds; returns when it began. `spread`: seconds over which users of a closed
+        load send their first requests, if the generator can do that: those who begin at once and wait for equally long
+        go in step, and what fits into a slot is whole steps."""
 
     def wait(self, until: float) -> None:
         """Let time pass, attending to the users."""

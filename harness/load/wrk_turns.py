@@ -59,8 +59,8 @@ class WrkTurns:
             time.sleep(START_SECONDS)
             self._signal(len(self._children) - 1, signal.SIGSTOP)
 
-    def begin(self, lane: int, seconds: float) -> float:
-        """Continue a lane's process."""
+    def begin(self, lane: int, seconds: float, spread: float = 0.0) -> float:
+        """Continue a lane's process, all users of which begin at once."""
         now = time.monotonic()
         self._signal(lane, signal.SIGCONT)
         return now

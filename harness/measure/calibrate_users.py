@@ -94,7 +94,7 @@ def _of_member(
 
 def _rate(session: TurnSession, meter: DeploymentMeter, lane: int, seconds: float, known_seconds: float) -> float:
     """Requests per second of the second half of a turn."""
-    instant = session.begin(lane, seconds)
+    instant = session.begin(lane, seconds, known_seconds)
     session.wait(instant + max(seconds / 2, min(seconds - 1e-3, 1.2 * known_seconds)))
     half = meter.read()
     session.wait(instant + seconds)

@@ -45,6 +45,10 @@ class SlotLength:
         """Of the whole slot."""
         return self.settling_seconds + self.counted_seconds
 
+    def prolonged(self, seconds: float) -> SlotLength:
+        """The same, given more time to settle."""
+        return SlotLength(settling_seconds=self.settling_seconds + seconds, counted_seconds=self.counted_seconds)
+
     @property
     def method(self) -> Literal["slots", "windows"]:
         """What to call it."""

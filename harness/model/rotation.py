@@ -68,11 +68,12 @@ class Slots(Value):
         """What was finished in the slot at a place from the reading nearest to the end of settling on.
 
         `settling_s`: how long it settles, where more is known by now than when it was loaded. Half of what was to count
-        is left all the same: a member that never stands still would otherwise take all restarts before with it.
+        is left all the same: a member that never stands still would otherwise take all restarts before with it. What
+        was given is never shortened: it ends at a moment of chance, so that waves of answers even out.
         """
         moments = self.read_s[place]
         given = self.settling_s[place]
-        settled = given if settling_s is None else min(settling_s, (given + moments[-1]) / 2)
+        settled = max(given, min(settling_s or 0.0, (given + moments[-1]) / 2))
         first = min(range(len(moments)), key=lambda number: abs(moments[number] - settled))
         return CountedPart(
             requests=self.finished[place][-1] - self.finished[place][first],

@@ -410,6 +410,21 @@ def test_a_turn_of_open_load_begins_when_all_its_users_can_know_of_it(
         assert turn["rate"] == (None if rate is None else rate / users)
 
 
+def test_users_of_a_turn_begin_evenly_over_a_response_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    orders: list[list[int]] = []
+    turns: Any = object.__new__(k6_turns.K6Turns)
+    turns._lanes, turns._random = [SimpleNamespace(users=16, rate=None)], random.Random(1)
+    monkeypatch.setattr(turns, "_check", lambda: None)
+    for _ in range(2):
+        told: dict[int, dict[str, float]] = {}
+        turns._control = SimpleNamespace(give=lambda lane, given, told=told: told.update(given))
+        turns.begin(0, 2.0, 0.1)
+        firsts = {user: turn["first_ms"] - turn["start_ms"] for user, turn in told.items()}
+        assert sorted(firsts.values()) == pytest.approx([100 / 16 * place for place in range(16)], abs=0.01)
+        orders.append(sorted(firsts, key=lambda user: firsts[user]))
+    assert orders[0] != orders[1]
+
+
 def asked(control: Control, lane: int, user: int, body: bytes) -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", int(control.url.rpartition(":")[2])))
     head = f"POST /turn/{lane}/{user} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
@@ -487,13 +502,13 @@ def test_what_a_limit_asks_may_be_answered_before_the_interval_is_narrow(
     [
         (100 * 2**30, 160, {"GOGC": "off", "GOMEMLIMIT": str(2 * 2**30)}),
         (4 * 2**30, 160, {"GOGC": "off", "GOMEMLIMIT": str(2**30)}),
-        (2 * 2**30, 1000, k6.TUNING),  # their own memory nine times is more than a quarter of that
-        (100 * 2**30, 10_000, k6.TUNING),
-        (None, 16, k6.TUNING),
+        (2 * 2**30, 1000, k6.FEWER_COLLECTIONS),  # their own memory nine times is more than a quarter of that
+        (100 * 2**30, 10_000, k6.FEWER_COLLECTIONS),
+        (None, 16, k6.FEWER_COLLECTIONS),
     ],
 )
 def test_garbage_is_collected_as_rarely_as_memory_allows_but_never_more_often_than_else(
     monkeypatch: pytest.MonkeyPatch, free: int | None, users: int, tuning: dict[str, str]
 ) -> None:
     monkeypatch.setattr("harness.host.limits.available_bytes", lambda: free)
-    assert k6_turns._collections(users) == tuning
+    assert k6.tuning(users, [0, 1]) == {"GOMAXPROCS": "2", **tuning}

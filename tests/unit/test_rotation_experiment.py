@@ -107,6 +107,15 @@ def test_first_slots_are_as_long_as_the_answers_so_far_ask_for(
         assert first == [0.25, 2.2]
 
 
+def test_waves_of_users_who_go_in_step_make_no_difference(laboratory: Laboratory, options: ExecutionOptions) -> None:
+    """Ten waves fit into a slot of one member and nine into one of the other, which is 4.4 % slower, not 10 %."""
+    laboratory.rotation.in_step = True
+    laboratory.rotation.noise = 0.0
+    laboratory.rotation.rates |= {"uvicorn": 160.0, "granian": 153.0}
+    result = rotation.run(pair(), rules(precision=1e-6, most_seconds=1500.0, restart_seconds=10.0), options)
+    assert of(result.rotation, "throughput_rps").ratio.estimate == pytest.approx(153 / 160, rel=0.01)
+
+
 def test_a_cold_first_slot_of_an_open_load_makes_no_slot_longer(
     laboratory: Laboratory, options: ExecutionOptions
 ) -> None:
