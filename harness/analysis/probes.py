@@ -17,6 +17,9 @@ from harness.model.record import CapacityRecord, FailureRecord, MeasurementRecor
 SPOILING = frozenset({"settings", "generator", "null-ceiling", "lateness", "counts", "machine"})
 """Gates without which a probe says nothing of its server. What a server does under a rate that it does not keep up with
 is no such fault: requests that could not be sent for lack of users are as late as they are."""
+LATE_SHARE = 0.1
+"""Of the least limit of the objectives: up to that the generator may send one request in a hundred late, since few of
+them were about to miss the limit."""
 LOST = frozenset({"workers", "answers", "requests"})
 """Gates without which a server has not held anything."""
 START_SHARE = 0.8
@@ -58,9 +61,11 @@ def question(record: CapacityRecord, visits: Sequence[MeasurementRecord]) -> Que
     return Question(objectives=tuple(record.objectives), precision=record.precision, start=start)
 
 
-def why_invalid(visit: MeasurementRecord) -> str:
+def why_invalid(visit: MeasurementRecord, objectives: Sequence[Objective]) -> str:
     """Why a probe bounds nothing; empty where it does."""
-    return next((each.message for each in visit.reasons if each.gate in SPOILING), "")
+    late = LATE_SHARE * min((each.limit_ms for each in objectives if each.limit_ms is not None), default=math.inf)
+    spoiling = (each for each in visit.reasons if each.gate in SPOILING)
+    return next((each.message for each in spoiling if each.gate != "lateness" or (each.value or late) > late), "")
 
 
 def probe_of(visit: MeasurementRecord, arrivals: Arrivals, objectives: Sequence[Objective]) -> Probe:
@@ -70,7 +75,7 @@ def probe_of(visit: MeasurementRecord, arrivals: Arrivals, objectives: Sequence[
         rate=max(1, sum(arrivals.due)) / (arrivals.slice_seconds * len(arrivals.due)),
         due=tuple(arrivals.due),
         missed=tuple(tuple(arrivals.due if lost else arrivals.missed(each.limit_ms)) for each in objectives),
-        valid=not why_invalid(visit),
+        valid=not why_invalid(visit, objectives),
         crowded=tuple(tuple(each) for each in arrivals.crowded),
     )
 
@@ -102,7 +107,7 @@ def point(number: int, visit: MeasurementRecord, arrivals: Arrivals, objectives:
         rate=round(probe.rate, 3),
         seconds=seconds,
         outcome=capacity.outcome(probe, objectives),
-        why=why_invalid(visit) or missing(probe, objectives),
+        why=why_invalid(visit, objectives) or missing(probe, objectives),
         served=round(served, 3),
         goodput=round((due - max(missed)) / seconds, 3),
         missed=[round(each / due, 6) for each in missed],

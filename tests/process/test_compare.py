@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from harness.analysis import rotation
 from harness.host.ports import free_port
 from harness.model.rotation import Restart, Rotation
 from harness.store import codec
@@ -89,6 +90,18 @@ def test_two_servers_take_turns(harness: Harness, private_tmp: Path) -> None:
     assert len({restart.seed for restart in restarts}) == len(restarts)
     assert all(member.answers for restart in restarts for member in restart.members)
     assert processes_mentioning(str(private_tmp)) == []
+
+
+def test_littles_law_holds_in_turns(harness: Harness) -> None:
+    """Throughput × mean latency is the number of users; of users who go in step a slot holds whole waves, and a request
+    seems to take more than all the time that there is."""
+    compared(harness, "uvicorn/sleep", "granian/sync/sleep", "--vus", "16", *ONCE[2:])
+    for restart in codec.read_run(only_run(harness)).restarts:
+        for figures, member in zip(rotation.figures(restart).values, restart.members, strict=True):
+            (latency,) = member.latency
+            assert latency.total_us is not None
+            mean_seconds = latency.total_us / sum(latency.counts.values()) / 1e6
+            assert 0.95 < figures["throughput_rps"] * mean_seconds / 16 < 1.011
 
 
 def test_two_folders_of_an_application_are_compared(harness: Harness) -> None:

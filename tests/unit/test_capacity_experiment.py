@@ -41,6 +41,8 @@ class Queues:
         self.services = {"uvicorn": 0.004, "granian": 0.003}
         """Seconds of a request."""
         self.disturbed: Callable[[int], bool] = lambda number: False
+        self.late_ms: float | None = None
+        """By how much the generator is late with one request in a hundred."""
         self.number = 0
         self.ended: int | None = None
         """The measurement in which the user interrupts."""
@@ -69,6 +71,10 @@ class Queues:
         }
         if job.offered is not None:
             changes["arrivals"] = self._arrivals(job, service)
+            if self.late_ms is not None:
+                update = {"users": job.users, "answers": None, "lateness_ms_p99": self.late_ms}
+                changes["generator"] = template.generator.model_copy(update=update)
+                changes["latency_ms"] = template.latency_ms.model_copy(update={"p50": 1.0})
         return Measured(facts=template.model_copy(update=changes), log_tail="")
 
     def _arrivals(self, job: Job, service: float) -> Arrivals:
@@ -198,6 +204,17 @@ def test_a_disturbed_probe_bounds_nothing_and_is_made_again(
     assert "waited" in laboratory.history
     assert found.reached
     assert any("bound nothing" in note for note in result.capacity.notes)
+
+
+@pytest.mark.parametrize(("late_ms", "valid"), [(4.9, True), (5.1, False)])
+def test_a_generator_that_is_late_by_a_tenth_of_the_limit_spoils_a_probe(
+    queues: Queues, laboratory: Laboratory, tmp_path: Path, late_ms: float, valid: bool
+) -> None:
+    """It is rare that a request that is sent late was about to miss the limit of 50 ms by itself."""
+    queues.late_ms = late_ms
+    (found,) = searched(laboratory, tmp_path).capacity.cells
+    assert {each.outcome == "invalid" for each in found.points} == {not valid}
+    assert all("late or later" in each.why for each in found.points) != valid
 
 
 def test_what_is_disturbed_all_the_time_is_given_up_and_said_to_be_unknown(
