@@ -328,7 +328,8 @@ class _Searches:
                 cell=self._names[place],
                 rate=rate,
                 outcome=search.outcome(probes[-1], self._record.objectives),
-                why=analysis.why_invalid(record, self._record.objectives) or analysis.missing(probes[-1], self._record.objectives),
+                why=analysis.why_invalid(record, self._record.objectives)
+                or analysis.missing(probes[-1], self._record.objectives),
                 low=bounds.low,
                 high=bounds.high,
                 fraction=min(1.0, (time.monotonic() - self._began) / self._record.most_seconds),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.table import Table
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from harness.analysis.probes import enough
 from harness.model.capacity import Bounds, Capacity, CellCapacity, Outcome, ProbePoint
+from harness.model.comparison import Interval
 from harness.model.counting import counted
 from harness.model.quantities import duration
 from harness.report import rotation, terminal, words
@@ -70,19 +71,32 @@ def _answers(capacity: Capacity) -> Iterator[str]:
 
 
 def _ranking(bounded: Sequence[CellCapacity], capacity: Capacity) -> Iterator[str]:
-    """Which cell holds most, and how much of that every other holds; the table has their bounds."""
-    best = max(bounded, key=lambda each: each.bounds.estimate or 0.0)
-    ratios = {each.b: each.ratio for each in capacity.ratios if each.a == best.cell}
-    ratios |= {each.a: words.inverse(each.ratio) for each in capacity.ratios if each.b == best.cell}
-    less = {cell: ratio for cell, ratio in ratios.items() if ratio.high is not None and ratio.high < 1}
+    """Which cell holds most, of those that may the one that does for sure, and how much of that every other holds; the
+    table has their bounds."""
+    first = max(bounded, key=lambda each: each.bounds.estimate or 0.0)
+    behind = _less(_against(first, capacity))
+    best = max((each for each in bounded if each.cell not in behind), key=lambda each: each.bounds.low or 0.0)
+    ratios = _against(best, capacity)
+    less = _less(ratios)
     near = [f"{cell} ({words.ratio(ratio)} as much)" for cell, ratio in ratios.items() if cell not in less]
-    most = "likely holds most" if near else "holds most"
+    most = "holds most for sure" if near else "holds most"
     low, high = rate(best.bounds.low), rate(best.bounds.high)
     yield f"{best.cell} {most}: {low} requests per second with {objectives(capacity)}, and not {high}."
     if near:
         yield f"Inconclusive against it: {words.listed(near)}."
     if less:
         yield f"{words.listed([f'{cell} holds {words.ratio(ratio)} as much' for cell, ratio in less.items()])}."
+
+
+def _against(cell: CellCapacity, capacity: Capacity) -> dict[str, Interval]:
+    """Of each other cell: how much it holds ÷ what this one does."""
+    ratios = {each.b: each.ratio for each in capacity.ratios if each.a == cell.cell}
+    return ratios | {each.a: words.inverse(each.ratio) for each in capacity.ratios if each.b == cell.cell}
+
+
+def _less(ratios: Mapping[str, Interval]) -> dict[str, Interval]:
+    """Those that hold less."""
+    return {cell: ratio for cell, ratio in ratios.items() if ratio.high is not None and ratio.high < 1}
 
 
 def sentence(cell: CellCapacity, capacity: Capacity) -> str:

@@ -160,8 +160,7 @@ def test_several_cells_are_searched_in_turn_and_compared(
     (ratio,) = result.capacity.ratios
     assert ratio.ratio.low is not None
     assert ratio.ratio.high is not None
-    assert ratio.ratio.low < 4 / 3 * 1.03 < ratio.ratio.high * 1.1
-    assert ratio.ratio.low > 1.1
+    assert 1.1 < ratio.ratio.low < 287.3 / 204.3 < ratio.ratio.high, "of queues of 3 and 4 ms, by simulation"
     order = [visit.place.member for visit in codec.read_run(result.folder).visits if visit.place]
     assert sorted(order[:2]) == [1, 2]
     assert sorted(order[2:4]) == [1, 2]
@@ -169,7 +168,7 @@ def test_several_cells_are_searched_in_turn_and_compared(
     told = text.text(result.capacity, result.folder)
     assert told.startswith("fastapi/async/noop/w1: how many requests per second, arriving by chance, with p99<50ms\n\n")
     assert "\ngranian holds most: " in told
-    assert re.search(r"\nuvicorn holds 0\.7\d× \[0\.\d\d, 0\.\d\d\] as much\.", told)
+    assert re.search(r"\nuvicorn holds 0\.[67]\d× \[0\.\d\d, 0\.\d\d\] as much\.", told)
     assert max(map(len, told.splitlines())) <= 100
     grid = text.figures(result.capacity)
     place = grid.head.index(("likely", "req/s"))
@@ -188,7 +187,7 @@ def test_one_server_under_two_names_is_not_told_apart(queues: Queues, laboratory
     assert ratio.ratio.high is not None
     assert ratio.ratio.low < 1 < ratio.ratio.high
     first, second = text.answers(result.capacity)
-    assert " likely holds most: " in first
+    assert " holds most for sure: " in first
     assert second.startswith("Inconclusive against it: ")
 
 
