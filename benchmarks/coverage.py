@@ -4,7 +4,7 @@
 
 Restarts of equal members are simulated (normal logarithms of their figures), stopped by the rule of
 `harness.stats.simultaneous`, and it is counted in how many runs every interval holds the truth. Members vary alike, or
-one varies two or three times as much as the others. No server runs; two minutes.
+one varies two, three or ten times as much as the others. No server runs; two minutes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from running import REFERENCE, Row, document, write_document
 
 from harness import api
 
-MEMBERS, DEVIATIONS, FACTORS = (2, 4, 8), (0.01, 0.02, 0.03), (2, 3)
+MEMBERS, DEVIATIONS, FACTORS = (2, 4, 8), (0.01, 0.02, 0.03), (2, 3, 10)
 MOST_RESTARTS = 40
 CHECKED = 20
 """Runs of each case that are told by the product's own functions too."""
@@ -32,6 +32,7 @@ PAIR_LEVEL, POOLED_LEVEL, OWN_LEVEL = (
     api.simultaneous.POOLED_LEVEL,
     api.simultaneous.OWN_LEVEL,
 )
+PRIOR = api.simultaneous.PRIOR
 Table = numpy.ndarray[tuple[int, ...], numpy.dtype[numpy.float64]]
 
 
@@ -49,12 +50,31 @@ def alike(values: Table) -> numpy.ndarray[tuple[int, ...], numpy.dtype[numpy.boo
     members = values.shape[2]
     if members < 3:
         return numpy.ones(len(values), dtype=bool)
-    first = values[:, :LEAST]
-    pairs = (first[:, :, :, None] - first[:, :, None, :]).var(axis=1, ddof=1)
-    own = (pairs.sum(axis=2) - pairs.sum(axis=(1, 2))[:, None] / 2 / (members - 1)) / (members - 2)
-    deviations = numpy.sqrt(numpy.maximum(own, 0.0))
+    deviations = numpy.sqrt(own_variances(values[:, :LEAST]))
     median = numpy.median(deviations, axis=1)
     return numpy.asarray((median > 0) & (deviations.max(axis=1) <= api.simultaneous.ALIKE * median), dtype=bool)
+
+
+def own_variances(values: Table) -> Table:
+    """Of each run and member (`simultaneous.variances`)."""
+    members = values.shape[2]
+    pairs = (values[:, :, :, None] - values[:, :, None, :]).var(axis=1, ddof=1)
+    own = (pairs.sum(axis=2) - pairs.sum(axis=(1, 2))[:, None] / 2 / (members - 1)) / (members - 2)
+    return numpy.asarray(numpy.maximum(own, 0.0))
+
+
+def calm_variance(table: Table) -> Table:
+    """Of each run, the variance that its members have together, but for those that are wild (`simultaneous.noise`)."""
+    if table.shape[2] < 3:
+        return numpy.zeros(len(table))
+    own = own_variances(table)
+    calm = own <= api.simultaneous.WILD * numpy.median(own, axis=1)[:, None]
+    kept = calm.sum(axis=1)
+    means = numpy.where(calm, table.mean(axis=1), 0).sum(axis=1) / kept
+    rows = numpy.where(calm[:, None], table, 0).sum(axis=2) / kept[:, None]
+    residuals = table - table.mean(axis=1)[:, None] - rows[:, :, None] + means[:, None, None]
+    squares = numpy.where(calm[:, None], residuals**2, 0).sum(axis=(1, 2))
+    return numpy.asarray(squares / (table.shape[1] - 1) / (kept - 1))
 
 
 def stopped(values: Table, precision: float) -> tuple[Table, Table]:
@@ -71,11 +91,17 @@ def stopped(values: Table, precision: float) -> tuple[Table, Table]:
         residuals = table - means[:, None] - table.mean(axis=2, keepdims=True) + table.mean(axis=(1, 2), keepdims=True)
         freedom = (number - 1) * (members - 1)
         common = numpy.sqrt((residuals**2).sum(axis=(1, 2)) / freedom / number)
-        own = numpy.sqrt((table[:, :, pairs[:, 1]] - table[:, :, pairs[:, 0]]).var(axis=1, ddof=1) / number)
+        own = (table[:, :, pairs[:, 1]] - table[:, :, pairs[:, 0]]).var(axis=1, ddof=1) / number
+        prior = 2 * calm_variance(table)[:, None] / number
+        moderated = (own <= api.simultaneous.WILD / 2 * prior) & (members > 2)
+        worth = numpy.where(moderated, PRIOR, 0)
+        own = numpy.sqrt((worth * prior + (number - 1) * own) / (worth + number - 1))
+        level = PAIR_LEVEL if members == 2 else OWN_LEVEL
+        factors = [quantile(level, members, each + number - 1) / math.sqrt(2) for each in (0, PRIOR)]
         halves = numpy.where(
-            pooled[places, None] & (members > 2),
+            pooled[places, None],
             quantile(POOLED_LEVEL, members, freedom) * common[:, None],
-            quantile(PAIR_LEVEL if members == 2 else OWN_LEVEL, members, number - 1) / math.sqrt(2) * own,
+            numpy.where(moderated, factors[1], factors[0]) * own,
         )
         ends = (numpy.expm1(halves) <= precision).all(axis=1) | (number == most)
         hits[places[ends]] = (numpy.abs(estimates) <= halves).all(axis=1)[ends]
@@ -94,11 +120,8 @@ def quantile(level: float, members: int, freedom: int) -> float:
 def told_by_the_product(values: Table, precision: float) -> tuple[bool, int]:
     """The same of one run, by the functions that `harness compare` calls."""
     rows = values.tolist()
-    pooled = api.simultaneous.alike(rows[:LEAST])
-    number = next(
-        (n for n in range(LEAST, len(rows)) if api.simultaneous.narrow(rows[:n], precision, pooled=pooled)), len(rows)
-    )
-    pairs = api.simultaneous.differences(rows[:number], pooled=pooled).values()
+    number = next((n for n in range(LEAST, len(rows)) if api.simultaneous.narrow(rows[:n], precision)), len(rows))
+    pairs = api.simultaneous.differences(rows[:number]).values()
     halves = [(abs(pair.estimate), pair.half_width(len(rows[0]))) for pair in pairs]
     return all(half is not None and off <= half for off, half in halves), number
 

@@ -3,10 +3,11 @@
     .venv/bin/python benchmarks/judging.py [--runs 300] [--preset NAME …] [--out FILE]
 
 Runs are simulated that have the cells, sets and references of a preset, all cells equal, and restarts that vary by
-DEVIATIONS (normal logarithms, every metric by itself): the least number of restarts of each set, then more of the set
-whose ratios are widest, as a matrix does it. Counted is in how many runs anything is told to be faster or slower, in
-any metric, and how many of the ratios of throughput of a cell that is 20 % faster are told. Then a run of 200 cells is
-written, read back and judged. No server runs.
+DEVIATIONS (normal logarithms, every metric by itself), or each cell as its throughput did in the stored run of that
+preset: the least number of restarts of each set, then more of the set whose ratios are widest, as a matrix does it.
+Counted is in how many runs anything is told to be faster or slower, in any metric, and how many of the ratios of
+throughput of a cell that is 20 % faster are told. Then a run of 200 cells is written, read back and judged. No server
+runs.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ import json
 import math
 import random
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +44,11 @@ LEAST = api.simultaneous.LEAST_RESTARTS
 class Simulated:
     """A run of a preset whose cells are equal, but for one."""
 
-    def __init__(self, preset: str, deviation: float, effect: float, seed: int) -> None:
+    def __init__(self, preset: str, deviation: float | Mapping[str, float], effect: float, seed: int) -> None:
         self._cells, self._sets, self._twice = structure(preset)
-        self._chance, self._deviation, self._effect = random.Random(seed), deviation, effect
+        self._chance, self._effect = random.Random(seed), effect
+        labels = [each.label for each in self._cells]
+        self._deviations = deviation if isinstance(deviation, Mapping) else dict.fromkeys(labels, deviation)
         self._number = 0
         self.faster = self._cells[-1].label
         """The one that is not equal, where there is an effect."""
@@ -56,13 +60,14 @@ class Simulated:
         members = self._sets[place].members
         for at, member in enumerate(members):
             shift = math.log(1 + self._effect) if member == len(self._cells) - 1 else 0.0
+            deviation = self._deviations[self._cells[member].label]
             self.observations.append(
                 api.Observation(
                     cell=self._cells[member],
                     restart=self._number,
                     set=place + 1,
                     repeat=member == self._twice and member in members[:at],
-                    values={name: math.exp(shift + self._chance.gauss(0, self._deviation)) for name in METRICS},
+                    values={name: math.exp(shift + self._chance.gauss(0, deviation)) for name in METRICS},
                 )
             )
 
@@ -92,16 +97,31 @@ def structure(preset: str) -> tuple[list[api.Cell], list[api.CellSet], int | Non
     return [each.cell for each in expansion.cells], sets, twice
 
 
-def rates(preset: str, deviation: float, runs: int) -> Row:
-    """The share of simulated runs with a wrong verdict, and of a faster cell's ratios of throughput that are told."""
+def stored_deviations(preset: str) -> dict[str, float]:
+    """By how much each cell's throughput varied from restart to restart in the stored run of a preset."""
+    found: dict[str, list[float]] = {}
+    restarts = api.read_run(REFERENCE.parent / "matrices" / preset).restarts
+    for number in {each.set for each in restarts}:
+        of_set = [each for each in restarts if each.set == number]
+        logs = api.rotation_analysis.table(api.rotation_analysis.settled_figures(of_set), METRICS[0])
+        assert logs is not None
+        for name, variance in zip(of_set[0].cells, api.simultaneous.variances(logs), strict=True):
+            found.setdefault(name, []).append(variance)
+    return {name: math.sqrt(statistics.fmean(each)) for name, each in found.items()}
+
+
+def rates(preset: str, deviation: float | None, runs: int) -> Row:
+    """The share of simulated runs with a wrong verdict, and of a faster cell's ratios of throughput that are told.
+    `deviation`: None for those of the stored run."""
     wrong = found = contrasted = 0
+    deviations = stored_deviations(preset) if deviation is None else deviation
     began = time.monotonic()
     for seed in range(runs):
-        equal = Simulated(preset, deviation, 0.0, seed).judged()
+        equal = Simulated(preset, deviations, 0.0, seed).judged()
         wrong += any(each.verdict in ("faster", "slower") for each in equal.contrasts)
     half_widths = [each.ratio.half_width or 0.0 for each in equal.contrasts if each.metric == METRICS[0]]
     for seed in range(max(1, runs // 10)):
-        unequal = Simulated(preset, deviation, EFFECT, seed)
+        unequal = Simulated(preset, deviations, EFFECT, seed)
         of_it = [
             each
             for each in unequal.judged().contrasts
@@ -114,7 +134,7 @@ def rates(preset: str, deviation: float, runs: int) -> Row:
         "cells": len(structure(preset)[0]),
         "sets": len(structure(preset)[1]),
         "contrasts": len(equal.contrasts),
-        "deviation": deviation,
+        "deviation": "as stored" if deviation is None else deviation,
         "runs": runs,
         "wrong_share": round(wrong / runs, 4),
         "error": round(math.sqrt(wrong / runs * (1 - wrong / runs) / runs), 4),
@@ -171,7 +191,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     judged = large(given.restarts)
     print(judged, flush=True)
     for preset in given.preset:
-        for deviation in DEVIATIONS:
+        stored = [None] if (REFERENCE.parent / "matrices" / preset).is_dir() else []
+        for deviation in (*DEVIATIONS, *stored):
             rows.append(rates(preset, deviation, given.runs))
             print(rows[-1], flush=True)
             write_document(given.out, document("judging", given, rows, large=judged))

@@ -1,14 +1,16 @@
 """Does `harness recommend` find what was planted, within its time?
 
-    .venv/bin/python benchmarks/recommending.py [slowed] [workers] [nothing] [--times 10] [--max-time 600] [--quick]
+    .venv/bin/python benchmarks/recommending.py [slowed] [workers] [nothing] [--times 10] [--max-time 600]
+                                                [--go-on] [--quick]
 
 `slowed`: four servers of an application that computes for 4 ms, under one of them for 5 ms, another one in each search:
 right where that one is neither recommended nor called as good. `workers`: each request blocks its event loop
 for 5 ms and holds one of so many slots that all workers share, as of a database: a law says that workers serve in
 proportion up to as many as there are slots; right where so many are recommended. `nothing`: each request awaits 100 ms,
 so that the load alone sets the throughput: right where no server is called slower and one worker is recommended.
-`--quick` makes one search of each in two minutes, to try the script. Prints each search, and stores all of them in
-`results/reference/benchmarks/recommending.json` when none is left out. Exit code 1 where fewer than 9 of 10 are right.
+The kinds take turns, and each search is stored in `results/reference/benchmarks/recommending.json` as soon as it has
+ended; `--go-on` makes those that are missing there, after an interruption or for more `--times`. `--quick` makes one
+search of each in two minutes, to try the script, and stores nothing. Exit code 1 where fewer than 9 of 10 are right.
 """
 
 from __future__ import annotations
@@ -79,6 +81,9 @@ class Search:
     """One search, and whether it was right."""
 
     planted: str
+    number: int
+    """Which of its kind, from 1: the seed of its order."""
+    most_seconds: float
     truth: str
     advice: str
     equals: list[str]
@@ -88,16 +93,16 @@ class Search:
     within_time: bool
 
 
-def slowed(number: int, rules: api.RecommendOptions, out: Path) -> Search:
+def slowed(rules: api.RecommendOptions, out: Path) -> Search:
     """Under one of four servers a request takes a quarter more CPU time, beside which what servers cost is little."""
-    slow = SERVERS[number % len(SERVERS)]
+    slow = SERVERS[(rules.seed - 1) % len(SERVERS)]
     with _planted(slowed=slow, burn_us=4000, slots=0, block_s=0) as template:
         return _searched("slowed", template, SERVERS, rules, out, f"not {slow}", lambda found: slow not in found)
 
 
-def workers(number: int, rules: api.RecommendOptions, out: Path) -> Search:
+def workers(rules: api.RecommendOptions, out: Path) -> Search:
     """Workers that block serve in proportion, up to as many as there are slots."""
-    slots = SLOTS[number % len(SLOTS)]
+    slots = SLOTS[(rules.seed - 1) % len(SLOTS)]
     rules = dataclasses.replace(rules, users=CONNECTIONS, margin=0.05)
     with _planted(slowed="", burn_us=0, slots=slots, block_s=0.005) as template:
         return _searched("workers", template, ("granian", "gunicorn"), rules, out, f"{slots} workers", None, slots)
@@ -112,7 +117,7 @@ def _planted(**parts: object) -> Iterator[api.CellSpec]:
         yield api.CellSpec(server="", application=api.resolve(api.CellSpec(server="uvicorn"), options).application)
 
 
-def nothing(_: int, rules: api.RecommendOptions, out: Path) -> Search:
+def nothing(rules: api.RecommendOptions, out: Path) -> Search:
     """The load alone sets the throughput."""
     template = api.CellSpec(server="", workload="sleep", params=("ms=100",))
     rules = dataclasses.replace(rules, users=16)
@@ -138,6 +143,8 @@ def _searched(
     right = right and (wanted_workers is None or (best is not None and best.workers == wanted_workers))
     return Search(
         planted=planted,
+        number=rules.seed,
+        most_seconds=rules.most_seconds,
         truth=truth,
         advice="nothing" if best is None else f"{best.server} w{best.workers} t{best.threads}",
         equals=equals,
@@ -146,6 +153,11 @@ def _searched(
         seconds=round(seconds, 1),
         within_time=seconds <= rules.most_seconds + SPARE_SECONDS,
     )
+
+
+def _stored() -> list[Search]:
+    """What was searched before."""
+    return [Search(**each) for each in json.loads(RESULT.read_text(encoding="utf-8"))] if RESULT.is_file() else []
 
 
 PLANTED = {"slowed": slowed, "workers": workers, "nothing": nothing}
@@ -157,28 +169,31 @@ def main() -> None:
     parser.add_argument("planted", nargs="*", metavar="PLANTED", help=f"which: {', '.join(PLANTED)}")
     parser.add_argument("--times", type=int, default=10, help="searches of each")
     parser.add_argument("--max-time", type=float, default=600.0, help="seconds of a search")
+    parser.add_argument("--go-on", action="store_true", help="make the searches that are not stored yet")
     parser.add_argument("--quick", action="store_true", help="one search of each in two minutes")
     arguments = parser.parse_args()
     unknown = set(arguments.planted) - set(PLANTED)
     if unknown:
         parser.error(f"there is no {sorted(unknown)[0]}; known: {', '.join(PLANTED)}")
     times, seconds = (1, 120.0) if arguments.quick else (arguments.times, arguments.max_time)
-    found: list[Search] = []
+    found = _stored() if arguments.go_on else []
+    made = {(each.planted, each.number) for each in found}
     with tempfile.TemporaryDirectory() as out:
-        for name in arguments.planted or PLANTED:
-            for number in range(times):
-                rules = api.RecommendOptions(most_seconds=seconds, seed=number + 1)
-                found.append(PLANTED[name](number, rules, Path(out)))
+        for number in range(1, times + 1):
+            for name in arguments.planted or PLANTED:
+                if (name, number) in made:
+                    continue
+                rules = api.RecommendOptions(most_seconds=seconds, seed=number)
+                found.append(PLANTED[name](rules, Path(out)))
                 print(json.dumps(asdict(found[-1])), flush=True)
+                if not arguments.quick:
+                    RESULT.write_text(json.dumps([asdict(each) for each in found], indent=1) + "\n", encoding="utf-8")
     wrong = 0
     for name in dict.fromkeys(each.planted for each in found):
         own = [each for each in found if each.planted == name]
         right = sum(each.right and each.within_time for each in own)
         wrong += right < RIGHT * len(own)
-        print(f"{name}: {right} of {len(own)} right, within {seconds:g} s")
-    if not arguments.quick and not arguments.planted:
-        RESULT.write_text(json.dumps([asdict(each) for each in found], indent=1) + "\n", encoding="utf-8")
-        print(f"stored in {RESULT}")
+        print(f"{name}: {right} of {len(own)} right and within their time")
     sys.exit(1 if wrong else 0)
 
 

@@ -147,7 +147,7 @@ class Differences:
         return simultaneous.difference(logs, noise)
 
     def _noise_of(self, number: int) -> simultaneous.Noise | None:
-        """What the cells of a set have in common by which their ratios vary; None where they do not vary alike."""
+        """By how much the cells of a set vary; None where that is not known."""
         members = [
             {restart: value for restart, value in each.logs[self._metric].items() if each.sets[restart] == number}
             for each in self._cells

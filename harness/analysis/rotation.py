@@ -155,11 +155,7 @@ def enough(restarts: Sequence[RestartFigures], precision: float, metric: MetricN
     values = table(restarts, metric)
     if values is None or len(values) < simultaneous.LEAST_RESTARTS:
         return False
-    return simultaneous.narrow(values, precision, pooled=_pooled(values))
-
-
-def _pooled(values: Sequence[Sequence[float]]) -> bool:
-    return simultaneous.alike(values[: simultaneous.LEAST_RESTARTS])
+    return simultaneous.narrow(values, precision)
 
 
 def decided(answer: Rotation) -> bool:
@@ -185,8 +181,7 @@ def contrasts(
         values = table(restarts, metric)
         if values is None:
             continue
-        pooled = len(values) >= simultaneous.LEAST_RESTARTS and _pooled(values)
-        for (a, b), difference in simultaneous.differences(values, pooled=pooled).items():
+        for (a, b), difference in simultaneous.differences(values).items():
             ratio = ratio_of(difference, difference.half_width(len(labels)))
             reason = reasons.get(metric)
             if reason is None and len(values) < simultaneous.LEAST_RESTARTS:
@@ -361,9 +356,11 @@ def interval_method(restarts: Sequence[RestartFigures]) -> str:
         return "none: it takes two restarts"
     if len(values[0]) == 2:
         return f"Student's t over restarts at {simultaneous.PAIR_LEVEL:.1%}, since one stops when they are narrow"
-    if len(values) >= simultaneous.LEAST_RESTARTS and _pooled(values):
+    common = simultaneous.noise(values)
+    if common is not None and common.alike:
         return f"Tukey's studentized range at {simultaneous.POOLED_LEVEL:.1%} with the variance of all members together"
-    return f"Tukey's studentized range at {simultaneous.OWN_LEVEL:.1%} with each pair's own variance"
+    own = "each pair's own variance" + ("" if common is None else ", moderated by that of all members")
+    return f"Tukey's studentized range at {simultaneous.OWN_LEVEL:.1%} with {own}"
 
 
 RemarkKind = Literal["switching", "idle", "closing", "settling"]

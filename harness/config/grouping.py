@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -61,20 +62,32 @@ def _cut(cells: Sequence[ResolvedCell], group: Sequence[int], twice: int | None,
     reference = twice if twice is not None else min(group, key=lambda place: (_length_class(cells[place]), place))
     doubled = [] if twice is None else [twice]
     members: list[int] = [reference, *doubled]
-    others = sorted((place for place in group if place != reference), key=lambda place: _nearness(cells, place))
-    for place in others:
-        alike = len(members) == 1 + len(doubled) or _length_class(cells[members[-1]]) == _length_class(cells[place])
-        if not alike or not fits([cells[each] for each in (*members, place)], room):
+    for block in _blocks(cells, [place for place in group if place != reference], reference, room):
+        alike = len(members) == 1 + len(doubled) or _length_class(cells[members[-1]]) == _length_class(cells[block[0]])
+        if not alike or not fits([cells[each] for each in (*members, *block)], room):
             yield CellSet(members=members, reference=reference)
             members, doubled = [reference], []
-        members.append(place)
+        members += block
     yield CellSet(members=members, reference=reference)
 
 
-def _nearness(cells: Sequence[ResolvedCell], place: int) -> tuple[object, ...]:
-    """Cells that differ in their server only stand beside each other."""
-    cell = cells[place].cell
-    return (_length_class(cells[place]), *(axis.option(cell) for axis in AXES if axis.name != "server"), place)
+def _blocks(
+    cells: Sequence[ResolvedCell], others: Sequence[int], reference: int, room: Room
+) -> Iterator[tuple[int, ...]]:
+    """Cells that differ in their server only stay together where a set has room for all of them beside its reference,
+    so that servers are never compared by way of another cell; alike ones stand beside each other."""
+    in_order = sorted(others, key=lambda place: (_stratum(cells[place]), place))
+    for _, places in itertools.groupby(in_order, key=lambda place: _stratum(cells[place])):
+        block = tuple(places)
+        if fits([cells[place] for place in (reference, *block)], room):
+            yield block
+        else:
+            yield from ((place,) for place in block)
+
+
+def _stratum(resolved: ResolvedCell) -> tuple[object, ...]:
+    """What cells have in common that differ in their server only."""
+    return (_length_class(resolved), *(axis.option(resolved.cell) for axis in AXES if axis.name != "server"))
 
 
 def fits(cells: Sequence[ResolvedCell], room: Room) -> bool:

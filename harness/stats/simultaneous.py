@@ -3,9 +3,11 @@ stops as soon as they are narrow enough. Pure.
 
 Restarts are blocks: what a whole restart has in common falls out of the difference of two members in it. Where the
 members vary alike, their residuals are pooled (Tukey's studentized range with (n − 1)(m − 1) degrees of freedom); where
-one varies far more than the others, each pair has its own variance, at a higher level. Stopping at a precision makes
-intervals too narrow, so that each level lies above the 95 % that is to hold. `tests/unit/test_simultaneous.py` and
-`benchmarks/coverage.py` simulate all of it, the stopping rule included.
+one varies far more than the others, each pair has its own variance, at a higher level, moderated by that of all members
+together (Smyth 2004): six restarts tell a variance so badly that on its own it doubles an interval. Members beyond WILD
+have nothing to do with the others. Stopping at a precision makes intervals too narrow, so that each level lies above
+the 95 % that is to hold. `tests/unit/test_simultaneous.py` and `benchmarks/coverage.py` simulate all of it, the
+stopping rule included.
 """
 
 from __future__ import annotations
@@ -19,24 +21,29 @@ from dataclasses import dataclass
 import numpy
 from scipy.special import stdtr, stdtrit
 
-from harness.stats.intervals import standard_error
-
 LEAST_RESTARTS = 6
 """With fewer restarts there is no verdict, and nothing stops."""
 PAIR_LEVEL, POOLED_LEVEL, OWN_LEVEL = 0.96, 0.965, 0.97
 """Of the intervals as they are computed, so that 95 % of the families hold when one has stopped: of two members, of
-several with pooled variance, and of several with each pair's own."""
+several with pooled variance, and of several with each pair's own or moderated one."""
 ALIKE = 1.6
 """Standard deviation of the noisiest member ÷ that of the median one, up to which members vary alike."""
+PRIOR = 6
+"""Degrees of freedom for which the variance of all members counts beside a pair's own, where they do not vary alike. As
+far as members of stored runs vary each by itself, those of all are worth 5 and more."""
+WILD = 16.0
+"""Variance of a member ÷ that of the median one, beyond which it says nothing of the others, nor they of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Noise:
-    """By how much differences of members vary from restart to restart, of members that vary alike."""
+    """By how much members vary from restart to restart, all of them together but for those that are wild."""
 
     variance: float
     """Of one member, restarts left out."""
     freedom: int
+    alike: bool
+    """Whether they vary alike, so that it is the variance of each of them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +57,7 @@ class Difference:
     """Degrees of freedom of the error."""
     restarts: int
     pooled: bool
-    """The error is that of all members of a set together."""
+    """The error is that of all members of a set together alone."""
 
     def half_width(self, members: int = 2, families: int = 1) -> float | None:
         """Of an interval that holds at once for all pairs of so many members, and of so many families of that kind."""
@@ -74,22 +81,27 @@ def alike(values: Sequence[Sequence[float]]) -> bool:
 
     To be asked once, when there are LEAST_RESTARTS: a rule that changes with the data covers less than it says.
     """
-    table = numpy.asarray(values, dtype=float)
-    members = table.shape[1]
-    if members < 3:
+    if len(values[0]) < 3:
         return True
-    # The variance of a difference is the sum of two members'; all pairs together give each member's own.
-    pairs = (table[:, :, None] - table[:, None, :]).var(axis=0, ddof=1)
-    own = (pairs.sum(axis=1) - pairs.sum() / 2 / (members - 1)) / (members - 2)
-    deviations = numpy.sqrt(numpy.maximum(own, 0.0))
+    deviations = numpy.sqrt(variances(values))
     median = float(numpy.median(deviations))
     return median > 0 and float(deviations.max()) <= ALIKE * median
 
 
-def differences(values: Sequence[Sequence[float]], *, pooled: bool) -> dict[tuple[int, int], Difference]:
+def variances(values: Sequence[Sequence[float]]) -> list[float]:
+    """The variance of each of three members or more from restart to restart. `values`: restart → member → logarithm."""
+    table = numpy.asarray(values, dtype=float)
+    members = table.shape[1]
+    # The variance of a difference is the sum of two members'; all pairs together give each member's own.
+    pairs = (table[:, :, None] - table[:, None, :]).var(axis=0, ddof=1)
+    own = (pairs.sum(axis=1) - pairs.sum() / 2 / (members - 1)) / (members - 2)
+    return [max(0.0, float(each)) for each in own]
+
+
+def differences(values: Sequence[Sequence[float]]) -> dict[tuple[int, int], Difference]:
     """(a, b) → b − a for every pair of members, a before b. `values`: restart → member → logarithm."""
     members = len(values[0])
-    common = noise(values) if pooled and members > 2 else None
+    common = noise(values)
     return {
         (a, b): difference([row[b] - row[a] for row in values], common)
         for a in range(members)
@@ -98,24 +110,37 @@ def differences(values: Sequence[Sequence[float]], *, pooled: bool) -> dict[tupl
 
 
 def noise(values: Sequence[Sequence[float]]) -> Noise | None:
-    """What members of a set have in common by which they vary. `values`: restart → member → logarithm. None where they
-    do not vary alike, or are too few for that to be known."""
-    if len(values) < LEAST_RESTARTS or len(values[0]) < 3 or not alike(values[:LEAST_RESTARTS]):
+    """By how much members of a set vary. `values`: restart → member → logarithm. None where restarts or members are too
+    few for that to be known."""
+    if len(values) < LEAST_RESTARTS or len(values[0]) < 3:
         return None
-    table = numpy.asarray(values, dtype=float)
+    own = variances(values)
+    most = WILD * statistics.median(own)
+    table = numpy.asarray(values, dtype=float)[:, [each <= most for each in own]]
     freedom = (table.shape[0] - 1) * (table.shape[1] - 1)
-    return Noise(variance=_residual_square_sum(table) / freedom, freedom=freedom)
+    variance = _residual_square_sum(table) / freedom
+    return Noise(variance=variance, freedom=freedom, alike=alike(values[:LEAST_RESTARTS]))
 
 
 def difference(logs: Sequence[float], common: Noise | None = None) -> Difference:
-    """From the differences of two members in each restart; `common`: what all members of their set vary by."""
+    """From the differences of two members in each restart; `common`: by how much all members of their set vary."""
     count, mean = len(logs), statistics.fmean(logs)
     if count < 2:
         return Difference(estimate=mean, error=None, freedom=0, restarts=count, pooled=False)
-    if common is not None:
-        error = math.sqrt(2 * common.variance / count)
-        return Difference(estimate=mean, error=error, freedom=common.freedom, restarts=count, pooled=True)
-    return Difference(estimate=mean, error=standard_error(logs), freedom=count - 1, restarts=count, pooled=False)
+    own = statistics.variance(logs)
+    variance, freedom = own, float(count - 1)
+    if common is not None and common.alike:
+        variance, freedom = 2 * common.variance, common.freedom
+    elif common is not None and own <= WILD * common.variance:
+        variance = (PRIOR * 2 * common.variance + freedom * own) / (PRIOR + freedom)
+        freedom += PRIOR
+    return Difference(
+        estimate=mean,
+        error=math.sqrt(variance / count),
+        freedom=freedom,
+        restarts=count,
+        pooled=common is not None and common.alike,
+    )
 
 
 def minus(b: Difference, a: Difference) -> Difference:
@@ -146,12 +171,12 @@ def mean(differences: Sequence[Difference]) -> Difference:
     )
 
 
-def narrow(values: Sequence[Sequence[float]], precision: float, *, pooled: bool) -> bool:
+def narrow(values: Sequence[Sequence[float]], precision: float) -> bool:
     """The stopping rule: as many restarts as are needed at least, and every interval within ± `precision` (a share)."""
     if len(values) < LEAST_RESTARTS:
         return False
     members = len(values[0])
-    halves = [each.half_width(members) for each in differences(values, pooled=pooled).values()]
+    halves = [each.half_width(members) for each in differences(values).values()]
     return all(half is not None and math.expm1(half) <= precision for half in halves)
 
 

@@ -109,6 +109,7 @@ def test_the_campaign_of_faults_sees_what_is_wrong(monkeypatch: pytest.MonkeyPat
 
     def leaves(scene: Any) -> Any:
         left.append(subprocess.Popen(["sleep", "60"], env={"TMPDIR": str(scene.temporary)}, cwd="/"))
+        assert scene.wait_for("sleep 60")  # Linux shows a new program's environment a moment after it has begun
         (scene.temporary / "harness-private").mkdir()
         run = scene.results / "a-run"
         run.mkdir(parents=True)

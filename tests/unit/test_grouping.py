@@ -69,13 +69,29 @@ def test_a_large_group_is_cut_into_sets_that_share_a_reference() -> None:
 def test_servers_of_equal_cells_are_up_at_once() -> None:
     found = cells(Axes(server=SERVERS, style=["async", "sync"], workers=[1, 2], workload=["cpu"]))
     cut = sets(found, None, Room())
-    together = {frozenset(each.members) for each in cut}
-    split = 0
-    for (_, _), places in itertools.groupby(
-        sorted(range(len(found)), key=lambda place: alike(found[place])), key=lambda place: alike(found[place])
-    ):
-        split += not any(set(places) <= each for each in map(set, together))
-    assert split <= 1
+    in_order = sorted(range(len(found)), key=lambda place: alike(found[place]))
+    for _, places in itertools.groupby(in_order, key=lambda place: alike(found[place])):
+        equal = set(places)
+        assert any(equal <= set(each.members) for each in cut)
+
+
+def test_servers_of_equal_cells_are_up_at_once_in_a_preset() -> None:
+    """What people ask first is never answered by way of another cell."""
+    found = expand.expand(presets.preset("servers")).cells
+    cut = sets(found, 0, Room())
+    assert len(cut) == 12
+    strata: dict[str, set[int]] = {}
+    for place, each in enumerate(found):
+        _, _, rest = each.label.partition("/")
+        strata.setdefault(rest, set()).add(place)
+    assert {len(each) for each in strata.values()} == {4}
+    assert all(any(equal <= set(each.members) for each in cut) for equal in strata.values())
+
+
+def test_more_servers_than_a_set_has_room_for_are_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grouping, "MOST_MEMBERS", 3)
+    found = cells(Axes(server=SERVERS, workload=["cpu"], workers=[1, 2]))
+    assert [each.members for each in sets(found, 0, Room())] == [[0, 0, 2], [0, 4, 6], [0, 1, 3], [0, 5, 7]]
 
 
 def alike(resolved: ResolvedCell) -> tuple[str, int]:

@@ -20,16 +20,15 @@ def covered(deviations: Sequence[float], runs: int, seed: int = 1) -> float:
     hits = 0
     for _ in range(runs):
         values = chance.normal(size=(MOST, len(deviations))) * numpy.asarray(deviations)
-        pooled = simultaneous.alike(values[: simultaneous.LEAST_RESTARTS].tolist())
         restarts = next(
             (
                 number
                 for number in range(simultaneous.LEAST_RESTARTS, MOST)
-                if simultaneous.narrow(values[:number].tolist(), PRECISION, pooled=pooled)
+                if simultaneous.narrow(values[:number].tolist(), PRECISION)
             ),
             MOST,
         )
-        pairs = simultaneous.differences(values[:restarts].tolist(), pooled=pooled).values()
+        pairs = simultaneous.differences(values[:restarts].tolist()).values()
         halves = [(abs(pair.estimate), pair.half_width(values.shape[1])) for pair in pairs]
         hits += all(half is not None and off <= half for off, half in halves)
     return hits / runs
@@ -37,7 +36,15 @@ def covered(deviations: Sequence[float], runs: int, seed: int = 1) -> float:
 
 @pytest.mark.parametrize(
     "deviations",
-    [(0.01, 0.01), (0.02, 0.02), (0.03, 0.01), (0.02,) * 4, (0.03, 0.01, 0.01, 0.01)],
+    [
+        (0.01, 0.01),
+        (0.02, 0.02),
+        (0.03, 0.01),
+        (0.02,) * 4,
+        (0.03, 0.01, 0.01, 0.01),
+        (0.04, *(0.01,) * 9),
+        (0.1, 0.01, 0.01),
+    ],
     ids=str,
 )
 def test_stopped_intervals_hold(deviations: Sequence[float]) -> None:
@@ -48,7 +55,7 @@ def test_stopped_intervals_hold(deviations: Sequence[float]) -> None:
 
 def test_two_members_have_student_s_interval() -> None:
     values = [[0.0, 0.01 * number] for number in range(8)]
-    (pair,) = simultaneous.differences(values, pooled=True).values()
+    (pair,) = simultaneous.differences(values).values()
     logs = [b - a for a, b in values]
     error = float(numpy.std(logs, ddof=1)) / math.sqrt(8)
     assert pair.estimate == pytest.approx(0.035)
@@ -58,19 +65,53 @@ def test_two_members_have_student_s_interval() -> None:
 def test_several_members_have_tukey_s_interval() -> None:
     chance = numpy.random.default_rng(2)
     values = chance.normal(size=(7, 4))
-    whole = simultaneous.differences(values.tolist(), pooled=True)
+    whole = simultaneous.differences(values.tolist())
     residuals = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
     error = math.sqrt((residuals**2).sum() / 18 / 7)
     half = stats.studentized_range.ppf(simultaneous.POOLED_LEVEL, 4, 18) * error
     assert len(whole) == 6
     assert {round(pair.half_width(4) or 0, 9) for pair in whole.values()} == {round(half, 9)}
-    own = {pair.half_width(4) for pair in simultaneous.differences(values.tolist(), pooled=False).values()}
-    assert len(own) == 6
+
+
+def test_where_one_member_is_noisy_each_pair_s_variance_is_moderated_by_that_of_all() -> None:
+    chance = numpy.random.default_rng(2)
+    values = chance.normal(size=(7, 4)) * [3, 1, 1, 1]
+    common = simultaneous.noise(values.tolist())
+    assert common is not None
+    assert not common.alike
+    residuals = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
+    assert common.variance == pytest.approx((residuals**2).sum() / 18)
+    own = float(numpy.var(values[:, 2] - values[:, 1], ddof=1))
+    freedom = simultaneous.PRIOR + 6
+    error = math.sqrt((simultaneous.PRIOR * 2 * common.variance + 6 * own) / freedom / 7)
+    half = stats.studentized_range.ppf(simultaneous.OWN_LEVEL, 4, freedom) / math.sqrt(2) * error
+    pair = simultaneous.differences(values.tolist())[1, 2]
+    assert (pair.freedom, pair.pooled) == (freedom, False)
+    assert pair.half_width(4) == pytest.approx(half)
+    assert pair.p_value() == pytest.approx(2 * stats.t.sf(abs(pair.estimate) / error, freedom))
+
+
+def test_a_wild_member_widens_no_interval_but_its_own() -> None:
+    chance = numpy.random.default_rng(6)
+    values = chance.normal(size=(7, 4))
+    calm = simultaneous.differences(values[:, 1:].tolist())[0, 1]
+    wild = (values * [100, 1, 1, 1]).tolist()
+    common = simultaneous.noise(wild)
+    assert common is not None
+    assert not common.alike
+    assert common.freedom == 12
+    among = simultaneous.differences(wild)
+    assert calm.error is not None
+    assert among[1, 2].error == pytest.approx(calm.error, rel=0.3)
+    assert among[1, 2].freedom == simultaneous.PRIOR + 6
+    own = [row[1] - row[0] for row in wild]
+    assert among[0, 1].error == pytest.approx(numpy.std(own, ddof=1) / math.sqrt(7))
+    assert among[0, 1].freedom == 6
 
 
 def test_what_a_whole_restart_has_in_common_falls_out() -> None:
     values = [[drift, drift + 0.1, drift - 0.2] for drift in (0.0, 1.0, -2.0, 0.5, 0.3, 4.0)]
-    pairs = simultaneous.differences(values, pooled=True)
+    pairs = simultaneous.differences(values)
     assert pairs[0, 1].estimate == pytest.approx(0.1)
     assert pairs[0, 1].half_width(3) == pytest.approx(0, abs=1e-9)
 
@@ -85,11 +126,11 @@ def test_a_noisy_member_is_found_out() -> None:
 
 
 def test_one_restart_bounds_nothing_and_stops_nothing() -> None:
-    (pair,) = simultaneous.differences([[0.0, 0.1]], pooled=True).values()
+    (pair,) = simultaneous.differences([[0.0, 0.1]]).values()
     assert pair.half_width() is None
     assert pair.p_value() is None
-    assert not simultaneous.narrow([[0.0, 0.0]] * 5, 0.5, pooled=True)
-    assert simultaneous.narrow([[0.0, 0.0]] * 6, 0.5, pooled=True)
+    assert not simultaneous.narrow([[0.0, 0.0]] * 5, 0.5)
+    assert simultaneous.narrow([[0.0, 0.0]] * 6, 0.5)
 
 
 def test_errors_of_differences_that_share_no_restart_add() -> None:
