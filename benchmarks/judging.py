@@ -98,15 +98,17 @@ def structure(preset: str) -> tuple[list[api.Cell], list[api.CellSet], int | Non
 
 
 def stored_deviations(preset: str) -> dict[str, float]:
-    """By how much each cell's throughput varied from restart to restart in the stored run of a preset."""
+    """By how much each cell's throughput varied from restart to restart in the stored run of a preset, beside the mean
+    of its set."""
     found: dict[str, list[float]] = {}
     restarts = api.read_run(REFERENCE.parent / "matrices" / preset).restarts
     for number in {each.set for each in restarts}:
         of_set = [each for each in restarts if each.set == number]
         logs = api.rotation_analysis.table(api.rotation_analysis.settled_figures(of_set), METRICS[0])
         assert logs is not None
-        for name, variance in zip(of_set[0].cells, api.simultaneous.variances(logs), strict=True):
-            found.setdefault(name, []).append(variance)
+        rows = [[value - statistics.fmean(row) for value in row] for row in logs]
+        for name, column in zip(of_set[0].cells, zip(*rows, strict=True), strict=True):
+            found.setdefault(name, []).append(statistics.variance(column))
     return {name: math.sqrt(statistics.fmean(each)) for name, each in found.items()}
 
 

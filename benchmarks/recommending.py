@@ -1,7 +1,7 @@
 """Does `harness recommend` find what was planted, within its time?
 
     .venv/bin/python benchmarks/recommending.py [slowed] [workers] [nothing] [--times 10] [--max-time 600]
-                                                [--go-on] [--quick]
+                                                [--go-on] [--quick] [--out FILE]
 
 `slowed`: four servers of an application that computes for 4 ms, under one of them for 5 ms, another one in each search:
 right where that one is neither recommended nor called as good. `workers`: each request blocks its event loop
@@ -21,14 +21,15 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from running import REFERENCE, document, write_document
+
 from harness import api
 
-RESULT = Path(__file__).parent.parent / "results" / "reference" / "benchmarks" / "recommending.json"
 SERVERS = ("uvicorn", "granian", "gunicorn", "hypercorn")
 RIGHT = 0.9
 SPARE_SECONDS = 30.0
@@ -155,9 +156,18 @@ def _searched(
     )
 
 
-def _stored() -> list[Search]:
+def _stored(path: Path) -> list[Search]:
     """What was searched before."""
-    return [Search(**each) for each in json.loads(RESULT.read_text(encoding="utf-8"))] if RESULT.is_file() else []
+    return [Search(**each) for each in json.loads(path.read_text(encoding="utf-8"))["rows"]] if path.is_file() else []
+
+
+def _store(path: Path, arguments: argparse.Namespace, found: Sequence[Search]) -> None:
+    """All that was searched so far, and how many of each kind were right and within their time."""
+    right = {}
+    for name in dict.fromkeys(each.planted for each in found):
+        own = [each for each in found if each.planted == name]
+        right[name] = {"searches": len(own), "right": sum(each.right and each.within_time for each in own)}
+    write_document(path, document("recommending", arguments, [asdict(each) for each in found], **right))
 
 
 PLANTED = {"slowed": slowed, "workers": workers, "nothing": nothing}
@@ -171,12 +181,13 @@ def main() -> None:
     parser.add_argument("--max-time", type=float, default=600.0, help="seconds of a search")
     parser.add_argument("--go-on", action="store_true", help="make the searches that are not stored yet")
     parser.add_argument("--quick", action="store_true", help="one search of each in two minutes")
+    parser.add_argument("--out", type=Path, default=REFERENCE / "recommending.json")
     arguments = parser.parse_args()
     unknown = set(arguments.planted) - set(PLANTED)
     if unknown:
         parser.error(f"there is no {sorted(unknown)[0]}; known: {', '.join(PLANTED)}")
     times, seconds = (1, 120.0) if arguments.quick else (arguments.times, arguments.max_time)
-    found = _stored() if arguments.go_on else []
+    found = _stored(arguments.out) if arguments.go_on else []
     made = {(each.planted, each.number) for each in found}
     with tempfile.TemporaryDirectory() as out:
         for number in range(1, times + 1):
@@ -187,7 +198,7 @@ def main() -> None:
                 found.append(PLANTED[name](rules, Path(out)))
                 print(json.dumps(asdict(found[-1])), flush=True)
                 if not arguments.quick:
-                    RESULT.write_text(json.dumps([asdict(each) for each in found], indent=1) + "\n", encoding="utf-8")
+                    _store(arguments.out, arguments, found)
     wrong = 0
     for name in dict.fromkeys(each.planted for each in found):
         own = [each for each in found if each.planted == name]

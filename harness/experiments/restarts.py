@@ -40,6 +40,10 @@ SHORTEST_SLOT = 0.12
 """Seconds of a slot with its gap, where nothing is waited for."""
 SLOT_NOISE = 0.07
 """Standard deviation of the throughput of a slot, of what its whole round has not in common."""
+START_NOISE = 0.01
+"""The same of a restart, beyond that of its slots: connections are split between workers otherwise at each start."""
+UNKNOWN = 0.5
+"""Half-width that a ratio counts for at the most where it is asked what one more restart gains."""
 LATEST = 1.5
 """Of the time that was given: until then the least number of restarts is made."""
 
@@ -85,12 +89,12 @@ def restart_seconds(
 
 
 def expected_half_width(sets: Sequence[CellSet], most_seconds: float) -> float:
-    """Of ratios of throughput after the least number of restarts, from the noise of slots on a calm machine: the median
-    over sets."""
+    """Of ratios of throughput after the least number of restarts, from the noise of slots and starts on a calm machine:
+    the median over sets."""
     halves = []
     for cells, seconds in zip(sets, slots_seconds(sets, most_seconds), strict=True):
         rounds = max(1.0, seconds / len(cells.members) / SHORTEST_SLOT)
-        error = SLOT_NOISE * math.sqrt(2 / rounds / LEAST_RESTARTS)
+        error = math.sqrt(2 / LEAST_RESTARTS * (SLOT_NOISE**2 / rounds + START_NOISE**2))
         freedom = (LEAST_RESTARTS - 1) * max(1, len(cells.members) - 1)
         members = max(2, len(cells.members))
         halves.append(studentized_range(POOLED_LEVEL, members, freedom) / math.sqrt(2) * error)
@@ -152,22 +156,23 @@ class Restarts(SetRestarts):
             order = random.Random(f"{self._rules.seed}/{fewest}").sample(self._sets, len(self._sets))
             return next(each for each in order if each in short and each.attempts == fewest)
         unsure = [each for each in self._contrasts if (each.ratio.half_width or math.inf) > self._rules.precision]
-        for contrast in sorted(unsure, key=lambda each: -(each.ratio.half_width or math.inf)):
-            candidates = [
-                each
-                for each in self._sets
-                if not each.disturbed()
-                and {contrast.a.cell, contrast.b.cell} & {each.labels[place] for place in each.up}
-                and self._passed + self._duration(each) <= self._rules.most_seconds
-            ]
-            if candidates:
-                return min(candidates, key=lambda each: (self._sides(contrast, each), len(each.restarts)))
-        return None
+        gains = [
+            (self._gain(each, unsure), each)
+            for each in self._sets
+            if not each.disturbed() and self._passed + self._duration(each) <= self._rules.most_seconds
+        ]
+        gain, cells = max(gains, key=lambda each: each[0], default=(0.0, None))
+        return cells if gain > 0 else None
 
-    def _sides(self, contrast: Contrast, cells: CellsUp) -> int:
-        """0 where both cells of a contrast are in a set, else 1."""
+    def _gain(self, cells: CellsUp, unsure: Sequence[Contrast]) -> float:
+        """By how much one more restart of a set narrows the contrasts that are not sure yet, for each second that it
+        takes: a half-width goes with the root of their number, and half of it is a set's that has one side only."""
         labels = {cells.labels[place] for place in cells.up}
-        return int(not {contrast.a.cell, contrast.b.cell} <= labels)
+        width = sum(
+            min(UNKNOWN, each.ratio.half_width or UNKNOWN) * sum(side.cell in labels for side in (each.a, each.b)) / 2
+            for each in unsure
+        )
+        return width / max(1, len(cells.restarts)) / self._duration(cells)
 
     def _duration(self, cells: CellsUp) -> float:
         if cells.restarts:

@@ -59,6 +59,12 @@ def drawn(overview: Overview) -> dict[str, list[tuple[str, CellOverview]]]:
     }
 
 
+def shown(overview: Overview) -> Sequence[CellOverview]:
+    """The configurations whose figures stand in the short form."""
+    table = compact(overview)
+    return overview.cells if table is None else [cell for _, row, _ in table.rows for cell in row if cell is not None]
+
+
 def _has_lines(overview: Overview) -> bool:
     """Whether each configuration is drawn on a line of its own."""
     axes = words.varying(overview.cells)
@@ -155,7 +161,7 @@ def remarks(overview: Overview) -> Iterator[tuple[str, str]]:
         bound = f"{words.limit(diagnosis.bound_by)}: " if diagnosis.bound_by else ""
         yield "limited by", bound + words.remedied(diagnosis.message, diagnosis.remedies)
     capped = [cell.ceiling for cell in overview.cells if cell.at_ceiling and cell.ceiling is not None]
-    if capped and len(overview.cells) > 1:
+    if capped and len(overview.cells) > 1 and any(cell.at_ceiling for cell in shown(overview)):
         setting = words.listed([*dict.fromkeys(words.limit(each.bound_by) for each in capped), "waits"])
         yield "at a ceiling", f"{counted(len(capped), 'configuration')} (^): set by {setting}, not by the server"
     yield from (("excluded", text) for text in excluded(overview))

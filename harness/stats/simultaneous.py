@@ -28,16 +28,16 @@ PAIR_LEVEL, POOLED_LEVEL, OWN_LEVEL = 0.96, 0.965, 0.97
 several with pooled variance, and of several with each pair's own or moderated one."""
 ALIKE = 1.6
 """Standard deviation of the noisiest member ÷ that of the median one, up to which members vary alike."""
-PRIOR = 6
+PRIOR = 5
 """Degrees of freedom for which the variance of all members counts beside a pair's own, where they do not vary alike. As
 far as members of stored runs vary each by itself, those of all are worth 5 and more."""
-WILD = 16.0
+WILD = 9.0
 """Variance of a member ÷ that of the median one, beyond which it says nothing of the others, nor they of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Noise:
-    """By how much members vary from restart to restart, all of them together but for those that are wild."""
+    """By how much members vary from restart to restart, all of them together but for wild ones among uneven ones."""
 
     variance: float
     """Of one member, restarts left out."""
@@ -114,12 +114,11 @@ def noise(values: Sequence[Sequence[float]]) -> Noise | None:
     few for that to be known."""
     if len(values) < LEAST_RESTARTS or len(values[0]) < 3:
         return None
-    own = variances(values)
-    most = WILD * statistics.median(own)
+    even, own = alike(values[:LEAST_RESTARTS]), variances(values)
+    most = math.inf if even else WILD * statistics.median(own)
     table = numpy.asarray(values, dtype=float)[:, [each <= most for each in own]]
     freedom = (table.shape[0] - 1) * (table.shape[1] - 1)
-    variance = _residual_square_sum(table) / freedom
-    return Noise(variance=variance, freedom=freedom, alike=alike(values[:LEAST_RESTARTS]))
+    return Noise(variance=_residual_square_sum(table) / freedom, freedom=freedom, alike=even)
 
 
 def difference(logs: Sequence[float], common: Noise | None = None) -> Difference:

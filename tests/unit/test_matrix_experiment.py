@@ -129,6 +129,20 @@ def test_it_goes_on_where_it_is_not_sure_and_nowhere_else(laboratory: Laboratory
     assert all(each.ratio.half_width is not None and each.ratio.half_width <= 0.03 for each in contrasts)
 
 
+def test_what_is_noisier_than_the_rest_does_not_take_all_of_the_time(
+    laboratory: Laboratory, options: ExecutionOptions
+) -> None:
+    laboratory.rotation.noise = 0.2
+    laboratory.rotation.noise_of = {"noop": 0.6}
+    plan = TWO_GROUPS.model_copy(update={"precision": "0.1%", "max_time": "20m"})
+    run = codec.read_run(matrix.run(plan, {}, options))
+    workloads = [cell.variant.application.work_label for cell in record_of(run).cells]
+    noisy = next(number for number, each in enumerate(record_of(run).sets, 1) if workloads[each.members[0]] == "noop")
+    counts = {number: sets(run).count(number) for number in (1, 2)}
+    # Three times the noise takes nine times the restarts to be as sure; half-widths in all are least at 3 ** (2 / 3).
+    assert 1.5 < counts[noisy] / counts[3 - noisy] < 4
+
+
 def test_it_ends_when_the_time_is_over(laboratory: Laboratory, options: ExecutionOptions) -> None:
     laboratory.rotation.noise = 0.2
     began = laboratory.clock.now

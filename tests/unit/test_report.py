@@ -199,6 +199,13 @@ def test_too_few_restarts_give_no_verdict(visits: Visits) -> None:
 
 
 @pytest.mark.parametrize("name", ["article", "claims", "noop", "servers", "ten-noop", "ten-select", "users", "workers"])
+def test_a_mark_is_explained_where_it_is_shown_and_nowhere_else(name: str) -> None:
+    stored = codec.read_run(REFERENCE / "matrices" / name)
+    short = render.text(stored, "text", details=False)
+    assert ("(^): set by" in short) == (re.search(r"[\d%]\^", short) is not None)
+
+
+@pytest.mark.parametrize("name", ["article", "claims", "noop", "servers", "ten-noop", "ten-select", "users", "workers"])
 def test_the_answer_fits_a_screen(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(REFERENCE.parents[1])  # a run is named as it was given, and a long path takes lines of its own
     stored = codec.read_run(Path("results", "reference", "matrices", name))
