@@ -8,9 +8,9 @@
 //   kept_bodies    bodies that a user tells of in a turn, of those that differ from the expected one
 //
 // A user asks POST /turn/<place of the lane>/<place of the user> and waits for the answer, which comes when the turn
-// begins: {start_ms, first_ms, until_ms, rate, seed}, times of the clock; or {end: true}. It sends one request after another
-// from `first_ms` until `until_ms`, or, where `rate` (requests per second of this user) is not null, at the moments of a
-// Poisson process. It then asks for its next turn, telling what came of this one:
+// begins: {start_ms, first_ms, until_ms, due_ms}, times of the clock; or {end: true}. It sends one request after another from
+// `first_ms` until `until_ms`, or, where `due_ms` is not null, at these milliseconds from `start_ms`. It then asks for its
+// next turn, telling what came of this one:
 //   begun, lasted   of each success: milliseconds from start_ms to its begin, and microseconds from then to its last byte
 //   kinds           of each success: the place of its request, where there are several
 //   status, timeout, connection     failures, by what happened
@@ -83,24 +83,21 @@ function carriedOut(turn, sender) {
     unexpected: 0,
     bodies: [],
   };
-  const arrivals = turn.rate === null ? null : poisson(turn.rate, turn.seed);
-  let due = turn.start_ms;
-  if (arrivals === null) {
-    sleepUntil(turn.first_ms);
-  }
-  for (;;) {
-    if (arrivals !== null) {
-      due += arrivals() * 1000;
-      if (due >= turn.until_ms) {
-        return told;
-      }
+  if (turn.due_ms !== null) {
+    for (const after of turn.due_ms) {
+      const due = turn.start_ms + after;
       sleepUntil(due);
+      send(sender, told, due, turn.start_ms, Math.max(0, Date.now() - due));
     }
+    return told;
+  }
+  sleepUntil(turn.first_ms);
+  for (;;) {
     const begun = Date.now();
-    if (begun >= turn.until_ms && arrivals === null) {
+    if (begun >= turn.until_ms) {
       return told;
     }
-    send(sender, told, arrivals === null ? begun : due, turn.start_ms, arrivals === null ? 0 : Math.max(0, begun - due));
+    send(sender, told, begun, turn.start_ms, 0);
   }
 }
 
@@ -156,17 +153,6 @@ function look(body, kind, place, told) {
   if (told.bodies.length < load.kept_bodies) {
     told.bodies.push([place, kind.varies ? iteration : null, body]);
   }
-}
-
-// Seconds to the next arrival of a Poisson process, the same ones for the same seed (mulberry32).
-function poisson(rate, seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return -Math.log(1 - ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296) / rate;
-  };
 }
 
 export function handleSummary() {

@@ -201,8 +201,9 @@ def _changes(
     """What would change the advice. `switching`: servers for which the way that requests arrive counts."""
     yield from (f"a larger machine: this one cannot answer {each}" for each in record.scope)
     if bound_by == "users":
+        closed = next(each.load for each in reversed(found) if each.load.startswith("c"))
         yield (
-            f"a larger load: {found[-1].load.removeprefix('c')} connections are all in use and nothing is short; "
+            f"a larger load: {closed.removeprefix('c')} connections are all in use and nothing is short; "
             "measure with --vus as high as yours"
         )
     if switching:

@@ -14,6 +14,7 @@ from harness.environments import interpreters
 from harness.errors import LackError
 from harness.host import procfs
 from harness.host.processes import Supervisor
+from harness.load import arrivals
 from harness.load.control import Control
 from harness.load.generator import START_SECONDS
 from harness.load.k6 import K6, target_document, tuning
@@ -71,25 +72,24 @@ class K6Turns:
 
     def begin(self, lane: int, seconds: float, spread: float = 0.0) -> float:
         """Give a lane a turn; returns the instant of its begin. Few users learn of it within some milliseconds. Many of
-        them do not, and what is due under open load meanwhile would be late for that: then it begins later. Under
-        closed load they send their first requests evenly over `spread` seconds, in an order of chance."""
+        them do not, and what is due under open load meanwhile would be late for that: then it begins later. Its
+        arrivals go round all users, so that each is free again when its next one is due. Under closed load users send
+        their first requests evenly over `spread` seconds, in an order of chance."""
         self._check()
         users, rate = self._lanes[lane].users, self._lanes[lane].rate
         lead = 0.0 if rate is None else users * TELLING_SECONDS
         begins, clock = time.monotonic() + lead, time.time() + lead
-        turn: dict[str, float | None] = {
-            "start_ms": clock * 1000,
-            "until_ms": (clock + seconds) * 1000,
-            "rate": None,
-            "seed": 0,
-        }
-        if rate is not None:
-            turn["rate"] = rate / users
         seed = self._random.getrandbits(31)
+        due = None if rate is None else arrivals.phases_ms([(rate, seconds)], seed)
         first_ms = [(clock + spread * place / users) * 1000 for place in range(users)]
         self._random.shuffle(first_ms)
+        turn = {"start_ms": clock * 1000, "until_ms": (clock + seconds) * 1000}
         self._control.give(
-            lane, {user: turn | {"seed": seed + user, "first_ms": first_ms[user]} for user in range(users)}
+            lane,
+            {
+                user: turn | {"first_ms": first_ms[user], "due_ms": None if due is None else due[user::users]}
+                for user in range(users)
+            },
         )
         return begins
 

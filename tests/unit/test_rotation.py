@@ -7,6 +7,7 @@ import json
 import math
 import random
 import socket
+import statistics
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -407,7 +408,24 @@ def test_a_turn_of_open_load_begins_when_all_its_users_can_know_of_it(
     for turn in told.values():
         assert before[1] + lead * 1000 <= turn["start_ms"] <= after[1] + lead * 1000
         assert turn["until_ms"] == pytest.approx(turn["start_ms"] + 500)
-        assert turn["rate"] == (None if rate is None else rate / users)
+        assert (turn["due_ms"] is None) == (rate is None)
+
+
+def test_arrivals_of_an_open_load_go_round_its_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None is asked for the next one while it may still wait for the answer to the one before: with arrivals of its own
+    a user of a server that answers in 100 ms would send one in six of them late."""
+    told: dict[int, dict[str, list[float]]] = {}
+    turns: Any = object.__new__(k6_turns.K6Turns)
+    turns._lanes, turns._random = [SimpleNamespace(users=67, rate=110.0)], random.Random(1)
+    turns._control = SimpleNamespace(give=lambda lane, given: told.update(given))
+    monkeypatch.setattr(turns, "_check", lambda: None)
+    turns.begin(0, 60.0)
+    own = [turn["due_ms"] for turn in told.values()]
+    together = sorted(itertools.chain.from_iterable(own))
+    gaps = [later - earlier for earlier, later in itertools.pairwise(together)]
+    assert len(together) == pytest.approx(110 * 60, rel=0.05)
+    assert statistics.pstdev(gaps) / statistics.fmean(gaps) == pytest.approx(1, abs=0.05)
+    assert min(later - earlier for each in own for earlier, later in itertools.pairwise(each)) > 100
 
 
 def test_users_of_a_turn_begin_evenly_over_a_response_time(monkeypatch: pytest.MonkeyPatch) -> None:
