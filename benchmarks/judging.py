@@ -4,7 +4,7 @@
 
 Runs are simulated that have the cells, sets and references of a preset, all cells equal, and restarts that vary by
 DEVIATIONS (normal logarithms, every metric by itself), or each cell as its throughput did in the stored run of that
-preset: the least number of restarts of each set, then more of the set whose ratios are widest, as a matrix does it.
+preset: the least number of restarts of each set, then more of the set whose ratios are widest.
 Counted is in how many runs anything is told to be faster or slower, in any metric, and how many of the ratios of
 throughput of a cell that is 20 % faster are told. Then a run of 200 cells is written, read back and judged. No server
 runs.
