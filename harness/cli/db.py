@@ -8,7 +8,9 @@ import typer
 
 from harness.cli import options as o
 
-app = typer.Typer(help="The shop database, in the embedded Postgres or another one.", no_args_is_help=True)
+app = typer.Typer(
+    help="The shop database, in the embedded Postgres or another one.\n\n$ harness db status", no_args_is_help=True
+)
 
 
 @app.command("start")

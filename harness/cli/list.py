@@ -10,7 +10,7 @@ import typer
 
 from harness.cli import options as o
 
-app = typer.Typer(help="List what there is to choose from.", no_args_is_help=True)
+app = typer.Typer(help="List what there is to choose from.\n\n$ harness list servers", no_args_is_help=True)
 
 
 @app.command("servers")

@@ -56,6 +56,15 @@ def test_help_begins_with_an_example_that_can_be_typed(path: tuple[str, ...]) ->
             assert not word.startswith("-") or word in known, f"{example}: {word}"
 
 
+@pytest.mark.parametrize("name", [name for name, each in ROOT.commands.items() if hasattr(each, "commands")])
+def test_help_of_several_commands_begins_with_an_example_of_one(name: str) -> None:
+    group = ROOT.commands[name]
+    (example,) = layout.examples_of(group.help)
+    text = group.get_help(typer.Context(group, info_name=name, parent=typer.Context(ROOT, info_name="harness")))
+    assert text.split("\n\n")[1] == f"Example:\n  {example}"
+    assert tuple(shlex.split(example)[1:]) in COMMANDS
+
+
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_options_are_in_groups_with_their_defaults(path: tuple[str, ...]) -> None:
     text, command = shown(path), COMMANDS[path]
