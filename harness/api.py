@@ -23,10 +23,10 @@ from collections.abc import Mapping, Sequence
 from harness import __version__ as version
 from harness.analysis import capacity as capacity_analysis
 from harness.analysis import rotation as rotation_analysis
-from harness.analysis.capacity import Probe as CapacityProbe
 from harness.analysis.contrasts import compare as compare_observations
 from harness.analysis.evaluation import evaluate
 from harness.analysis.interruptions import OTHERS_SHARE
+from harness.analysis.lateness import Probe as CapacityProbe
 from harness.analysis.overview import EvaluatedVisit, evaluate_all, observations
 from harness.analysis.recommendation import recommend as recommendation_of
 from harness.analysis.review import compare, review, visits

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from harness.analysis import capacity
-from harness.analysis.capacity import Probe, Question
+from harness.analysis.capacity import Question
+from harness.analysis.lateness import Probe
 from harness.model.capacity import Capacity, CapacityRatio, CellCapacity, Objective, ProbePoint
 from harness.model.comparison import Interval
 from harness.model.counting import counted

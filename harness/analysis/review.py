@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from harness.analysis import overview, rotation
+from harness.analysis import behaviour, overview, rotation
 from harness.analysis.runs import compare_runs
 from harness.analysis.verdicts import MARGIN
 from harness.errors import UsageError
@@ -40,7 +40,7 @@ def review(stored: StoredRun) -> Overview:
         precision=None if matrix is None else parse_fraction("precision", matrix.plan.precision),
         margin=_margin(stored),
         seconds=_seconds(stored),
-        notes=list(rotation.told(remarks(stored.restarts))) if in_sets else [],
+        notes=list(behaviour.told(remarks(stored.restarts))) if in_sets else [],
         impossible=in_sets.impossible if in_sets else [],
     )
 
@@ -147,10 +147,10 @@ def _by_set(restarts: Sequence[Restart]) -> list[list[Restart]]:
     return list(sets.values())
 
 
-def remarks(restarts: Sequence[Restart]) -> Iterator[rotation.Remark]:
+def remarks(restarts: Sequence[Restart]) -> Iterator[behaviour.Remark]:
     """What a reader should know of how cells behaved in their turns, set by set."""
     for own in _by_set(restarts):
-        yield from rotation.remarks([each for each in own if rotation.void(each) is None], own[0].cells)
+        yield from behaviour.remarks([each for each in own if rotation.void(each) is None], own[0].cells)
 
 
 def _seconds(stored: StoredRun) -> float:

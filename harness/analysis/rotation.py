@@ -5,32 +5,24 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
+from harness.analysis.behaviour import remarks, told
 from harness.analysis.interruptions import disturbance
+from harness.analysis.settling import settling_curve, settling_responses
 from harness.analysis.validity import BUSY_SHARE, FAILURE_SHARE, GENERATOR_SHARE, OWN_REQUESTS
 from harness.analysis.verdicts import SHORT_TURNS, TAIL_SECONDS, few_moments, no_worse, ratio_of, verdict, worse
 from harness.measure import schedule
 from harness.model.comparison import Interval
 from harness.model.metrics import METRICS, MetricName
-from harness.model.rotation import LatencyCounts, Restart, Rotation, RotationContrast, SettlingCurve, Slots
-from harness.stats import latencies, settling, simultaneous
+from harness.model.rotation import LatencyCounts, Restart, Rotation, RotationContrast, Slots
+from harness.stats import latencies, simultaneous
 from harness.stats.intervals import interval, usable
 
 THROUGHPUT, CPU, MEMORY, BEYOND = "throughput_rps", "cpu_us_per_request", "rss_peak_bytes", "beyond_wait_ms"
 LATENCIES: Mapping[MetricName, float] = {"p50_ms": 0.50, "p99_ms": 0.99}
 TAILS = [name for name in LATENCIES if METRICS[name].tail]
-MOST_SETTLING = 30.0
-"""Response times of a slot that are left out at the most."""
-IDLE_SHARE = 0.005
-"""Of a core, from which on a member that is not idle outside of its slots is named."""
-SWITCHES = 1.0
-"""Context switches per request by which members differ where the way that requests arrive counts for one of them."""
-SWITCHED_US = 300.0
-"""CPU microseconds per request up to which it does (benchmarks/fidelity.py): at 195 µs granian serves a quarter less
-under a generator that computes between its requests than under one that asks in bunches, at 335 µs the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,46 +281,6 @@ def _few_moments(question: Question, restarts: Sequence[Restart]) -> str | None:
     return None
 
 
-def settling_curve(restarts: Sequence[Restart], member: int) -> SettlingCurve | None:
-    """How fast a member is by the time since its slot's begin, pooled over the slots that count; None without any."""
-    rows: dict[int, list[int]] = {}
-    places = [
-        (restart.slots, place)
-        for restart in restarts
-        for place in restart.slots.counted()
-        if restart.slots.member[place] == member
-    ]
-    for number, (slots, place) in enumerate(places):
-        rows.setdefault(len(slots.read_s[place]), []).append(number)
-    if not rows:
-        return None
-    alike = [places[number] for number in max(rows.values(), key=len)]
-    moments = [slots.read_s[place] for slots, place in alike]
-    finished = [slots.finished[place] for slots, place in alike]
-    pooled = settling.parts(moments, finished)
-    moment = settling.settled(moments, finished)
-    return SettlingCurve(
-        seconds=[round(part.seconds, 5) for part in pooled],
-        share=[round(part.estimate, 4) for part in pooled],
-        settled_s=None if moment is None else round(moment, 5),
-        given_s=round(statistics.fmean(slots.settling_s[place] for slots, place in alike), 5),
-    )
-
-
-def settling_responses(restarts: Sequence[Restart], member: int) -> float:
-    """How many response times are left out of each of a member's slots, by the curve of the latest half of restarts: at
-    least SETTLING_RESPONSES, at most MOST_SETTLING, and half as many again as these were given where it has not settled
-    by then. The latest half, since slots that were given more show more; earlier ones would go on saying that it has
-    not settled whatever later ones show."""
-    latest = [restart for restart in restarts[len(restarts) // 2 :] if restart.response_s[member] > 0]
-    curve = settling_curve(latest, member)
-    if curve is None:
-        return schedule.SETTLING_RESPONSES
-    seconds = 1.5 * curve.given_s if curve.settled_s is None else curve.settled_s
-    responses = seconds / statistics.median(restart.response_s[member] for restart in latest)
-    return min(MOST_SETTLING, max(schedule.SETTLING_RESPONSES, responses))
-
-
 def settled_figures(
     restarts: Sequence[Restart], counting: Sequence[Restart] | None = None, kind: int = 0
 ) -> list[RestartFigures]:
@@ -361,92 +313,3 @@ def interval_method(restarts: Sequence[RestartFigures]) -> str:
         return f"Tukey's studentized range at {simultaneous.POOLED_LEVEL:.1%} with the variance of all members together"
     own = "each pair's own variance" + ("" if common is None else ", moderated by that of all members")
     return f"Tukey's studentized range at {simultaneous.OWN_LEVEL:.1%} with {own}"
-
-
-RemarkKind = Literal["switching", "idle", "closing", "settling"]
-KINDS: tuple[RemarkKind, ...] = get_args(RemarkKind)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Remark:
-    """What a reader should know of a member although the restarts count."""
-
-    member: str
-    says: str
-    """A sentence, after the member's name."""
-    strength: float
-    """Of several members it is told of the one with the highest."""
-    kind: RemarkKind
-
-
-def told(remarks: Iterable[Remark]) -> Iterator[str]:
-    """A sentence for each kind of remark, however many members it is made of: more of them would hide the answer. What
-    may change the order of servers comes first."""
-    kinds: dict[str, dict[str, Remark]] = {kind: {} for kind in KINDS}
-    for each in remarks:
-        kinds[each.kind].setdefault(each.member, each)
-    for of_member in filter(None, kinds.values()):
-        first = max(of_member.values(), key=lambda remark: remark.strength)
-        also = f"; so it is with {len(of_member) - 1} more" if len(of_member) > 1 else ""
-        yield f"{first.member} {first.says}{also}"
-
-
-def remarks(restarts: Sequence[Restart], labels: Sequence[str]) -> Iterator[Remark]:
-    """All that there is to say of members of a set, from its restarts that count."""
-    yield from _switched(restarts, labels)
-    for member, label in enumerate(labels):
-        shares = [restart.members[member].idle_cpu_share for restart in restarts]
-        share = statistics.median(shares) if shares else 0.0
-        if share > IDLE_SHARE:
-            says = f"is not idle between its turns: {share:.1%} of a core, at the others' cost"
-            yield Remark(member=label, says=says, strength=share, kind="idle")
-        opened = [
-            sum(
-                count
-                for place, count in enumerate(restart.slots.opened)
-                if restart.slots.member[place] == member and restart.slots.round[place] > 0
-            )
-            for restart in restarts
-        ]
-        if any(opened):
-            mean = statistics.fmean(opened)
-            says = f"closes connections between its turns or within them: {mean:,.0f} were opened anew in a restart"
-            yield Remark(member=label, says=says, strength=mean, kind="closing")
-    yield from _late(restarts, labels)
-
-
-def _switched(restarts: Sequence[Restart], labels: Sequence[str]) -> Iterator[Remark]:
-    """Members for which the way that requests arrive counts more than for another."""
-    often = [
-        [each for restart in restarts if (each := restart.members[member].switches_per_request) is not None]
-        for member in range(len(labels))
-    ]
-    if not all(often):
-        return
-    switches = [statistics.median(each) for each in often]
-    for member, label in enumerate(labels):
-        slots = [(restart.slots, place) for restart in restarts for place in restart.slots.counted(member=member)]
-        requests = sum(each.drained_requests[place] for each, place in slots)
-        if not requests or switches[member] < min(switches) + SWITCHES:
-            continue
-        cost = sum(each.drained_cpu_s[place] for each, place in slots) / requests * 1e6
-        if cost <= SWITCHED_US:
-            says = (
-                f"switches threads {switches[member]:.1f} times per request: at {cost:.0f} µs of CPU each, how "
-                "requests arrive counts, and another generator (k6, wrk) may rank it otherwise"
-            )
-            yield Remark(member=label, says=says, strength=switches[member], kind="switching")
-
-
-def _late(restarts: Sequence[Restart], labels: Sequence[str]) -> Iterator[Remark]:
-    """Members that settle later than what was left out of their slots allowed for."""
-    for member, label in enumerate(labels):
-        curve = settling_curve(restarts, member)
-        if curve is not None and (curve.settled_s is None or curve.settled_s > curve.given_s * 1.05 + 0.002):
-            when = "never stands still" if curve.settled_s is None else f"settles after {curve.settled_s * 1000:.0f} ms"
-            yield Remark(
-                member=label,
-                says=f"{when}, {curve.given_s * 1000:.0f} ms of a slot were left out",
-                strength=math.inf if curve.settled_s is None else curve.settled_s,
-                kind="settling",
-            )

@@ -22,7 +22,7 @@ def diff(
     metric: Annotated[
         str, typer.Option(metavar="NAME", help="What is compared: throughput, p50, p99 or cpu (per request).")
     ] = "throughput",
-    fail_slower: Annotated[
+    fail_above: Annotated[
         str | None,
         typer.Option(
             metavar="SHARE",
@@ -35,7 +35,7 @@ def diff(
 ) -> None:
     """Set two stored runs side by side.
 
-    $ harness diff results/before results/after --fail-slower 5%
+    $ harness diff results/before results/after --fail-above 5%
 
     Configuration by configuration, and which differences are real. Exit code 3 if nothing could be compared: it takes
     three configurations that both runs hold, each of six restarts.
@@ -48,7 +48,7 @@ def diff(
     from harness.report import gate
     from harness.store import codec
 
-    limit = None if fail_slower is None else parse_fraction("--fail-slower", fail_slower)
+    limit = None if fail_above is None else parse_fraction("--fail-above", fail_above)
     names = {each.option: each.name for each in contrasted()}
     name = names[require_choice("metric", metric, names)]
     runs = [codec.read_run(folder) for folder in (first, second)]

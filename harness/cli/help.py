@@ -28,7 +28,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "How long and how sure": (
         *("max_time", "precision", "margin", "attempts", "aa", "seed", "dry_run", "resume"),
-        *("metric", "fail_above", "fail_slower", "strict", "anyway", "starts"),
+        *("metric", "fail_above", "strict", "anyway", "starts"),
     ),
     "Machine": ("pin", "database_url", "boot_deadline", "diagnose", "port", "no_wait"),
     "Output": ("form", "to", "details", "out", "as_json", "latest"),

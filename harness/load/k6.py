@@ -46,7 +46,7 @@ STATUS = re.compile(r"cell_status_(\d+)")
 """Name of the metric that counts one status."""
 FEWER_COLLECTIONS = {"GOGC": "800"}
 """Variables by which k6 costs half as much. Measured in docs/measuring.md."""
-MOST_HEAP_BYTES, FREE_SHARE = 2 * 2**30, 0.25
+MOST_HEAP_BYTES, FREE_SHARE = 4 * 2**30, 0.25
 """How large k6's heap grows before garbage is collected, and of the memory that is free at most."""
 LEAST_ROOM = 1 + int(FEWER_COLLECTIONS["GOGC"]) / 100
 """Times what its users take: with less, collections would be more frequent than without that."""

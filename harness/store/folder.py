@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
@@ -180,12 +181,17 @@ def _unreadable(path: Path, why: str) -> LackError:
 
 def rescue(document: Document) -> Path | None:
     """Keep a measurement in the system's temporary folder; None where that cannot be written either."""
+    path = None
     try:
         handle, name = tempfile.mkstemp(prefix="harness-measurement-", suffix=".json")
+        path = Path(name)
         with open(handle, "w", encoding="utf-8") as file:
             file.write(as_text(document))
             file.flush()
             os.fsync(file.fileno())
     except OSError:
+        if path is not None:  # what is half written would pass for a measurement
+            with contextlib.suppress(OSError):
+                path.unlink()
         return None
-    return Path(name)
+    return path

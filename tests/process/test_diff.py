@@ -74,16 +74,16 @@ def test_differences_are_told_from_noise_and_gated(harness: Harness) -> None:
     first = made(harness.folder / "a", {**calm, "granian": 900})
     same = made(harness.folder / "b", {**calm, "granian": 900}, seed=2)
     slower = made(harness.folder / "c", {**calm, "granian": 700}, seed=3)
-    equal = harness.run("diff", str(first), str(same), "--fail-slower", "5%")
+    equal = harness.run("diff", str(first), str(same), "--fail-above", "5%")
     assert equal.returncode == 0, equal.stderr
     assert equal.stdout.count(", equivalent") + equal.stdout.count("  equivalent") == 4
     assert re.search(r"all configurations together: [+-]?0\.\d%", equal.stdout)
     assert equal.stdout.count("PASS") == 4
     assert re.search(r"no regression above 5%; it would have found [67]\.\d% and more", " ".join(equal.stdout.split()))
-    gated = harness.run("diff", str(first), str(slower), "--fail-slower", "5%")
+    gated = harness.run("diff", str(first), str(slower), "--fail-above", "5%")
     assert gated.returncode == 1
     assert re.match(r"FAIL +granian/\S+, throughput -2[123]\.\d% .*: worse by", " ".join(gated.stdout.split()))
-    lenient = harness.run("diff", str(first), str(slower), "--fail-slower", "40%", "--json")
+    lenient = harness.run("diff", str(first), str(slower), "--fail-above", "40%", "--json")
     assert lenient.returncode == 0
     found = {each["name"].partition("/")[0]: each for each in json.loads(lenient.stdout)["contrasts"]}
     assert {server: each["verdict"] for server, each in found.items()} == {
@@ -114,12 +114,12 @@ def test_runs_of_different_generators_are_not_compared_unless_told_to(harness: H
 def test_a_gate_that_compared_nothing_is_not_passed(harness: Harness) -> None:
     first = made(harness.folder / "a", {"uvicorn": 900})
     other = made(harness.folder / "b", {"granian": 500})
-    done = harness.run("diff", str(first), str(other), "--fail-slower", "5%")
+    done = harness.run("diff", str(first), str(other), "--fail-above", "5%")
     assert done.returncode == 3
     assert "nothing could be compared" in done.stdout
     assert "PASS" not in done.stdout
     alone = made(harness.folder / "c", {"uvicorn": 500}, seed=2)
-    done = harness.run("diff", str(first), str(alone), "--fail-slower", "5%")
+    done = harness.run("diff", str(first), str(alone), "--fail-above", "5%")
     assert done.returncode == 3
     assert "harness compare measures two side by side" in " ".join(done.stdout.split())
     assert "PASS" not in done.stdout

@@ -42,7 +42,7 @@ CASES: list[tuple[str, int, str, Files]] = [
     *of("run --warmup {}; run --duration {}; run --boot-deadline {}; compare uvicorn granian --max-time {}", DURATIONS),
     *of("run --duration {}", "0s 10ms 0.5", "too short"),
     *of(
-        "compare uvicorn granian --precision {}; compare uvicorn granian --margin {}; diff a b --fail-slower {}", SHARES
+        "compare uvicorn granian --precision {}; compare uvicorn granian --margin {}; diff a b --fail-above {}", SHARES
     ),
     *of("matrix --server uvicorn --precision {}; matrix --server uvicorn --max-time {}", "much soon nan"),
     *of("run --workers {}; run --threads {}; run --vus {}", "0 -1 100001"),

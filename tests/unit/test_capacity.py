@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.analysis import capacity
-from harness.analysis.capacity import Probe, Question
+from harness.analysis import capacity, lateness
+from harness.analysis.capacity import Question
+from harness.analysis.lateness import Probe
 from harness.errors import UsageError
 from harness.model.capacity import parse_objective
 from harness.model.measurement import Arrivals
@@ -82,7 +83,7 @@ def test_late_requests_that_come_together_are_no_independent_events() -> None:
     at_once = Probe(rate=1000, due=(1000,) * 20, missed=((300, *(0,) * 19),))
     assert capacity.outcome(alike, [P99]) == "fail"
     assert capacity.outcome(at_once, [P99]) == "cannot tell"
-    assert capacity.dispersion([at_once], 0, P99.share) > 5 * capacity.dispersion([alike], 0, P99.share)
+    assert lateness.dispersion([at_once], 0, P99.share) > 5 * lateness.dispersion([alike], 0, P99.share)
 
 
 def test_an_invalid_probe_bounds_nothing() -> None:
@@ -156,8 +157,8 @@ def test_a_stall_does_not_make_probes_without_late_requests_say_little() -> None
     assert bounds.low is not None
     assert bounds.high is not None
     assert 950 < bounds.low < bounds.high < 1600
-    sizes, _ = capacity.bursts([*MEASURED, *STALLED], 0, P99.share)
-    assert 100 < sizes.mean < capacity.dispersion(STALLED, 0, P99.share)
+    sizes, _ = lateness.bursts([*MEASURED, *STALLED], 0, P99.share)
+    assert 100 < sizes.mean < lateness.dispersion(STALLED, 0, P99.share)
 
 
 def test_what_is_late_all_the_time_says_more_than_one_stall() -> None:
@@ -231,7 +232,7 @@ def test_a_window_is_long_enough_to_see_late_requests_and_shorter_while_it_brack
     bracketed = [probe(100, 0.0), probe(110, 0.2)]
     assert capacity.window_seconds(question, bracketed, 5000) == capacity.SHORTEST
     assert capacity.window_seconds(question, bracketed, 100) == pytest.approx(
-        3 * capacity.bursts(bracketed, 0, 0.01)[0].mean / (0.01 * 100)
+        3 * lateness.bursts(bracketed, 0, 0.01)[0].mean / (0.01 * 100)
     )
     assert capacity.window_seconds(question, [], 100) < capacity.window_seconds(question, bracketed, 100)
     assert capacity.window_seconds(question, bracketed, 1) == capacity.LONGEST

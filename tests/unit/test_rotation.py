@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from harness.analysis import rotation, verdicts
+from harness.analysis import behaviour, rotation, verdicts
+from harness.analysis.settling import MOST_SETTLING, settling_responses
 from harness.load import k6, k6_turns
 from harness.load.control import Control
 from harness.measure import schedule
@@ -282,7 +283,7 @@ def test_a_member_that_is_not_idle_or_reconnects_is_named() -> None:
     busy = MEMBER.model_copy(update={"idle_cpu_share": 0.03})
     opened = [number % 2 for number in range(10)]
     restarts = [restart_of((1000, 1000), members=[busy, MEMBER], slots={"opened": opened}) for _ in range(3)]
-    notes = list(rotation.told(rotation.remarks(restarts, ["a", "b"])))
+    notes = list(behaviour.told(behaviour.remarks(restarts, ["a", "b"])))
     assert any("a is not idle between its turns: 3.0% of a core" in note for note in notes)
     assert any(note.startswith("b closes connections") for note in notes)
     assert not any(note.startswith("b is not idle") for note in notes)
@@ -310,9 +311,9 @@ def never_settling(given_s: float) -> Restart:
 def test_a_member_that_never_settles_takes_no_earlier_restart_with_it() -> None:
     restarts: list[Restart] = []
     for _ in range(30):
-        given = max(schedule.LEAST_SETTLING, rotation.settling_responses(restarts, 1) * 0.005 if restarts else 0.0)
+        given = max(schedule.LEAST_SETTLING, settling_responses(restarts, 1) * 0.005 if restarts else 0.0)
         restarts.append(never_settling(given))
-    assert rotation.settling_responses(restarts, 1) == rotation.MOST_SETTLING
+    assert settling_responses(restarts, 1) == MOST_SETTLING
     figures = rotation.settled_figures(restarts)
     assert all(
         metric in member
@@ -328,15 +329,15 @@ def test_a_member_that_never_settles_takes_no_earlier_restart_with_it() -> None:
 
 def test_later_slots_that_settle_end_the_growth_that_earlier_ones_asked_for() -> None:
     early = [never_settling(0.015)] * 4
-    assert rotation.settling_responses(early, 1) == pytest.approx(1.5 * 3)
-    assert rotation.settling_responses([*early, *[restart_of((1000, 1000))] * 4], 1) == schedule.SETTLING_RESPONSES
+    assert settling_responses(early, 1) == pytest.approx(1.5 * 3)
+    assert settling_responses([*early, *[restart_of((1000, 1000))] * 4], 1) == schedule.SETTLING_RESPONSES
 
 
 @pytest.mark.parametrize(("switches", "cost", "noted"), [(3.8, 120.0, True), (3.8, 350.0, False), (0.5, 120.0, False)])
 def test_where_the_way_that_requests_arrive_counts_is_noted(switches: float, cost: float, noted: bool) -> None:
     members = [MEMBER.model_copy(update={"switches_per_request": each}) for each in (0.05, switches)]
     restarts = [restart_of((1000, 1000), costs=(cost, cost), members=members) for _ in range(3)]
-    notes = list(rotation.told(rotation.remarks(restarts, ["a", "b"])))
+    notes = list(behaviour.told(behaviour.remarks(restarts, ["a", "b"])))
     assert any(note.startswith(f"b switches threads {switches} times per request") for note in notes) is noted
     assert not any(note.startswith("a switches") for note in notes)
 
@@ -344,8 +345,8 @@ def test_where_the_way_that_requests_arrive_counts_is_noted(switches: float, cos
 def test_one_sentence_tells_of_all_members_that_do_the_same_the_worst_first() -> None:
     members = [MEMBER.model_copy(update={"idle_cpu_share": share}) for share in (0.03, 0.001, 0.05)]
     restarts = [restart_of((1000, 1000, 1000), costs=(400.0,) * 3, members=members) for _ in range(3)]
-    found = [*rotation.remarks(restarts, ["a", "b", "c"]), *rotation.remarks(restarts, ["a", "d", "c"])]
-    assert list(rotation.told(found)) == [
+    found = [*behaviour.remarks(restarts, ["a", "b", "c"]), *behaviour.remarks(restarts, ["a", "d", "c"])]
+    assert list(behaviour.told(found)) == [
         "c is not idle between its turns: 5.0% of a core, at the others' cost; so it is with 1 more"
     ]
 
@@ -518,7 +519,7 @@ def test_what_a_limit_asks_may_be_answered_before_the_interval_is_narrow(
 @pytest.mark.parametrize(
     ("free", "users", "tuning"),
     [
-        (100 * 2**30, 160, {"GOGC": "off", "GOMEMLIMIT": str(2 * 2**30)}),
+        (100 * 2**30, 160, {"GOGC": "off", "GOMEMLIMIT": str(4 * 2**30)}),
         (4 * 2**30, 160, {"GOGC": "off", "GOMEMLIMIT": str(2**30)}),
         (2 * 2**30, 1000, k6.FEWER_COLLECTIONS),  # their own memory nine times is more than a quarter of that
         (100 * 2**30, 10_000, k6.FEWER_COLLECTIONS),

@@ -394,6 +394,8 @@ def test_a_full_disk_loses_no_measurement(tmp_path: Path, facts: Measurement, mo
 def test_with_no_room_anywhere_the_measurement_is_in_the_message(
     tmp_path: Path, facts: Measurement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -402,6 +404,7 @@ def test_with_no_room_anywhere_the_measurement_is_in_the_message(
         with pytest.raises(LackError) as caught:
             stored(folder, facts)
     assert f'"requests": {facts.requests}' in caught.value.detail
+    assert list(tmp_path.glob("harness-measurement-*")) == []  # what is half written is no measurement
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not Path("/proc/sys").exists(), reason="needs /proc")
