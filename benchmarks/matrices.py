@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/matrices.py at-once [--seconds 120] [--out FILE]
     .venv/bin/python benchmarks/matrices.py preset [--name servers] [--run FOLDER] [--out FILE]
-    .venv/bin/python benchmarks/matrices.py kills [--times 30] [--out FILE]
+    .venv/bin/python benchmarks/matrices.py kills [--times 30] [--go-on] [--out FILE]
 
 `at-once`   four servers up at once, with noop (by wrk), a little computation and one query (by k6): the half-widths of
             their ratios of throughput after S seconds
@@ -184,11 +184,14 @@ def preset(arguments: argparse.Namespace) -> Answer:
 def kills(arguments: argparse.Namespace) -> Answer:
     """Ended, and gone on with."""
     chance, rows = random.Random(arguments.seed), []
+    if arguments.go_on and arguments.out.exists():
+        rows = json.loads(arguments.out.read_text(encoding="utf-8"))["rows"]
+    moments = [chance.uniform(0.5, LONGEST_SECONDS) for _ in range(arguments.times)]
     whole = once(None, 0.0)
     progress(f"never ended: {whole['restarts']}")
-    for number in range(arguments.times):
+    for number in range(len(rows), arguments.times):
         way = SIGNALS[number % len(SIGNALS)]
-        row = once(way, chance.uniform(0.5, LONGEST_SECONDS))
+        row = once(way, moments[number])
         least = 2 * api.simultaneous.LEAST_RESTARTS  # after them the time goes where ratios are least sure
         same = row["restarts"][:least] == whole["restarts"][:least] and len(row["restarts"]) >= least
         rows.append(row | {"same": same and row["finished"]})
@@ -270,6 +273,7 @@ def main() -> None:
             command.add_argument("--run", metavar="FOLDER", type=Path, help="a stored run of it, in place of a new one")
         if name == "kills":
             command.add_argument("--times", type=int, default=30)
+            command.add_argument("--go-on", action="store_true", help="keep what the file holds already, and add to it")
             command.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     began = time.monotonic()
