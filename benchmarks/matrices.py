@@ -192,7 +192,7 @@ def kills(arguments: argparse.Namespace) -> Answer:
     for number in range(len(rows), arguments.times):
         way = SIGNALS[number % len(SIGNALS)]
         row = once(way, moments[number])
-        least = 2 * api.simultaneous.LEAST_RESTARTS  # after them the time goes where ratios are least sure
+        least = 2 * api.simultaneous.LEAST_RESTARTS  # after them the time goes where it narrows ratios most
         same = row["restarts"][:least] == whole["restarts"][:least] and len(row["restarts"]) >= least
         rows.append(row | {"same": same and row["finished"]})
         progress(f"{way.name} after {row['after']} s: {'the same' if rows[-1]['same'] else row}")
@@ -214,17 +214,19 @@ def once(way: signal.Signals | None, after: float) -> dict[str, Any]:
         temporary.mkdir()
         environment = os.environ | {"TMPDIR": str(temporary)}
         base = [sys.executable, "-m", "harness"]
-        process = subprocess.Popen(
-            [*base, *TWO, "--out", str(results)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
         ended = False
-        if way is not None:
+        with subprocess.Popen(
+            [*base, *TWO, "--out", str(results)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
             try:
-                process.wait(after)
+                process.wait(None if way is None else after)
             except subprocess.TimeoutExpired:
+                assert way is not None
                 process.send_signal(way)
                 ended = True
-        process.wait()
+            except BaseException:
+                process.terminate()
+                raise
         moment = time.monotonic()
         while survivors(str(temporary)) and time.monotonic() - moment < GIVEN_SECONDS:
             time.sleep(0.05)
@@ -276,6 +278,7 @@ def main() -> None:
             command.add_argument("--go-on", action="store_true", help="keep what the file holds already, and add to it")
             command.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what it has started ends with it
     began = time.monotonic()
     summary: dict[str, Any] = {}
     for rows, summary in arguments.answer(arguments):
