@@ -12,10 +12,11 @@ from harness.model.record import MeasurementRecord, OverloadRecord, StoredRun
 
 SLICE_SECONDS = 0.25
 LIKE_BEFORE, LIKE_BEFORE_MS = 1.5, 5.0
-"""Times the slowest median of the second half of the base load, and milliseconds more: up to that requests are
+"""Times the slowest median but one of the second half of the base load, and milliseconds more: up to that requests are
 answered as before."""
-STAYS = 8
-"""Slices in a row that must be so."""
+STAYS, STALLED = 8, 1
+"""Slices in a row that must be so, but for so many of those after the first: a machine stalls now and then, under the
+base load before the burst too."""
 
 
 def overload_of(stored: StoredRun) -> Overload:
@@ -43,10 +44,16 @@ def start(number: int, visit: MeasurementRecord, arrivals: Arrivals, plan: Overl
     end = begin + round(plan.burst_seconds / arrivals.slice_seconds)
     due = sum(arrivals.due[begin:end])
     lost = due - sum(arrivals.right[begin:end])
-    served = _served(visit, plan)
-    can = max(plan.capacity_rps, served)
+    burst_end = plan.base_seconds + plan.burst_seconds
+    # The first half second of the burst is left out: its queue only begins. What is queued hides its end.
+    served = _served(visit, plan.base_seconds + 0.5, burst_end + 0.5)
+    in_burst = plan.capacity_rps if served is None else served
     after = sum(arrivals.due[end:]) / (len(arrivals.due[end:]) * arrivals.slice_seconds)
-    left = max(0.0, due - lost - can * plan.burst_seconds)
+    left = max(0.0, due - lost - in_burst * plan.burst_seconds)
+    # It drains no faster than the server was ever seen to serve, while it drains included: machines change their speed.
+    recovered = recovery(arrivals, begin, end)
+    draining = _served(visit, burst_end - 0.5, burst_end + (recovered or 0.0))
+    can = max(plan.capacity_rps, in_burst, draining or 0.0)
     failures = visit.failures_by_kind
     refused = {str(status): count for status, count in sorted(failures.by_status.items())}
     refused |= {"timeout": failures.timeout, "connection": failures.connection}
@@ -58,34 +65,30 @@ def start(number: int, visit: MeasurementRecord, arrivals: Arrivals, plan: Overl
         invalid=next((each.message for each in visit.reasons if each.gate in SPOILING), ""),
         base_p50_ms=statistics.median(before) if before else None,
         burst_p50_ms=max(during, default=None),
-        served_share=round(served / plan.capacity_rps, 4),
+        served_share=round((served or 0.0) / plan.capacity_rps, 4),
         refused={what: count for what, count in {**refused, "unanswered": unanswered}.items() if count > 0},
         refused_share=round(lost / due, 4) if due else 0.0,
         law_seconds=round(left / max(1e-9, can - after), 3),
-        recovery_seconds=recovery(arrivals, begin, end),
+        recovery_seconds=recovered,
     )
 
 
-def _served(visit: MeasurementRecord, plan: OverloadPlan) -> float:
-    """Requests that workers finished per second of the burst, without its first second, in which the queue begins."""
-    inside = [
-        each
-        for each in visit.slices
-        if each.t - each.seconds >= plan.base_seconds + 0.5 and each.t <= plan.base_seconds + plan.burst_seconds + 0.5
-    ]
+def _served(visit: MeasurementRecord, begin: float, end: float) -> float | None:
+    """Requests that workers finished per second between two moments of the window; None where no slice lies there."""
+    inside = [each for each in visit.slices if begin <= each.t - each.seconds and each.t <= end]
     seconds = sum(each.seconds for each in inside)
-    return sum(each.requests for each in inside) / seconds if seconds else 0.0
+    return sum(each.requests for each in inside) / seconds if seconds else None
 
 
 def recovery(arrivals: Arrivals, begin: int, end: int) -> float | None:
-    """Seconds from the end of the burst until requests are answered as before it, for STAYS slices in a row."""
-    before = [each for each in arrivals.p50_ms[begin // 2 : begin] if each is not None]
+    """Seconds from the end of the burst until requests are answered as before it, and stay so."""
+    before = sorted(each for each in arrivals.p50_ms[begin // 2 : begin] if each is not None)
     if not before:
         return None
-    limit = max(before) * LIKE_BEFORE + LIKE_BEFORE_MS
+    limit = before[max(0, len(before) - 1 - STALLED)] * LIKE_BEFORE + LIKE_BEFORE_MS
     like = [_like(arrivals, place, limit) for place in range(end, len(arrivals.due))]
     for place in range(len(like) - STAYS + 1):
-        if all(like[place : place + STAYS]):
+        if like[place] and sum(like[place : place + STAYS]) >= STAYS - STALLED:
             return place * arrivals.slice_seconds
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,15 @@ CAPACITY = 100.0
 class Server:
     """One loop that serves CAPACITY requests per second; what finds `most` waiting is refused with 503."""
 
-    def __init__(self, template: Measurement, *, most: float = math.inf, recovers: bool = True) -> None:
-        self._template, self.most, self.recovers = template, most, recovers
+    def __init__(
+        self,
+        template: Measurement,
+        *,
+        most: float = math.inf,
+        recovers: bool = True,
+        pace: Callable[[float], float] = lambda _: 1.0,
+    ) -> None:
+        self._template, self.most, self.recovers, self.pace = template, most, recovers, pace
 
     def measure(self, job: Job, emit: Emit) -> Measured:
         """In place of `harness.measure.measure`."""
@@ -64,7 +72,8 @@ class Server:
             if max(0.0, free - arrived) * CAPACITY >= self.most:
                 refused += inside
                 continue
-            free = max(free, arrived) + 1 / CAPACITY
+            begun = max(free, arrived)
+            free = begun + 1 / CAPACITY / self.pace(begun)
             if not self.recovers and arrived > 20:
                 free += 1 / CAPACITY
             if inside:
@@ -147,6 +156,36 @@ def test_a_server_that_refuses_recovers_at_once_and_says_with_what(
     told = " ".join(text.text(result.overload, None).split())
     assert "of the requests (" in told
     assert "503)" in told
+
+
+@pytest.mark.parametrize("pace", [0.95, 1.05])
+def test_a_machine_that_is_slower_or_faster_for_a_while_is_no_fault_of_the_server(
+    pace: float, facts: Measurement, laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A twentieth of the capacity is a tenth of what a burst leaves over."""
+    server = Server(facts, pace=lambda moment: pace if moment > 10 else 1.0)
+    for start in overloaded(server, monkeypatch, tmp_path).overload.starts:
+        assert start.served_share == pytest.approx(pace, abs=0.02)
+        assert start.recovery_seconds is not None
+        drain = start.recovery_seconds / (10 * (1.5 - pace) / (pace - 0.5))
+        assert drain == pytest.approx(1.0, abs=0.12), "what it took is told as it was"
+        # Beyond what it has shown that it can do only the part counts that it lost while it drained.
+        assert start.ratio == pytest.approx(max(1.0, 0.5 / (pace - 0.5)), abs=0.08)
+
+
+def test_one_stall_of_the_machine_is_neither_a_relapse_nor_what_was_usual_before() -> None:
+    def recovered(p50_ms: Sequence[float]) -> float | None:
+        every = [25] * len(p50_ms)
+        arrivals = Arrivals(slice_seconds=0.25, limits_ms=[], due=every, right=every, late=[], p50_ms=list(p50_ms))
+        return analysis.recovery(arrivals, 20, 40)
+
+    base, burst = [20.0] * 20, [500.0] * 20
+    drained = [400.0, 300.0, 200.0, 100.0]
+    assert recovered(base + burst + drained + [20.0] * 20) == 1.0
+    assert recovered(base + burst + drained + [20.0] * 3 + [180.0] + [20.0] * 16) == 1.0
+    assert recovered(base[:-1] + [180.0] + burst + drained + [20.0] * 20) == 1.0
+    assert recovered(base + burst + drained + [20.0, 180.0] * 10) is None, "every other slice is no stall"
+    assert recovered(base + burst + drained + [20.0, 180.0, 180.0] + [20.0] * 17) == 1.75
 
 
 def test_a_server_that_does_not_recover_is_said_to(
