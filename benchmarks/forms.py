@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 import shlex
 import statistics
@@ -271,8 +272,9 @@ def of_settings(folder: Path) -> str:
 
 def of_servers(folder: Path) -> str:
     """Each server of a matrix against uvicorn, a row each: throughput and CPU per request for each framework and
-    style."""
+    style; and how well the better known of the two is known of each."""
     rows: dict[str, dict[tuple[str, str], str]] = {}
+    halves: dict[tuple[str, str], list[float]] = {}
     for each in read(folder).overview.comparison.contrasts:
         first, second = each.a.option, each.b.option
         if each.axis != "server" or each.metric not in (THROUGHPUT, CPU) or BASE not in (first, second):
@@ -281,13 +283,16 @@ def of_servers(folder: Path) -> str:
         _, framework, style, *_ = each.a.cell.split("/")
         other = second if first == BASE else first
         rows.setdefault(other, {})[f"{framework} {style}", each.metric] = api.ratio_words(ratio)
+        halves.setdefault((other, f"{framework} {style}"), []).append(ratio.half_width or math.inf)
     served = sorted({column for row in rows.values() for column, _ in row})
     columns = [(column, metric) for column in served for metric in (THROUGHPUT, CPU)]
     heads = [f"{column}: {'throughput' if metric == THROUGHPUT else 'CPU'}" for column, metric in columns]
-    return _table(
+    table = _table(
         (f"server ÷ {BASE}", *heads),
         [(name, *(api.escaped(row.get(each, "")) for each in columns)) for name, row in rows.items()],
     )
+    known = max(map(min, halves.values()))
+    return f"{table}\nOf each server throughput or CPU time per request is known to ±{known:.1%} or better.\n"
 
 
 def _inverse(ratio: api.Interval) -> api.Interval:
@@ -341,6 +346,25 @@ def of_real_searches(folder: Path) -> str:
     held = sum(row["held"] for row in searches)
     heads = ("cell", "capacity by simulation", "bounds", "higher ÷ lower", "probes", "time")
     return f"{_table(heads, rows)}\n{held} of {len(rows)} intervals hold the capacity.\n"
+
+
+def of_two_names(folder: Path) -> str:
+    """Searches of one server under two names: how often they were told apart, and whether all bounds overlap."""
+    rows = document(folder / "capacity-names.json")["rows"]
+    table = []
+    for cell, objective in dict.fromkeys((row["cells"][0]["cell"], row["objective"]) for row in rows):
+        pairs = [row for row in rows if (row["cells"][0]["cell"], row["objective"]) == (cell, objective)]
+        halves = [math.sqrt(row["ratio"]["high"] / row["ratio"]["low"]) - 1 for row in pairs if row["ratio"]]
+        apart = sum(row["apart"] for row in pairs)
+        minutes = _minutes(statistics.fmean(row["seconds"] for row in pairs))
+        half = f"±{statistics.median(halves):.1%}" if halves else "–"
+        known = [each for row in pairs for each in row["cells"] if each["low"] is not None and each["high"] is not None]
+        low, high = max(each["low"] for each in known), min(each["high"] for each in known)
+        common = f"{low:.0f} to {high:.0f} in all {len(known)}" if low <= high else f"none in all {len(known)}"
+        told = f"{apart} of {len(pairs)}"
+        table.append([*map(api.escaped, (cell, objective, told, half, common, minutes))])
+    heads = ("cell, twice at once", "objective", "told apart", "ratio known to (median)", "rates within the bounds")
+    return _table((*heads, "time of a pair"), table)
 
 
 def of_overloads(folder: Path) -> str:
@@ -420,6 +444,7 @@ FORMS: dict[str, Callable[[Path], str]] = {
     "servers": of_servers,
     "searches": of_searches,
     "real_searches": of_real_searches,
+    "two_names": of_two_names,
     "overloads": of_overloads,
     "single_probes": of_single_probes,
     "recommendations": of_recommendations,

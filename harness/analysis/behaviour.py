@@ -88,8 +88,8 @@ def _switched(restarts: Sequence[Restart], labels: Sequence[str]) -> Iterator[Re
         cost = sum(each.drained_cpu_s[place] for each, place in slots) / requests * 1e6
         if cost <= SWITCHED_US:
             says = (
-                f"switches threads {switches[member]:.1f} times per request: at {cost:.0f} µs of CPU each, how "
-                "requests arrive counts, and another generator (k6, wrk) may rank it otherwise"
+                f"switches threads {switches[member]:.1f} times per request of {cost:.0f} µs of CPU: another "
+                "generator (k6, wrk) may rank it otherwise"
             )
             yield Remark(member=label, says=says, strength=switches[member], kind="switching")
 
