@@ -118,7 +118,7 @@ def truth(queue: Queue) -> float:
 
 def _long_share(queue: Queue, rate: float) -> float:
     arrivals = numpy.cumsum(numpy.random.default_rng(7).exponential(1 / rate, TRUTH_ARRIVALS))
-    service = numpy.full(1, queue.service_ms / 1000)
+    service = numpy.full(TRUTH_ARRIVALS if queue.servers == 1 else 1, queue.service_ms / 1000)
     return float((latencies(arrivals, service, queue.servers) > queue.limit).mean())
 
 
@@ -155,10 +155,13 @@ def observed(
     edges = numpy.linspace(0, seconds, max(1, round(seconds)) + 1)
     due = numpy.histogram(moments, edges)[0]
     late = numpy.histogram(moments[waited > queue.limit], edges)[0]
-    crowded = api.crowded(list(moments), rate, queue.limit, queue.question.share, list(edges))
+    filled = numpy.full(round(rate * queue.limit), -lead)
+    crowded = api.crowded(
+        [*filled, *moments], rate, queue.question.share, list(edges), throughput=queue.throughput, servers=queue.servers
+    )
     return api.CapacityProbe(
         rate=max(1, int(due.sum())) / seconds,
         due=tuple(int(each) for each in due),
         missed=(tuple(int(each) for each in late),),
-        crowded=(tuple(crowded),),
+        crowded=(tuple(map(tuple, crowded)),),
     )

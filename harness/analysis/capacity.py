@@ -38,10 +38,12 @@ LOW, HIGH = 0.2, 0.8
 """Quantiles of what is known of the capacity at which rates are tried in turn."""
 WANTED = 3.0
 """Bursts of late requests that a probe at its goal should see."""
-SHORTEST, LONGEST = 10.0, 60.0
+SHORTEST, LONGEST = 12.0, 60.0
 """Seconds of a probe's window."""
 LEAD_SECONDS, LEAD_LIMITS = 2.0, 20.0
 """Of load before the window at least, and in limits of the objectives."""
+LOOSE = 5
+"""Probes after which what they say together is close enough for that."""
 MOST_PROBES = 40
 
 
@@ -129,10 +131,9 @@ def known(question: Question, probes: Sequence[Probe]) -> Known:
 def _of_objective(valid: Sequence[Probe], place: int, objective: Objective) -> tuple[Bounds, float | None]:
     """Bounds by one objective, and the slope there. Where no two starts are near what all probes together say, the
     bound is the rate that two starts held, or did not."""
-    missing = sorted(probe.rate for probe in valid if not meets(probe, place, objective.share))
-    meeting = sorted((probe.rate for probe in valid if meets(probe, place, objective.share)), reverse=True)
-    held_by_two, missed_by_two = (rates[STARTS - 1] if len(rates) >= STARTS else None for rates in (meeting, missing))
-    if not missing or not meeting:
+    held_by_two, missed_by_two = _by_starts(valid, place, objective)
+    met = [meets(probe, place, objective.share) for probe in valid]
+    if all(met) or not any(met):
         return Bounds(low=held_by_two, high=missed_by_two, estimate=None), None
     grid, chance, slope = posterior(valid, place, objective.share)
     low, high = (quantile(grid, chance, share) for share in (LEVEL / 2, 1 - LEVEL / 2))
@@ -144,6 +145,14 @@ def _of_objective(valid: Sequence[Probe], place: int, objective: Objective) -> t
         ),
         slope,
     )
+
+
+def _by_starts(valid: Sequence[Probe], place: int, objective: Objective) -> tuple[float | None, float | None]:
+    """The highest rate that STARTS fresh starts held, and the lowest that as many did not."""
+    missing = sorted(probe.rate for probe in valid if not meets(probe, place, objective.share))
+    meeting = sorted((probe.rate for probe in valid if meets(probe, place, objective.share)), reverse=True)
+    held_by_two, missed_by_two = (rates[STARTS - 1] if len(rates) >= STARTS else None for rates in (meeting, missing))
+    return held_by_two, missed_by_two
 
 
 def propose(question: Question, probes: Sequence[Probe]) -> float | None:
@@ -172,14 +181,26 @@ def propose(question: Question, probes: Sequence[Probe]) -> float | None:
 
 
 def _aimed(question: Question, valid: Sequence[Probe]) -> float:
-    """In turn at what is rather below and rather above the capacity under the objective that is missed first."""
+    """In turn at what is rather below and rather above the capacity under the objective that is missed first; first at
+    a bound by all probes together that too few starts stand on."""
     answers = []
     for place, objective in enumerate(question.objectives):
         if all(meets(probe, place, objective.share) for probe in valid):
             continue
         grid, chance, _ = posterior(valid, place, objective.share)
-        answers.append((quantile(grid, chance, 0.5), quantile(grid, chance, LOW), quantile(grid, chance, HIGH)))
-    middle, low, high = min(answers)
+        least, low, middle, high, most = (
+            quantile(grid, chance, share) for share in (LEVEL / 2, LOW, 0.5, HIGH, 1 - LEVEL / 2)
+        )
+        held_by_two, missed_by_two = _by_starts(valid, place, objective)
+        bare = None
+        if missed_by_two is None or missed_by_two > most * NEAR:
+            bare = most
+        elif held_by_two is None or held_by_two * NEAR < least:
+            bare = least
+        answers.append((middle, low, high, bare))
+    middle, low, high, bare = min(answers, key=lambda each: each[0])
+    if bare is not None and len(valid) >= LOOSE:
+        return bare
     below, beyond = _bracket(question, valid)
     low, high = max(low, min(middle, below / AROUND)), min(high, max(middle, beyond * AROUND))
     above = sum(probe.rate > middle for probe in valid if middle / CLOSE < probe.rate < middle * CLOSE)

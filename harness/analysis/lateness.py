@@ -25,9 +25,11 @@ import numpy
 from numpy.typing import NDArray
 from scipy.special import gammaincc, gammaln  # not scipy.stats, which takes three times as long to import
 
+from harness.stats.crowding import LEVELS
+
 Array = NDArray[numpy.float64]
 
-SPREADS = {0.002: 1.0, 0.005: 1.0, 0.01: 1.0, 0.02: 1.0, 0.04: 0.7, 0.08: 0.4, 0.16: 0.2}
+SPREADS = {0.01: 0.5, 0.02: 1.0, 0.04: 0.7, 0.08: 0.4, 0.16: 0.2}
 """Standard deviations of the logarithm of a start's capacity that are considered, with how likely each is by itself."""
 SLOPES = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
 FARTHEST, STEP = 0.6, 0.005
@@ -40,7 +42,7 @@ BURST, KNOWN, LATE_KNOWN = 8.0, 1.0, 10.0
 QUEUED, BEYOND = 0.5, 1.05
 """Share of late requests, and times the highest rate that held, from which on it is no matter of bursts any more: a
 queue grows there."""
-EXPLAINED = 0.8
+EXPLAINED = 0.6
 """Size of bursts ÷ what it is without looking at how crowded arrivals were, from which on that explains some."""
 LEAST_SHAPE, MOST_SHAPE = 0.2, 5.0
 """Of the sizes of bursts."""
@@ -48,6 +50,7 @@ MANY = 60.0
 """Bursts from which on their sum is taken to be of a gamma distribution."""
 SPOILT = 1e-4
 """Chance of a probe that was spoilt by what no distribution describes."""
+LOG_LEVELS = numpy.log(LEVELS)
 _EXPECTED = numpy.geomspace(1e-4, 1e4, 400)
 _BURSTS = numpy.arange(1.0, 160.0)
 _NODES, _WEIGHTS = numpy.polynomial.hermite_e.hermegauss(5)
@@ -65,27 +68,40 @@ class Probe:
     missed: tuple[tuple[int, ...], ...]
     """Objective → of each slice, requests that missed it. They are no independent events: a queue makes many late."""
     valid: bool = True
-    crowded: tuple[tuple[float, ...], ...] = ()
-    """Objective → of each slice, how many requests would be late of a queue like most, by the moments at which they
-    were due, ÷ how many of Poisson arrivals would: chance that is known. Empty where it is not."""
+    crowded: tuple[tuple[tuple[float, ...], ...], ...] = ()
+    """Objective → level of `crowding.LEVELS`, or one for all of them → of each slice, how many requests would be late
+    by the moments at which they were due, ÷ how many of Poisson arrivals would: chance that is known. Empty where it is
+    not."""
 
 
-def batches(probe: Probe, objective: int, *, crowded: bool = False) -> list[tuple[float, int]]:
+def batches(probe: Probe, objective: int, counting: Sequence[float] | None = None) -> list[tuple[float, int]]:
     """(due, missed) of some ten parts of a window, each of several slices: long against the bursts of a queue.
-    `crowded`: what was due counts by how crowded the arrivals were."""
+    `counting`: for what the requests count that were due in each slice; None: for what they are."""
     size = max(1, len(probe.due) // BATCHES)
-    pairs = list(zip(weights(probe, objective, crowded), probe.missed[objective], strict=True))
+    due = probe.due if counting is None else counting
+    pairs = list(zip(due, probe.missed[objective], strict=True))
     parts = [pairs[at : at + size] for at in range(0, len(pairs), size)]
     if len(parts) > 1 and len(parts[-1]) < size:
         parts[-2] += parts.pop()
     return [(math.fsum(due for due, _ in part), sum(missed for _, missed in part)) for part in parts]
 
 
-def weights(probe: Probe, objective: int, crowded: bool) -> list[float]:
-    """Of each slice, the requests that were due in it, or what they count for."""
+def by_level(probe: Probe, objective: int, crowded: bool) -> Array:
+    """Level → of each slice, the requests that were due in it, or what they count for by how crowded they were."""
+    due = numpy.asarray(probe.due, dtype=float)
     if not crowded or not probe.crowded:
-        return [float(due) for due in probe.due]
-    return [due * by for due, by in zip(probe.due, probe.crowded[objective], strict=True)]
+        return due[None, :]
+    return numpy.asarray(numpy.asarray(probe.crowded[objective]) * due)
+
+
+def _seen(probe: Probe, objective: int, goal: float) -> list[float]:
+    """Of each slice, what its requests count for at the level at which as many are late as were seen."""
+    levels = by_level(probe, objective, crowded=True)
+    if len(levels) == 1:
+        return list(levels[0])
+    late = LOG_LEVELS + numpy.log(goal * levels.sum(axis=1))
+    level = numpy.interp(math.log(sum(probe.missed[objective])), numpy.maximum.accumulate(late), LOG_LEVELS)
+    return [float(numpy.interp(level, LOG_LEVELS, of_slice)) for of_slice in levels.T]
 
 
 def meets(probe: Probe, place: int, goal: float) -> bool:
@@ -98,7 +114,7 @@ def dispersion(probes: Sequence[Probe], place: int, goal: float, *, crowded: boo
     comes by itself."""
     squares, expected = BURST * LATE_KNOWN, LATE_KNOWN
     for probe in _wavering(probes, place, goal):
-        parts = batches(probe, place, crowded=crowded)
+        parts = batches(probe, place, _seen(probe, place, goal) if crowded else None)
         total, missed = sum(due for due, _ in parts), sum(count for _, count in parts)
         if total and len(parts) > 1:
             share = missed / total
@@ -174,14 +190,16 @@ def _density(value: float, shape: Array, scale: float | Array) -> Array:
 
 
 @functools.lru_cache(maxsize=4096)
-def _likelihood(expected: float, missed: float, most: float, enough: float, late: Bursts) -> Array:
-    """Log likelihood of a probe by distance, spread and slope. `expected`, `missed`: requests at the goal, and seen;
-    `most`: all that were due; `enough`: from how many on it does not matter how many more there are."""
+def _likelihood(expected: tuple[float, ...], missed: float, most: float, enough: float, late: Bursts) -> Array:
+    """Log likelihood of a probe by distance, spread and slope. `expected`: late requests by level, ÷ level; `missed`:
+    those that were seen; `most`: all that were due; `enough`: from how many on it does not matter how many more there
+    are."""
     distance = _DISTANCES[:, None, None, None]
     spread = numpy.array(list(SPREADS))[None, :, None, None]
     slope = numpy.array(SLOPES)[None, None, :, None]
     power = slope * (distance - spread * _NODES[None, None, None, :])
-    mean = numpy.minimum(expected * numpy.exp(numpy.minimum(power, 50.0)), most)
+    at_level = numpy.interp(power, LOG_LEVELS, expected) if len(expected) > 1 else expected[0]
+    mean = numpy.minimum(at_level * numpy.exp(numpy.minimum(power, 50.0)), most)
     table = _by_expectation(missed, enough, late.mean, late.shape)
     each = numpy.interp(numpy.log(mean / late.mean + 1e-12), numpy.log(_EXPECTED), table)
     weights = _WEIGHTS / _WEIGHTS.sum()
@@ -206,7 +224,7 @@ def posterior(probes: Sequence[Probe], place: int, goal: float) -> tuple[Array, 
     for rate, probe in zip(rates, probes, strict=True):
         due = float(sum(probe.due))
         missed = float(sum(probe.missed[place]))
-        expected = round(goal * math.fsum(weights(probe, place, crowded)), 3)
+        expected = tuple(round(goal * float(each), 3) for each in by_level(probe, place, crowded).sum(axis=1))
         table = _likelihood(expected, missed, due, _enough(probe, place, goal), late)
         at = numpy.clip((rate - grid + FARTHEST) / STEP, 0, len(_DISTANCES) - 1.001)
         below = at.astype(int)

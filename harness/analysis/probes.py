@@ -56,6 +56,14 @@ def closed_rps(visits: Sequence[MeasurementRecord]) -> float | None:
     return next((each.throughput_rps for each in visits if each.cell.load.users is not None), None)
 
 
+def queue(visits: Sequence[MeasurementRecord]) -> tuple[float, int]:
+    """What a cell served under closed load, in requests per second, and how many it works on at once: by the
+    utilisation law those that occupy a thread or a loop for a known time, else one."""
+    rps = closed_rps(visits) or LEAST_RATE
+    waits = next((each.waits for each in visits if each.cell.load.users is not None), None)
+    return rps, max(1, round(rps * ((waits and waits.occupied_seconds) or 0.0)))
+
+
 def question(record: CapacityRecord, visits: Sequence[MeasurementRecord]) -> Question:
     """What the search of one cell is to find out."""
     start = max(LEAST_RATE, START_SHARE * (closed_rps(visits) or 0.0))
@@ -77,7 +85,7 @@ def probe_of(visit: MeasurementRecord, arrivals: Arrivals, objectives: Sequence[
         due=tuple(arrivals.due),
         missed=tuple(tuple(arrivals.due if lost else arrivals.missed(each.limit_ms)) for each in objectives),
         valid=not why_invalid(visit, objectives),
-        crowded=tuple(tuple(each) for each in arrivals.crowded),
+        crowded=tuple(tuple(tuple(level) for level in each) for each in arrivals.crowded),
     )
 
 

@@ -29,6 +29,7 @@ from harness.model.capacity import Capacity, Objective
 from harness.model.counting import counted
 from harness.model.events import Emit, ProbeFinished, ignore
 from harness.model.load import ClosedLoad, LoadProfile, OpenLoad, Timing
+from harness.model.measurement import Crowds
 from harness.model.record import CapacityRecord, HostFacts, MeasurementRecord, Place, StoredRun
 from harness.stats import crowding
 from harness.store import codec
@@ -282,7 +283,7 @@ class _Searches:
         slices = round(timing.window_seconds / SLICE_SECONDS)
         offered = Offered(
             due_ms=due_ms,
-            crowded=self._crowded(due_ms[queue:], rate, timing.warmup_seconds, slices),
+            crowded=self._crowded(place, due_ms, rate, timing.warmup_seconds, slices),
             judging=Judging(
                 slice_seconds=SLICE_SECONDS,
                 slices=slices,
@@ -292,13 +293,14 @@ class _Searches:
         )
         return probe_job(self._specs[place], self._cells[place], self._generator, rate, offered, timing)
 
-    def _crowded(self, due_ms: Sequence[float], rate: float, begin: float, slices: int) -> list[list[float]]:
+    def _crowded(self, place: int, due_ms: Sequence[float], rate: float, begin: float, slices: int) -> list[Crowds]:
         edges = [begin + SLICE_SECONDS * piece for piece in range(slices + 1)]
         moments = [moment / 1000 for moment in due_ms]
+        throughput, servers = analysis.queue(self._of(place))
         return [
-            [1.0] * slices
+            [[1.0] * slices]
             if objective.limit_ms is None
-            else crowding.crowded(moments, rate, objective.limit_ms / 1000, objective.share, edges)
+            else crowding.crowded(moments, rate, objective.share, edges, throughput=throughput, servers=servers)
             for objective in self._record.objectives
         ]
 

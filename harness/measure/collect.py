@@ -92,7 +92,7 @@ def _arrivals(job: Job, summary: LoadSummary) -> Arrivals | None:
         due=[arrivals.due(job.offered.due_ms, *edges) for edges in itertools.pairwise(begins)],
         right=summary.right,
         late=summary.late,
-        crowded=[list(each) for each in job.offered.crowded],
+        crowded=list(job.offered.crowded),
         p50_ms=summary.p50_ms,
     )
 

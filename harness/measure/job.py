@@ -13,7 +13,7 @@ from harness.load.generator import Generator, Judging
 from harness.load.turns import Lane, TurnSession
 from harness.measure import schedule
 from harness.model.load import Timing
-from harness.model.measurement import Measurement
+from harness.model.measurement import Crowds, Measurement
 from harness.model.placement import Placement
 from harness.model.rotation import Restart
 
@@ -24,8 +24,8 @@ class Offered:
 
     due_ms: Sequence[float]
     judging: Judging
-    crowded: Sequence[Sequence[float]] = ()
-    """Objective of a search → of each slice, how crowded these moments are."""
+    crowded: Sequence[Crowds] = ()
+    """Objective of a search → level of lateness → of each slice, how crowded these moments are."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -51,6 +51,10 @@ class Slice(Value):
     rss_bytes: int
 
 
+Crowds = list[list[float]]
+"""Level of lateness, from rare to usual (`harness.stats.crowding.LEVELS`), or one for all → of each slice."""
+
+
 class Arrivals(Value):
     """The requests of a window by the slice in which they were due, each judged once it was answered, or was not."""
 
@@ -62,9 +66,9 @@ class Arrivals(Value):
     """Of those, answered rightly, however late."""
     late: list[list[int]]
     """Limit → of each slice, answered rightly, but later than that."""
-    crowded: list[list[float]] = []
-    """Objective of a search → of each slice, how crowded the arrivals were beside a Poisson process on average, 1;
-    empty where that was not looked at."""
+    crowded: list[Crowds] = []
+    """Objective of a search → level of lateness → of each slice, how crowded the arrivals were beside a Poisson process
+    on average, 1; empty where that was not looked at."""
     p50_ms: list[float | None]
     """Of each slice: the median from the moment when a request was due; None where nothing was answered rightly."""
 

@@ -1,44 +1,75 @@
 """How crowded the arrivals of an open load were, beside what a Poisson process has on average. Pure.
 
-Chance makes the arrivals of a minute more or less crowded than most, and late answers come from crowds. Both are known:
-so that much of the chance in a share of late answers can be told from the server.
+Chance makes the arrivals of a minute more or less crowded than most, and late answers come from crowds. The moments of
+the arrivals are known, and roughly how many requests a server works on at once and how fast: so a queue of that size,
+which takes equally long for each, tells which of them wait longest, and how many more or fewer wait so long than would
+on average. That much of the chance in a share of late answers is not the server's.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy
 from numpy.typing import NDArray
-from scipy.special import pdtrc
 
 Array = NDArray[numpy.float64]
-LIMITS = (1.0, 3.0)
-"""Lengths of the time before an arrival in which others are counted, in limits of an objective."""
+LEVELS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0)
+"""Shares of late requests that are told apart, in shares that an objective allows: a crowd that makes many late of a
+slow server makes few late of a faster one."""
+MOST_SHARE = 0.5
+BY_CHANCE = 0.1
+"""Share of the late requests that no crowd explains, however well others are explained."""
+MOST_LOAD = 0.97
+"""Of the queue that is taken for the server: beyond it has no end."""
+LONG, EMPTY = 1_000_000, 1_000
+"""Arrivals that tell how long requests wait on average, and the first of them, which find it empty."""
 
 
-def crowded(moments: Sequence[float], rate: float, limit: float, share: float, edges: Sequence[float]) -> list[float]:
-    """Of each slice between two edges: the share of arrivals with so many others shortly before them as only `share` of
-    the arrivals of a Poisson process have, ÷ that share. 1 on average.
+def crowded(
+    moments: Sequence[float], rate: float, share: float, edges: Sequence[float], *, throughput: float, servers: int
+) -> list[list[float]]:
+    """Level → of each slice between two edges, how many of its requests wait longer than all but level × `share` do on
+    average, ÷ how many would on average: 1 in the long run.
 
-    `moments`, `limit` and `edges` in seconds; `rate` per second. A slice without arrivals is as crowded as most.
+    `moments`: of all arrivals from the begin of the load on, and `edges`, in seconds; `rate`: arrivals per second;
+    `throughput`: requests per second that the server can serve at all; `servers`: how many it works on at once. A slice
+    without arrivals is as crowded as most.
     """
+    load = min(MOST_LOAD, max(0.01, round(rate / throughput, 2)))
+    service = servers * load / rate
     arrivals, bounds = numpy.asarray(moments, dtype=float), numpy.asarray(edges, dtype=float)
-    counts = numpy.maximum(1, numpy.histogram(arrivals, bounds)[0])
-    found: Array = numpy.zeros(len(bounds) - 1)
-    for limits in LIMITS:
-        before = numpy.arange(len(arrivals)) - numpy.searchsorted(arrivals, arrivals - limits * limit)
-        found += numpy.histogram(arrivals, bounds, weights=_rare(before, rate * limits * limit, share))[0] / counts
-    empty = numpy.histogram(arrivals, bounds)[0] == 0
-    return [1.0 if none else round(float(each) / len(LIMITS), 4) for each, none in zip(found, empty, strict=True)]
+    waited = waits(arrivals, service, servers) / service
+    counts = numpy.histogram(arrivals, bounds)[0]
+    levels = []
+    for level, (longest, reached) in zip(LEVELS, _thresholds(load, servers, share), strict=True):
+        if not reached:
+            levels.append([1.0] * len(counts))
+            continue
+        late = numpy.histogram(arrivals[waited > longest], bounds)[0]
+        found = BY_CHANCE + (1 - BY_CHANCE) * late / (numpy.maximum(1, counts) * min(MOST_SHARE, level * share))
+        levels.append([round(float(each), 4) if count else 1.0 for each, count in zip(found, counts, strict=True)])
+    return levels
 
 
-def _rare(counts: NDArray[numpy.int64], mean: float, share: float) -> Array:
-    """1 ÷ share for counts that only a share of Poisson numbers reach; a part of it for the one that lies between."""
-    numbers = numpy.arange(int(mean + 12 * mean**0.5 + 12))
-    reached = pdtrc(numbers - 1.0, mean)
-    reached[0] = 1.0
-    first = int(numpy.searchsorted(-reached, -share))
-    part = (share - reached[first]) / (reached[first - 1] - reached[first])
-    rare: Array = ((counts >= first) + part * (counts == first - 1)) / share
-    return rare
+def waits(arrivals: Array, service: float, servers: int) -> Array:
+    """Seconds that requests wait, first come, first served, where each takes equally long: the servers take turns."""
+    if not len(arrivals):
+        return arrivals
+    count = -(-len(arrivals) // servers) * servers
+    padded = numpy.concatenate([arrivals, numpy.full(count - len(arrivals), arrivals[-1])]).reshape(-1, servers)
+    before = numpy.arange(padded.shape[0])[:, None] * service
+    begins = numpy.maximum.accumulate(padded - before, axis=0) + before
+    found: Array = (begins - padded).ravel()[: len(arrivals)]
+    return found
+
+
+@functools.lru_cache(maxsize=1024)
+def _thresholds(load: float, servers: int, share: float) -> list[tuple[float, bool]]:
+    """Of each level: how long, in services, all but level × `share` of Poisson arrivals wait at most; and whether so
+    many wait at all."""
+    gaps = numpy.random.default_rng(1).exponential(1 / (load * servers), LONG)
+    waited = waits(numpy.cumsum(gaps), 1.0, servers)[EMPTY:]
+    shares = [1 - min(MOST_SHARE, level * share) for level in LEVELS]
+    return [(float(each), bool(each > 0)) for each in numpy.quantile(waited, shares)]

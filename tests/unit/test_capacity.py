@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Callable
 
+import numpy
 import pytest
 
 from harness.analysis import capacity, lateness
@@ -108,6 +109,25 @@ def test_a_failure_is_believed_over_a_larger_rate_that_held() -> None:
     question = Question(objectives=(P99,), precision=0.1, start=100)
     rate = capacity.propose(question, [probe(100, 0), probe(400, 0), probe(200, 1)])
     assert rate == pytest.approx(100 * math.sqrt(2))
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_bound_that_one_start_stands_on_is_probed_itself(held: bool) -> None:
+    """All probes together know the capacity, but on one side only one of them is near it."""
+    question = Question(objectives=(P99,), precision=0.1, start=300)
+    near = [slices(rate, 20, s3=round(4 * (rate / 1000) ** 20 * rate / 100)) for rate in (960, 970, 980, 990)]
+    far = [probe(1400, 1.0), probe(1040, 0.03)] if held else [probe(600, 0.0), probe(960, 0.0)]
+    if not held:
+        near = [probe(rate, 0.02) for rate in (1010, 1020, 1030, 1040)]
+    bounds = capacity.known(question, [*far, *near]).bounds
+    assert (bounds.high if held else bounds.low) in (1400, 600)
+    rate = capacity.propose(question, [*far, *near])
+    assert rate is not None
+    assert 1.0 < rate / 1000 < 1.2 if held else 0.85 < rate / 1000 < 1.0
+    bounds = capacity.known(question, [*far, *near, probe(rate, 0.05 if held else 0.0)]).bounds
+    found = bounds.high if held else bounds.low
+    assert found is not None
+    assert found / 1000 == pytest.approx(1.0, abs=0.15), "now by all probes together"
 
 
 @pytest.mark.parametrize("slope", [6, 15, 60, 400])
@@ -249,15 +269,41 @@ def test_the_ratio_of_two_cells_holds_what_it_is() -> None:
     assert capacity.ratios(question, [first, first[:1]]) == {}
 
 
-def test_how_crowded_arrivals_are_is_one_on_average_and_more_in_a_crowd() -> None:
-    chance = random.Random(1)
-    moments = sorted(chance.uniform(0, 1000) for _ in range(100_000))
-    even = crowding.crowded(moments, 100.0, 0.1, 0.01, [10.0, 500.0, 1000.0])
-    assert even == [pytest.approx(1.0, abs=0.1), pytest.approx(1.0, abs=0.1)]
+def arrivals(rate: float, seconds: float, seed: int) -> list[float]:
+    chance = random.Random(seed)
+    return sorted(chance.uniform(0, seconds) for _ in range(round(rate * seconds)))
+
+
+@pytest.mark.parametrize(("throughput", "servers"), [(120.0, 1), (125.0, 10)])
+def test_how_crowded_arrivals_are_is_one_on_average_and_more_in_a_crowd(throughput: float, servers: int) -> None:
+    def crowded(moments: list[float], edges: list[float]) -> list[list[float]]:
+        return crowding.crowded(moments, 100.0, 0.01, edges, throughput=throughput, servers=servers)
+
+    moments = arrivals(100.0, 2000, seed=2)
+    even = crowded(moments, [10.0, 2000.0])
+    assert len(even) == len(crowding.LEVELS)
+    usual = even[crowding.LEVELS.index(4.0)]
+    assert usual == [pytest.approx(1.0, abs=0.35)]
     crowd = sorted([*moments, *(500.0 + number / 1000 for number in range(60))])
-    slices = crowding.crowded(crowd, 100.0, 0.1, 0.01, [499.0, 500.0, 501.0, 502.0])
-    assert slices[1] > 5 * max(slices[0], slices[2], 1.0)
-    assert crowding.crowded([1.5], 1.0, 0.1, 0.01, [0.0, 1.0, 2.0])[0] == 1.0
+    slices = crowded(crowd, [499.0, 500.0, 501.0])
+    for level, (before, inside) in zip(crowding.LEVELS, slices, strict=True):
+        assert inside > before, level
+    assert {each[0] for each in crowded([1.5], [0.0, 1.0, 2.0])} == {1.0}
+
+
+def test_a_queue_of_the_cells_own_size_tells_who_waits_longest() -> None:
+    """Waits of one that takes turns, by hand: two servers, a second each."""
+    waited = crowding.waits(numpy.array([0.0, 0.0, 0.5, 0.5, 3.0]), 1.0, 2)
+    assert waited.tolist() == [0.0, 0.0, 0.5, 0.5, 0.0]
+    assert crowding.waits(numpy.array([0.0, 0.25, 0.5]), 1.0, 1).tolist() == [0.0, 0.75, 1.5]
+    assert crowding.waits(numpy.array([]), 1.0, 3).tolist() == []
+
+
+def test_where_next_to_nobody_waits_no_crowd_explains_anything() -> None:
+    """A queue that is nearly always empty: fewer wait at all than may be late."""
+    moments = arrivals(10.0, 100, seed=3)
+    levels = crowding.crowded(moments, 10.0, 0.01, [0.0, 50.0, 100.0], throughput=1000.0, servers=5)
+    assert {each for level in levels for each in level} == {1.0}
 
 
 def test_what_crowds_explain_is_not_taken_for_the_server() -> None:
@@ -270,7 +316,9 @@ def test_what_crowds_explain_is_not_taken_for_the_server() -> None:
             share = 0.01 * (rate / 777) ** 10
             crowded = tuple(6.0 if chance.random() < 1 / 6 else 0.0 for _ in range(30))
             missed = tuple(round(rate * share * by) for by in crowded)
-            probes.append(Probe(rate=rate, due=(rate,) * 30, missed=(missed,), crowded=(crowded,) if explained else ()))
+            probes.append(
+                Probe(rate=rate, due=(rate,) * 30, missed=(missed,), crowded=((crowded,),) if explained else ())
+            )
         bounds = capacity.known(question, probes).bounds
         assert bounds.low is not None
         assert bounds.high is not None
