@@ -78,12 +78,7 @@ def latencies(arrivals: Array, service: Array, servers: int) -> Array:
         used = numpy.cumsum(service)
         ends: Array = used + numpy.maximum.accumulate(arrivals - used + service)
         return ends - arrivals
-    count = -(-len(arrivals) // servers) * servers
-    padded = numpy.concatenate([arrivals, numpy.full(count - len(arrivals), arrivals[-1])]).reshape(-1, servers)
-    each = float(service[0])
-    before = numpy.arange(padded.shape[0])[:, None] * each
-    begins = numpy.maximum.accumulate(padded - before, axis=0) + before
-    found: Array = (begins + each - padded).ravel()[: len(arrivals)]
+    found: Array = api.waiting_seconds(arrivals, float(service[0]), servers) + service[0]
     return found
 
 

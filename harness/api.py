@@ -118,7 +118,7 @@ from harness.report.words import inverse
 from harness.report.words import number as number_words
 from harness.report.words import ratio as ratio_words
 from harness.stats import simultaneous
-from harness.stats.crowding import crowded
+from harness.stats.crowding import crowded, waiting_seconds
 from harness.stats.intervals import interval, paired, usable
 from harness.store.codec import as_text, document, read_run
 from harness.store.index import RunEntry, runs
@@ -272,6 +272,7 @@ __all__ = [
     "verified_answers",
     "version",
     "visits",
+    "waiting_seconds",
 ]
 
 CellLike = str | CellSpec | ResolvedCell

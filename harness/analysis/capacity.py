@@ -42,8 +42,8 @@ SHORTEST, LONGEST = 12.0, 60.0
 """Seconds of a probe's window."""
 LEAD_SECONDS, LEAD_LIMITS = 2.0, 20.0
 """Of load before the window at least, and in limits of the objectives."""
-LOOSE = 5
-"""Probes after which what they say together is close enough for that."""
+AT_BOUNDS = 5
+"""Probes from which on a bound is probed itself where fewer than STARTS fresh starts stand on it."""
 MOST_PROBES = 40
 
 
@@ -199,7 +199,7 @@ def _aimed(question: Question, valid: Sequence[Probe]) -> float:
             bare = least
         answers.append((middle, low, high, bare))
     middle, low, high, bare = min(answers, key=lambda each: each[0])
-    if bare is not None and len(valid) >= LOOSE:
+    if bare is not None and len(valid) >= AT_BOUNDS:
         return bare
     below, beyond = _bracket(question, valid)
     low, high = max(low, min(middle, below / AROUND)), min(high, max(middle, beyond * AROUND))

@@ -47,13 +47,12 @@ def start(number: int, visit: MeasurementRecord, arrivals: Arrivals, plan: Overl
     burst_end = plan.base_seconds + plan.burst_seconds
     # The first half second of the burst is left out: its queue only begins. What is queued hides its end.
     served = _served(visit, plan.base_seconds + 0.5, burst_end + 0.5)
-    in_burst = plan.capacity_rps if served is None else served
     after = sum(arrivals.due[end:]) / (len(arrivals.due[end:]) * arrivals.slice_seconds)
-    left = max(0.0, due - lost - in_burst * plan.burst_seconds)
+    left = max(0.0, due - lost - served * plan.burst_seconds)
     # It drains no faster than the server was ever seen to serve, while it drains included: machines change their speed.
     recovered = recovery(arrivals, begin, end)
     draining = _served(visit, burst_end - 0.5, burst_end + (recovered or 0.0))
-    can = max(plan.capacity_rps, in_burst, draining or 0.0)
+    can = max(plan.capacity_rps, served, draining)
     failures = visit.failures_by_kind
     refused = {str(status): count for status, count in sorted(failures.by_status.items())}
     refused |= {"timeout": failures.timeout, "connection": failures.connection}
@@ -65,7 +64,7 @@ def start(number: int, visit: MeasurementRecord, arrivals: Arrivals, plan: Overl
         invalid=next((each.message for each in visit.reasons if each.gate in SPOILING), ""),
         base_p50_ms=statistics.median(before) if before else None,
         burst_p50_ms=max(during, default=None),
-        served_share=round((served or 0.0) / plan.capacity_rps, 4),
+        served_share=round(served / plan.capacity_rps, 4),
         refused={what: count for what, count in {**refused, "unanswered": unanswered}.items() if count > 0},
         refused_share=round(lost / due, 4) if due else 0.0,
         law_seconds=round(left / max(1e-9, can - after), 3),
@@ -73,11 +72,11 @@ def start(number: int, visit: MeasurementRecord, arrivals: Arrivals, plan: Overl
     )
 
 
-def _served(visit: MeasurementRecord, begin: float, end: float) -> float | None:
-    """Requests that workers finished per second between two moments of the window; None where no slice lies there."""
+def _served(visit: MeasurementRecord, begin: float, end: float) -> float:
+    """Requests that workers finished per second between two moments of the window; 0 where no slice lies there."""
     inside = [each for each in visit.slices if begin <= each.t - each.seconds and each.t <= end]
     seconds = sum(each.seconds for each in inside)
-    return sum(each.requests for each in inside) / seconds if seconds else None
+    return sum(each.requests for each in inside) / seconds if seconds else 0.0
 
 
 def recovery(arrivals: Arrivals, begin: int, end: int) -> float | None:

@@ -53,15 +53,22 @@ def of_cell(visits: Sequence[Visit], place: int) -> list[MeasurementRecord]:
 
 def closed_rps(visits: Sequence[MeasurementRecord]) -> float | None:
     """What a cell served under closed load; None where that was not measured."""
-    return next((each.throughput_rps for each in visits if each.cell.load.users is not None), None)
+    closed = _closed(visits)
+    return None if closed is None else closed.throughput_rps
+
+
+def _closed(visits: Sequence[MeasurementRecord]) -> MeasurementRecord | None:
+    return next((each for each in visits if each.cell.load.users is not None), None)
 
 
 def queue(visits: Sequence[MeasurementRecord]) -> tuple[float, int]:
     """What a cell served under closed load, in requests per second, and how many it works on at once: by the
     utilisation law those that occupy a thread or a loop for a known time, else one."""
-    rps = closed_rps(visits) or LEAST_RATE
-    waits = next((each.waits for each in visits if each.cell.load.users is not None), None)
-    return rps, max(1, round(rps * ((waits and waits.occupied_seconds) or 0.0)))
+    closed = _closed(visits)
+    rps = (closed and closed.throughput_rps) or LEAST_RATE
+    if closed is None or closed.waits is None or closed.waits.occupied_seconds is None:
+        return rps, 1
+    return rps, max(1, round(rps * closed.waits.occupied_seconds))
 
 
 def question(record: CapacityRecord, visits: Sequence[MeasurementRecord]) -> Question:

@@ -19,12 +19,16 @@ LEVELS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0)
 """Shares of late requests that are told apart, in shares that an objective allows: a crowd that makes many late of a
 slow server makes few late of a faster one."""
 MOST_SHARE = 0.5
+"""Of the requests, up to which a level reaches whatever the objective allows."""
 BY_CHANCE = 0.1
 """Share of the late requests that no crowd explains, however well others are explained."""
 MOST_LOAD = 0.97
 """Of the queue that is taken for the server: beyond it has no end."""
 LONG, EMPTY = 1_000_000, 1_000
 """Arrivals that tell how long requests wait on average, and the first of them, which find it empty."""
+
+ROUNDING = 1e-6
+"""Services: no wait is shorter, but by rounding."""
 
 
 def crowded(
@@ -40,11 +44,11 @@ def crowded(
     load = min(MOST_LOAD, max(0.01, round(rate / throughput, 2)))
     service = servers * load / rate
     arrivals, bounds = numpy.asarray(moments, dtype=float), numpy.asarray(edges, dtype=float)
-    waited = waits(arrivals, service, servers) / service
+    waited = waiting_seconds(arrivals, service, servers) / service
     counts = numpy.histogram(arrivals, bounds)[0]
     levels = []
-    for level, (longest, reached) in zip(LEVELS, _thresholds(load, servers, share), strict=True):
-        if not reached:
+    for level, longest in zip(LEVELS, _thresholds(load, servers, share), strict=True):
+        if not longest:
             levels.append([1.0] * len(counts))
             continue
         late = numpy.histogram(arrivals[waited > longest], bounds)[0]
@@ -53,7 +57,7 @@ def crowded(
     return levels
 
 
-def waits(arrivals: Array, service: float, servers: int) -> Array:
+def waiting_seconds(arrivals: Array, service: float, servers: int) -> Array:
     """Seconds that requests wait, first come, first served, where each takes equally long: the servers take turns."""
     if not len(arrivals):
         return arrivals
@@ -66,10 +70,10 @@ def waits(arrivals: Array, service: float, servers: int) -> Array:
 
 
 @functools.lru_cache(maxsize=1024)
-def _thresholds(load: float, servers: int, share: float) -> list[tuple[float, bool]]:
-    """Of each level: how long, in services, all but level × `share` of Poisson arrivals wait at most; and whether so
-    many wait at all."""
+def _thresholds(load: float, servers: int, share: float) -> list[float]:
+    """Of each level: how long, in services, all but level × `share` of Poisson arrivals wait at most; 0 where fewer
+    than that wait at all."""
     gaps = numpy.random.default_rng(1).exponential(1 / (load * servers), LONG)
-    waited = waits(numpy.cumsum(gaps), 1.0, servers)[EMPTY:]
+    waited = waiting_seconds(numpy.cumsum(gaps), 1.0, servers)[EMPTY:]
     shares = [1 - min(MOST_SHARE, level * share) for level in LEVELS]
-    return [(float(each), bool(each > 0)) for each in numpy.quantile(waited, shares)]
+    return [float(each) if each > ROUNDING else 0.0 for each in numpy.quantile(waited, shares)]

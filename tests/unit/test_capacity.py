@@ -293,10 +293,10 @@ def test_how_crowded_arrivals_are_is_one_on_average_and_more_in_a_crowd(throughp
 
 def test_a_queue_of_the_cells_own_size_tells_who_waits_longest() -> None:
     """Waits of one that takes turns, by hand: two servers, a second each."""
-    waited = crowding.waits(numpy.array([0.0, 0.0, 0.5, 0.5, 3.0]), 1.0, 2)
+    waited = crowding.waiting_seconds(numpy.array([0.0, 0.0, 0.5, 0.5, 3.0]), 1.0, 2)
     assert waited.tolist() == [0.0, 0.0, 0.5, 0.5, 0.0]
-    assert crowding.waits(numpy.array([0.0, 0.25, 0.5]), 1.0, 1).tolist() == [0.0, 0.75, 1.5]
-    assert crowding.waits(numpy.array([]), 1.0, 3).tolist() == []
+    assert crowding.waiting_seconds(numpy.array([0.0, 0.25, 0.5]), 1.0, 1).tolist() == [0.0, 0.75, 1.5]
+    assert crowding.waiting_seconds(numpy.array([]), 1.0, 3).tolist() == []
 
 
 def test_where_next_to_nobody_waits_no_crowd_explains_anything() -> None:
