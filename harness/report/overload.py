@@ -122,7 +122,8 @@ def basis(overload: Overload) -> Iterator[tuple[str, str]]:
     yield (
         "law",
         f"what the burst leaves over drains at what the base load leaves free: {plan.burst_seconds:g} s × "
-        f"({plan.burst:g} − 1) ÷ (1 − {plan.base:g}) = {plan.law_seconds:.1f} s; above by what really arrived and was served",
+        f"({plan.burst:g} − 1) ÷ (1 − {plan.base:g}) = {plan.law_seconds:.1f} s; above by what really "
+        "arrived and was served",
     )
     if overload.users < overload.queue:
         yield (
