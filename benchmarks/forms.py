@@ -352,8 +352,9 @@ def of_two_names(folder: Path) -> str:
     """Searches of one server under two names: how often they were told apart, and whether all bounds overlap."""
     rows = document(folder / "capacity-names.json")["rows"]
     table = []
-    for cell, objective in dict.fromkeys((row["cells"][0]["cell"], row["objective"]) for row in rows):
-        pairs = [row for row in rows if (row["cells"][0]["cell"], row["objective"]) == (cell, objective)]
+    asked = [(row["cells"][0]["cell"].removesuffix(" (1)"), row["objective"]) for row in rows]
+    for cell, objective in dict.fromkeys(asked):
+        pairs = [row for row, of in zip(rows, asked, strict=True) if of == (cell, objective)]
         halves = [math.sqrt(row["ratio"]["high"] / row["ratio"]["low"]) - 1 for row in pairs if row["ratio"]]
         apart = sum(row["apart"] for row in pairs)
         minutes = _minutes(statistics.fmean(row["seconds"] for row in pairs))
