@@ -3,13 +3,15 @@
     .venv/bin/python benchmarks/coverage.py [--runs 4000] [--precision 0.02 …] [--out FILE]
 
 Restarts of equal members are simulated (normal logarithms of their figures), stopped by the rule of
-`harness.stats.simultaneous`, and it is counted in how many runs every interval holds the truth. Members vary alike, or
-one varies two, three or ten times as much as the others. No server runs; two minutes.
+`harness.stats.simultaneous`, and it is counted in how many runs every interval holds the truth: of all pairs, and of
+those with the first member only. Members vary alike, or one varies two, three or ten times as much as the others. No
+server runs; two minutes.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import math
 import sys
@@ -77,10 +79,10 @@ def calm_variance(table: Table) -> Table:
     return numpy.asarray(squares / (table.shape[1] - 1) / (kept - 1))
 
 
-def stopped(values: Table, precision: float) -> tuple[Table, Table]:
+def stopped(values: Table, precision: float, *, against_one: bool) -> tuple[Table, Table]:
     """Of each run: whether all its intervals hold 0 where the rule stops it, and after how many restarts that is."""
     runs, most, members = values.shape
-    pairs = numpy.asarray(list(itertools.combinations(range(members), 2)))
+    pairs = numpy.asarray([pair for pair in itertools.combinations(range(members), 2) if 0 in pair or not against_one])
     pooled = alike(values) & (members > 2)
     hits, restarts, going = numpy.zeros(runs), numpy.zeros(runs), numpy.ones(runs, dtype=bool)
     for number in range(LEAST, most + 1):
@@ -97,10 +99,11 @@ def stopped(values: Table, precision: float) -> tuple[Table, Table]:
         worth = numpy.where(moderated, PRIOR, 0)
         own = numpy.sqrt((worth * prior + (number - 1) * own) / (worth + number - 1))
         level = PAIR_LEVEL if members == 2 else OWN_LEVEL
-        factors = [quantile(level, members, each + number - 1) / math.sqrt(2) for each in (0, PRIOR)]
+        quantile = functools.partial(api.simultaneous.quantile, members=members, against_one=against_one)
+        factors = [quantile(level, freedom=each + number - 1) for each in (0, PRIOR)]
         halves = numpy.where(
             pooled[places, None],
-            quantile(POOLED_LEVEL, members, freedom) * common[:, None],
+            quantile(POOLED_LEVEL, freedom=freedom) * math.sqrt(2) * common[:, None],
             numpy.where(moderated, factors[1], factors[0]) * own,
         )
         ends = (numpy.expm1(halves) <= precision).all(axis=1) | (number == most)
@@ -112,30 +115,30 @@ def stopped(values: Table, precision: float) -> tuple[Table, Table]:
     return hits, restarts
 
 
-def quantile(level: float, members: int, freedom: int) -> float:
-    """Of the studentized range, as the product has it."""
-    return api.simultaneous.studentized_range(level, members, freedom)
-
-
-def told_by_the_product(values: Table, precision: float) -> tuple[bool, int]:
+def told_by_the_product(values: Table, precision: float, *, against_one: bool) -> tuple[bool, int]:
     """The same of one run, by the functions that `harness compare` calls."""
     rows = values.tolist()
-    number = next((n for n in range(LEAST, len(rows)) if api.simultaneous.narrow(rows[:n], precision)), len(rows))
-    pairs = api.simultaneous.differences(rows[:number]).values()
-    halves = [(abs(pair.estimate), pair.half_width(len(rows[0]))) for pair in pairs]
+    narrow = functools.partial(api.simultaneous.narrow, precision=precision, against_one=against_one)
+    number = next((n for n in range(LEAST, len(rows)) if narrow(rows[:n])), len(rows))
+    pairs = [pair for (a, _), pair in api.simultaneous.differences(rows[:number]).items() if a == 0 or not against_one]
+    halves = [(abs(pair.estimate), pair.half_width(len(rows[0]), against_one=against_one)) for pair in pairs]
     return all(half is not None and off <= half for off, half in halves), number
 
 
-def coverage(deviations: Sequence[float], precision: float, runs: int, seed: int) -> dict[str, Any]:
+def coverage(
+    deviations: Sequence[float], precision: float, runs: int, seed: int, *, against_one: bool
+) -> dict[str, Any]:
     """How often all intervals hold, of runs of members with these deviations."""
     chance = numpy.random.default_rng(seed)
     values = chance.normal(size=(runs, MOST_RESTARTS, len(deviations))) * numpy.asarray(deviations)
-    hits, restarts = stopped(values, precision)
+    hits, restarts = stopped(values, precision, against_one=against_one)
     for run in range(min(CHECKED, runs)):
-        assert told_by_the_product(values[run], precision) == (bool(hits[run]), int(restarts[run]))
+        told = told_by_the_product(values[run], precision, against_one=against_one)
+        assert told == (bool(hits[run]), int(restarts[run]))
     share = float(hits.mean())
     return {
         "members": len(deviations),
+        "against_one": against_one,
         "deviations": sorted(set(deviations)),
         "precision": precision,
         "runs": runs,
@@ -155,8 +158,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=REFERENCE / "coverage.json")
     arguments = parser.parse_args()
     rows: list[Row] = []
-    for place, (precision, deviations) in enumerate(itertools.product(arguments.precision, list(cases()))):
-        row = coverage(deviations, precision, arguments.runs, arguments.seed + place)
+    all_cases = [
+        (each, against_one) for against_one in (False, True) for each in cases() if len(each) > 2 or not against_one
+    ]
+    for place, (precision, (deviations, against_one)) in enumerate(itertools.product(arguments.precision, all_cases)):
+        row = coverage(deviations, precision, arguments.runs, arguments.seed + place, against_one=against_one)
         rows.append(row)
         print(row, file=sys.stderr, flush=True)
         write_document(arguments.out, document("coverage", arguments, rows))

@@ -198,11 +198,16 @@ def _transitive(benchmark: dict[str, Any]) -> str:
 
 
 def _coverage(benchmark: dict[str, Any]) -> str:
-    shares, runs = [row["coverage"] for row in benchmark["rows"]], benchmark["options"]["runs"]
+    runs = benchmark["options"]["runs"]
+    of_all, of_one = (
+        [row["coverage"] for row in benchmark["rows"] if row["against_one"] is against_one]
+        for against_one in (False, True)
+    )
     return (
         f"**Intervals that stop.** Simulated with their stopping rule, all intervals of a comparison hold in "
-        f"{min(shares):.1%} to {max(shares):.1%} of {runs:,} runs in each of {len(shares)} cases: "
-        "two, four and eight members, alike or one of them noisier."
+        f"{min(of_all):.1%} to {max(of_all):.1%} of {runs:,} runs in each of {len(of_all)} cases: "
+        "two, four and eight members, alike or one of them noisier. Those of all members with one of them "
+        f"(`--against`) hold in {min(of_one):.1%} to {max(of_one):.1%}."
     )
 
 
@@ -272,18 +277,16 @@ def of_settings(folder: Path) -> str:
 
 def of_servers(folder: Path) -> str:
     """Each server of a matrix against uvicorn, a row each: throughput and CPU per request for each framework and
-    style; and how well the better known of the two is known of each."""
+    style, with intervals that hold at once for all servers beside uvicorn; and how well the better known of the two is
+    known of each."""
     rows: dict[str, dict[tuple[str, str], str]] = {}
     halves: dict[tuple[str, str], list[float]] = {}
-    for each in read(folder).overview.comparison.contrasts:
-        first, second = each.a.option, each.b.option
-        if each.axis != "server" or each.metric not in (THROUGHPUT, CPU) or BASE not in (first, second):
+    for each in api.review(api.against(stored_run(folder), BASE)).comparison.contrasts:
+        if each.axis != "server" or each.metric not in (THROUGHPUT, CPU):
             continue
-        ratio = each.ratio if first == BASE else _inverse(each.ratio)
         _, framework, style, *_ = each.a.cell.split("/")
-        other = second if first == BASE else first
-        rows.setdefault(other, {})[f"{framework} {style}", each.metric] = api.ratio_words(ratio)
-        halves.setdefault((other, f"{framework} {style}"), []).append(ratio.half_width or math.inf)
+        rows.setdefault(each.b.option, {})[f"{framework} {style}", each.metric] = api.ratio_words(each.ratio)
+        halves.setdefault((each.b.option, f"{framework} {style}"), []).append(each.ratio.half_width or math.inf)
     served = sorted({column for row in rows.values() for column, _ in row})
     columns = [(column, metric) for column in served for metric in (THROUGHPUT, CPU)]
     heads = [f"{column}: {'throughput' if metric == THROUGHPUT else 'CPU'}" for column, metric in columns]
@@ -293,11 +296,6 @@ def of_servers(folder: Path) -> str:
     )
     known = max(map(min, halves.values()))
     return f"{table}\nOf each server throughput or CPU time per request is known to ±{known:.1%} or better.\n"
-
-
-def _inverse(ratio: api.Interval) -> api.Interval:
-    low, high = (None if bound is None else 1 / bound for bound in (ratio.high, ratio.low))
-    return api.Interval(estimate=1 / ratio.estimate, low=low, high=high, n=ratio.n)
 
 
 def of_searches(folder: Path) -> str:
@@ -335,7 +333,16 @@ def of_single_probes(folder: Path) -> str:
 
 def of_real_searches(folder: Path) -> str:
     """Searches of real cells whose capacity is known: the bounds beside the truth."""
-    searches = document(folder / "capacity-truth.json")["rows"]
+    return _real_searches(folder / "capacity-truth.json")
+
+
+def of_precise_searches(folder: Path) -> str:
+    """The same where bounds were to be closer and there was more time."""
+    return _real_searches(folder / "capacity-precise.json")
+
+
+def _real_searches(path: Path) -> str:
+    searches = document(path)["rows"]
     rows = []
     for row in searches:
         low, high = ("–" if row[end] is None else f"{row[end]:,.0f}" for end in ("low", "high"))
@@ -349,7 +356,7 @@ def of_real_searches(folder: Path) -> str:
 
 
 def of_two_names(folder: Path) -> str:
-    """Searches of one server under two names: how often they were told apart, and whether all bounds overlap."""
+    """Searches of one server under two names: how often they were said to differ, and whether all bounds overlap."""
     rows = document(folder / "capacity-names.json")["rows"]
     table = []
     asked = [(row["cells"][0]["cell"].removesuffix(" (1)"), row["objective"]) for row in rows]
@@ -364,7 +371,7 @@ def of_two_names(folder: Path) -> str:
         common = f"{low:.0f} to {high:.0f} in all {len(known)}" if low <= high else f"none in all {len(known)}"
         told = f"{apart} of {len(pairs)}"
         table.append([*map(api.escaped, (cell, objective, told, half, common, minutes))])
-    heads = ("cell, twice at once", "objective", "told apart", "ratio known to (median)", "rates within the bounds")
+    heads = ("cell, twice at once", "objective", "said to differ", "ratio known to (median)", "rates within the bounds")
     return _table((*heads, "time of a pair"), table)
 
 
@@ -445,6 +452,7 @@ FORMS: dict[str, Callable[[Path], str]] = {
     "servers": of_servers,
     "searches": of_searches,
     "real_searches": of_real_searches,
+    "precise_searches": of_precise_searches,
     "two_names": of_two_names,
     "overloads": of_overloads,
     "single_probes": of_single_probes,

@@ -29,7 +29,7 @@ from harness.analysis.interruptions import OTHERS_SHARE
 from harness.analysis.lateness import Probe as CapacityProbe
 from harness.analysis.overview import EvaluatedVisit, evaluate_all, observations
 from harness.analysis.recommendation import recommend as recommendation_of
-from harness.analysis.review import compare, review, visits
+from harness.analysis.review import against, compare, review, visits
 from harness.analysis.studies import judge as judge_study
 from harness.analysis.validity import GENERATOR_SHARE
 from harness.applications.served import Probe
@@ -201,6 +201,7 @@ __all__ = [
     "Timing",
     "Variant",
     "Window",
+    "against",
     "answers",
     "arrival_moments",
     "as_text",

@@ -1,7 +1,8 @@
 """Controls, contrasts, rankings and main effects of a run, from the restarts of its cells. Pure.
 
 All contrasts of one workload (with its parameters), axis and metric are a family: their intervals hold at once, by
-Tukey's studentized range over the options of each stratum and Bonferroni over the strata. A verdict also has to stand
+Tukey's studentized range over the options of each stratum and Bonferroni over the strata; where servers are compared
+with one of them only, by Šidák's inequality over those pairs. A verdict also has to stand
 against all contrasts of the run together (Holm), since a reader looks for whatever differs anywhere.
 """
 
@@ -37,19 +38,23 @@ of stored runs do, some three times as much as others, and the time went where r
 
 
 def compare(
-    observations: Sequence[Observation], margin: float = MARGIN, metrics: Sequence[MetricName] | None = None
+    observations: Sequence[Observation],
+    margin: float = MARGIN,
+    metrics: Sequence[MetricName] | None = None,
+    against: str | None = None,
 ) -> Comparison:
     """Controls, means, contrasts, rankings and main effects of the cells.
 
     Of a pair, a is the one whose option appears first in `observations`. `margin`: the difference, as a fraction, that
-    does not matter. `metrics`: by which to compare; None: all there are. ValueError if a cell has two observations of
-    the same restart, or if more than one cell is repeated.
+    does not matter. `metrics`: by which to compare; None: all there are. `against`: the server with which all others
+    are compared, and not with each other: fewer pairs, whose intervals are narrower, and no ranking. ValueError if a
+    cell has two observations of the same restart, or if more than one cell is repeated.
     """
     cells = compared_cells(each for each in observations if not each.repeat)
     repeats = compared_cells(each for each in observations if each.repeat)
     if len(repeats) > 1:
         raise ValueError(f"more than one cell is repeated: {', '.join(each.cell for each in repeats)}")
-    groups = families(cells, metrics or [each.name for each in contrasted()])
+    groups = families(cells, metrics or [each.name for each in contrasted()], against)
     adjusted = _adjusted([pair for family in groups for pair in family.pairs if pair.excluded is None])
     contrasts: list[Contrast] = []
     rankings: list[Ranking] = []
@@ -58,9 +63,11 @@ def compare(
             _contrast(family, pair, adjusted[id(pair)], margin) for pair in family.pairs if pair.excluded is None
         ]
         contrasts.extend(family_contrasts)
-        rankings.extend(_rankings(family, family_contrasts))
+        if family.against is None:
+            rankings.extend(_rankings(family, family_contrasts))
     return Comparison(
         margin=margin,
+        against=against,
         controls=[control for second in repeats for control in _controls(cells, second)],
         means=[mean for cell in cells for mean in _means(cell)],
         contrasts=contrasts,
@@ -112,7 +119,8 @@ def _controls(cells: Sequence[ComparedCell], second: ComparedCell) -> list[Contr
 
 def _contrast(family: Family, pair: Pair, p_holm: float | None, margin: float) -> Contrast:
     assert pair.difference is not None
-    half = pair.difference.half_width(family.strata[pair.stratum], len(family.strata))
+    against_one = family.against is not None
+    half = pair.difference.half_width(family.strata[pair.stratum], len(family.strata), against_one=against_one)
     ratio = ratio_of(pair.difference, half)
     decision = verdict(family.metric, ratio, margin)
     reason = TOO_FEW if ratio.n < simultaneous.LEAST_RESTARTS else pair.undecided

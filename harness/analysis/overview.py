@@ -86,32 +86,42 @@ class EvaluatedVisit:
         return [self.visit.failure]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What a run is to tell."""
+
+    title: str | None = None
+    precision: float | None = None
+    """Half-width of ratios of throughput that was asked for, as a share."""
+    margin: float = MARGIN
+    """Difference that does not matter, as a share."""
+    against: str | None = None
+    """The server with which all others are compared, and not with each other."""
+
+
 def overview(
     visits: Sequence[Visit],
+    question: Question,
     *,
-    title: str | None = None,
     sets: int = 1,
     finished: bool = True,
-    precision: float | None = None,
-    margin: float = MARGIN,
     seconds: float,
     notes: Sequence[str] = (),
     impossible: Sequence[tuple[str, str]] = (),
 ) -> Overview:
     """The overview of a run. `visits` come in the order of the run's cells: of two cells that are compared, the one
-    that comes first is the base. `precision`: the half-width of ratios that was asked for, `margin`: the difference
-    that does not matter, both as fractions."""
+    that comes first is the base."""
     evaluated = evaluate_all(visits)
     speeds = speeds_of_sets(evaluated)
     return Overview(
-        title=title,
+        title=question.title,
         sets=sets,
         restarts=len({each.restart for each in visits}),
         finished=finished,
-        precision=precision,
+        precision=question.precision,
         seconds=round(seconds, 1),
         cells=cells_of(evaluated, speeds),
-        comparison=compare(observations(evaluated), margin),
+        comparison=compare(observations(evaluated), question.margin, against=question.against),
         notes=[*notes, *_mean_speed(speeds)],
         impossible=list(impossible),
     )

@@ -18,6 +18,7 @@ from harness.stats import simultaneous
 from harness.stats.intervals import usable
 from harness.stats.simultaneous import Difference
 
+SERVER = "server"
 LOAD = "load"
 """The axis along which nothing is contrasted: cells under different loads are never up at once."""
 
@@ -65,7 +66,7 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Family:
-    """All pairs of a workload along an axis, in one metric."""
+    """All pairs of a workload along an axis, in one metric, or those with one option only."""
 
     workload: str
     axis: AxisName
@@ -73,6 +74,8 @@ class Family:
     strata: Mapping[str, int]
     """Stratum → cells in it."""
     pairs: Sequence[Pair]
+    against: str | None
+    """The option with which all others are compared, and not with each other; None where all are."""
 
 
 def compared_cells(observations: Iterable[Observation]) -> list[ComparedCell]:
@@ -157,9 +160,10 @@ class Differences:
         return simultaneous.noise([[each[restart] for each in members] for restart in restarts])
 
 
-def families(cells: Sequence[ComparedCell], metrics: Sequence[MetricName]) -> list[Family]:
+def families(cells: Sequence[ComparedCell], metrics: Sequence[MetricName], against: str | None = None) -> list[Family]:
     """All pairs that can be contrasted, by workload, axis and metric. Of a pair, a is the one whose option comes first
-    in `cells`, whatever its workload and stratum."""
+    in `cells`, whatever its workload and stratum. `against`: the server with which all other servers are compared, and
+    not with each other; it is the a of each pair."""
     works = {
         name: [each for each in cells if each.workload == name] for name in dict.fromkeys(c.workload for c in cells)
     }
@@ -168,10 +172,11 @@ def families(cells: Sequence[ComparedCell], metrics: Sequence[MetricName]) -> li
     }
     groups: list[Family] = []
     for axis in (each.name for each in AXES if each.name != LOAD):
-        along = list(dict.fromkeys(each.options[axis] for each in cells))
+        base = against if axis == SERVER else None
+        along = sorted(dict.fromkeys(each.options[axis] for each in cells), key=lambda option: option != base)
         for work, members in works.items():
             strata = _strata(sorted(members, key=lambda each: along.index(each.options[axis])), axis)
-            groups += [_family(work, axis, metric, strata, differences[work, metric]) for metric in metrics]
+            groups += [_family(work, axis, metric, strata, differences[work, metric], base) for metric in metrics]
     return groups
 
 
@@ -190,14 +195,17 @@ def _family(
     metric: MetricName,
     strata: Mapping[str, Sequence[ComparedCell]],
     differences: Differences,
+    base: str | None,
 ) -> Family:
     pairs = [
         _pair(axis, metric, stratum, a, b, differences)
         for stratum, members in strata.items()
         for a, b in itertools.combinations(members, 2)
+        if base in (None, a.options[axis])
     ]
-    sizes = {stratum: len(members) for stratum, members in strata.items() if len(members) > 1}
-    return Family(workload=workload, axis=axis, metric=metric, strata=sizes, pairs=pairs)
+    compared = {pair.stratum for pair in pairs}
+    sizes = {stratum: len(members) for stratum, members in strata.items() if stratum in compared}
+    return Family(workload=workload, axis=axis, metric=metric, strata=sizes, pairs=pairs, against=base)
 
 
 def _pair(

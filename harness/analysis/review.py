@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from harness.analysis import behaviour, overview, rotation
 from harness.analysis.runs import compare_runs
 from harness.analysis.verdicts import MARGIN
 from harness.errors import UsageError
+from harness.model.axes import refuse_unknown_server
 from harness.model.comparison import RunComparison
 from harness.model.labels import twin
 from harness.model.metrics import MetricName
@@ -34,15 +36,29 @@ def review(stored: StoredRun) -> Overview:
     in_sets = record if isinstance(record, MatrixRecord | RecommendationRecord) else None
     return overview.overview(
         visits(stored),
-        title=None if matrix is None else matrix.plan.title,
+        overview.Question(
+            title=None if matrix is None else matrix.plan.title,
+            precision=None if matrix is None else parse_fraction("precision", matrix.plan.precision),
+            margin=_margin(stored),
+            against=None if matrix is None else matrix.plan.against,
+        ),
         sets=max(1, len(in_sets.sets)) if in_sets else 1,
         finished=in_sets is None or in_sets.finished,
-        precision=None if matrix is None else parse_fraction("precision", matrix.plan.precision),
-        margin=_margin(stored),
         seconds=_seconds(stored),
         notes=list(behaviour.told(remarks(stored.restarts))) if in_sets else [],
         impossible=in_sets.impossible if in_sets else [],
     )
+
+
+def against(stored: StoredRun, server: str) -> StoredRun:
+    """The same run, whose servers are all compared with one of them and not with each other. UsageError where it is no
+    matrix, or where no cell has that server."""
+    record = stored.record
+    if not isinstance(record, MatrixRecord):
+        raise UsageError(f"--against {server}: {stored.folder} is no matrix", cure="leave it out")
+    refuse_unknown_server(server, record.cells)
+    plan = record.plan.model_copy(update={"against": server})
+    return dataclasses.replace(stored, record=record.model_copy(update={"plan": plan}))
 
 
 def _margin(stored: StoredRun) -> float:

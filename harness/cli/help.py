@@ -27,7 +27,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("base", "burst", "burst_duration", "capacity"),
     ),
     "How long and how sure": (
-        *("max_time", "precision", "margin", "attempts", "aa", "seed", "dry_run", "resume"),
+        *("max_time", "precision", "margin", "against", "attempts", "aa", "seed", "dry_run", "resume"),
         *("metric", "fail_above", "strict", "anyway", "starts"),
     ),
     "Machine": ("pin", "database_url", "boot_deadline", "diagnose", "port", "no_wait"),

@@ -52,6 +52,7 @@ def matrix(
     margin: Annotated[
         str | None, typer.Option(metavar="SHARE", help="Difference below which you do not care.  [default: 3%]")
     ] = None,
+    against: o.Against = None,
     aa: Annotated[
         bool | None,
         typer.Option(
@@ -115,6 +116,7 @@ def matrix(
         "precision": precision,
         "max_time": max_time,
         "margin": margin,
+        "against": against,
         "aa": aa,
         "seed": seed,
         "pin": pin,

@@ -109,6 +109,10 @@ K6 = Annotated[
 GENERATOR = "Load generator: k6, or wrk where k6 is too slow for a server (closed load only, without quantiles)."
 GeneratorName = Annotated[str, typer.Option(metavar="NAME", help=GENERATOR)]
 Out = Annotated[Path, typer.Option(metavar="FOLDER", help="Where results go.")]
+Against = Annotated[
+    str | None,
+    typer.Option(metavar="SERVER", help="Compare each server with this one only: fewer ratios, known better."),
+]
 Details = Annotated[bool, typer.Option("--details", help="Everything as text, more than fits a screen.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Give up at once if another harness measures.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit code 6 if it is inconclusive whether a limit is kept.")]

@@ -31,6 +31,7 @@ def report(
         Path | None,
         typer.Option("--to", metavar="PATH", help="File to write, or folder for tables and charts."),
     ] = None,
+    against: o.Against = None,
     details: o.Details = False,
     out: o.Out = Path("results"),
 ) -> None:
@@ -52,4 +53,4 @@ def report(
         if not entries:
             raise UsageError(f"there is no run in {out}", cure="measure something, or name another folder with --out")
         folder = entries[-1].folder
-    render.show(folder, form, to, details=details)
+    render.show(folder, form, to, details=details, against=against)

@@ -14,6 +14,7 @@ from harness.config.parsing import split_workload
 from harness.errors import ImpossibleError, UsageError
 from harness.handlers import catalogue
 from harness.model.application import BundledApplication
+from harness.model.axes import axis, refuse_unknown_server
 from harness.model.counting import counted
 from harness.model.plan import DEFAULT_USERS, Axes, Plan
 
@@ -59,7 +60,12 @@ def expand(plan: Plan, prepare: Callable[[str | None], PreparedApplication] | No
     if not cells:
         what, why = next(iter(impossible.items()))
         raise UsageError(f"nothing of the plan can exist; {what}: {why}", cure=ALTERNATIVES)
-    return Expansion(cells=list(cells.values()), groups=list(groups.values()), impossible=list(impossible.items()))
+    if plan.against is not None:  # its cells come first, and so are what sets share
+        refuse_unknown_server(plan.against, [each.cell for each in cells.values()])
+        cells = dict(sorted(cells.items(), key=lambda each: axis("server").option(each[1].cell) != plan.against))
+    return Expansion(
+        cells=list(cells.values()), groups=[groups[label] for label in cells], impossible=list(impossible.items())
+    )
 
 
 def combinations(axes: Axes) -> Iterator[CellSpec]:

@@ -77,6 +77,7 @@ def rules_of(plan: Plan) -> Rules:
     return Rules(
         precision=parse_fraction("precision", plan.precision),
         margin=parse_fraction("margin", plan.margin),
+        against=plan.against,
         most_seconds=parse_duration("max_time", plan.max_time),
         seed=plan.seed,
     )
@@ -101,7 +102,7 @@ def forecast(plan: Plan, expansion: Expansion) -> Forecast:
         sets=sets,
         seconds=LEAST_RESTARTS * sum(seconds),
         most_seconds=rules.most_seconds,
-        half_width=schedule.expected_half_width(sets, rules.most_seconds),
+        half_width=schedule.expected_half_width(sets, rules.most_seconds, against_one=rules.against is not None),
         precision=rules.precision,
         remarks=preflight.remarks(expansion.cells, plan.pin),
     )

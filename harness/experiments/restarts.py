@@ -26,7 +26,7 @@ from harness.model.metrics import MetricName
 from harness.model.plan import CellSet
 from harness.model.quantities import duration
 from harness.model.record import FailureRecord, MatrixRecord, StoredRun
-from harness.stats.simultaneous import LEAST_RESTARTS, POOLED_LEVEL, studentized_range
+from harness.stats.simultaneous import LEAST_RESTARTS, POOLED_LEVEL, quantile
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,8 @@ class Rules:
     precision: float
     """Half-width of the intervals of throughput at which it is sure enough, as a share."""
     margin: float
+    against: str | None
+    """The server with which all others are compared, and not with each other."""
     most_seconds: float
     seed: int
 
@@ -88,16 +90,16 @@ def restart_seconds(
     return overhead_seconds(cells) + first + max(slots, a_round)
 
 
-def expected_half_width(sets: Sequence[CellSet], most_seconds: float) -> float:
+def expected_half_width(sets: Sequence[CellSet], most_seconds: float, *, against_one: bool = False) -> float:
     """Of ratios of throughput after the least number of restarts, from the noise of slots and starts on a calm machine:
-    the median over sets."""
+    the median over sets. `against_one`: of those with one member only."""
     halves = []
     for cells, seconds in zip(sets, slots_seconds(sets, most_seconds), strict=True):
         rounds = max(1.0, seconds / len(cells.members) / SHORTEST_SLOT)
         error = math.sqrt(2 / LEAST_RESTARTS * (SLOT_NOISE**2 / rounds + START_NOISE**2))
         freedom = (LEAST_RESTARTS - 1) * max(1, len(cells.members) - 1)
         members = max(2, len(cells.members))
-        halves.append(studentized_range(POOLED_LEVEL, members, freedom) / math.sqrt(2) * error)
+        halves.append(quantile(POOLED_LEVEL, members, freedom, against_one=against_one) * error)
     return math.expm1(statistics.median(halves))
 
 
@@ -201,7 +203,7 @@ class Restarts(SetRestarts):
 
     def _compare(self) -> None:
         observations = [each for cells in self._sets for each in cells.observations]
-        compared = contrasts.compare(observations, self._rules.margin, metrics=(self._primary(),))
+        compared = contrasts.compare(observations, self._rules.margin, (self._primary(),), self._rules.against)
         self._contrasts = compared.contrasts
 
     def _primary(self) -> MetricName:

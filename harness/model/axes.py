@@ -6,10 +6,11 @@ follow from the entries. An axis is added by one entry (and by what holds its va
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from harness.errors import UsageError
 from harness.model.application import Application, BundledApplication
 
 if TYPE_CHECKING:
@@ -150,3 +151,12 @@ def axis(name: AxisName) -> Axis:
 def options(cell: Cell) -> dict[AxisName, str]:
     """Axis → the cell's option along it."""
     return {each.name: each.option(cell) for each in AXES}
+
+
+def refuse_unknown_server(against: str, cells: Sequence[Cell]) -> None:
+    """UsageError where no cell has the server with which all others are to be compared, or where all have it."""
+    servers = list(dict.fromkeys(axis("server").option(each) for each in cells))
+    if against not in servers:
+        raise UsageError(f"--against {against}: no configuration has it", cure=f"choose one of: {', '.join(servers)}")
+    if len(servers) == 1:
+        raise UsageError(f"--against {against}: there is no other server", cure="name more of them with --server")

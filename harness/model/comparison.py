@@ -182,6 +182,9 @@ class Comparison(Value):
 
     margin: float
     """Difference, as a fraction, below which two cells are taken for equivalent."""
+    against: str | None
+    """The server with which all others were compared, and not with each other; None where all were. Then servers have
+    no ranking."""
     controls: list[Control]
     """Empty where no cell is there twice."""
     means: list[Mean]

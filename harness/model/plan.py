@@ -160,6 +160,8 @@ class Plan(Value):
     """How long it may take in all, but for the least number of restarts."""
     margin: Name = "3%"
     """Difference below which two cells are taken for equivalent."""
+    against: Name | None = None
+    """The server with which all others are compared, and not with each other."""
     aa: bool = True
     """One cell is there twice: what the two differ by is no difference of cells."""
     seed: int = 1

@@ -1,22 +1,22 @@
-"""What was asked, and the answer to each question in plain sentences with figures."""
+"""The answer to each question that a run asks, in plain sentences with figures."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.model.application import UserApplication
 from harness.model.axes import AXES, Axis, AxisName
 from harness.model.axes import axis as axis_of
 from harness.model.comparison import Contrast, Interval, Ranking
 from harness.model.metrics import METRICS, Metric
 from harness.model.overview import CellOverview, Overview
 from harness.report import words
-from harness.report.words import load, number, remedied, sentence, too_few
+from harness.report.words import number, remedied, sentence, too_few
 from harness.stats.intervals import distance
 
+SERVER = "server"
 MOST_OPTIONS = 6
 AGREEMENT = 0.1
 """Share of the comparisons in which more must agree before an answer is given apart for each option of another axis."""
@@ -51,21 +51,10 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """The options of an axis with everything else held fixed: their ranking, and the comparison of each pair."""
+class Pairs:
+    """Comparisons of options of an axis with everything else held fixed."""
 
-    ranking: Ranking
     contrasts: dict[frozenset[str], Contrast]
-
-    @property
-    def leaders(self) -> list[str]:
-        """The best option, and those within noise of it."""
-        return [side.option for side in self.ranking.groups[0].members]
-
-    @property
-    def ranked(self) -> list[str]:
-        """All options, best first."""
-        return [side.option for group in self.ranking.groups for side in group.members]
 
     def against(self, option: str, other: str) -> Interval:
         """Option ÷ other."""
@@ -78,31 +67,21 @@ class Case:
         return contrast.verdict == ("faster" if contrast.b.option == option else "slower")
 
 
-def question(overview: Overview) -> str:
-    """What was measured: the options of each axis that the written forms name, and the load."""
-    cells = [each.cell for each in overview.cells]
-    parts: list[str] = []
-    own = [each.variant.application for each in cells if isinstance(each.variant.application, UserApplication)]
-    if own:
-        parts.append(_listed("application", [each.work_label for each in own]))
-        parts.append(_listed("request", list(dict.fromkeys(line for each in own for line in each.requests))))
-    else:
-        parts.append(_listed("workload", [each.variant.application.work_label for each in cells]))
-    for axis in AXES:
-        if axis.name != "load" and any(axis.part(each) for each in cells):
-            parts.append(_listed(axis.label, [axis.option(each) for each in cells]))
-    parts.append(_listed("load", [load(each.load) for each in cells]))
-    return "; ".join(part for part in parts if part)
+@dataclass(frozen=True, slots=True)
+class Case(Pairs):
+    """All options of an axis with everything else held fixed: the comparison of each pair, and their ranking."""
 
+    ranking: Ranking
 
-def _listed(what: str, options: Sequence[str]) -> str:
-    distinct = list(dict.fromkeys(filter(None, options)))
-    if not distinct:
-        return ""
-    if len(distinct) == 1:
-        return f"{what} {distinct[0]}"
-    named = f": {', '.join(distinct)}" if len(distinct) <= MOST_OPTIONS else ""
-    return f"{len(distinct)} {what}s{named}"
+    @property
+    def leaders(self) -> list[str]:
+        """The best option, and those within noise of it."""
+        return [side.option for side in self.ranking.groups[0].members]
+
+    @property
+    def ranked(self) -> list[str]:
+        """All options, best first."""
+        return [side.option for group in self.ranking.groups for side in group.members]
 
 
 def answers(overview: Overview, *, main: bool = False) -> list[str]:
@@ -180,13 +159,66 @@ def _of_axis(overview: Overview, axis: AxisName, metric: Metric) -> Iterator[Ans
         if (each.axis, each.metric) == (axis, metric.name):
             pair = frozenset((each.a.option, each.b.option))
             contrasts.setdefault((each.workload, each.stratum), {})[pair] = each
+    base = overview.comparison.against
+    if axis == SERVER and base is not None:
+        yield from _against(contrasts, base, metric)
+        return
     cases = [
-        Case(each, contrasts[each.workload, each.stratum])
+        Case(contrasts[each.workload, each.stratum], each)
         for each in overview.comparison.rankings
         if (each.axis, each.metric) == (axis, metric.name) and sum(len(group.members) for group in each.groups) > 1
     ]
     for part, members in _parts(overview, axis, cases).items():
         yield Answer(axis=axis, metric=metric, part=part, text=_answer(members, axis, metric))
+
+
+def _against(
+    contrasts: dict[tuple[str, str], dict[frozenset[str], Contrast]], base: str, metric: Metric
+) -> Iterator[Answer]:
+    """All other servers beside one of them: apart for each workload and stratum where those are few."""
+    if len(contrasts) <= MOST_PARTS:
+        works = {workload for workload, _ in contrasts}
+        for (workload, stratum), pairs in contrasts.items():
+            part = ", ".join(filter(None, (workload if len(works) > 1 else "", stratum, f"against {base}")))
+            yield Answer(axis=SERVER, metric=metric, part=part, text=_beside(pairs.values(), metric))
+        return
+    others: dict[str, list[Pairs]] = {}
+    for pairs in contrasts.values():
+        for each in pairs.values():
+            others.setdefault(each.b.option, []).append(Pairs({frozenset((base, each.b.option)): each}))
+    texts = []
+    for other, cases in others.items():
+        compared = [each for case in cases for each in case.contrasts.values()]
+        decided = any(each.verdict in ("faster", "slower") for each in compared)
+        texts.append(
+            _two(cases, [other, base], SERVER, metric) if decided else f"{other} {_no_difference(compared, metric)}"
+        )
+    yield Answer(axis=SERVER, metric=metric, part="", text="; ".join(texts))
+
+
+def _beside(contrasts: Collection[Contrast], metric: Metric) -> str:
+    """What each server makes of a metric beside the one that all are compared with, the best first."""
+    better = -1 if metric.better == "higher" else 1
+    by_verdict: dict[str, list[Contrast]] = {}
+    for each in sorted(contrasts, key=lambda each: better * each.ratio.estimate):
+        by_verdict.setdefault(each.verdict, []).append(each)
+
+    def apart(each: Contrast) -> str:
+        few = len(contrasts) <= MOST_INTERVALS
+        return f"{each.b.option} {_difference(each.ratio, metric) if few else words.than(each.ratio.estimate, metric)}"
+
+    texts = []
+    for verdict in ("faster", "equivalent", "undecided", "slower"):
+        own = by_verdict.get(verdict, [])
+        names = words.listed([each.b.option for each in own])
+        if own and verdict in ("faster", "slower"):
+            named = own if len(own) <= MOST_INTERVALS else own[: MOST_INTERVALS - 1]
+            rest = [each.ratio.estimate for each in own[len(named) :]]
+            more = [f"{len(rest)} more {_span(rest, metric)}"] if rest else []
+            texts.append(", ".join([*map(apart, named), *more]))
+        elif own:
+            texts.append(f"{'no difference that matters' if verdict == 'equivalent' else 'inconclusive'}: {names}")
+    return "; ".join(texts)
 
 
 def _parts(overview: Overview, axis: AxisName, cases: Sequence[Case]) -> dict[str, list[Case]]:
@@ -269,7 +301,7 @@ def _one_case(case: Case, axis: AxisName, metric: Metric) -> str:
     return "; ".join((lead, *behind))
 
 
-def _two(cases: Sequence[Case], options: Sequence[str], axis: AxisName, metric: Metric) -> str:
+def _two(cases: Sequence[Pairs], options: Sequence[str], axis: AxisName, metric: Metric) -> str:
     """Each of two options that is better somewhere, how often and by how much."""
     parts = []
     wins = {

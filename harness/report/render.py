@@ -49,14 +49,22 @@ def form_of(form: str | None, to: Path | None) -> str:
     return SUFFIXES[to.suffix]
 
 
-def show(folder: Path, form: str, to: Path | None, *, details: bool = False) -> None:
-    """Print a run, or write it to a file or its tables or pictures to a folder. `details`: more than one screen."""
+def show(folder: Path, form: str, to: Path | None, *, details: bool = False, against: str | None = None) -> None:
+    """Print a run, or write it to a file or its tables or pictures to a folder. `details`: more than one screen;
+    `against`: the server with which all others of a matrix are compared."""
     if form in TABLES + PICTURES and to is None:
         raise UsageError(f"--format {form} needs a folder to write to", cure="give one with --to FOLDER")
     if form == "github" or not (folder / codec.RUN).exists():
+        if against is not None:
+            raise UsageError(
+                f"--against {against} with several runs or --format github",
+                cure="name the folder of one matrix, and another format",
+            )
         show_all(folder, form, to)
         return
     stored = codec.read_run(folder)
+    if against is not None:
+        stored = review.against(stored, against)
     if form == "html":
         to = to or folder / PAGE
     if form in TABLES + PICTURES:

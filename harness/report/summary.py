@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.model.axes import AXES, Axis
@@ -128,6 +128,14 @@ def _says(overview: Overview, first: Axis, row: Sequence[CellOverview]) -> str:
         members = [side for group in ranking.groups for side in group.members]
         if (ranking.axis, ranking.metric) == (first.name, THROUGHPUT) and any(side.cell in names for side in members):
             return _ranked(overview, ranking)
+    verdicts = [
+        each.verdict
+        for each in overview.comparison.contrasts
+        if (each.axis, each.metric) == (first.name, THROUGHPUT) and each.b.cell in names
+    ]
+    if verdicts:  # all were compared with one option only
+        decided = [f"{verdicts.count(each)} {each}" for each in ("faster", "slower") if each in verdicts]
+        return ", ".join(decided) or _undecided(verdicts)
     if all(not cell.valid for cell in row):
         return "excluded"
     if any(cell.at_ceiling for cell in row):
@@ -148,7 +156,11 @@ def _ranked(overview: Overview, ranking: Ranking) -> str:
         for each in overview.comparison.contrasts
         if each.metric == THROUGHPUT and {each.a.cell, each.b.cell} <= pairs
     }
-    return "no difference" if verdicts == {"equivalent"} else "inconclusive"
+    return _undecided(verdicts)
+
+
+def _undecided(verdicts: Collection[str]) -> str:
+    return "no difference" if set(verdicts) == {"equivalent"} else "inconclusive"
 
 
 def remarks(overview: Overview) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,8 @@ from harness.model.overview import CellOverview, Overview
 from harness.model.recommendation import Recommendation
 from harness.model.rotation import Rotation
 from harness.report import capacity, gate, members, overload, recommendation, rotation, summary, words
-from harness.report.answers import answers, by_axis, question, unanswered
+from harness.report.answers import answers, by_axis, unanswered
+from harness.report.asked import question
 from harness.report.claims import Claim, judged
 from harness.report.findings import Finding, findings
 from harness.report.members import names

@@ -4,7 +4,8 @@ stops as soon as they are narrow enough. Pure.
 Restarts are blocks: what a whole restart has in common falls out of the difference of two members in it. Where the
 members vary alike, their residuals are pooled (Tukey's studentized range with (n − 1)(m − 1) degrees of freedom); where
 one varies far more than the others, each pair has its own variance, at a higher level, moderated by that of all members
-together (Smyth 2004): six restarts tell a variance so badly that on its own it doubles an interval. Members beyond WILD
+together (Smyth 2004). Where all are compared with one of them only, there are fewer pairs and narrower intervals (Šidák
+1967). Six restarts tell a variance so badly that on its own it doubles an interval. Members beyond WILD
 have nothing to do with the others. Stopping at a precision makes intervals too narrow, so that each level lies above
 the 95 % that is to hold. `tests/unit/test_simultaneous.py` and `benchmarks/coverage.py` simulate all of it, the
 stopping rule included.
@@ -59,13 +60,15 @@ class Difference:
     pooled: bool
     """The error is that of all members of a set together alone."""
 
-    def half_width(self, members: int = 2, families: int = 1) -> float | None:
-        """Of an interval that holds at once for all pairs of so many members, and of so many families of that kind."""
+    def half_width(self, members: int = 2, families: int = 1, *, against_one: bool = False) -> float | None:
+        """Of an interval that holds at once for all pairs of so many members, and of so many families of that kind.
+
+        `against_one`: for the pairs of one member with each other one only."""
         if self.error is None:
             return None
         level = POOLED_LEVEL if self.pooled else PAIR_LEVEL if members == 2 else OWN_LEVEL
         level = 1 - (1 - level) / families
-        return studentized_range(level, members, int(self.freedom)) / math.sqrt(2) * self.error
+        return quantile(level, members, int(self.freedom), against_one=against_one) * self.error
 
     def p_value(self) -> float | None:
         """Two-sided, of there being no difference."""
@@ -170,13 +173,24 @@ def mean(differences: Sequence[Difference]) -> Difference:
     )
 
 
-def narrow(values: Sequence[Sequence[float]], precision: float) -> bool:
-    """The stopping rule: as many restarts as are needed at least, and every interval within ± `precision` (a share)."""
+def narrow(values: Sequence[Sequence[float]], precision: float, *, against_one: bool = False) -> bool:
+    """The stopping rule: as many restarts as are needed at least, and every interval within ± `precision` (a share).
+    `against_one`: of the pairs of the first member with each other one only."""
     if len(values) < LEAST_RESTARTS:
         return False
     members = len(values[0])
-    halves = [each.half_width(members) for each in differences(values).values()]
+    pairs = [each for (a, _), each in differences(values).items() if a == 0 or not against_one]
+    halves = [each.half_width(members, against_one=against_one) for each in pairs]
     return all(half is not None and math.expm1(half) <= precision for half in halves)
+
+
+def quantile(level: float, members: int, freedom: int, *, against_one: bool = False) -> float:
+    """By how many standard errors an interval reaches to each side, so that those of all pairs hold at once, or of all
+    pairs with one member (`against_one`): whatever the pairs have in common, as many independent ones would need as
+    much (Šidák 1967)."""
+    if against_one:
+        return float(stdtrit(freedom, (1 + level ** (1 / (members - 1))) / 2))
+    return studentized_range(level, members, freedom) / math.sqrt(2)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -258,6 +258,7 @@ CASES: list[tuple[str, int, str, Files]] = [
         ("max_time = 'soon'\n[[cells]]\nserver = ['uvicorn']", "soon"),
         ("margin = '0'\n[[cells]]\nserver = ['uvicorn']", "margin"),
         ("seed = 'x'\n[[cells]]\nserver = ['uvicorn']", "seed"),
+        ("against = 'nginx'\n[[cells]]\nserver = ['uvicorn', 'granian']", "--against nginx"),
         ("pin = 'tight'\n[[cells]]\nserver = ['uvicorn']", "tight"),
         ("generator = 'ab'\n[[cells]]\nserver = ['uvicorn']", "ab"),
         (

@@ -663,3 +663,52 @@ def test_a_tail_of_few_stalls_has_no_verdict(cell: Cell, moments: int | None, ve
     if verdict == "undecided":
         assert found.reason is not None
         assert f"ended at {len(first)} moments only, 10 are needed" in found.reason
+
+
+def test_where_all_are_compared_with_one_server_there_are_fewer_pairs_and_no_ranking(cell: Cell) -> None:
+    factors = (1.0, 1.2, 0.9, 1.01, 1.1)
+    spreads = (0.010, -0.011, 0.012, -0.009, 0.010)
+    observed = servers(cell, *(values(*each) for each in zip(factors, spreads, strict=True)))
+    whole, beside = compare(observed), compare(observed, against="c")
+    of_servers = [each for each in beside.contrasts if each.metric == "throughput_rps"]
+    assert [(each.a.option, each.b.option) for each in of_servers] == [("c", "a"), ("c", "b"), ("c", "d"), ("c", "e")]
+    assert len([each for each in whole.contrasts if each.metric == "throughput_rps"]) == 10
+    for other in "de":
+        wide, narrow = contrast(whole, "c", other).ratio, contrast(beside, "c", other).ratio
+        assert narrow.estimate == pytest.approx(wide.estimate)
+        assert narrow.half_width is not None
+        assert wide.half_width is not None
+        assert 0.8 < narrow.half_width / wide.half_width < 0.95
+    assert contrast(beside, "c", "a").ratio.estimate == pytest.approx(1 / 0.9)
+    assert (whole.against, beside.against) == (None, "c")
+    assert [each.axis for each in whole.rankings].count("server") == 1
+    assert [each.axis for each in beside.rankings].count("server") == 0
+
+
+def test_other_axes_are_compared_as_ever_where_servers_are_compared_with_one(cell: Cell) -> None:
+    observed = [
+        visit
+        for place, workers in enumerate((1, 2, 3))
+        for visit in servers(cell, values(1 + place), values(1.1 + place), values(1.2 + place), workers=workers)
+    ]
+    comparison = compare(observed, against="b")
+    counts = {axis: sum(each.axis == axis for each in comparison.contrasts) for axis in ("server", "workers")}
+    assert counts == {"server": 3 * 2, "workers": 3 * 3}
+    assert {each.axis for each in comparison.rankings} == {"workers"}
+
+
+def test_a_stratum_without_the_server_has_no_pair_of_servers(cell: Cell) -> None:
+    observed = [
+        *servers(cell, values(1.0, 0.01), values(1.1, -0.01), workers=1),
+        *[
+            each
+            for each in servers(cell, values(1.0), values(1.1), values(1.2), workers=2)
+            if each.cell.variant.server != "a"
+        ],
+    ]
+    found = [each for each in compare(observed, against="a").contrasts if each.axis == "server"]
+    assert [(each.a.option, each.b.option, each.stratum) for each in found] == [("a", "b", "w1")]
+    whole = contrast(compare(observed), stratum="w1").ratio  # one of two strata
+    assert found[0].ratio.half_width is not None
+    assert whole.half_width is not None
+    assert found[0].ratio.half_width < whole.half_width

@@ -19,6 +19,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from harness import servers
+from harness.analysis import review
 from harness.analysis.validity import GENERATOR_SHARE
 from harness.handlers import catalogue
 from harness.handlers.styles import STYLES
@@ -38,6 +39,7 @@ from harness.model.record import (
     SingleRecord,
 )
 from harness.model.variant import Variant
+from harness.store import codec
 from tests.conftest import ROOT
 
 PAGES = [
@@ -298,12 +300,11 @@ def test_servers_are_quoted_against_uvicorn(quote: ModuleType) -> None:
     assert [row.split(" | ")[0] for row in rows] == ["| granian", "| gunicorn", "| hypercorn"]
     # The widest of those that are known best: of each server the better one of throughput and CPU.
     halves: dict[tuple[str, ...], float] = {}
-    for each in quote.forms.read(run).overview.comparison.contrasts:
+    for each in review.review(review.against(codec.read_run(run), "uvicorn")).comparison.contrasts:
         if each.axis == "server" and each.metric in ("throughput_rps", "cpu_us_per_request") and each.ratio.half_width:
-            options = {each.a.option, each.b.option}
-            if "uvicorn" in options:
-                key = (*(options - {"uvicorn"}), each.stratum)
-                halves[key] = min(each.ratio.half_width, halves.get(key, 1.0))
+            assert each.a.option == "uvicorn"
+            key = (each.b.option, each.stratum)
+            halves[key] = min(each.ratio.half_width, halves.get(key, 1.0))
     assert f"±{max(halves.values()):.1%} or better" in known
     # What pages quote of the same run.
     ratio = quote.figures.figure(run, "cpu fastapi async: hypercorn ÷ uvicorn")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.analysis.overview import Visit, overview
+from harness.analysis.overview import Question, Visit, overview
 from harness.model.claims import StudyResult
 from harness.model.measurement import Measurement
 from harness.report import markdown
@@ -25,7 +25,7 @@ def test_a_cell_s_name_cannot_leave_its_code_or_its_table_cell(facts: Measuremen
     hostile = "evil`|<script>alert(1)</script>\n| x |"
     cell = facts.cell.model_copy(update={"variant": facts.cell.variant.model_copy(update={"server": hostile})})
     visit = Visit(cell=cell, restart=1, repeat=False, facts=facts.model_copy(update={"cell": cell}), failure=None)
-    text = markdown.of_overview(overview([visit], title="<b>", seconds=1.0), StudyResult())
+    text = markdown.of_overview(overview([visit], Question(title="<b>"), seconds=1.0), StudyResult())
     assert "`evil'/<script>" in text  # inside of code nothing is markup
     rows = [line for line in text.splitlines() if line.startswith("| `evil")]
     assert [row.count("|") for row in rows] == [3]

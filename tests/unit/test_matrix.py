@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.config import expand, files, presets
+from harness.config import expand, files, grouping, presets
 from harness.config.grouping import Computing
 from harness.config.matrix import MatrixOptions, matrix_plan, refuse_with_resume, workloads
 from harness.config.parsing import split_list, split_numbers, split_rates, split_servers
@@ -84,6 +84,29 @@ def test_the_cell_that_is_there_twice_is_not_held_at_a_ceiling() -> None:
 
 def test_noop_is_there_twice_only_where_all_else_waits() -> None:
     assert expand.repeated(expand.expand(Plan(cells=[Axes(workload=["sleep", "noop"])]))) == 1
+
+
+def test_the_server_that_all_are_compared_with_comes_first_and_is_what_sets_share() -> None:
+    servers = ["granian", "gunicorn", "hypercorn", "uvicorn"]
+    axes = Axes(server=servers, style=["async", "sync"], workers=[1, 2, 3], workload=["cpu"])
+    expansion = expand.expand(Plan(cells=[axes], against="hypercorn"))
+    of_base = [each.cell.variant.server == "hypercorn" for each in expansion.cells]
+    assert of_base == [True] * 6 + [False] * 18
+    assert {each.label for each in expansion.cells} == {each.label for each in expand.expand(Plan(cells=[axes])).cells}
+    found, twice = matrix.sets_of(expansion, Plan(cells=[axes], against="hypercorn"), grouping.Room())
+    assert twice == 0
+    assert len(found) > 1
+    assert {each.reference for each in found} == {0}
+
+
+@pytest.mark.parametrize(
+    ("servers", "said"),
+    [(["uvicorn", "granian"], "--against nginx: no configuration has it"), (["uvicorn"], "there is no other server")],
+)
+def test_a_server_to_compare_with_that_makes_no_ratio_is_refused(servers: list[str], said: str) -> None:
+    base = "nginx" if len(servers) > 1 else "uvicorn"
+    with pytest.raises(UsageError, match=said):
+        expand.expand(Plan(cells=[Axes(server=servers)], against=base))
 
 
 def test_options_are_repeated_or_separated_by_commas() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pytest
 from rich.console import Console
 
-from harness.analysis.overview import Visit, overview
+from harness.analysis.overview import Question, Visit, overview
 from harness.model.evaluation import Reason
 from harness.model.measurement import Measurement, Waits
 from harness.model.overview import CellOverview, Overview
@@ -48,7 +48,7 @@ def visit(facts: Measurement) -> object:
 
 def said(visits: Sequence[Visit], **changes: object) -> Overview:
     settings: dict[str, object] = {"seconds": 60.0}
-    return overview(visits, **(settings | changes))  # type: ignore[arg-type]
+    return overview(visits, Question(), **(settings | changes))  # type: ignore[arg-type]
 
 
 def cell(found: Overview, place: int = 0) -> CellOverview:

@@ -20,7 +20,7 @@ import polars
 import pytest
 
 from harness.analysis import review, studies
-from harness.analysis.overview import Visit, evaluate_all, overview
+from harness.analysis.overview import Question, Visit, evaluate_all, overview
 from harness.errors import LackError, UsageError
 from harness.model.application import BundledApplication
 from harness.model.axes import AXES, Axis
@@ -34,7 +34,8 @@ from harness.model.record import RotationRecord
 from harness.model.rotation import Rotation, RotationContrast, SettlingCurve
 from harness.model.variant import Cell, Variant
 from harness.report import gate, members, render, rotation, summary, tables, terminal, text, view, words
-from harness.report.answers import MOST_SENTENCES, answers, question
+from harness.report.answers import MOST_SENTENCES, answers
+from harness.report.asked import question
 from harness.report.charts import cells as charts
 from harness.report.charts import files as pictures
 from harness.report.charts import ratios
@@ -100,7 +101,7 @@ def with_variant(cell: Cell, **parts: Any) -> Cell:
 
 
 def of(visits: Sequence[Visit], title: str | None = None) -> Overview:
-    return overview(visits, title=title, seconds=60.0)
+    return overview(visits, Question(title=title), seconds=60.0)
 
 
 def run_of(visits: Sequence[Visit], title: str | None = None) -> page.Run:
@@ -215,6 +216,49 @@ def test_the_answer_fits_a_screen(monkeypatch: pytest.MonkeyPatch, name: str) ->
     whole = render.text(stored, "text").splitlines()
     assert "Comparisons" in whole
     assert len(whole) > len(lines)
+
+
+def test_all_servers_beside_one_fit_a_screen_and_are_told_without_a_ranking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REFERENCE.parents[1])
+    stored = codec.read_run(Path("results", "reference", "matrices", "ten-select"))
+    beside = review.against(stored, "uvicorn")
+    short = render.text(beside, "text", details=False)
+    assert len(short.splitlines()) <= 40
+    said = answers(review.review(beside), main=True)
+    assert said[0].startswith("Server, throughput, fastapi, async, against uvicorn: peregrine 1")
+    assert all("fastest" not in each and "cheapest" not in each for each in said)
+    comparison = review.review(beside).comparison
+    ratios = {
+        (each.stratum, each.metric, each.b.option): each.ratio
+        for each in comparison.contrasts
+        if each.a.option == "uvicorn"
+    }
+    assert len(ratios) == len(comparison.contrasts)
+    for each in review.review(stored).comparison.contrasts:
+        if each.a.option == "uvicorn" and each.ratio.half_width is not None:
+            narrower = ratios[each.stratum, each.metric, each.b.option].half_width
+            assert narrower is not None
+            assert narrower < each.ratio.half_width
+    details = render.text(beside, "text")
+    assert "against uvicorn" in details
+    assert render.text(beside, "html")
+
+
+def test_of_many_cases_each_server_beside_one_has_a_sentence() -> None:
+    stored = codec.read_run(REFERENCE / "matrices" / "servers")
+    said = answers(review.review(review.against(stored, "gunicorn")))
+    (first,) = [each for each in said if each.startswith("Server, throughput")]
+    assert re.search(r"uvicorn is .* than gunicorn in \d+ of \d+ cases", first), first
+    assert re.search(r"granian is .* than gunicorn in \d+ of \d+ cases", first), first
+
+
+def test_only_a_server_of_a_matrix_can_be_what_all_are_compared_with() -> None:
+    matrix = codec.read_run(REFERENCE / "matrices" / "ten-select")
+    with pytest.raises(UsageError, match="--against nginx: no configuration has it") as caught:
+        review.against(matrix, "nginx")
+    assert "choose one of: uvicorn, granian, granian:by=rsgi" in str(caught.value.cure)
+    with pytest.raises(UsageError, match=r"--against uvicorn: .* is no matrix"):
+        review.against(codec.read_run(REFERENCE / "capacity" / "select"), "uvicorn")
 
 
 def test_latencies_that_a_filling_queue_hides_are_told(visits: Visits) -> None:

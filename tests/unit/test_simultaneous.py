@@ -14,7 +14,7 @@ from harness.stats import simultaneous
 PRECISION, MOST = 0.02, 40
 
 
-def covered(deviations: Sequence[float], runs: int, seed: int = 1) -> float:
+def covered(deviations: Sequence[float], runs: int, seed: int = 1, *, against_one: bool = False) -> float:
     """Share of runs in which all intervals hold the truth, which is that the members are equal."""
     chance = numpy.random.default_rng(seed)
     hits = 0
@@ -24,12 +24,13 @@ def covered(deviations: Sequence[float], runs: int, seed: int = 1) -> float:
             (
                 number
                 for number in range(simultaneous.LEAST_RESTARTS, MOST)
-                if simultaneous.narrow(values[:number].tolist(), PRECISION)
+                if simultaneous.narrow(values[:number].tolist(), PRECISION, against_one=against_one)
             ),
             MOST,
         )
-        pairs = simultaneous.differences(values[:restarts].tolist()).values()
-        halves = [(abs(pair.estimate), pair.half_width(values.shape[1])) for pair in pairs]
+        differences = simultaneous.differences(values[:restarts].tolist())
+        pairs = [pair for (a, _), pair in differences.items() if a == 0 or not against_one]
+        halves = [(abs(pair.estimate), pair.half_width(values.shape[1], against_one=against_one)) for pair in pairs]
         hits += all(half is not None and off <= half for off, half in halves)
     return hits / runs
 
@@ -50,6 +51,36 @@ def test_stopped_intervals_hold(deviations: Sequence[float]) -> None:
     # benchmarks/coverage.py simulates many more: 95 ± 1.5 %. The bound allows for the chance of 400 runs, whose seed is
     # fixed.
     assert covered(deviations, 400) >= 0.93
+
+
+@pytest.mark.parametrize("deviations", [(0.02,) * 4, (0.03, 0.01, 0.01, 0.01), (0.01, 0.03, 0.01, 0.01)], ids=str)
+def test_stopped_intervals_of_all_beside_one_hold(deviations: Sequence[float]) -> None:
+    assert covered(deviations, 400, against_one=True) >= 0.93
+
+
+def test_fewer_pairs_have_narrower_intervals() -> None:
+    """Those of all members with one of them are Sidak's, which lie close above Dunnett's."""
+    chance = numpy.random.default_rng(2)
+    values = chance.normal(size=(12, 9)).tolist()
+    while not simultaneous.alike(values[: simultaneous.LEAST_RESTARTS]):
+        values = chance.normal(size=(12, 9)).tolist()
+    pair = simultaneous.differences(values)[0, 1]
+    all_pairs, with_one = pair.half_width(9), pair.half_width(9, against_one=True)
+    assert all_pairs is not None
+    assert with_one is not None
+    assert pair.error is not None
+    level = simultaneous.POOLED_LEVEL ** (1 / 8)
+    assert with_one == pytest.approx(stats.t.ppf((1 + level) / 2, pair.freedom) * pair.error)
+    assert 0.82 < with_one / all_pairs < 0.92
+    draws = numpy.random.default_rng(3)
+    members, deviation = (
+        draws.normal(size=(200_000, 9)),
+        numpy.sqrt(draws.chisquare(pair.freedom, 200_000) / pair.freedom),
+    )
+    farthest = numpy.abs(members[:, 1:] - members[:, :1]).max(axis=1) / deviation / math.sqrt(2)
+    dunnett = float(numpy.quantile(farthest, simultaneous.POOLED_LEVEL))
+    assert 1.0 <= with_one / pair.error / dunnett < 1.04
+    assert pair.half_width(2, against_one=True) == pytest.approx(pair.half_width(2))
 
 
 def test_two_members_have_student_s_interval() -> None:

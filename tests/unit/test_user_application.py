@@ -35,7 +35,7 @@ from harness.model.measurement import Measurement
 from harness.model.plan import ApplicationPlan
 from harness.model.requests import CsvColumn
 from harness.model.variant import Cell, Interface
-from harness.report import answers, single, tables, words
+from harness.report import asked, single, tables, words
 from tests import fakes
 from tests.conftest import ROOT, changed
 
@@ -278,8 +278,8 @@ def test_reports_speak_of_the_application(facts: Measurement, cell: Cell) -> Non
     shown = single.text(measured, evaluate(measured), Path("x"), "")
     assert "/a: 6,000, 3 failed; p50 100.9   p99 110.0" in shown
     visit = overview.Visit(cell=own_cell, restart=1, repeat=False, facts=measured, failure=None)
-    found = overview.overview([visit], seconds=1.0)
-    assert "application shop:app; 2 requests: GET /a ×2, GET /b ×1" in answers.question(found)
+    found = overview.overview([visit], overview.Question(), seconds=1.0)
+    assert "application shop:app; 2 requests: GET /a ×2, GET /b ×1" in asked.question(found)
     assert words.column_of(found.cells[0], found.cells) == "w2"
 
 
@@ -310,7 +310,7 @@ def test_kinds_of_requests_are_a_table_of_their_own(facts: Measurement, cell: Ce
         (several, ["cells.csv", "restarts.csv", "routes.csv"]),
     ):
         visit = overview.Visit(cell=cell, restart=1, repeat=False, facts=measured, failure=None)
-        found = overview.overview([visit], seconds=1.0)
+        found = overview.overview([visit], overview.Question(), seconds=1.0)
         written = tables.write(tmp_path, "csv", found, overview.evaluate_all([visit]))
         assert [path.name for path in written] == names
     rows = (tmp_path / "routes.csv").read_text().splitlines()
