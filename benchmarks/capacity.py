@@ -11,7 +11,7 @@ The others need a machine that does nothing else, and go on where they stopped w
 
 `truth`: ten real cells of style `sync` with `sleep`, whose capacity follows from simulation: the queue of so many
 threads, each of which takes as long as closed load shows; the rest of the median latency is on the way. 25 minutes;
-longer and narrower with `--precision 0.05 --search-seconds 900`.
+longer and narrower with `--precision 0.05 --search-seconds 1800`.
 
 `names`: two cells, each ten times under two names at once, which should not be told apart; and
 all searches of one should overlap. `overload`: ten overloads of servers that refuse nothing, a minute each.

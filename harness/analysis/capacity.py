@@ -44,7 +44,8 @@ LEAD_SECONDS, LEAD_LIMITS = 2.0, 20.0
 """Of load before the window at least, and in limits of the objectives."""
 AT_BOUNDS = 5
 """Probes from which on a bound is probed itself where fewer than STARTS fresh starts stand on it."""
-MOST_PROBES = 40
+MOST_PROBES = 200
+"""However much time there is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

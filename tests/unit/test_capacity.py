@@ -236,6 +236,13 @@ def test_what_never_failed_has_no_upper_bound() -> None:
     assert (bounds.low, bounds.high, bounds.estimate) == (140, None, None)
 
 
+def test_a_search_goes_on_while_bounds_are_not_as_close_as_was_asked() -> None:
+    question = Question(objectives=(parse_objective("p99<50ms"),), precision=0.001, start=100)
+    many = [probe(100 + place % 5, 0.01 * (1.02 if place % 5 > 2 else 0.98)) for place in range(80)]
+    assert not capacity.known(question, many).reached
+    assert capacity.propose(question, many) is not None
+
+
 def test_of_several_objectives_the_one_that_is_missed_first_binds() -> None:
     question = Question(objectives=(P99, ERRORS), precision=0.1, start=100)
     probes = [probe(r, 0.0 if r < 300 else 1.0, other=0.0 if r < 200 else 0.5) for r in (150, 160, 195, 205, 300, 310)]
