@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.model.axes import AXES, Axis, AxisName
@@ -51,27 +51,11 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
-    """Comparisons of options of an axis with everything else held fixed."""
-
-    contrasts: dict[frozenset[str], Contrast]
-
-    def against(self, option: str, other: str) -> Interval:
-        """Option ÷ other."""
-        contrast = self.contrasts[frozenset((option, other))]
-        return contrast.ratio if contrast.b.option == option else words.inverse(contrast.ratio)
-
-    def decided(self, option: str, other: str) -> bool:
-        """Whether the option is decided to be better than the other."""
-        contrast = self.contrasts[frozenset((option, other))]
-        return contrast.verdict == ("faster" if contrast.b.option == option else "slower")
-
-
-@dataclass(frozen=True, slots=True)
-class Case(Pairs):
-    """All options of an axis with everything else held fixed: the comparison of each pair, and their ranking."""
+class Case:
+    """The options of an axis with everything else held fixed: their ranking, and the comparison of each pair."""
 
     ranking: Ranking
+    contrasts: dict[frozenset[str], Contrast]
 
     @property
     def leaders(self) -> list[str]:
@@ -82,6 +66,16 @@ class Case(Pairs):
     def ranked(self) -> list[str]:
         """All options, best first."""
         return [side.option for group in self.ranking.groups for side in group.members]
+
+    def against(self, option: str, other: str) -> Interval:
+        """Option ÷ other."""
+        contrast = self.contrasts[frozenset((option, other))]
+        return contrast.ratio if contrast.b.option == option else words.inverse(contrast.ratio)
+
+    def decided(self, option: str, other: str) -> bool:
+        """Whether the option is decided to be better than the other."""
+        contrast = self.contrasts[frozenset((option, other))]
+        return contrast.verdict == ("faster" if contrast.b.option == option else "slower")
 
 
 def answers(overview: Overview, *, main: bool = False) -> list[str]:
@@ -154,17 +148,17 @@ def _single(cell: CellOverview) -> str:
 
 
 def _of_axis(overview: Overview, axis: AxisName, metric: Metric) -> Iterator[Answer]:
-    contrasts: dict[tuple[str, str], dict[frozenset[str], Contrast]] = {}
-    for each in overview.comparison.contrasts:
-        if (each.axis, each.metric) == (axis, metric.name):
-            pair = frozenset((each.a.option, each.b.option))
-            contrasts.setdefault((each.workload, each.stratum), {})[pair] = each
+    along = [each for each in overview.comparison.contrasts if (each.axis, each.metric) == (axis, metric.name)]
     base = overview.comparison.against
     if axis == SERVER and base is not None:
-        yield from _against(contrasts, base, metric)
+        yield from _against(along, base, metric)
         return
+    contrasts: dict[tuple[str, str], dict[frozenset[str], Contrast]] = {}
+    for each in along:
+        pair = frozenset((each.a.option, each.b.option))
+        contrasts.setdefault((each.workload, each.stratum), {})[pair] = each
     cases = [
-        Case(contrasts[each.workload, each.stratum], each)
+        Case(each, contrasts[each.workload, each.stratum])
         for each in overview.comparison.rankings
         if (each.axis, each.metric) == (axis, metric.name) and sum(len(group.members) for group in each.groups) > 1
     ]
@@ -172,31 +166,34 @@ def _of_axis(overview: Overview, axis: AxisName, metric: Metric) -> Iterator[Ans
         yield Answer(axis=axis, metric=metric, part=part, text=_answer(members, axis, metric))
 
 
-def _against(
-    contrasts: dict[tuple[str, str], dict[frozenset[str], Contrast]], base: str, metric: Metric
-) -> Iterator[Answer]:
+def _against(contrasts: Sequence[Contrast], base: str, metric: Metric) -> Iterator[Answer]:
     """All other servers beside one of them: apart for each workload and stratum where those are few."""
-    if len(contrasts) <= MOST_PARTS:
-        works = {workload for workload, _ in contrasts}
-        for (workload, stratum), pairs in contrasts.items():
-            part = ", ".join(filter(None, (workload if len(works) > 1 else "", stratum, f"against {base}")))
-            yield Answer(axis=SERVER, metric=metric, part=part, text=_beside(pairs.values(), metric))
+    cases: dict[tuple[str, str], list[Contrast]] = {}
+    for each in contrasts:
+        cases.setdefault((each.workload, each.stratum), []).append(each)
+    if len(cases) > MOST_PARTS:
+        others = dict.fromkeys(each.b.option for each in contrasts)
+        of = {other: [each for each in contrasts if each.b.option == other] for other in others}
+        text = "; ".join(f"{other} {_in_cases(own, metric)}" for other, own in of.items())
+        yield Answer(axis=SERVER, metric=metric, part=f"against {base}", text=text)
         return
-    others: dict[str, list[Pairs]] = {}
-    for pairs in contrasts.values():
-        for each in pairs.values():
-            others.setdefault(each.b.option, []).append(Pairs({frozenset((base, each.b.option)): each}))
-    texts = []
-    for other, cases in others.items():
-        compared = [each for case in cases for each in case.contrasts.values()]
-        decided = any(each.verdict in ("faster", "slower") for each in compared)
-        texts.append(
-            _two(cases, [other, base], SERVER, metric) if decided else f"{other} {_no_difference(compared, metric)}"
-        )
-    yield Answer(axis=SERVER, metric=metric, part="", text="; ".join(texts))
+    works = {workload for workload, _ in cases}
+    for (workload, stratum), own in cases.items():
+        part = ", ".join(filter(None, (workload if len(works) > 1 else "", stratum, f"against {base}")))
+        yield Answer(axis=SERVER, metric=metric, part=part, text=_beside(own, metric))
 
 
-def _beside(contrasts: Collection[Contrast], metric: Metric) -> str:
+def _in_cases(contrasts: Sequence[Contrast], metric: Metric) -> str:
+    """What a server makes of a metric beside another one, with how often it does."""
+    decided = {
+        verdict: [each.ratio.estimate for each in contrasts if each.verdict == verdict]
+        for verdict in ("faster", "slower")
+    }
+    texts = [f"{_span(ratios, metric)} in {len(ratios)}" for ratios in decided.values() if ratios]
+    return f"{', '.join(texts)} of {len(contrasts)} cases" if texts else _no_difference(contrasts, metric)
+
+
+def _beside(contrasts: Sequence[Contrast], metric: Metric) -> str:
     """What each server makes of a metric beside the one that all are compared with, the best first."""
     better = -1 if metric.better == "higher" else 1
     by_verdict: dict[str, list[Contrast]] = {}
@@ -301,7 +298,7 @@ def _one_case(case: Case, axis: AxisName, metric: Metric) -> str:
     return "; ".join((lead, *behind))
 
 
-def _two(cases: Sequence[Pairs], options: Sequence[str], axis: AxisName, metric: Metric) -> str:
+def _two(cases: Sequence[Case], options: Sequence[str], axis: AxisName, metric: Metric) -> str:
     """Each of two options that is better somewhere, how often and by how much."""
     parts = []
     wins = {

@@ -49,9 +49,7 @@ def findings(overview: Overview) -> Iterator[Finding]:
                 metric=metric,
                 axis=axis(along),
                 workload=workload,
-                statements=list(_statements(contrasts, effects, rankings))
-                if rankings
-                else list(_against(contrasts, effects)),
+                statements=list(_statements(contrasts, effects, rankings)),
                 contrasts=contrasts,
             )
 
@@ -60,8 +58,12 @@ def _statements(
     contrasts: Sequence[Contrast], effects: Sequence[MainEffect], rankings: Sequence[Ranking]
 ) -> Iterator[Statement]:
     """Main effects where one number can stand for all strata of each pair; else what holds in each stratum."""
-    if _stand_for_all(effects, contrasts):
-        yield from _effects(effects)
+    whole = [each for each in effects if each.effect is not None]
+    if whole and len(whole) == len({(each.a.option, each.b.option) for each in contrasts}):
+        for effect in whole:
+            yield Statement(
+                text=f"{effect.b} against {effect.a}: {words.difference(effect.effect)} in all {effect.strata} cases"
+            )
         return
     for ranking in rankings:
         stratum = f"{ranking.stratum}: " if ranking.stratum else ""
@@ -78,37 +80,10 @@ def _statements(
             ties = f" (within noise: {', '.join(best[1:])})" if best[1:] else ""
             slower = f"; behind: {', '.join(option for group in behind for option in group)}" if behind else ""
             yield Statement(text=f"{stratum}best: {best[0]}{ties}{slower}", details=list(_gaps(ranking, within)))
-
-
-def _against(contrasts: Sequence[Contrast], effects: Sequence[MainEffect]) -> Iterator[Statement]:
-    """The same where all were compared with one option only, and so have no ranking."""
-    if _stand_for_all(effects, contrasts):
-        yield from _effects(effects)
-        return
-    for stratum in dict.fromkeys(each.stratum for each in contrasts):
-        within = [each for each in contrasts if each.stratum == stratum]
-        if len(within) == 1:
-            text = f"{stratum}: {words.contrast(within[0])}" if stratum else words.contrast(within[0])
-            yield Statement(text=text, verdict=within[0].verdict)
-        else:
-            base = within[0].a.option
-            yield Statement(
-                text=f"{stratum}: against {base}" if stratum else f"against {base}",
-                details=[Statement(text=words.contrast(each), verdict=each.verdict) for each in within],
-            )
-
-
-def _stand_for_all(effects: Sequence[MainEffect], contrasts: Sequence[Contrast]) -> bool:
-    whole = [each for each in effects if each.effect is not None]
-    return bool(whole) and len(whole) == len({(each.a.option, each.b.option) for each in contrasts})
-
-
-def _effects(effects: Sequence[MainEffect]) -> Iterator[Statement]:
-    for each in effects:
-        if each.effect is not None:
-            yield Statement(
-                text=f"{each.b} against {each.a}: {words.difference(each.effect)} in all {each.strata} cases"
-            )
+    if not rankings:  # all were compared with one option only
+        for each in contrasts:
+            stratum = f"{each.stratum}: " if each.stratum else ""
+            yield Statement(text=f"{stratum}{words.contrast(each)}", verdict=each.verdict)
 
 
 def _gaps(ranking: Ranking, contrasts: Sequence[Contrast]) -> Iterator[Statement]:

@@ -245,11 +245,16 @@ def test_all_servers_beside_one_fit_a_screen_and_are_told_without_a_ranking(monk
 
 
 def test_of_many_cases_each_server_beside_one_has_a_sentence() -> None:
-    stored = codec.read_run(REFERENCE / "matrices" / "servers")
-    said = answers(review.review(review.against(stored, "gunicorn")))
+    beside = review.against(codec.read_run(REFERENCE / "matrices" / "servers"), "gunicorn")
+    said = answers(review.review(beside))
     (first,) = [each for each in said if each.startswith("Server, throughput")]
-    assert re.search(r"uvicorn is .* than gunicorn in \d+ of \d+ cases", first), first
-    assert re.search(r"granian is .* than gunicorn in \d+ of \d+ cases", first), first
+    assert first.startswith("Server, throughput, against gunicorn: uvicorn ")
+    assert re.search(r": uvicorn [\d.]+% to \d+% faster in \d+, [\d.]+% to \d+% slower in \d+ of 18 cases;", first), (
+        first
+    )
+    assert re.search(r"; hypercorn [\d.]+% to \d+% slower in \d+ of 18 cases\.$", first), first
+    short = render.text(beside, "text", details=False)
+    assert re.search(r"noop fastapi async .* 2 faster, 1 slower$", short, re.MULTILINE)
 
 
 def test_only_a_server_of_a_matrix_can_be_what_all_are_compared_with() -> None:
