@@ -272,7 +272,7 @@ def truth(given: argparse.Namespace) -> None:
         row = summary(found.cells[0], seconds)
         holds = row["low"] is not None and row["high"] is not None and row["low"] <= capacity <= row["high"]
         times = {"service_ms": round(service, 3), "way_ms": round(way, 3)}
-        return {**row, **times, "truth_rps": round(capacity, 2), "held": holds}
+        return {**row, **times, "truth_rps": round(capacity, 2), "held": holds, "points": points(found.cells[0])}
 
     done(given, [(f"{server}, {threads} threads, {ms} ms", one, (server, threads, ms)) for server, threads, ms in REAL])
 
@@ -355,6 +355,22 @@ def summary(cell: api.CellCapacity, seconds: float) -> dict[str, Any]:
         "invalid": sum(each.outcome == "invalid" for each in cell.points),
         "seconds": seconds,
     }
+
+
+def points(cell: api.CellCapacity) -> list[Row]:
+    """The probes of an answer, in their order: what a miss can be looked into by."""
+    return [
+        {
+            "rate": round(each.rate, 2),
+            "seconds": each.seconds,
+            "outcome": each.outcome,
+            "missed": [round(share, 5) for share in each.missed],
+            "p50_ms": each.p50_ms,
+            "p99_ms": each.p99_ms,
+            "cpu_cores": round(each.cpu_cores, 3),
+        }
+        for each in cell.points
+    ]
 
 
 def done(given: argparse.Namespace, tasks: Sequence[tuple[str, Callable[..., Row], tuple[object, ...]]]) -> None:

@@ -19,7 +19,7 @@ from harness.model.capacity import Bounds, Objective, Outcome
 
 CLIFF = 40.0
 """Slope from which on it is called a cliff: 5 % more, and seven times as many are late."""
-LEVEL = 0.018
+LEVEL = 0.03
 """Chance that a capacity lies outside of its bounds by the posterior: then 95 of 100 searches hold it, with starts and
 speeds that vary as no model says. Counted by benchmarks/capacity.py."""
 ONE_SIDED = 0.05
@@ -36,8 +36,9 @@ AROUND = 1.05
 """Within which factor of what held and what did not rates are tried while little is known."""
 LOW, HIGH = 0.2, 0.8
 """Quantiles of what is known of the capacity at which rates are tried in turn."""
-WANTED = 3.0
-"""Bursts of late requests that a probe at its goal should see."""
+WANTED, AT_PRECISION = 3.0, 0.10
+"""Bursts of late requests that a probe at its goal should see, where the bounds should come so close; as many more as
+the square of the distance is smaller, since a start takes seconds in which nothing is seen."""
 SHORTEST, LONGEST = 12.0, 60.0
 """Seconds of a probe's window."""
 LEAD_SECONDS, LEAD_LIMITS = 2.0, 20.0
@@ -220,8 +221,9 @@ def window_seconds(question: Question, probes: Sequence[Probe], rate: float) -> 
     """How long the window of a probe at a rate is: until it has seen WANTED bursts of late requests where it is at its
     goal; a third of that while the search brackets."""
     valid = _valid(probes)
+    wanted = WANTED * max(1.0, (AT_PRECISION / question.precision) ** 2)
     needed = max(
-        WANTED * bursts(valid, place, objective.share)[0].mean / (objective.share * rate)
+        wanted * bursts(valid, place, objective.share)[0].mean / (objective.share * rate)
         for place, objective in enumerate(question.objectives)
     )
     below, beyond = _bracket(question, valid)
