@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy
-from scipy.special import stdtrit  # not scipy.stats, which takes three times as long to import
+from scipy.special import ndtri, stdtrit  # not scipy.stats, which takes three times as long to import
 
-from harness.analysis.lateness import SURE, Array, Probe, batches, bursts, meets, posterior, quantile
+from harness.analysis.lateness import FIT, SURE, Array, Probe, batches, bursts, meets, posterior, quantile
 from harness.model.capacity import Bounds, Objective, Outcome
 
 CLIFF = 40.0
@@ -22,6 +22,8 @@ CLIFF = 40.0
 LEVEL = 0.03
 """Chance that a capacity lies outside of its bounds by the posterior: then 95 of 100 searches hold it, with starts and
 speeds that vary as no model says. Counted by benchmarks/capacity.py."""
+CLOSEST = math.expm1(-2 * float(ndtri(LEVEL / 2)) * FIT)
+"""Relative distance of bounds of which no number of probes brings them closer."""
 ONE_SIDED = 0.05
 """Chance that a probe by itself passes or fails wrongly."""
 STARTS = 2

@@ -243,7 +243,8 @@ def _no_surer_than_the_curve(chance: Array) -> Array:
     """A posterior of capacities, by FIT wider."""
     reach = numpy.arange(-4 * FIT, 4.5 * FIT, STEP / 2)
     kernel = numpy.exp(-0.5 * (reach / FIT) ** 2)
-    return numpy.convolve(chance, kernel / kernel.sum(), mode="same")
+    wider = numpy.convolve(chance, kernel, mode="same")
+    return numpy.asarray(wider / wider.sum())
 
 
 def quantile(grid: Array, chance: Array, share: float) -> float:

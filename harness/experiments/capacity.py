@@ -153,6 +153,12 @@ def refuse(cells: Sequence[ResolvedCell], rules: CapacityOptions, generator: Gen
     """Refuse what cannot be probed."""
     if not rules.objectives:
         raise UsageError("nothing says what must hold", cure="give one: --objective 'p99<50ms'")
+    if rules.precision <= search.CLOSEST:
+        raise UsageError(
+            f"--precision {rules.precision:.2g}: no number of probes brings the two rates closer than "
+            f"{search.CLOSEST:.1%}, since how lateness grows with the rate is known no better",
+            cure="give --precision 5%, or 10% for an answer within five minutes",
+        )
     refuse_pace(cells, generator)
     for cell in cells:
         wait = cell.subject.known_seconds * 1000
