@@ -10,8 +10,8 @@ they take. Also how often a single probe a few percent above the capacity passes
 The others need a machine that does nothing else, and go on where they stopped when they are started again:
 
 `truth`: ten real cells of style `sync` with `sleep`, whose capacity follows from simulation: the queue of so many
-threads, each of which takes as long as closed load shows; the rest of the median latency is on the way. 25 minutes;
-longer and narrower with `--precision 0.05 --search-seconds 1800`.
+threads, each of which takes as long as closed load shows; the rest of the median latency is on the way. 70 minutes; 25
+with `--precision 0.10 --search-seconds 300`.
 
 `names`: two cells, each ten times under two names at once, which should not be told apart; and
 all searches of one should overlap. `overload`: ten overloads of servers that refuse nothing, a minute each.
@@ -38,6 +38,8 @@ from harness import api
 
 PRECISION = 0.10
 MOST_SECONDS, MOST_PROBES = 300.0, 15
+CLOSE = 0.05, 1800.0
+"""Precision and most seconds where a real capacity is known."""
 START_SECONDS = 3.0
 """What a fresh start takes besides its load."""
 LENGTHS = (10.0, 30.0, 60.0, 120.0, 300.0)
@@ -321,7 +323,11 @@ def overload(given: argparse.Namespace) -> None:
 
 
 def search(
-    cells: Sequence[str], objective: str, given: argparse.Namespace, seed: int = 1, on_the_way: dict[str, Any] | None = None
+    cells: Sequence[str],
+    objective: str,
+    given: argparse.Namespace,
+    seed: int = 1,
+    on_the_way: dict[str, Any] | None = None,
 ) -> tuple[api.Capacity, float]:
     """Search real cells; nothing is kept but the answer, and the seconds that it took. `on_the_way`: is filled with the
     first bounds that were within 10 %, and when that was."""
@@ -410,8 +416,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Carry out a part and store what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=PARTS)
-    parser.add_argument("--precision", type=float, default=PRECISION, help="of searches of real cells, as a share")
-    parser.add_argument("--search-seconds", type=float, default=MOST_SECONDS, help="of the search of one real cell")
+    parser.add_argument("--precision", type=float, help="of searches of real cells, as a share")
+    parser.add_argument("--search-seconds", type=float, help="of the search of one real cell, at the most")
     parser.add_argument("--times", type=int, help="of what is done several times")
     parser.add_argument("--quick", action="store_true", help="only to try it")
     parser.add_argument(
@@ -420,6 +426,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path)
     given = parser.parse_args(arguments)
     given.out = given.out or (None if given.quick else REFERENCE / f"capacity-{given.part}.json")
+    precision, seconds = CLOSE if given.part == "truth" else (PRECISION, MOST_SECONDS)
+    given.precision, given.search_seconds = given.precision or precision, given.search_seconds or seconds
     PARTS[given.part](given)
 
 

@@ -332,27 +332,27 @@ def of_single_probes(folder: Path) -> str:
 
 
 def of_real_searches(folder: Path) -> str:
-    """Searches of real cells whose capacity is known: the bounds beside the truth."""
-    return _real_searches(folder / "capacity-truth.json")
-
-
-def of_precise_searches(folder: Path) -> str:
-    """The same where bounds were to be closer and there was more time."""
-    return _real_searches(folder / "capacity-precise.json")
-
-
-def _real_searches(path: Path) -> str:
-    searches = document(path)["rows"]
-    rows = []
+    """Searches of real cells whose capacity is known: the bounds beside the truth, and when they were first within
+    10 %."""
+    searches = document(folder / "capacity-truth.json")["rows"]
+    table = []
     for row in searches:
-        low, high = ("–" if row[end] is None else f"{row[end]:,.0f}" for end in ("low", "high"))
-        bounds = f"{low} to {high}" if row["held"] else f"**{low} to {high}**"
+        first = row["within_10_percent"]
+        after = f" after {first['probes']} probes, {_minutes(first['seconds'])}" if "low" in first else ""
         width = "–" if row["width"] is None else f"{row['width']:.3f}"
-        truth, time = f"{row['truth_rps']:,.0f}", _minutes(row["seconds"])
-        rows.append((api.escaped(row["cell"]), truth, bounds, width, str(row["probes"]), time))
+        known = [api.escaped(row["cell"]), f"{row['truth_rps']:,.0f}", _bounds(row), width, str(row["probes"])]
+        table.append([*known, _minutes(row["seconds"]), _bounds(first) + after])
+    heads = ("cell", "capacity by simulation", "bounds", "higher ÷ lower", "probes", "time", "first within 10%")
     held = sum(row["held"] for row in searches)
-    heads = ("cell", "capacity by simulation", "bounds", "higher ÷ lower", "probes", "time")
-    return f"{_table(heads, rows)}\n{held} of {len(rows)} intervals hold the capacity.\n"
+    early = sum(row["within_10_percent"]["held"] for row in searches)
+    told = f"{held} of {len(searches)} intervals hold the capacity, and {early} of those on the way"
+    return f"{_table(heads, table)}\n{told}.\n"
+
+
+def _bounds(row: Mapping[str, Any]) -> str:
+    """Two rates, in bold where the capacity does not lie between them."""
+    low, high = ("–" if row.get(end) is None else f"{row[end]:,.0f}" for end in ("low", "high"))
+    return f"{low} to {high}" if row["held"] else f"**{low} to {high}**"
 
 
 def of_two_names(folder: Path) -> str:
@@ -452,7 +452,6 @@ FORMS: dict[str, Callable[[Path], str]] = {
     "servers": of_servers,
     "searches": of_searches,
     "real_searches": of_real_searches,
-    "precise_searches": of_precise_searches,
     "two_names": of_two_names,
     "overloads": of_overloads,
     "single_probes": of_single_probes,
