@@ -273,13 +273,18 @@ def truth(given: argparse.Namespace) -> None:
         queue = model.Queue(name=cell, servers=threads, service_ms=service, objective=f"p99<{limit - way:g}ms")
         capacity = model.truth(queue)
         row = summary(found.cells[0], seconds)
-        holds = row["low"] is not None and row["high"] is not None and row["low"] <= capacity <= row["high"]
         times = {"service_ms": round(service, 3), "way_ms": round(way, 3)}
-        rough["held"] = "low" in rough and rough["low"] <= capacity <= rough["high"]
-        known = {"truth_rps": round(capacity, 2), "held": holds, "within_10_percent": rough}
+        rough["held"] = holds(rough, capacity)
+        known = {"truth_rps": round(capacity, 2), "held": holds(row, capacity), "within_10_percent": rough}
         return {**row, **times, **known, "points": points(found.cells[0])}
 
     done(given, [(f"{server}, {threads} threads, {ms} ms", one, (server, threads, ms)) for server, threads, ms in REAL])
+
+
+def holds(bounds: Row, capacity: float) -> bool:
+    """Whether a capacity lies within bounds; where there is none on a side, it does not."""
+    low, high = bounds.get("low"), bounds.get("high")
+    return isinstance(low, float) and isinstance(high, float) and low <= capacity <= high
 
 
 def saturated_rps(cell: str) -> float:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy
 from scipy.special import ndtri, stdtrit  # not scipy.stats, which takes three times as long to import
 
-from harness.analysis.lateness import FIT, SURE, Array, Probe, batches, bursts, meets, posterior, quantile
+from harness.analysis.lateness import CURVE_ERROR, SURE, Array, Probe, batches, bursts, meets, posterior, quantile
 from harness.model.capacity import Bounds, Objective, Outcome
 
 CLIFF = 40.0
@@ -22,7 +22,7 @@ CLIFF = 40.0
 LEVEL = 0.03
 """Chance that a capacity lies outside of its bounds by the posterior: then 95 of 100 searches hold it, with starts and
 speeds that vary as no model says. Counted by benchmarks/capacity.py."""
-CLOSEST = math.expm1(-2 * float(ndtri(LEVEL / 2)) * FIT)
+CLOSEST = math.expm1(-2 * float(ndtri(LEVEL / 2)) * CURVE_ERROR)
 """Relative distance of bounds of which no number of probes brings them closer."""
 ONE_SIDED = 0.05
 """Chance that a probe by itself passes or fails wrongly."""
@@ -39,8 +39,8 @@ AROUND = 1.05
 LOW, HIGH = 0.2, 0.8
 """Quantiles of what is known of the capacity at which rates are tried in turn."""
 WANTED, AT_PRECISION = 3.0, 0.10
-"""Bursts of late requests that a probe at its goal should see, where the bounds should come so close; as many more as
-the square of the distance is smaller, since a start takes seconds in which nothing is seen."""
+"""Bursts of late requests that a probe at its goal should see where the bounds should come as close as AT_PRECISION;
+four times as many where they should come twice as close, since each start takes seconds in which nothing is seen."""
 SHORTEST, LONGEST = 12.0, 60.0
 """Seconds of a probe's window."""
 LEAD_SECONDS, LEAD_LIMITS = 2.0, 20.0

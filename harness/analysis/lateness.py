@@ -44,7 +44,7 @@ QUEUED, BEYOND = 0.5, 1.05
 queue grows there."""
 EXPLAINED = 0.6
 """Size of bursts ÷ what it is without looking at how crowded arrivals were, from which on that explains some."""
-FIT = 0.007
+CURVE_ERROR = 0.007
 """Standard deviation of the logarithm of a capacity that no number of probes takes away: the share of late requests is
 only nearly a power of the rate, and crowds explain it only nearly. Counted by benchmarks/capacity.py."""
 LEAST_SHAPE, MOST_SHAPE = 0.2, 5.0
@@ -236,13 +236,13 @@ def posterior(probes: Sequence[Probe], place: int, goal: float) -> tuple[Array, 
     chance = numpy.exp(total - total.max())
     chance /= chance.sum()
     slope = math.exp(float((chance.sum(axis=(0, 1)) * numpy.log(SLOPES)).sum()))
-    return grid, _no_surer_than_the_curve(chance.sum(axis=(1, 2))), slope
+    return grid, _widened(chance.sum(axis=(1, 2))), slope
 
 
-def _no_surer_than_the_curve(chance: Array) -> Array:
-    """A posterior of capacities, by FIT wider."""
-    reach = numpy.arange(-4 * FIT, 4.5 * FIT, STEP / 2)
-    kernel = numpy.exp(-0.5 * (reach / FIT) ** 2)
+def _widened(chance: Array) -> Array:
+    """A posterior of capacities with CURVE_ERROR in it."""
+    reach = math.ceil(4 * CURVE_ERROR / (STEP / 2))
+    kernel = numpy.exp(-0.5 * (numpy.arange(-reach, reach + 1) * STEP / 2 / CURVE_ERROR) ** 2)
     wider = numpy.convolve(chance, kernel, mode="same")
     return numpy.asarray(wider / wider.sum())
 

@@ -155,7 +155,7 @@ def refuse(cells: Sequence[ResolvedCell], rules: CapacityOptions, generator: Gen
         raise UsageError("nothing says what must hold", cure="give one: --objective 'p99<50ms'")
     if rules.precision <= search.CLOSEST:
         raise UsageError(
-            f"--precision {rules.precision:.2g}: no number of probes brings the two rates closer than "
+            f"--precision {100 * rules.precision:.3g}%: no number of probes brings the two rates closer than "
             f"{search.CLOSEST:.1%}, since how lateness grows with the rate is known no better",
             cure="give --precision 5%, or 10% for an answer within five minutes",
         )

@@ -271,23 +271,33 @@ def test_no_number_of_probes_is_surer_than_the_curve() -> None:
     assert 0.03 < capacity.CLOSEST < 0.05
 
 
+def test_what_the_curve_leaves_open_lies_on_both_sides_alike() -> None:
+    """Of a capacity that would be known exactly otherwise."""
+    chance = numpy.zeros(201)
+    chance[100] = 1.0
+    wider = lateness._widened(chance)
+    places = (numpy.arange(201) - 100) * lateness.STEP / 2
+    assert wider.sum() == pytest.approx(1)
+    assert (wider * places).sum() == pytest.approx(0, abs=1e-12)
+    assert math.sqrt((wider * places**2).sum()) == pytest.approx(lateness.CURVE_ERROR, rel=0.02)
+
+
 def test_close_bounds_hold_a_capacity_that_differs_from_start_to_start() -> None:
-    """Each start by 2 %, as measured servers do. By what the probes seem to say alone, one in ten bounds missed it."""
+    """Each start by 2 %, near a cliff. Where bounds are as close as the probes alone say, 32 of 40 hold it."""
     question = Question(objectives=(P99,), precision=0.05, start=600)
     held = 0
-    for seed in range(12):
+    for seed in range(40):
         chance, probes = numpy.random.default_rng(seed), list[Probe]()
         while len(probes) < 80 and (rate := capacity.propose(question, probes)) is not None:
-            share = min(1.0, 0.01 * (rate / 777 / math.exp(chance.normal(0, 0.02))) ** 30)
+            share = min(1.0, 0.01 * (rate / 777 / math.exp(chance.normal(0, 0.02))) ** 100)
             due = (round(rate),) * 20
             missed = tuple(int(each) for each in chance.binomial(due, share))
             probes.append(Probe(rate=rate, due=due, missed=(missed,)))
         known = capacity.known(question, probes)
-        assert known.reached, len(probes)
         assert known.bounds.low is not None
         assert known.bounds.high is not None
         held += known.bounds.low < 777 < known.bounds.high
-    assert held >= 11
+    assert held >= 38
 
 
 def test_a_start_is_watched_for_longer_where_bounds_should_come_closer() -> None:

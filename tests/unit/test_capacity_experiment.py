@@ -356,7 +356,7 @@ def test_an_objective_below_the_own_wait_is_refused(queues: Queues, laboratory: 
 
 def test_bounds_closer_than_can_be_known_are_refused(queues: Queues, laboratory: Laboratory, tmp_path: Path) -> None:
     rules = CapacityOptions(objectives=(P99,), precision=0.01)
-    with pytest.raises(UsageError, match=r"--precision 0.01: .* closer than 3\.1%"):
+    with pytest.raises(UsageError, match=r"--precision 1%: .* closer than 3\.1%"):
         experiment.run([cell(workload="noop")], rules, ExecutionOptions(out=tmp_path))
     assert list(tmp_path.glob("*capacity*")) == []
 
