@@ -10,8 +10,8 @@ they take. Also how often a single probe a few percent above the capacity passes
 The others need a machine that does nothing else, and go on where they stopped when they are started again:
 
 `truth`: ten real cells of style `sync` with `sleep`, whose capacity follows from simulation: the queue of so many
-threads, each of which takes as long as closed load shows; the rest of the median latency is on the way. 70 minutes; 25
-with `--precision 0.10 --search-seconds 300`.
+threads, each of which takes as long as closed load shows; the rest of the median latency is on the way. 25 minutes; 70
+with `--precision 0.05 --search-seconds 1800`.
 
 `names`: two cells, each ten times under two names at once, which should not be told apart; and
 all searches of one should overlap. `overload`: ten overloads of servers that refuse nothing, a minute each.
@@ -38,8 +38,6 @@ from harness import api
 
 PRECISION = 0.10
 MOST_SECONDS, MOST_PROBES = 300.0, 15
-CLOSE = 0.05, 1800.0
-"""Precision and most seconds where a real capacity is known."""
 START_SECONDS = 3.0
 """What a fresh start takes besides its load."""
 LENGTHS = (10.0, 30.0, 60.0, 120.0, 300.0)
@@ -265,26 +263,39 @@ def truth(given: argparse.Namespace) -> None:
     def one(server: str, threads: int, ms: int) -> Row:
         cell = f"{server}/sync/sleep?ms={ms}/t{threads}"
         limit = 1.5 * ms
-        rough: dict[str, Any] = {}
-        found, seconds = search([cell], f"p99<{limit:g}ms", given, on_the_way=rough)
+        found, seconds = search([cell], f"p99<{limit:g}ms", given)
         service = threads / saturated_rps(f"{cell}/c{4 * threads}") * 1000
         # Half of the requests find a thread at once: what they take beyond it is on the way, and no thread's time.
         way = min(each.p50_ms for each in found.cells[0].points if each.p50_ms is not None) - service
-        queue = model.Queue(name=cell, servers=threads, service_ms=service, objective=f"p99<{limit - way:g}ms")
+        pause_ms, pause_requests = pauses(found.cells[0])
+        queue = model.Queue(
+            name=cell,
+            servers=threads,
+            service_ms=service,
+            objective=f"p99<{limit - way:g}ms",
+            pause_ms=pause_ms,
+            pause_requests=pause_requests,
+        )
         capacity = model.truth(queue)
         row = summary(found.cells[0], seconds)
+        holds = row["low"] is not None and row["high"] is not None and row["low"] <= capacity <= row["high"]
         times = {"service_ms": round(service, 3), "way_ms": round(way, 3)}
-        rough["held"] = holds(rough, capacity)
-        known = {"truth_rps": round(capacity, 2), "held": holds(row, capacity), "within_10_percent": rough}
+        if pause_ms:
+            times |= {"pause_ms": round(pause_ms, 1), "pause_requests": round(pause_requests)}
+        known = {"truth_rps": round(capacity, 2), "held": holds}
         return {**row, **times, **known, "points": points(found.cells[0])}
 
     done(given, [(f"{server}, {threads} threads, {ms} ms", one, (server, threads, ms)) for server, threads, ms in REAL])
 
 
-def holds(bounds: Row, capacity: float) -> bool:
-    """Whether a capacity lies within bounds; where there is none on a side, it does not."""
-    low, high = bounds.get("low"), bounds.get("high")
-    return isinstance(low, float) and isinstance(high, float) and low <= capacity <= high
+def pauses(cell: api.CellCapacity) -> tuple[float, float]:
+    """Mean milliseconds of a garbage collection of a cell, and requests from one to the next; 0 without any."""
+    seen = [(each, each.collector) for each in cell.points if each.collector is not None]
+    count = sum(collector.pauses for _, collector in seen)
+    if not count:
+        return 0.0, math.inf
+    stopped_ms = math.fsum(collector.pauses * collector.mean_ms for _, collector in seen)
+    return stopped_ms / count, math.fsum(each.served * each.seconds for each, _ in seen) / count
 
 
 def saturated_rps(cell: str) -> float:
@@ -328,14 +339,9 @@ def overload(given: argparse.Namespace) -> None:
 
 
 def search(
-    cells: Sequence[str],
-    objective: str,
-    given: argparse.Namespace,
-    seed: int = 1,
-    on_the_way: dict[str, Any] | None = None,
+    cells: Sequence[str], objective: str, given: argparse.Namespace, seed: int = 1
 ) -> tuple[api.Capacity, float]:
-    """Search real cells; nothing is kept but the answer, and the seconds that it took. `on_the_way`: is filled with the
-    first bounds that were within 10 %, and when that was."""
+    """Search real cells; nothing is kept but the answer, and the seconds that it took."""
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     rules = api.CapacityOptions(
         objectives=(api.parse_objective(objective),),
@@ -344,18 +350,8 @@ def search(
         seed=seed,
     )
     began = time.monotonic()
-
-    def heard(event: api.Event) -> None:
-        told(event)
-        if on_the_way is not None and isinstance(event, api.ProbeFinished):
-            on_the_way["probes"] = on_the_way.get("probes", 0) + ("seconds" not in on_the_way)
-            if event.low and event.high and event.high <= event.low * (1 + PRECISION):
-                on_the_way.setdefault("seconds", round(time.monotonic() - began, 1))
-                on_the_way.setdefault("low", event.low)
-                on_the_way.setdefault("high", event.high)
-
     with tempfile.TemporaryDirectory() as folder:
-        found = api.capacity(cells, rules, api.ExecutionOptions(out=Path(folder)), heard).capacity
+        found = api.capacity(cells, rules, api.ExecutionOptions(out=Path(folder)), told).capacity
     return found, round(time.monotonic() - began, 1)
 
 
@@ -421,8 +417,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Carry out a part and store what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=PARTS)
-    parser.add_argument("--precision", type=float, help="of searches of real cells, as a share")
-    parser.add_argument("--search-seconds", type=float, help="of the search of one real cell, at the most")
+    parser.add_argument("--precision", type=float, default=PRECISION, help="of searches of real cells, as a share")
+    parser.add_argument("--search-seconds", type=float, default=MOST_SECONDS, help="of the search of one real cell")
     parser.add_argument("--times", type=int, help="of what is done several times")
     parser.add_argument("--quick", action="store_true", help="only to try it")
     parser.add_argument(
@@ -431,8 +427,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path)
     given = parser.parse_args(arguments)
     given.out = given.out or (None if given.quick else REFERENCE / f"capacity-{given.part}.json")
-    precision, seconds = CLOSE if given.part == "truth" else (PRECISION, MOST_SECONDS)
-    given.precision, given.search_seconds = given.precision or precision, given.search_seconds or seconds
     PARTS[given.part](given)
 
 

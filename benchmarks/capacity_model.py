@@ -36,6 +36,10 @@ class Queue:
     """Standard deviation of the logarithm of its speed from start to start."""
     wander: float = 0.0
     """The same from second to second, of one server."""
+    pause_ms: float = 0.0
+    """For how long a garbage collection stops all servers."""
+    pause_requests: float = math.inf
+    """Requests from one pause to the next."""
 
     @property
     def throughput(self) -> float:
@@ -83,6 +87,26 @@ def latencies(arrivals: Array, service: Array, servers: int) -> Array:
     return found
 
 
+def paused_latencies(arrivals: Array, service: float, servers: int, every: float, pause: float) -> Array:
+    """The same, part by part, of servers that all stand still for `pause` seconds once in `every`: nothing begins or
+    ends meanwhile."""
+    parts, count = arrivals.shape
+    rows = count // servers
+    whole = arrivals[:, : rows * servers].reshape(parts, rows, servers)
+    found = numpy.empty_like(whole)
+    free = numpy.zeros((parts, servers))
+    for row in range(rows):
+        begins = _beyond_pause(numpy.maximum(whole[:, row], free), every, pause)
+        free = _beyond_pause(begins + service, every, pause)
+        found[:, row] = free - whole[:, row]
+    return found
+
+
+def _beyond_pause(moments: Array, every: float, pause: float) -> Array:
+    """Moments, of which those within a pause come when it is over."""
+    return numpy.maximum(moments, numpy.floor(moments / every) * every + pause)
+
+
 def speeds(queue: Queue, seconds: float, chance: numpy.random.Generator) -> Array:
     """Of each second: how much longer a request takes."""
     count = int(seconds) + 2
@@ -113,12 +137,15 @@ def truth(queue: Queue) -> float:
 
 
 def _long_share(queue: Queue, rate: float) -> float:
-    late = 0.0
-    for seed in range(TRUTH_PARTS):
-        arrivals = numpy.cumsum(numpy.random.default_rng(7 + seed).exponential(1 / rate, TRUTH_ARRIVALS))
-        service = numpy.full(TRUTH_ARRIVALS if queue.servers == 1 else 1, queue.service_ms / 1000)
-        late += float((latencies(arrivals, service, queue.servers) > queue.limit).mean())
-    return late / TRUTH_PARTS
+    parts = (numpy.random.default_rng(7 + seed).exponential(1 / rate, TRUTH_ARRIVALS) for seed in range(TRUTH_PARTS))
+    if queue.pause_ms:
+        arrivals = numpy.cumsum(numpy.stack(list(parts)), axis=1)
+        every, pause = queue.pause_requests / rate, queue.pause_ms / 1000
+        took = paused_latencies(arrivals, queue.service_ms / 1000, queue.servers, every, pause)
+        return float((took > queue.limit).mean())
+    service = numpy.full(TRUTH_ARRIVALS if queue.servers == 1 else 1, queue.service_ms / 1000)
+    shares = [(latencies(numpy.cumsum(gaps), service, queue.servers) > queue.limit).mean() for gaps in parts]
+    return float(numpy.mean(shares))
 
 
 def _typical_share(queue: Queue, rate: float) -> float:

@@ -28,6 +28,9 @@ START_SHARE = 0.8
 LEAST_RATE = 0.5
 SAME = 1.25
 """Within which factor of the highest rate that held a probe may be to show what goes on there."""
+COLLECTING_SHARE = 0.25
+"""Of what an objective allows to be late: from which on the garbage collector is told, if it stops a worker so much of
+the time."""
 
 Visit = MeasurementRecord | FailureRecord
 
@@ -135,6 +138,7 @@ def point(number: int, visit: MeasurementRecord, arrivals: Arrivals, objectives:
         cpu_us_per_request=visit.server.cpu_us_per_request,
         rss_bytes=visit.server.rss_peak_bytes,
         bound_by=None if visit.diagnosis is None else visit.diagnosis.bound_by,
+        collector=None if visit.evidence is None else visit.evidence.collector,
     )
 
 
@@ -149,6 +153,7 @@ def capacity_of(stored: StoredRun, seconds: float | None = None) -> Capacity:
         cells.append(_cell(record, name, asked, visits, stored.visits))
         searched.append(probes(visits, record.objectives))
         notes += _notes(name, asked, cells[-1])
+        notes += _collecting(name, asked, cells[-1])
     ratios = capacity.ratios(
         Question(objectives=tuple(record.objectives), precision=record.precision, start=1.0), searched
     )
@@ -233,6 +238,26 @@ def _notes(name: str, asked: Question, cell: CellCapacity) -> list[str]:
             f"{name}: bounds are {apart:.0%} apart, {asked.precision:.0%} was asked for: more time narrows them"
         )
     return notes
+
+
+def _collecting(name: str, asked: Question, cell: CellCapacity) -> list[str]:
+    """That the garbage collector makes requests late near the capacity, where it does."""
+    binding = next((each for each in asked.objectives if each.text == cell.binding), None)
+    middle = cell.bounds.estimate
+    if binding is None or binding.limit_ms is None or middle is None:
+        return []
+    near = [each for each in cell.points if each.outcome != "invalid" and middle / SAME <= each.rate <= middle * SAME]
+    seen = [(each.collector, each) for each in near if each.collector is not None and each.collector.pauses]
+    stopped = math.fsum(collector.pauses * collector.mean_ms / 1000 for collector, _ in seen)
+    pauses = sum(collector.pauses for collector, _ in seen)
+    share = stopped / max(1e-9, math.fsum(each.seconds for each in near) * cell.workers)
+    usual = min((each.p50_ms for _, each in seen if each.p50_ms is not None), default=0.0)
+    if share < COLLECTING_SHARE * binding.share or 1000 * stopped / pauses < binding.limit_ms - usual:
+        return []
+    return [
+        f"{name}: Python's garbage collector stops a worker for {1000 * stopped / pauses:,.0f} ms at a time, "
+        f"{share:.1%} of the time, so that requests miss {binding.text}: call gc.freeze() once the application is up"
+    ]
 
 
 def _seconds(visit: Visit) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from harness.analysis.validity import OWN_REQUESTS, SERVICE_TIMES
+from harness.model.counting import counted
 from harness.model.evaluation import Note, Remedy
 from harness.model.measurement import Measurement
 
@@ -17,6 +18,9 @@ SMOOTH_RPS = 300
 SPEED_SPREAD = 0.25
 """Of the machine's speed within a window, from which on it is told."""
 FILLING_SHARE = 0.05
+COLLECTING_SHARE, COLLECTING_TAIL = 0.003, 0.5
+"""Of a worker's time, and of the distance from median to p99 (the longest pause), from which on the garbage collector
+is said to make the slowest requests slow: it stops all that are under way, and what arrives meanwhile waits."""
 
 
 def still_filling(facts: Measurement) -> float | None:
@@ -38,6 +42,31 @@ def _grown_bytes(facts: Measurement) -> int:
         return 0
     grown, lately = sizes[-1] - sizes[0], sizes[-1] - sizes[len(sizes) // 2]
     return grown if grown > max(GROWN_BYTES, GROWN_SHARE * sizes[0]) and lately > LATELY_SHARE * grown else 0
+
+
+def _collecting(facts: Measurement) -> Note | None:
+    """That Python's garbage collector is what the slowest requests wait for."""
+    collector = None if facts.evidence is None else facts.evidence.collector
+    p50, p99 = facts.latency_ms.p50, facts.latency_ms.p99
+    if collector is None or p50 is None or p99 is None:
+        return None
+    stopped = collecting_share(facts)
+    if stopped < COLLECTING_SHARE or collector.longest_ms < COLLECTING_TAIL * (p99 - p50):
+        return None
+    workers = "the worker" if facts.cell.variant.workers == 1 else "its workers"
+    message = (
+        f"Python's garbage collector stopped {workers} {counted(collector.pauses, 'time')}, for "
+        f"{collector.mean_ms:,.0f} ms on average, {stopped:.1%} of the time: the slowest requests wait for that"
+    )
+    return Note(message=message, remedies=[Remedy(kind="garbage", direction="lower")])
+
+
+def collecting_share(facts: Measurement) -> float:
+    """The part of a worker's time in which its garbage collector stopped it; 0 where that was not looked at."""
+    collector = None if facts.evidence is None else facts.evidence.collector
+    if collector is None or not facts.window_seconds:
+        return 0.0
+    return collector.pauses * collector.mean_ms / 1000 / (facts.window_seconds * facts.cell.variant.workers)
 
 
 def notes(facts: Measurement) -> list[Note]:
@@ -74,6 +103,9 @@ def notes(facts: Measurement) -> list[Note]:
     if facts.database and not facts.database.pooled:
         message = "every request opened database connections of its own: its event loop lives for one request only"
         remarks.append(Note(message=message))
+    collecting = _collecting(facts)
+    if collecting is not None:
+        remarks.append(collecting)
     grown = _grown_bytes(facts)
     if grown:
         growing = math.fsum(piece.seconds for piece in facts.slices[1:])  # from the end of the first slice on

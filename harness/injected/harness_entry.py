@@ -31,7 +31,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from harness_layout import BYTES, FINISHED, NODELAY, OFF, ON, PARSER, RETURNED, SLOTS, STARTED, UNKNOWN
-from harness_watch import Watch, watch_threads
+from harness_watch import Watch, watch_collector, watch_threads
 
 BODY = ("http.response.body", "http.response.zerocopysend", "http.response.pathsend")
 """Messages that carry an answer."""
@@ -162,6 +162,7 @@ def _asgi(inner: Any) -> Any:
                 _tell(loop)
                 if settings["diagnose"]:
                     watch = Watch(counters, loop, settings["stacks"])
+                    watch_collector(counters)
 
             await _lifespan(inner, scope, receive, send, up)
         else:
@@ -277,6 +278,7 @@ def _wsgi(inner: Any) -> Any:
     _tell(None)
     if settings["diagnose"]:
         watch_threads(counters, settings["stacks"])
+        watch_collector(counters)
     return application
 
 

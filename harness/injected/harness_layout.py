@@ -17,7 +17,9 @@ process, read by the harness. Copied beside the entry; imports nothing."""
     POOL_QUEUED,
     POOL_WAIT_MS,
     BYTES,  # of answers' bodies, as the application gave them
-) = range(13)
+    COLLECTOR,  # 1: the garbage collector tells how long it stops this worker
+    COLLECTING_US,  # for how long full collections did in all, those that took a millisecond or more
+) = range(15)
 NOT_LOOKED, OFF, ON, UNKNOWN = range(4)
 # From here on a histogram of the event loop's lag: how late something is that becomes ready at any moment. Bucket b
 # holds lags below 2^(b / 4) × 0.1 ms that no lower one holds.
@@ -43,4 +45,6 @@ WAITS = (
     "a process",
 )
 WAIT_FIRST = LAG_FIRST + LAG_BUCKETS
-SLOTS = WAIT_FIRST + len(WAITS)
+# And how long these took, in the same buckets as lags.
+PAUSE_FIRST = WAIT_FIRST + len(WAITS)
+SLOTS = PAUSE_FIRST + LAG_BUCKETS

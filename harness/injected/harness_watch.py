@@ -1,9 +1,9 @@
 """Looks from inside a worker at what its requests wait for: its event loop, threads of AnyIO's limiter, connections of
-psycopg's pools and, of an application whose requests nobody described, what they are doing.
+psycopg's pools, Python's garbage collector and, of an application whose requests nobody described, what they are doing.
 
 Twenty-five times a second, which costs the same however many requests are served, and nothing while there are none:
-then it looks no more until the next one comes. Stacks are looked at once a second. Copied beside the entry; standard
-library only.
+then it looks no more until the next one comes. Stacks are looked at once a second, and each garbage collection tells of
+itself. Copied beside the entry; standard library only.
 """
 
 from __future__ import annotations
@@ -21,9 +21,12 @@ from types import FrameType
 from typing import Any
 
 from harness_layout import (
+    COLLECTING_US,
+    COLLECTOR,
     FINISHED,
     LAG_BUCKETS,
     LAG_FIRST,
+    PAUSE_FIRST,
     POOL_QUEUED,
     POOL_REQUESTS,
     POOL_SIZE,
@@ -41,6 +44,9 @@ IDLE_TICKS = 5
 POOL_TICKS = 5
 STACK_TICKS = 25
 LONGEST_LAG_TICKS = 1500
+OLDEST, LEAST_PAUSE_SECONDS = 2, 0.001
+"""Generation of the garbage collections that are counted, and how long they take at least: those of younger ones look
+at few objects."""
 MOST_TASKS = 40
 """Tasks that are looked at each time: their stacks are walked on the loop that serves requests."""
 DEEPEST, NEAR = 60, 4
@@ -153,6 +159,26 @@ def _bucket(seconds: float) -> int:
     if seconds <= 0.0001:
         return 0
     return min(LAG_BUCKETS - 1, int(math.log2(seconds * 10000) * 4) + 1)
+
+
+def watch_collector(counters: Counters) -> None:
+    """Count how often and for how long full garbage collections stop this worker, all of its threads."""
+    began = 0.0
+
+    def collected(phase: str, facts: dict[str, int]) -> None:
+        nonlocal began
+        if facts["generation"] < OLDEST:
+            return
+        now = time.perf_counter()
+        if phase == "start":
+            began = now
+        elif now - began >= LEAST_PAUSE_SECONDS:
+            counters[COLLECTING_US] += round((now - began) * 1e6)
+            counters[PAUSE_FIRST + _bucket(now - began)] += 1
+
+    if hasattr(gc, "callbacks"):  # of CPython only
+        gc.callbacks.append(collected)
+        counters[COLLECTOR] = 1
 
 
 def _pools() -> list[Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from harness.deploy.workers import Counters
 from harness.injected import harness_layout as layout
-from harness.model.measurement import Lag, PoolUse, ThreadUse, WorkerStats
+from harness.model.measurement import Collector, Lag, PoolUse, ThreadUse, WorkerStats
 
 BUCKETS_PER_OCTAVE = 4
 FIRST_BUCKET_MS = 0.1
@@ -28,6 +28,7 @@ def evidence(
         loop_lag_ms=lag(first, last),
         threads=_threads(first, last, threads, means if in_thread else None),
         pool=_pool(first, last),
+        collector=_collector(first, last),
         in_flight_mean=round(sum(means), 3),
         cpu_cores_by_worker=[round(cores, 4) for cores in cpu_cores],
         seen_in=_seen_in(first, last),
@@ -134,6 +135,17 @@ def _pool(first: Sequence[Counters], last: Sequence[Counters]) -> PoolUse | None
         queued=queued,
         wait_ms_mean=round(waited / queued, 3) if queued else 0.0,
     )
+
+
+def _collector(first: Sequence[Counters], last: Sequence[Counters]) -> Collector | None:
+    if not any(each.values[layout.COLLECTOR] for each in last):
+        return None
+    counts = [_sum(first, last, layout.PAUSE_FIRST + bucket) for bucket in range(layout.LAG_BUCKETS)]
+    pauses = sum(counts)
+    if not pauses:
+        return Collector(pauses=0, mean_ms=0.0, longest_ms=0.0)
+    mean = _sum(first, last, layout.COLLECTING_US) / pauses / 1000
+    return Collector(pauses=pauses, mean_ms=round(mean, 3), longest_ms=_quantile(counts, pauses))
 
 
 def _sum(first: Sequence[Counters], last: Sequence[Counters], slot: int) -> int:

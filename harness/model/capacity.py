@@ -11,6 +11,7 @@ from typing import Literal
 from harness.errors import UsageError
 from harness.model import Value
 from harness.model.comparison import Interval
+from harness.model.measurement import Collector
 
 Outcome = Literal["pass", "fail", "cannot tell", "invalid"]
 """Of a probe. What is invalid bounds nothing."""
@@ -81,6 +82,8 @@ class ProbePoint(Value):
     rss_bytes: int
     bound_by: str | None
     """What limits it, by the diagnosis."""
+    collector: Collector | None = None
+    """How often the garbage collector stopped its workers; None where that was not looked at."""
 
 
 class CellCapacity(Value):

@@ -23,6 +23,7 @@ class Remedy(Value):
         "cores",
         "work",
         "blocking calls",
+        "garbage",
         "queries",
         "database cores",
         "users",

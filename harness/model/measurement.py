@@ -192,6 +192,17 @@ class PoolUse(Value):
     """Wait of those that had to, in milliseconds."""
 
 
+class Collector(Value):
+    """Full runs of Python's garbage collector, of all workers together: each stops all threads of its worker. What
+    takes less than a millisecond is no pause."""
+
+    pauses: int
+    mean_ms: float
+    """0 without pauses, as is the longest."""
+    longest_ms: float
+    """The upper end of a bucket of 19 %."""
+
+
 class WorkerStats(Value):
     """What the workers saw of what their requests wait for, during the window."""
 
@@ -201,6 +212,8 @@ class WorkerStats(Value):
     in_flight_mean: float
     """Requests inside the application, all workers together; sampled ten times a second."""
     cpu_cores_by_worker: list[float]
+    collector: Collector | None = None
+    """None where it was not looked at."""
     seen_in: dict[str, float] = {}
     """What requests were seen doing, the most frequent first → its share of the looks; of a user's application only."""
 

@@ -297,6 +297,7 @@ REMEDIES = {
     ("cores", "raise"): "give the server more cores and a worker for each",
     ("work", "lower"): "do less per request",
     ("blocking calls", "mend"): "move blocking calls to threads or await them",
+    ("garbage", "lower"): "call gc.freeze() once the application is up",
     ("queries", "lower"): "ask less of Postgres",
     ("queries", "mend"): "look at the queries",
     ("database cores", "raise"): "give Postgres cores of its own",

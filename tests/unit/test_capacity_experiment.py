@@ -23,7 +23,7 @@ from harness.measure import Job, Measured
 from harness.model.capacity import parse_objective
 from harness.model.events import Emit, ProbeFinished
 from harness.model.load import ClosedLoad
-from harness.model.measurement import Arrivals, Failures, MachineFacts, Measurement, Waits
+from harness.model.measurement import Arrivals, Collector, Failures, MachineFacts, Measurement, Waits, WorkerStats
 from harness.report import capacity as text
 from harness.report import render
 from harness.stats.crowding import LEVELS
@@ -32,6 +32,7 @@ from tests.fakes import Laboratory
 
 P99 = parse_objective("p99<50ms")
 START_SECONDS = 3.0
+QUIET = WorkerStats(loop_lag_ms=None, threads=None, pool=None, in_flight_mean=1.0, cpu_cores_by_worker=[0.5])
 
 
 class Queues:
@@ -45,6 +46,8 @@ class Queues:
         self.late_ms: float | None = None
         """By how much the generator is late with one request in a hundred."""
         self.number = 0
+        self.collector: Collector | None = None
+        """What every probe tells of its garbage collector."""
         self.ended: int | None = None
         """The measurement in which the user interrupts."""
 
@@ -64,7 +67,7 @@ class Queues:
             "warmup_seconds": job.timing.warmup_seconds,
             "failures_by_kind": Failures(timeout=0, connection=0, status=0),
             "waits": None,
-            "evidence": None,
+            "evidence": self.collector and QUIET.model_copy(update={"collector": self.collector}),
             "generator": template.generator.model_copy(
                 update={"users": job.users, "users_accounted": float(job.users), "answers": None}
             ),
@@ -252,6 +255,28 @@ def test_what_is_disturbed_all_the_time_is_given_up_and_said_to_be_unknown(
     assert (found.bounds.low, found.bounds.high) == (None, None)
     assert text.exit_code(result.capacity) == 3
     assert "nothing bounds its capacity" in text.text(result.capacity, None)
+
+
+@pytest.mark.parametrize(
+    ("collector", "told"),
+    [
+        (Collector(pauses=2, mean_ms=80.0, longest_ms=91.0), True),
+        (Collector(pauses=2, mean_ms=8.0, longest_ms=10.0), False),  # nothing is late for that
+        (Collector(pauses=0, mean_ms=0.0, longest_ms=0.0), False),
+        (None, False),
+    ],
+)
+def test_a_garbage_collector_that_makes_requests_late_is_told(
+    collector: Collector | None, told: bool, queues: Queues, laboratory: Laboratory, tmp_path: Path
+) -> None:
+    queues.collector = collector
+    found = searched(laboratory, tmp_path).capacity
+    notes = [each for each in found.notes if "garbage collector" in each]
+    assert bool(notes) == told
+    if told:
+        assert "stops a worker for 80 ms at a time" in notes[0]
+        assert "miss p99<50ms: call gc.freeze()" in notes[0]
+        assert found.cells[0].points[0].collector == collector
 
 
 def test_a_side_without_a_bound_says_what_was_seen_there(

@@ -12,7 +12,7 @@ from harness.deploy.workers import Counters
 from harness.injected import harness_layout as layout
 from harness.measure import evidence as gathering
 from harness.model.application import UserApplication
-from harness.model.measurement import DatabaseFacts, Lag, Measurement, PoolUse, ThreadUse, Waits, WorkerStats
+from harness.model.measurement import Collector, DatabaseFacts, Lag, Measurement, PoolUse, ThreadUse, Waits, WorkerStats
 from harness.report.words import remedied
 from tests import conftest
 
@@ -155,8 +155,10 @@ def test_what_was_not_gathered_is_not_diagnosed(facts: Measurement) -> None:
 
 def counters(**slots: int) -> Counters:
     values = [0] * layout.SLOTS
+    firsts = {"lag": layout.LAG_FIRST, "pause": layout.PAUSE_FIRST}
     for name, value in slots.items():
-        values[int(name[3:]) + layout.LAG_FIRST if name.startswith("lag") else getattr(layout, name)] = value
+        kind = name.rstrip("0123456789")
+        values[firsts[kind] + int(name.removeprefix(kind)) if kind in firsts else getattr(layout, name)] = value
     return Counters(values)
 
 
@@ -175,6 +177,22 @@ def test_counters_become_evidence() -> None:
     assert found.in_flight_mean == 2.0
     # 50 lags below 0.1 ms, 98 in the bucket that ends at 0.1 × 2^10 ms, 2 in the one that ends at 0.1 × 2^15.
     assert found.loop_lag_ms == Lag(p50=102.4, p99=3276.8, max=3276.8)
+
+
+def test_pauses_of_the_garbage_collector_are_counted() -> None:
+    """Of both workers: 16 in the bucket that ends at 0.1 × 2^8 ms, and one in that of 0.1 × 2^9 ms."""
+    watched = counters(COLLECTOR=1, COLLECTING_US=90_000, pause32=5)
+    later = counters(COLLECTOR=1, COLLECTING_US=490_000, pause32=21, pause36=1)
+
+    def collected(first: Counters, last: Counters) -> Collector | None:
+        found = gathering.evidence(
+            [first, first], [last, first], threads=None, in_thread=False, in_flight=[[1], [1]], cpu_cores=[0.5, 0.5]
+        )
+        return found.collector
+
+    assert collected(watched, later) == Collector(pauses=17, mean_ms=23.529, longest_ms=51.2)
+    assert collected(watched, watched) == Collector(pauses=0, mean_ms=0.0, longest_ms=0.0)
+    assert collected(counters(), counters()) is None, "not known is null, never 0"
 
 
 def test_where_each_request_has_a_thread_those_under_way_are_counted() -> None:

@@ -13,7 +13,7 @@ import pytest
 from harness.analysis import diagnosis, evaluation, validity
 from harness.analysis.evaluation import evaluate
 from harness.model.evaluation import Remedy
-from harness.model.measurement import Failures, Interruptions, Latency, Measurement, Slice
+from harness.model.measurement import Collector, Failures, Interruptions, Latency, Measurement, Slice, WorkerStats
 from harness.report.words import REMEDIES, remedied
 from tests.conftest import changed
 
@@ -276,6 +276,32 @@ def test_generator_and_workers_must_have_seen_the_same_requests_of_a_window(
 ) -> None:
     facts = change(generator={"answers": answers}, server={"requests_by_worker": [finished]}, failures_by_kind=failures)
     assert {each.gate: each.state for each in evaluate(facts).gates}["counts"] == state
+
+
+@pytest.mark.parametrize(
+    ("pauses", "longest_ms", "workers", "noted"),
+    [(6, 47.0, 1, True), (1, 47.0, 1, False), (6, 47.0, 4, False), (6, 4.0, 1, False), (0, 0.0, 1, False)],
+)
+def test_a_garbage_collector_that_makes_the_tail_is_noted(
+    facts: Measurement, pauses: int, longest_ms: float, workers: int, noted: bool
+) -> None:
+    """Ten seconds, in which the p99 lies 40 ms above the median."""
+    evidence = WorkerStats(
+        loop_lag_ms=None,
+        threads=None,
+        pool=None,
+        in_flight_mean=1.0,
+        cpu_cores_by_worker=[0.5],
+        collector=Collector(pauses=pauses, mean_ms=10.0, longest_ms=longest_ms),
+    )
+    slow = facts.latency_ms.model_copy(update={"p50": 50.0, "p99": 90.0})
+    cell = changed(facts.cell, workers=workers)
+    update = {"evidence": evidence, "latency_ms": slow, "cell": cell, "window_seconds": 10.0}
+    notes = [each for each in evaluate(facts.model_copy(update=update)).notes if "garbage" in each.message]
+    assert bool(notes) == noted
+    if noted:
+        assert "stopped the worker 6 times, for 10 ms on average, 0.6% of the time" in notes[0].message
+        assert remedied("", notes[0].remedies) == "call gc.freeze() once the application is up"
 
 
 @pytest.mark.parametrize(("piled_up", "noted"), [(None, False), (5, False), (400, False), (2300, True)])

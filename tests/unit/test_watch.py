@@ -140,3 +140,33 @@ def test_threads_that_wait_for_work_serve_nothing(tmp_path: Path) -> None:
     work = "pool = ThreadPoolExecutor(2); pool.submit(int); pool.submit(int); await asyncio.sleep(20)"
     found = looked_at(tmp_path, "asgi", ASGI.format(work=work), SERVE_ASGI)
     assert list(found) == ["a sleep"]
+
+
+HEAP = """
+import gc, threading
+gc.disable()
+alone = threading.Lock()
+heap = [[number] for number in range(300_000)]
+"""
+COLLECTED = """
+from harness_layout import COLLECTING_US, COLLECTOR, LAG_BUCKETS, PAUSE_FIRST
+def patient():
+    yield 0.5
+def seen():
+    (path,) = FOLDER.glob("*.counters")
+    numbers = struct.unpack(f"{SLOTS}Q", path.read_bytes()[:8 * SLOTS])
+    pauses = numbers[PAUSE_FIRST : PAUSE_FIRST + LAG_BUCKETS]
+    return {"told": numbers[COLLECTOR], "pauses": sum(pauses), "us": numbers[COLLECTING_US]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("interface", "application", "script"), [("wsgi", WSGI, SERVE_WSGI), ("asgi", ASGI, SERVE_ASGI)]
+)
+def test_full_garbage_collections_are_counted(tmp_path: Path, interface: str, application: str, script: str) -> None:
+    """One by each of three requests; those of young objects are none."""
+    served = HEAP + application.format(work="alone.acquire(); gc.collect(); gc.collect(1); alone.release()")
+    found = looked_at(tmp_path, interface, served, COLLECTED + script)
+    assert found["told"] == 1
+    assert found["pauses"] == 3
+    assert found["us"] >= 3000
