@@ -23,6 +23,7 @@ import argparse
 import json
 import logging
 import math
+import random
 import statistics
 import tempfile
 import time
@@ -263,39 +264,44 @@ def truth(given: argparse.Namespace) -> None:
     def one(server: str, threads: int, ms: int) -> Row:
         cell = f"{server}/sync/sleep?ms={ms}/t{threads}"
         limit = 1.5 * ms
+        before = saturated_rps(f"{cell}/c{4 * threads}")
         found, seconds = search([cell], f"p99<{limit:g}ms", given)
-        service = threads / saturated_rps(f"{cell}/c{4 * threads}") * 1000
+        service = threads / statistics.fmean((before, saturated_rps(f"{cell}/c{4 * threads}"))) * 1000
         # Half of the requests find a thread at once: what they take beyond it is on the way, and no thread's time.
-        way = min(each.p50_ms for each in found.cells[0].points if each.p50_ms is not None) - service
-        pause_ms, pause_requests = pauses(found.cells[0])
+        kept_up = [each.p50_ms for each in found.cells[0].points if each.p50_ms is not None and each.outcome != "fail"]
+        way = statistics.median(kept_up) - service
+        pauses_ms, pause_requests = pauses(found.cells[0])
         queue = model.Queue(
             name=cell,
             servers=threads,
             service_ms=service,
             objective=f"p99<{limit - way:g}ms",
-            pause_ms=pause_ms,
+            pauses_ms=pauses_ms,
             pause_requests=pause_requests,
         )
         capacity = model.truth(queue)
         row = summary(found.cells[0], seconds)
         holds = row["low"] is not None and row["high"] is not None and row["low"] <= capacity <= row["high"]
-        times = {"service_ms": round(service, 3), "way_ms": round(way, 3)}
-        if pause_ms:
-            times |= {"pause_ms": round(pause_ms, 1), "pause_requests": round(pause_requests)}
+        times: Row = {"service_ms": round(service, 3), "way_ms": round(way, 3)}
+        if pauses_ms:
+            lengths = [round(each, 1) for each in pauses_ms]
+            times = {**times, "pauses_ms": lengths, "pause_requests": round(pause_requests)}
         known = {"truth_rps": round(capacity, 2), "held": holds}
         return {**row, **times, **known, "points": points(found.cells[0])}
 
     done(given, [(f"{server}, {threads} threads, {ms} ms", one, (server, threads, ms)) for server, threads, ms in REAL])
 
 
-def pauses(cell: api.CellCapacity) -> tuple[float, float]:
-    """Mean milliseconds of a garbage collection of a cell, and requests from one to the next; 0 without any."""
+def pauses(cell: api.CellCapacity) -> tuple[tuple[float, ...], float]:
+    """Milliseconds of each garbage collection of a cell, and requests from one to the next; none if none was seen."""
     seen = [(each, each.collector) for each in cell.points if each.collector is not None]
-    count = sum(collector.pauses for _, collector in seen)
-    if not count:
-        return 0.0, math.inf
-    stopped_ms = math.fsum(collector.pauses * collector.mean_ms for _, collector in seen)
-    return stopped_ms / count, math.fsum(each.served * each.seconds for each, _ in seen) / count
+    ends = [end for _, collector in seen for end, count in collector.lengths_ms for _ in range(count)]
+    if not ends:
+        return (), math.inf
+    # Told are ends of buckets; the mean is known better.
+    part = math.fsum(collector.pauses * collector.mean_ms for _, collector in seen) / math.fsum(ends)
+    random.Random(1).shuffle(ends)
+    return tuple(end * part for end in ends), math.fsum(each.served * each.seconds for each, _ in seen) / len(ends)
 
 
 def saturated_rps(cell: str) -> float:

@@ -20,6 +20,8 @@ WANDER_PERSISTENCE = 0.57
 """Correlation of the speeds of two seconds in a row."""
 TRUTH_PARTS, TRUTH_ARRIVALS = 4, 4_000_000
 """With one part, shares of late requests lie up to 5 % beside those of the next one."""
+PAUSED_ARRIVALS = 1_500_000
+"""The same of queues with pauses, which are simulated step by step."""
 TRUTH_STEPS = 11
 TYPICAL_SECONDS, TYPICAL_STARTS = 60.0, 300
 
@@ -36,8 +38,8 @@ class Queue:
     """Standard deviation of the logarithm of its speed from start to start."""
     wander: float = 0.0
     """The same from second to second, of one server."""
-    pause_ms: float = 0.0
-    """For how long a garbage collection stops all servers."""
+    pauses_ms: tuple[float, ...] = ()
+    """For how long garbage collections stop all servers: as often one as another."""
     pause_requests: float = math.inf
     """Requests from one pause to the next."""
 
@@ -87,24 +89,26 @@ def latencies(arrivals: Array, service: Array, servers: int) -> Array:
     return found
 
 
-def paused_latencies(arrivals: Array, service: float, servers: int, every: float, pause: float) -> Array:
-    """The same, part by part, of servers that all stand still for `pause` seconds once in `every`: nothing begins or
-    ends meanwhile."""
+def paused_latencies(arrivals: Array, service: float, servers: int, every: float, pauses: Array) -> Array:
+    """The same, part by part, of servers that all stand still once in `every` seconds, for one of `pauses` after
+    another: nothing begins or ends meanwhile."""
     parts, count = arrivals.shape
     rows = count // servers
     whole = arrivals[:, : rows * servers].reshape(parts, rows, servers)
     found = numpy.empty_like(whole)
     free = numpy.zeros((parts, servers))
     for row in range(rows):
-        begins = _beyond_pause(numpy.maximum(whole[:, row], free), every, pause)
-        free = _beyond_pause(begins + service, every, pause)
+        begins = _beyond_pause(numpy.maximum(whole[:, row], free), every, pauses)
+        free = _beyond_pause(begins + service, every, pauses)
         found[:, row] = free - whole[:, row]
     return found
 
 
-def _beyond_pause(moments: Array, every: float, pause: float) -> Array:
+def _beyond_pause(moments: Array, every: float, pauses: Array) -> Array:
     """Moments, of which those within a pause come when it is over."""
-    return numpy.maximum(moments, numpy.floor(moments / every) * every + pause)
+    numbers = (moments / every).astype(int)
+    ends: Array = numbers * every + pauses[numbers % len(pauses)]
+    return numpy.maximum(moments, ends)
 
 
 def speeds(queue: Queue, seconds: float, chance: numpy.random.Generator) -> Array:
@@ -137,13 +141,15 @@ def truth(queue: Queue) -> float:
 
 
 def _long_share(queue: Queue, rate: float) -> float:
-    parts = (numpy.random.default_rng(7 + seed).exponential(1 / rate, TRUTH_ARRIVALS) for seed in range(TRUTH_PARTS))
-    if queue.pause_ms:
+    count = PAUSED_ARRIVALS if queue.pauses_ms else TRUTH_ARRIVALS
+    parts = (numpy.random.default_rng(7 + seed).exponential(1 / rate, count) for seed in range(TRUTH_PARTS))
+    if queue.pauses_ms:
         arrivals = numpy.cumsum(numpy.stack(list(parts)), axis=1)
-        every, pause = queue.pause_requests / rate, queue.pause_ms / 1000
-        took = paused_latencies(arrivals, queue.service_ms / 1000, queue.servers, every, pause)
+        pauses = numpy.array(queue.pauses_ms) / 1000
+        every = queue.pause_requests / rate
+        took = paused_latencies(arrivals, queue.service_ms / 1000, queue.servers, every, pauses)
         return float((took > queue.limit).mean())
-    service = numpy.full(TRUTH_ARRIVALS if queue.servers == 1 else 1, queue.service_ms / 1000)
+    service = numpy.full(count if queue.servers == 1 else 1, queue.service_ms / 1000)
     shares = [(latencies(numpy.cumsum(gaps), service, queue.servers) > queue.limit).mean() for gaps in parts]
     return float(numpy.mean(shares))
 

@@ -81,8 +81,12 @@ def _quantile(counts: Sequence[int], rank: float) -> float:
     for bucket, count in enumerate(counts):
         seen += count
         if count and seen >= rank:
-            return round(FIRST_BUCKET_MS * 2 ** (bucket / BUCKETS_PER_OCTAVE), 3)
+            return _end_ms(bucket)
     raise AssertionError("the rank lies beyond the counts")
+
+
+def _end_ms(bucket: int) -> float:
+    return round(FIRST_BUCKET_MS * 2 ** (bucket / BUCKETS_PER_OCTAVE), 3)
 
 
 def _threads(
@@ -145,7 +149,8 @@ def _collector(first: Sequence[Counters], last: Sequence[Counters]) -> Collector
     if not pauses:
         return Collector(pauses=0, mean_ms=0.0, longest_ms=0.0)
     mean = _sum(first, last, layout.COLLECTING_US) / pauses / 1000
-    return Collector(pauses=pauses, mean_ms=round(mean, 3), longest_ms=_quantile(counts, pauses))
+    lengths = [(_end_ms(bucket), count) for bucket, count in enumerate(counts) if count]
+    return Collector(pauses=pauses, mean_ms=round(mean, 3), longest_ms=lengths[-1][0], lengths_ms=lengths)
 
 
 def _sum(first: Sequence[Counters], last: Sequence[Counters], slot: int) -> int:

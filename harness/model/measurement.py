@@ -201,6 +201,8 @@ class Collector(Value):
     """0 without pauses, as is the longest."""
     longest_ms: float
     """The upper end of a bucket of 19 %."""
+    lengths_ms: list[tuple[float, int]] = []
+    """Upper ends of such buckets, in milliseconds, with how many pauses lie in each."""
 
 
 class WorkerStats(Value):

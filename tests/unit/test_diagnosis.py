@@ -180,7 +180,7 @@ def test_counters_become_evidence() -> None:
 
 
 def test_pauses_of_the_garbage_collector_are_counted() -> None:
-    """Of both workers: 16 in the bucket that ends at 0.1 × 2^8 ms, and one in that of 0.1 × 2^9 ms."""
+    """16 of one worker in the bucket that ends at 0.1 × 2^8 ms, and one in that of 0.1 × 2^9 ms; none of the other."""
     watched = counters(COLLECTOR=1, COLLECTING_US=90_000, pause32=5)
     later = counters(COLLECTOR=1, COLLECTING_US=490_000, pause32=21, pause36=1)
 
@@ -190,7 +190,9 @@ def test_pauses_of_the_garbage_collector_are_counted() -> None:
         )
         return found.collector
 
-    assert collected(watched, later) == Collector(pauses=17, mean_ms=23.529, longest_ms=51.2)
+    assert collected(watched, later) == Collector(
+        pauses=17, mean_ms=23.529, longest_ms=51.2, lengths_ms=[(25.6, 16), (51.2, 1)]
+    )
     assert collected(watched, watched) == Collector(pauses=0, mean_ms=0.0, longest_ms=0.0)
     assert collected(counters(), counters()) is None, "not known is null, never 0"
 
