@@ -268,16 +268,18 @@ def truth(given: argparse.Namespace) -> None:
         found, seconds = search([cell], f"p99<{limit:g}ms", given)
         service = threads / statistics.fmean((before, saturated_rps(f"{cell}/c{4 * threads}"))) * 1000
         # Half of the requests find a thread at once: what they take beyond it is on the way, and no thread's time.
-        kept_up = [each.p50_ms for each in found.cells[0].points if each.p50_ms is not None and each.outcome != "fail"]
-        way = statistics.median(kept_up) - service
+        kept_up = [each for each in found.cells[0].points if each.p50_ms is not None and each.outcome != "fail"]
+        way = statistics.median(each.p50_ms or 0.0 for each in kept_up) - service
         pauses_ms, pause_requests = pauses(found.cells[0])
+        work = statistics.median(each.cpu_cores / each.served for each in kept_up) * 1000 if pauses_ms else 0.0
         queue = model.Queue(
             name=cell,
             servers=threads,
             service_ms=service,
-            objective=f"p99<{limit - way:g}ms",
+            objective=f"p99<{limit - way + work:g}ms",
             pauses_ms=pauses_ms,
             pause_requests=pause_requests,
+            work_ms=work,
         )
         capacity = model.truth(queue)
         row = summary(found.cells[0], seconds)
@@ -285,7 +287,7 @@ def truth(given: argparse.Namespace) -> None:
         times: Row = {"service_ms": round(service, 3), "way_ms": round(way, 3)}
         if pauses_ms:
             lengths = [round(each, 1) for each in pauses_ms]
-            times = {**times, "pauses_ms": lengths, "pause_requests": round(pause_requests)}
+            times = {**times, "pauses_ms": lengths, "pause_requests": round(pause_requests), "work_ms": round(work, 3)}
         known = {"truth_rps": round(capacity, 2), "held": holds}
         return {**row, **times, **known, "points": points(found.cells[0])}
 

@@ -20,8 +20,8 @@ WANDER_PERSISTENCE = 0.57
 """Correlation of the speeds of two seconds in a row."""
 TRUTH_PARTS, TRUTH_ARRIVALS = 4, 4_000_000
 """With one part, shares of late requests lie up to 5 % beside those of the next one."""
-PAUSED_ARRIVALS = 1_500_000
-"""The same of queues with pauses, which are simulated step by step."""
+PAUSED_ARRIVALS = 4_000_000
+"""Of queues with pauses, which are simulated step by step."""
 TRUTH_STEPS = 11
 TYPICAL_SECONDS, TYPICAL_STARTS = 60.0, 300
 
@@ -39,9 +39,11 @@ class Queue:
     wander: float = 0.0
     """The same from second to second, of one server."""
     pauses_ms: tuple[float, ...] = ()
-    """For how long garbage collections stop all servers: as often one as another."""
+    """For how long garbage collections stop everything: one as often as another."""
     pause_requests: float = math.inf
     """Requests from one pause to the next."""
+    work_ms: float = 0.0
+    """For how long each request needs the one core, where there are pauses: else that is on the way."""
 
     @property
     def throughput(self) -> float:
@@ -89,26 +91,28 @@ def latencies(arrivals: Array, service: Array, servers: int) -> Array:
     return found
 
 
-def paused_latencies(arrivals: Array, service: float, servers: int, every: float, pauses: Array) -> Array:
-    """The same, part by part, of servers that all stand still once in `every` seconds, for one of `pauses` after
-    another: nothing begins or ends meanwhile."""
-    parts, count = arrivals.shape
-    rows = count // servers
-    whole = arrivals[:, : rows * servers].reshape(parts, rows, servers)
-    found = numpy.empty_like(whole)
-    free = numpy.zeros((parts, servers))
+def paused_latencies(arrivals: Array, queue: Queue) -> Array:
+    """The same of threads behind one core, which each request needs for a moment before it sleeps in one of them. The
+    core collects garbage with every so many requests: nothing begins or ends meanwhile, and then the core is behind."""
+    service, servers = queue.service_ms / 1000, queue.servers
+    work = numpy.full(len(arrivals), queue.work_ms / 1000)
+    every = max(1, round(queue.pause_requests))
+    places = numpy.arange(every // 2, len(arrivals), every)
+    pauses = numpy.resize(numpy.array(queue.pauses_ms) / 1000, len(places))
+    work[places] += pauses
+    used = numpy.cumsum(work)
+    ready = used + numpy.maximum.accumulate(arrivals - used + work)
+    begun, over = numpy.append(-math.inf, ready[places] - pauses), numpy.append(-math.inf, ready[places])
+    rows = len(arrivals) // servers
+    due = ready[: rows * servers].reshape(rows, servers)
+    ends = numpy.empty_like(due)
+    free = numpy.zeros(servers)
     for row in range(rows):
-        begins = _beyond_pause(numpy.maximum(whole[:, row], free), every, pauses)
-        free = _beyond_pause(begins + service, every, pauses)
-        found[:, row] = free - whole[:, row]
+        free = numpy.maximum(due[row], free) + service
+        last = numpy.searchsorted(begun, free) - 1
+        free = ends[row] = numpy.maximum(free, over[last])
+    found: Array = ends.ravel() - arrivals[: rows * servers]
     return found
-
-
-def _beyond_pause(moments: Array, every: float, pauses: Array) -> Array:
-    """Moments, of which those within a pause come when it is over."""
-    numbers = (moments / every).astype(int)
-    ends: Array = numbers * every + pauses[numbers % len(pauses)]
-    return numpy.maximum(moments, ends)
 
 
 def speeds(queue: Queue, seconds: float, chance: numpy.random.Generator) -> Array:
@@ -141,17 +145,15 @@ def truth(queue: Queue) -> float:
 
 
 def _long_share(queue: Queue, rate: float) -> float:
-    count = PAUSED_ARRIVALS if queue.pauses_ms else TRUTH_ARRIVALS
-    parts = (numpy.random.default_rng(7 + seed).exponential(1 / rate, count) for seed in range(TRUTH_PARTS))
     if queue.pauses_ms:
-        arrivals = numpy.cumsum(numpy.stack(list(parts)), axis=1)
-        pauses = numpy.array(queue.pauses_ms) / 1000
-        every = queue.pause_requests / rate
-        took = paused_latencies(arrivals, queue.service_ms / 1000, queue.servers, every, pauses)
-        return float((took > queue.limit).mean())
-    service = numpy.full(count if queue.servers == 1 else 1, queue.service_ms / 1000)
-    shares = [(latencies(numpy.cumsum(gaps), service, queue.servers) > queue.limit).mean() for gaps in parts]
-    return float(numpy.mean(shares))
+        gaps = numpy.random.default_rng(7).exponential(1 / rate, PAUSED_ARRIVALS)
+        return float((paused_latencies(numpy.cumsum(gaps), queue) > queue.limit).mean())
+    late = 0.0
+    for seed in range(TRUTH_PARTS):
+        arrivals = numpy.cumsum(numpy.random.default_rng(7 + seed).exponential(1 / rate, TRUTH_ARRIVALS))
+        service = numpy.full(TRUTH_ARRIVALS if queue.servers == 1 else 1, queue.service_ms / 1000)
+        late += float((latencies(arrivals, service, queue.servers) > queue.limit).mean())
+    return late / TRUTH_PARTS
 
 
 def _typical_share(queue: Queue, rate: float) -> float:

@@ -31,7 +31,7 @@ Array = NDArray[numpy.float64]
 
 SPREADS = {0.01: 0.5, 0.02: 1.0, 0.04: 0.7, 0.08: 0.4, 0.16: 0.2}
 """Standard deviations of the logarithm of a start's capacity that are considered, with how likely each is by itself."""
-SLOPES = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
+SLOPES = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
 FARTHEST, STEP = 0.6, 0.005
 """Logarithms of rate ÷ capacity that are told apart, and how finely."""
 SURE = 5.0

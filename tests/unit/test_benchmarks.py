@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 from harness.analysis import diagnosis
@@ -97,6 +98,26 @@ def test_a_diagnosis_gives_no_other_advice() -> None:
     ]
     assert len(remedies) >= len(ADVICE)
     assert all("ADVICE[" in each for each in remedies)
+
+
+def test_a_known_queue_stands_still_in_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads in which requests sleep for a second, behind a core that each needs for 0.1 s. With the third it
+    pauses for 2 s, from 1.3 to 3.3, and with the seventh for 0.5 s, from 9.1 to 9.6."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    model = importlib.import_module("capacity_model")
+    arrivals = numpy.array([0.5, 1.0, 1.2, 4.5, 5.0, 5.3, 9.0, 9.05])
+    paused = model.Queue(
+        **{"name": "", "servers": 2, "service_ms": 1000.0, "objective": "p99<75ms"},
+        **{"pauses_ms": (2000.0, 500.0), "pause_requests": 4, "work_ms": 100.0},
+    )
+    ends = arrivals + model.paused_latencies(arrivals, paused)
+    # The core is through with them at 0.6, 1.1, 3.3, 4.6, 5.1, 5.4, 9.6 and 9.7; a sleep that ends in a pause waits.
+    assert ends == pytest.approx([3.3, 3.3, 4.3, 5.6, 6.1, 6.6, 10.6, 10.7])
+    never = model.Queue(
+        **{"name": "", "servers": 2, "service_ms": 1000.0, "objective": "p99<75ms"}, pauses_ms=(0.0,), pause_requests=9
+    )
+    plain = model.latencies(arrivals, numpy.array([1.0]), 2)
+    assert model.paused_latencies(arrivals, never) == pytest.approx(plain)
 
 
 def test_the_campaign_of_faults_sees_what_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
