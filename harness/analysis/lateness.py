@@ -31,7 +31,9 @@ Array = NDArray[numpy.float64]
 
 SPREADS = {0.01: 0.5, 0.02: 1.0, 0.04: 0.7, 0.08: 0.4, 0.16: 0.2}
 """Standard deviations of the logarithm of a start's capacity that are considered, with how likely each is by itself."""
-SLOPES = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
+SLOPES = {2.0: 0.25} | dict.fromkeys((4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0), 1.0)
+"""Powers of the rate with which the share of late requests may grow, and how likely each is by itself. Hardly any queue
+is so gentle as the first: only what stops a server at any rate is, such as collections of garbage."""
 FARTHEST, STEP = 0.6, 0.005
 """Logarithms of rate ÷ capacity that are told apart, and how finely."""
 SURE = 5.0
@@ -199,7 +201,7 @@ def _likelihood(expected: tuple[float, ...], missed: float, most: float, enough:
     are."""
     distance = _DISTANCES[:, None, None, None]
     spread = numpy.array(list(SPREADS))[None, :, None, None]
-    slope = numpy.array(SLOPES)[None, None, :, None]
+    slope = numpy.array(list(SLOPES))[None, None, :, None]
     power = slope * (distance - spread * _NODES[None, None, None, :])
     at_level = numpy.interp(power, LOG_LEVELS, expected) if len(expected) > 1 else expected[0]
     mean = numpy.minimum(at_level * numpy.exp(numpy.minimum(power, 50.0)), most)
@@ -224,6 +226,7 @@ def posterior(probes: Sequence[Probe], place: int, goal: float) -> tuple[Array, 
     grid = numpy.arange(min(rates) - FARTHEST, max(rates) + FARTHEST, STEP / 2)
     late, crowded = bursts(probes, place, goal)
     total = numpy.zeros((len(grid), len(SPREADS), len(SLOPES))) + numpy.log(list(SPREADS.values()))[None, :, None]
+    total += numpy.log(list(SLOPES.values()))
     for rate, probe in zip(rates, probes, strict=True):
         due = float(sum(probe.due))
         missed = float(sum(probe.missed[place]))
@@ -235,7 +238,7 @@ def posterior(probes: Sequence[Probe], place: int, goal: float) -> tuple[Array, 
         total += table[below] * (1 - part) + table[below + 1] * part
     chance = numpy.exp(total - total.max())
     chance /= chance.sum()
-    slope = math.exp(float((chance.sum(axis=(0, 1)) * numpy.log(SLOPES)).sum()))
+    slope = math.exp(float((chance.sum(axis=(0, 1)) * numpy.log(list(SLOPES))).sum()))
     return grid, _widened(chance.sum(axis=(1, 2))), slope
 
 
