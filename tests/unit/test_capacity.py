@@ -300,6 +300,33 @@ def test_close_bounds_hold_a_capacity_that_differs_from_start_to_start() -> None
     assert held >= 38
 
 
+def paused(question: Question, capacity_rps: float, chance: numpy.random.Generator) -> list[Probe]:
+    """Twelve probes of a server that stops once in 3,800 requests, after which as many are late as the square of the
+    rate says, times what the start and the pause differ by; far above, half of all are late."""
+    probes = list[Probe]()
+    while len(probes) < 12 and (rate := capacity.propose(question, probes)) is not None:
+        seconds, every = math.ceil(capacity.window_seconds(question, probes, rate)), 3800 / rate
+        due, missed, start = (round(rate),) * seconds, [0] * seconds, chance.normal(0, 0.5)
+        for moment in numpy.arange(chance.uniform(0, every), seconds, every):
+            late = 38 * (rate / capacity_rps) ** 2 * math.exp(start + chance.normal(0, 0.3))
+            missed[int(moment)] = min(due[0], missed[int(moment)] + round(late))
+        if rate > 1.33 * capacity_rps:
+            missed = [each // 2 for each in due]
+        probes.append(Probe(rate=rate, due=due, missed=(tuple(missed),)))
+    return probes
+
+
+def test_a_capacity_that_pauses_limit_is_not_told_too_low() -> None:
+    """The share of late requests grows as slowly as the square of the rate there. With slopes from four on, ten of
+    sixty bounds are too low."""
+    question = Question(objectives=(P99,), precision=0.1, start=630)
+    bounds = [
+        capacity.known(question, paused(question, 582, numpy.random.default_rng(seed))).bounds for seed in range(60)
+    ]
+    assert sum(each.high is not None and each.high < 582 for each in bounds) <= 4
+    assert sum(each.low is not None and each.low > 582 for each in bounds) <= 3
+
+
 def test_a_start_is_watched_for_longer_where_bounds_should_come_closer() -> None:
     bracketed = [probe(100, 0.0), probe(110, 0.2)]
     rough, close = (Question(objectives=(P99,), precision=share, start=100) for share in (0.1, 0.05))
