@@ -332,27 +332,31 @@ def of_single_probes(folder: Path) -> str:
 
 
 def of_real_searches(folder: Path) -> str:
-    """Searches of real cells whose capacity is known: the bounds beside the truth, and when they were first within
-    10 %."""
-    searches = document(folder / "capacity-truth.json")["rows"]
-    table = []
+    """Searches of real cells whose capacity is known: the bounds beside the truth."""
+    return _real_searches(folder / "capacity-truth.json")
+
+
+def of_precise_searches(folder: Path) -> str:
+    """The same where bounds were to be closer and there was more time, and what was known on the way."""
+    path = folder / "capacity-precise.json"
+    first = [row["within_10_percent"] for row in document(path)["rows"]]
+    probes, held = [each["probes"] for each in first], sum(each["held"] for each in first)
+    way = f"after {min(probes)} to {max(probes)} probes: {held} of {len(first)} hold it, too"
+    return f"{_real_searches(path)}\nThe first bounds within 10% stood {way}.\n"
+
+
+def _real_searches(path: Path) -> str:
+    searches = document(path)["rows"]
+    rows = []
     for row in searches:
-        first = row["within_10_percent"]
-        after = f" after {first['probes']} probes, {_minutes(first['seconds'])}" if "low" in first else ""
+        low, high = ("–" if row[end] is None else f"{row[end]:,.0f}" for end in ("low", "high"))
+        bounds = f"{low} to {high}" if row["held"] else f"**{low} to {high}**"
         width = "–" if row["width"] is None else f"{row['width']:.3f}"
-        known = [api.escaped(row["cell"]), f"{row['truth_rps']:,.0f}", _bounds(row), width, str(row["probes"])]
-        table.append([*known, _minutes(row["seconds"]), _bounds(first) + after])
-    heads = ("cell", "capacity by simulation", "bounds", "higher ÷ lower", "probes", "time", "first within 10%")
+        truth, time = f"{row['truth_rps']:,.0f}", _minutes(row["seconds"])
+        rows.append((api.escaped(row["cell"]), truth, bounds, width, str(row["probes"]), time))
     held = sum(row["held"] for row in searches)
-    early = sum(row["within_10_percent"]["held"] for row in searches)
-    told = f"{held} of {len(searches)} intervals hold the capacity, and {early} of those on the way"
-    return f"{_table(heads, table)}\n{told}.\n"
-
-
-def _bounds(row: Mapping[str, Any]) -> str:
-    """Two rates, in bold where the capacity does not lie between them."""
-    low, high = ("–" if row.get(end) is None else f"{row[end]:,.0f}" for end in ("low", "high"))
-    return f"{low} to {high}" if row["held"] else f"**{low} to {high}**"
+    heads = ("cell", "capacity by simulation", "bounds", "higher ÷ lower", "probes", "time")
+    return f"{_table(heads, rows)}\n{held} of {len(rows)} intervals hold the capacity.\n"
 
 
 def of_two_names(folder: Path) -> str:
@@ -386,6 +390,26 @@ def of_overloads(folder: Path) -> str:
         shares = (f"{row['served_share']:.0%}", f"{row['refused_share']:.1%}")
         rows.append((api.escaped(row["cell"]), *shares, recovered, f"{row['law_seconds']:.2f} s", ratio))
     return _table(("cell", "served of capacity", "refused", "recovered", "law", "ratio"), rows)
+
+
+def of_freezing(folder: Path) -> str:
+    """An application as it is and with `gc.freeze()`: what collections do to it."""
+    found = document(folder / "freezing.json")
+    rows = []
+    for target, words in (("app", "as it is"), ("frozen", "after `gc.freeze()`")):
+        own = [row for row in found["rows"] if row["target"] == target]
+        seen = [row["collector"] for row in own]
+        pauses = sum(each["pauses"] for each in seen)
+        longest = max(each["longest_ms"] for each in seen)
+        mean = sum(each["pauses"] * each["mean_ms"] for each in seen) / pauses if pauses else 0.0
+        stops = f"{pauses}, {mean:.0f} ms on average, {longest:.0f} ms at most" if pauses else "none"
+        p99 = " ".join(f"{row['p99_ms']:.0f}" for row in own)
+        cpu = statistics.median(row["cpu_us_per_request"] for row in own)
+        rows.append((words, stops, p99, f"{cpu:,.0f} µs"))
+    table = _table(("application", "full collections", "p99 of each window, in ms", "CPU per request"), rows)
+    p99, cpu = (found["summary"][figure] for figure in ("p99_ms", "cpu_us_per_request"))
+    tail, work = (f"{each['estimate']:.2f}× [{each['low']:.2f}, {each['high']:.2f}]" for each in (p99, cpu))
+    return f"{table}\nFrozen ÷ as it is: p99 {tail}, CPU per request {work}.\n"
 
 
 def of_recommendations(folder: Path) -> str:
@@ -452,7 +476,9 @@ FORMS: dict[str, Callable[[Path], str]] = {
     "servers": of_servers,
     "searches": of_searches,
     "real_searches": of_real_searches,
+    "precise_searches": of_precise_searches,
     "two_names": of_two_names,
+    "freezing": of_freezing,
     "overloads": of_overloads,
     "single_probes": of_single_probes,
     "recommendations": of_recommendations,
