@@ -14,7 +14,6 @@ minutes; exit code 1 where a cell was told another cause, or where advice did no
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 import threading
 import time
@@ -23,7 +22,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from running import REFERENCE, Row, document, run, write_document
+from running import REFERENCE, Row, document, ratio, run, write_document
 
 from harness import api
 
@@ -192,12 +191,6 @@ def provoked(case: Case) -> api.MeasurementRecord:
         if advised(record) == set(case.after):
             break
     return record
-
-
-def ratio(pairs: list[tuple[float, float]]) -> dict[str, float | None]:
-    """After ÷ before, with its 95 % interval over pairs."""
-    interval = api.interval([math.log(after / before) for before, after in pairs])
-    return {name: None if value is None else round(value, 4) for name, value in interval.model_dump().items()}
 
 
 def tried(finding: str, case: Case, times: int) -> Iterator[Row]:

@@ -10,8 +10,8 @@ they take. Also how often a single probe a few percent above the capacity passes
 The others need a machine that does nothing else, and go on where they stopped when they are started again:
 
 `truth`: ten real cells of style `sync` with `sleep`, whose capacity follows from simulation: the queue of so many
-threads, each of which takes as long as closed load shows; the rest of the median latency is on the way. 25 minutes; 70
-with `--precision 0.05 --search-seconds 1800`.
+threads, each of which takes as long as closed load shows; the rest of the median latency is on the way, and garbage
+collections stop all of them. 40 minutes; longer with `--precision 0.05 --search-seconds 1800`.
 
 `names`: two cells, each ten times under two names at once, which should not be told apart; and
 all searches of one should overlap. `overload`: ten overloads of servers that refuse nothing, a minute each.
@@ -301,7 +301,7 @@ def pauses(cell: api.CellCapacity) -> tuple[tuple[float, ...], float]:
     if not ends:
         return (), math.inf
     # Told are ends of buckets; the mean is known better.
-    part = math.fsum(collector.pauses * collector.mean_ms for _, collector in seen) / math.fsum(ends)
+    part = 1000 * math.fsum(collector.stopped_seconds for _, collector in seen) / math.fsum(ends)
     random.Random(1).shuffle(ends)
     return tuple(end * part for end in ends), math.fsum(each.served * each.seconds for each, _ in seen) / len(ends)
 

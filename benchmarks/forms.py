@@ -404,9 +404,8 @@ def of_freezing(folder: Path) -> str:
         mean = sum(each["pauses"] * each["mean_ms"] for each in seen) / pauses if pauses else 0.0
         stops = f"{pauses}, {mean:.0f} ms on average, {longest:.0f} ms at most" if pauses else "none"
         p99 = " ".join(f"{row['p99_ms']:.0f}" for row in own)
-        cpu = statistics.median(row["cpu_us_per_request"] for row in own)
-        rows.append((words, stops, p99, f"{cpu:,.0f} µs"))
-    table = _table(("application", "full collections", "p99 of each window, in ms", "CPU per request"), rows)
+        rows.append((words, stops, p99))
+    table = _table(("application", "full collections", "p99 of each window, in ms"), rows)
     p99, cpu = (found["summary"][figure] for figure in ("p99_ms", "cpu_us_per_request"))
     tail, work = (f"{each['estimate']:.2f}× [{each['low']:.2f}, {each['high']:.2f}]" for each in (p99, cpu))
     return f"{table}\nFrozen ÷ as it is: p99 {tail}, CPU per request {work}.\n"

@@ -11,11 +11,9 @@ a quiet machine. Six minutes.
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Sequence
 from pathlib import Path
 
-from running import REFERENCE, Row, document, messages, run, write_document
+from running import REFERENCE, Row, document, messages, ratio, run, write_document
 
 from harness import api
 
@@ -49,13 +47,6 @@ def measured(target: str) -> Row:
     }
 
 
-def ratio(rows: Sequence[Row], figure: str) -> dict[str, float | None]:
-    """Frozen ÷ as it is, with its 95 % interval over pairs."""
-    before, after = ([float(str(row[figure])) for row in rows if row["target"] == each] for each in ("app", "frozen"))
-    interval = api.interval([math.log(b / a) for a, b in zip(before, after, strict=True)])
-    return {name: None if value is None else round(value, 4) for name, value in interval.model_dump().items()}
-
-
 def main() -> None:
     """Measure both in turn."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -67,7 +58,11 @@ def main() -> None:
         for target in ("app", "frozen") if number % 2 else ("frozen", "app"):
             rows.append({"pair": number + 1, **measured(target)})
             print(rows[-1], flush=True)
-    ratios = {figure: ratio(rows, figure) for figure in ("p99_ms", "cpu_us_per_request")}
+    before, after = ([row for row in rows if row["target"] == each] for each in ("app", "frozen"))
+    ratios = {
+        figure: ratio([(float(str(a[figure])), float(str(b[figure]))) for a, b in zip(before, after, strict=True)])
+        for figure in ("p99_ms", "cpu_us_per_request")
+    }
     write_document(arguments.out, document("freezing", arguments, rows, **ratios))
     print(ratios)
 

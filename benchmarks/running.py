@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import platform
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,12 @@ def run(
 def messages(record: api.MeasurementRecord) -> list[str]:
     """Why a measurement is not valid."""
     return [reason.message for reason in record.reasons]
+
+
+def ratio(pairs: list[tuple[float, float]]) -> dict[str, float | None]:
+    """After ÷ before, with its 95 % interval over pairs."""
+    interval = api.interval([math.log(after / before) for before, after in pairs])
+    return {name: None if value is None else round(value, 4) for name, value in interval.model_dump().items()}
 
 
 def write(path: Path | None, rows: Sequence[Row]) -> None:

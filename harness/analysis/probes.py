@@ -248,7 +248,7 @@ def _collecting(name: str, asked: Question, cell: CellCapacity) -> list[str]:
         return []
     near = [each for each in cell.points if each.outcome != "invalid" and middle / SAME <= each.rate <= middle * SAME]
     seen = [(each.collector, each) for each in near if each.collector is not None and each.collector.pauses]
-    stopped = math.fsum(collector.pauses * collector.mean_ms / 1000 for collector, _ in seen)
+    stopped = math.fsum(collector.stopped_seconds for collector, _ in seen)
     pauses = sum(collector.pauses for collector, _ in seen)
     share = stopped / max(1e-9, math.fsum(each.seconds for each in near) * cell.workers)
     usual = min((each.p50_ms for _, each in seen if each.p50_ms is not None), default=0.0)

@@ -50,7 +50,7 @@ def _collecting(facts: Measurement) -> Note | None:
     p50, p99 = facts.latency_ms.p50, facts.latency_ms.p99
     if collector is None or p50 is None or p99 is None:
         return None
-    stopped = collecting_share(facts)
+    stopped = collector.stopped_seconds / (facts.window_seconds * facts.cell.variant.workers)
     if stopped < COLLECTING_SHARE or collector.longest_ms < COLLECTING_TAIL * (p99 - p50):
         return None
     workers = "the worker" if facts.cell.variant.workers == 1 else "its workers"
@@ -59,14 +59,6 @@ def _collecting(facts: Measurement) -> Note | None:
         f"{collector.mean_ms:,.0f} ms on average, {stopped:.1%} of the time: the slowest requests wait for that"
     )
     return Note(message=message, remedies=[Remedy(kind="garbage", direction="lower")])
-
-
-def collecting_share(facts: Measurement) -> float:
-    """The part of a worker's time in which its garbage collector stopped it; 0 where that was not looked at."""
-    collector = None if facts.evidence is None else facts.evidence.collector
-    if collector is None or not facts.window_seconds:
-        return 0.0
-    return collector.pauses * collector.mean_ms / 1000 / (facts.window_seconds * facts.cell.variant.workers)
 
 
 def notes(facts: Measurement) -> list[Note]:

@@ -204,6 +204,11 @@ class Collector(Value):
     lengths_ms: list[tuple[float, int]] = []
     """Upper ends of such buckets, in milliseconds, with how many pauses lie in each."""
 
+    @property
+    def stopped_seconds(self) -> float:
+        """Of all pauses together."""
+        return self.pauses * self.mean_ms / 1000
+
 
 class WorkerStats(Value):
     """What the workers saw of what their requests wait for, during the window."""
