@@ -9,9 +9,11 @@ they take. Also how often a single probe a few percent above the capacity passes
 
 The others need a machine that does nothing else, and go on where they stopped when they are started again:
 
-`truth`: ten real cells of style `sync` with `sleep`, whose capacity follows from simulation: the queue of so many
-threads, each of which takes as long as closed load shows; the rest of the median latency is on the way, and garbage
-collections stop all of them. 40 minutes; longer with `--precision 0.05 --search-seconds 1800`.
+`truth`: ten real cells of style `sync` whose requests sleep, and whose capacity follows from simulation: the queue of
+so many threads, each of which takes as long as closed load shows; the rest of the median latency is on the way. Their
+workload `frozen` comes by `pip install ./benchmarks/workloads`: `sleep` without garbage collections, which stop all
+threads; with `--workload sleep` they are simulated too, as the probes saw them. 40 minutes; longer with
+`--precision 0.05 --search-seconds 1800`.
 
 `names`: two cells, each ten times under two names at once, which should not be told apart; and
 all searches of one should overlap. `overload`: ten overloads of servers that refuse nothing, a minute each.
@@ -20,6 +22,7 @@ all searches of one should overlap. `overload`: ten overloads of servers that re
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import logging
 import math
@@ -262,7 +265,7 @@ def truth(given: argparse.Namespace) -> None:
     """Searches of real cells whose capacity is known, each under a p99 of one and a half service times."""
 
     def one(server: str, threads: int, ms: int) -> Row:
-        cell = f"{server}/sync/sleep?ms={ms}/t{threads}"
+        cell = f"{server}/sync/{given.workload}?ms={ms}/t{threads}"
         limit = 1.5 * ms
         before = saturated_rps(f"{cell}/c{4 * threads}")
         found, seconds = search([cell], f"p99<{limit:g}ms", given)
@@ -426,6 +429,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--precision", type=float, default=PRECISION, help="of searches of real cells, as a share")
+    parser.add_argument("--workload", choices=("frozen", "sleep"), default="frozen", help="of cells of known capacity")
     parser.add_argument("--search-seconds", type=float, default=MOST_SECONDS, help="of the search of one real cell")
     parser.add_argument("--times", type=int, help="of what is done several times")
     parser.add_argument("--quick", action="store_true", help="only to try it")

@@ -1,0 +1,1 @@
+"""Workloads by which the harness is examined."""
