@@ -65,6 +65,21 @@ OVERLOADED = (
 )
 
 
+class Told:
+    """Shows each probe of real cells, and keeps them."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.probes: list[tuple[float, api.ProbeFinished]] = []
+        """Seconds from the begin, and what was told."""
+
+    def __call__(self, event: api.Event) -> None:
+        """Take what happened."""
+        if isinstance(event, api.ProbeFinished):
+            self.probes.append((time.monotonic() - self.began, event))
+            print(f"  {event.cell} {event.rate:.1f}/s {event.outcome}: {event.low} to {event.high}", flush=True)
+
+
 class Search:
     """One way to search a queue: fresh starts are counted, and the time that they take."""
 
@@ -263,12 +278,15 @@ def stored(path: Path | None, name: str) -> list[Row]:
 
 def truth(given: argparse.Namespace) -> None:
     """Searches of real cells whose capacity is known, each under a p99 of one and a half service times."""
+    if given.workload == "frozen" and importlib.util.find_spec("harness_benchmark_workloads") is None:
+        raise SystemExit("the workload frozen is missing: pip install ./benchmarks/workloads")
 
     def one(server: str, threads: int, ms: int) -> Row:
         cell = f"{server}/sync/{given.workload}?ms={ms}/t{threads}"
         limit = 1.5 * ms
         before = saturated_rps(f"{cell}/c{4 * threads}")
-        found, seconds = search([cell], f"p99<{limit:g}ms", given)
+        told = Told()
+        found, seconds = search([cell], f"p99<{limit:g}ms", given, told=told)
         service = threads / statistics.fmean((before, saturated_rps(f"{cell}/c{4 * threads}"))) * 1000
         # Half of the requests find a thread at once: what they take beyond it is on the way, and no thread's time.
         kept_up = [each for each in found.cells[0].points if each.p50_ms is not None and each.outcome != "fail"]
@@ -291,7 +309,7 @@ def truth(given: argparse.Namespace) -> None:
         if pauses_ms:
             lengths = [round(each, 1) for each in pauses_ms]
             times = {**times, "pauses_ms": lengths, "pause_requests": round(pause_requests), "work_ms": round(work, 3)}
-        known = {"truth_rps": round(capacity, 2), "held": holds}
+        known = {"truth_rps": round(capacity, 2), "held": holds, "within_10_percent": within(told, capacity)}
         return {**row, **times, **known, "points": points(found.cells[0])}
 
     done(given, [(f"{server}, {threads} threads, {ms} ms", one, (server, threads, ms)) for server, threads, ms in REAL])
@@ -307,6 +325,15 @@ def pauses(cell: api.CellCapacity) -> tuple[tuple[float, ...], float]:
     part = 1000 * math.fsum(collector.stopped_seconds for _, collector in seen) / math.fsum(ends)
     random.Random(1).shuffle(ends)
     return tuple(end * part for end in ends), math.fsum(each.served * each.seconds for each, _ in seen) / len(ends)
+
+
+def within(told: Told, capacity: float) -> Row | None:
+    """The first bounds on the way that were within PRECISION of each other; None where none were."""
+    for number, (seconds, probe) in enumerate(told.probes, 1):
+        if probe.low is not None and probe.high is not None and probe.high <= probe.low * (1 + PRECISION):
+            held = probe.low <= capacity <= probe.high
+            return {"probes": number, "seconds": round(seconds, 1), "low": probe.low, "high": probe.high, "held": held}
+    return None
 
 
 def saturated_rps(cell: str) -> float:
@@ -350,7 +377,7 @@ def overload(given: argparse.Namespace) -> None:
 
 
 def search(
-    cells: Sequence[str], objective: str, given: argparse.Namespace, seed: int = 1
+    cells: Sequence[str], objective: str, given: argparse.Namespace, *, seed: int = 1, told: Told | None = None
 ) -> tuple[api.Capacity, float]:
     """Search real cells; nothing is kept but the answer, and the seconds that it took."""
     logging.basicConfig(format="%(message)s", level=logging.INFO)
@@ -362,14 +389,8 @@ def search(
     )
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        found = api.capacity(cells, rules, api.ExecutionOptions(out=Path(folder)), told).capacity
+        found = api.capacity(cells, rules, api.ExecutionOptions(out=Path(folder)), told or Told()).capacity
     return found, round(time.monotonic() - began, 1)
-
-
-def told(event: api.Event) -> None:
-    """Show each probe."""
-    if isinstance(event, api.ProbeFinished):
-        print(f"  {event.cell} {event.rate:.1f}/s {event.outcome}: {event.low} to {event.high}", flush=True)
 
 
 def summary(cell: api.CellCapacity, seconds: float) -> dict[str, Any]:

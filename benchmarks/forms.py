@@ -336,10 +336,15 @@ def of_real_searches(folder: Path) -> str:
     return _real_searches(folder / "capacity-truth.json")
 
 
+def of_collected_searches(folder: Path) -> str:
+    """Searches of real cells that Python's garbage collector stops at times."""
+    return _real_searches(folder / "capacity-collected.json")
+
+
 def of_precise_searches(folder: Path) -> str:
     """The same where bounds were to be closer and there was more time, and what was known on the way."""
     path = folder / "capacity-precise.json"
-    first = [row["within_10_percent"] for row in document(path)["rows"]]
+    first = [row["within_10_percent"] for row in document(path)["rows"] if row["within_10_percent"]]
     probes, held = [each["probes"] for each in first], sum(each["held"] for each in first)
     way = f"after {min(probes)} to {max(probes)} probes: {held} of {len(first)} hold it, too"
     return f"{_real_searches(path)}\nThe first bounds within 10% stood {way}.\n"
@@ -476,6 +481,7 @@ FORMS: dict[str, Callable[[Path], str]] = {
     "searches": of_searches,
     "real_searches": of_real_searches,
     "precise_searches": of_precise_searches,
+    "collected_searches": of_collected_searches,
     "two_names": of_two_names,
     "freezing": of_freezing,
     "overloads": of_overloads,

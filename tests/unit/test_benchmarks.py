@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import gc
 import importlib
 import runpy
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,10 @@ from typing import Any
 import numpy
 import pytest
 
+from harness import api
 from harness.analysis import diagnosis
 from harness.analysis.diagnosis import ADVICE
+from harness.handlers import catalogue
 from tests.conftest import ROOT
 
 BENCHMARKS = sorted((ROOT / "benchmarks").glob("*.py"))
@@ -118,6 +122,39 @@ def test_a_known_queue_stands_still_in_pauses(monkeypatch: pytest.MonkeyPatch) -
     )
     plain = model.latencies(arrivals, numpy.array([1.0]), 2)
     assert model.paused_latencies(arrivals, never) == pytest.approx(plain)
+
+
+def test_a_frozen_workload_sleeps_and_leaves_the_collector_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = ROOT / "benchmarks" / "workloads"
+    monkeypatch.syspath_prepend(str(folder))
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (name, module), *others = project["entry-points"]["harness.workloads"].items()
+    work = importlib.import_module(module).WORKLOAD
+    assert (others, work.name) == ([], name)
+    assert work.work(ms=50) == catalogue.load("sleep").work(ms=50)
+    frozen = gc.get_freeze_count()
+    try:
+        assert work.check(work.sync_twin(ms=1), {"ms": 1}) is None
+        assert gc.get_freeze_count() > frozen + 10_000
+    finally:
+        gc.unfreeze()
+
+
+def test_bounds_on_the_way_are_the_first_that_are_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    capacity = importlib.import_module("capacity")
+    told = capacity.Told()
+    assert capacity.within(told, 100.0) is None
+    for number, (low, high) in enumerate([(None, 120.0), (90.0, 120.0), (96.0, 105.0), (99.0, 101.0)], 1):
+        told(
+            api.ProbeFinished(
+                **{"number": number, "cell": "", "rate": 1.0, "outcome": "pass", "why": "", "fraction": 0.1},
+                **{"low": low, "high": high},
+            )
+        )
+    found = capacity.within(told, 100.0)
+    assert (found["probes"], found["low"], found["high"], found["held"]) == (3, 96.0, 105.0, True)
+    assert not capacity.within(told, 106.0)["held"]
 
 
 def test_the_campaign_of_faults_sees_what_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
