@@ -57,8 +57,10 @@ SPOILT = 1e-4
 """Chance of a probe that was spoilt by what no distribution describes."""
 LOG_LEVELS = numpy.log(LEVELS)
 _EXPECTED = numpy.geomspace(1e-4, 1e4, 400)
+_LEAST, _APART = math.log(_EXPECTED[0]), math.log(_EXPECTED[1] / _EXPECTED[0])
 _BURSTS = numpy.arange(1.0, 160.0)
 _NODES, _WEIGHTS = numpy.polynomial.hermite_e.hermegauss(5)
+_WEIGHTS /= _WEIGHTS.sum()
 _DISTANCES = numpy.arange(-FARTHEST, FARTHEST + STEP / 2, STEP)
 
 
@@ -167,21 +169,34 @@ def _rounded(value: float) -> float:
     return 1.2 ** round(math.log(value, 1.2))
 
 
+@functools.cache
+def _numbers() -> Array:
+    """Chance of each number of bursts (_BURSTS), by how many are expected (_EXPECTED)."""
+    expected = _EXPECTED[:, None]
+    return numpy.asarray(numpy.exp(_BURSTS * numpy.log(expected) - expected - gammaln(_BURSTS + 1)))
+
+
+@functools.cache
+def _growth() -> tuple[Array, Array]:
+    """Of what is late, by distance, spread, slope and what a start differs by: the logarithm, and times the goal."""
+    spread = numpy.array(list(SPREADS))[:, None, None]
+    slope = numpy.array(list(SLOPES))[:, None]
+    power = slope * (_DISTANCES[:, None, None, None] - spread * _NODES)
+    return power, numpy.exp(numpy.minimum(power, 50.0))
+
+
 @functools.lru_cache(maxsize=4096)
 def _by_expectation(missed: float, enough: float, mean: float, shape: float) -> Array:
     """Chance of what was seen of a probe, by the logarithm of how many bursts it should have had (_EXPECTED)."""
     spread = 1 + 1 / shape
-    few = _BURSTS[None, :]
-    numbers = _EXPECTED[:, None]
-    poisson = numpy.exp(few * numpy.log(numbers) - numbers - gammaln(few + 1))
     if missed >= enough:
         of_few = gammaincc(shape * _BURSTS, enough * shape / mean)
         of_many = gammaincc(_EXPECTED / spread, enough / (mean * spread))
-        chance = (poisson * of_few).sum(axis=1)
+        chance = _numbers() @ of_few
     elif missed:
         of_few = _density(missed, shape * _BURSTS, mean / shape)
         of_many = _density(missed, _EXPECTED / spread, numpy.full_like(_EXPECTED, mean * spread))
-        chance = (poisson * of_few).sum(axis=1)
+        chance = _numbers() @ of_few
     else:
         of_many = chance = numpy.exp(-_EXPECTED)
     return numpy.asarray(numpy.where(_EXPECTED > MANY, of_many, chance))
@@ -199,17 +214,16 @@ def _likelihood(expected: tuple[float, ...], missed: float, most: float, enough:
     """Log likelihood of a probe by distance, spread and slope. `expected`: late requests by level, ÷ level; `missed`:
     those that were seen; `most`: all that were due; `enough`: from how many on it does not matter how many more there
     are."""
-    distance = _DISTANCES[:, None, None, None]
-    spread = numpy.array(list(SPREADS))[None, :, None, None]
-    slope = numpy.array(list(SLOPES))[None, None, :, None]
-    power = slope * (distance - spread * _NODES[None, None, None, :])
+    power, growth = _growth()
     at_level = numpy.interp(power, LOG_LEVELS, expected) if len(expected) > 1 else expected[0]
-    mean = numpy.minimum(at_level * numpy.exp(numpy.minimum(power, 50.0)), most)
+    mean = numpy.minimum(at_level * growth, most) / late.mean
+    # The table's logarithms are equally far apart: no search is needed, which would take most of the time.
+    place = (numpy.log(numpy.clip(mean, _EXPECTED[0], _EXPECTED[-1])) - _LEAST) / _APART
+    below = numpy.minimum(place.astype(int), len(_EXPECTED) - 2)
     table = _by_expectation(missed, enough, late.mean, late.shape)
-    each = numpy.interp(numpy.log(mean / late.mean + 1e-12), numpy.log(_EXPECTED), table)
-    weights = _WEIGHTS / _WEIGHTS.sum()
+    each = table[below] + (place - below) * numpy.diff(table)[below]
     # A start may be spoilt by what no spread describes: no single one rules anything out for good.
-    return numpy.asarray(numpy.log((each * weights).sum(axis=-1) + SPOILT))
+    return numpy.asarray(numpy.log(each @ _WEIGHTS + SPOILT))
 
 
 def _enough(probe: Probe, place: int, goal: float) -> float:

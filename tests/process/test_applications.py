@@ -30,7 +30,7 @@ MADE = {
     "flask": ("made_with_flask:create_app", "wsgi"),
     "by-hand": ("made_by_hand:app", "asgi"),
 }
-LEFT = ("starlette", "quart", "falcon", "by-hand")
+LEFT = ("starlette", "litestar", "quart", "falcon", "by-hand")
 """To `./check --all`, with every other pair."""
 ONE_EACH = [each for each in zip(MADE, itertools.cycle(SERVERS), strict=False) if each[0] not in LEFT]
 ALL = list(itertools.product(MADE, SERVERS))
@@ -294,11 +294,12 @@ def test_hooks_run_around_measurements(harness: Harness) -> None:
 def test_the_teardown_runs_after_an_interruption(harness: Harness, private_tmp: Path) -> None:
     gone = harness.folder / "gone"
     running = harness.start(
-        *("run", *SHOP, "--path", "/items", "--teardown", f"touch {gone}", "--duration", "60s"), TMPDIR=str(private_tmp)
+        *("run", *SHOP, "--path", "/items", "--teardown", f"touch {gone}", "--warmup", "500ms", "--duration", "60s"),
+        TMPDIR=str(private_tmp),
     )
     assert running.stderr is not None
     for line in running.stderr:
-        if "window" in line:
+        if "measuring" in line:
             break
     running.send_signal(signal.SIGINT)
     running.communicate(timeout=30)

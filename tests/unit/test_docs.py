@@ -17,10 +17,12 @@ from types import ModuleType
 
 import pytest
 from packaging.utils import canonicalize_name
+from typer.testing import CliRunner
 
 from harness import servers
 from harness.analysis import review
 from harness.analysis.validity import GENERATOR_SHARE
+from harness.cli.main import app
 from harness.handlers import catalogue
 from harness.handlers.styles import STYLES
 from harness.model.application import BundledApplication
@@ -357,8 +359,8 @@ def test_reference_results_are_what_their_recipes_measure() -> None:
         if "plan" in document and "sets" not in document:
             continue  # it was measured before cells took turns, with other options
         if "plan" in document:
-            command = [sys.executable, "-m", "harness", *recipes[name], "--dry-run"]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            done = CliRunner().invoke(app, [*recipes[name], "--dry-run"])
+            assert done.exit_code == 0, done.output
             wanted = tomllib.loads(done.stdout.partition("the same as a file:")[2].replace("\n  ", "\n"))
             assert Plan.model_validate(wanted).model_dump() == Plan.model_validate(document["plan"]).model_dump(), name
         elif "command" in document:

@@ -134,7 +134,7 @@ def test_what_is_noisier_than_the_rest_does_not_take_all_of_the_time(
 ) -> None:
     laboratory.rotation.noise = 0.2
     laboratory.rotation.noise_of = {"noop": 0.6}
-    plan = TWO_GROUPS.model_copy(update={"precision": "0.1%", "max_time": "20m"})
+    plan = TWO_GROUPS.model_copy(update={"precision": "0.1%", "max_time": "10m"})
     run = codec.read_run(matrix.run(plan, {}, options))
     workloads = [cell.variant.application.work_label for cell in record_of(run).cells]
     noisy = next(number for number, each in enumerate(record_of(run).sets, 1) if workloads[each.members[0]] == "noop")

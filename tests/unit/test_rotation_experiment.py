@@ -112,7 +112,7 @@ def test_waves_of_users_who_go_in_step_make_no_difference(laboratory: Laboratory
     laboratory.rotation.in_step = True
     laboratory.rotation.noise = 0.0
     laboratory.rotation.rates |= {"uvicorn": 160.0, "granian": 153.0}
-    result = rotation.run(pair(), rules(precision=1e-6, most_seconds=1500.0, restart_seconds=10.0), options)
+    result = rotation.run(pair(), rules(precision=1e-6, most_seconds=600.0, restart_seconds=10.0), options)
     assert of(result.rotation, "throughput_rps").ratio.estimate == pytest.approx(153 / 160, rel=0.01)
 
 
