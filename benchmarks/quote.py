@@ -83,8 +83,10 @@ class Picture:
 
     @property
     def mark(self) -> str:
-        """What the file ends with while it shows this."""
-        spec = json.dumps([self.chart.title, self.chart.with_data()], sort_keys=True, ensure_ascii=False)
+        """What the file ends with while it shows this: to six digits, since machines differ in the last ones."""
+        exact = json.dumps([self.chart.title, self.chart.with_data()])
+        rounded = json.loads(exact, parse_float=lambda digits: float(f"{float(digits):.6g}"))
+        spec = json.dumps(rounded, sort_keys=True, ensure_ascii=False)
         return DRAWN.format(hashlib.sha256(spec.encode("utf-8")).hexdigest()[:16])
 
     @property

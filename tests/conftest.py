@@ -50,7 +50,7 @@ catalogue._entries = tuple  # type: ignore[assignment]  # what other distributio
 @pytest.fixture(scope="session", autouse=True)
 def own_database() -> Iterator[None]:
     """An embedded Postgres of the tests' own: the user's is neither needed nor touched. And a lock of their own: tests
-    run in two processes, and what they measure need not be right."""
+    run in several processes, and what they measure need not be right."""
     from harness.database import embedded
 
     with TemporaryDirectory(dir="/var/tmp", prefix="hs-") as folder, pytest.MonkeyPatch.context() as patch:

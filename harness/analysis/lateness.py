@@ -192,11 +192,11 @@ def _by_expectation(missed: float, enough: float, mean: float, shape: float) -> 
     if missed >= enough:
         of_few = gammaincc(shape * _BURSTS, enough * shape / mean)
         of_many = gammaincc(_EXPECTED / spread, enough / (mean * spread))
-        chance = _numbers() @ of_few
+        chance = (_numbers() * of_few).sum(axis=1)
     elif missed:
         of_few = _density(missed, shape * _BURSTS, mean / shape)
         of_many = _density(missed, _EXPECTED / spread, numpy.full_like(_EXPECTED, mean * spread))
-        chance = _numbers() @ of_few
+        chance = (_numbers() * of_few).sum(axis=1)
     else:
         of_many = chance = numpy.exp(-_EXPECTED)
     return numpy.asarray(numpy.where(_EXPECTED > MANY, of_many, chance))
@@ -223,7 +223,7 @@ def _likelihood(expected: tuple[float, ...], missed: float, most: float, enough:
     table = _by_expectation(missed, enough, late.mean, late.shape)
     each = table[below] + (place - below) * numpy.diff(table)[below]
     # A start may be spoilt by what no spread describes: no single one rules anything out for good.
-    return numpy.asarray(numpy.log(each @ _WEIGHTS + SPOILT))
+    return numpy.asarray(numpy.log((each * _WEIGHTS).sum(axis=-1) + SPOILT))
 
 
 def _enough(probe: Probe, place: int, goal: float) -> float:
