@@ -173,7 +173,7 @@ def figures(capacity: Capacity) -> Grid:
         ("in flight", "requests"),
         ("CPU", "cores"),
         ("memory", "MB"),
-        *([("cost", "a million")] if price else []),
+        *([("cost", "per 1M")] if price else []),
     ]
     return Grid(
         title="",
@@ -272,7 +272,8 @@ def basis(capacity: Capacity) -> Iterator[tuple[str, str]]:
     if capacity.core_hour_price is not None:
         yield (
             "price",
-            f"{capacity.core_hour_price:g} for a core and hour, all cores of a cell at the rate that it holds",
+            f"{capacity.core_hour_price:g} for a core and hour, of which follows the cost of a million requests: all "
+            "cores of a cell at the rate that it holds",
         )
     yield from (("note", _names(capacity).shortened(each)) for each in capacity.notes)
 

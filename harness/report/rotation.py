@@ -23,6 +23,8 @@ from harness.report.members import Names, names
 from harness.report.words import TIMES, confidence, inverse, signed, than, verdict, versus
 
 COLOURS = {"faster": "green", "slower": "red", "equivalent": "dim", "undecided": "yellow"}
+MOST_APART = 10
+"""Columns that fit a screen three blanks apart."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -244,7 +246,8 @@ def parts(rotation: Rotation, *, details: bool = True) -> Iterator[Text | Table]
 
 def table(grid: Grid) -> Table:
     """A grid for a terminal. Units stand in a second line of the heading."""
-    drawn = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
+    gap = 3 if len(grid.head) <= MOST_APART else 2
+    drawn = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="dim")
     units = any(unit for _, unit in grid.head)
     for place, (name, unit) in enumerate(grid.head):
         heading = grid.title if place == 0 else name

@@ -349,6 +349,15 @@ def test_an_interrupted_search_is_gone_on_with(queues: Queues, laboratory: Labor
         experiment.run([cell("granian")], rules, options, resume=entry.folder)
 
 
+def test_names_of_servers_stay_whole_beside_all_columns(queues: Queues, laboratory: Laboratory, tmp_path: Path) -> None:
+    queues.services["hypercorn"] = 0.005
+    rules = CapacityOptions(objectives=(P99,), core_hour_price=0.04)
+    told = text.text(searched(laboratory, tmp_path, "uvicorn", "hypercorn", rules=rules).capacity, None)
+    assert "  memory    cost\n" in told
+    assert re.search(r"\n  hypercorn +\d+ ", told)
+    assert max(map(len, told.splitlines())) <= 100
+
+
 def test_what_it_takes_to_serve_a_rate(queues: Queues, laboratory: Laboratory, tmp_path: Path) -> None:
     def said(rate: float) -> str:
         rules = CapacityOptions(objectives=(P99,), rate=rate, core_hour_price=0.04)
@@ -356,7 +365,7 @@ def test_what_it_takes_to_serve_a_rate(queues: Queues, laboratory: Laboratory, t
 
     enough = said(150.0)
     assert "For 150 requests per second with p99<50ms: 1 worker on 1 core of this machine" in enough
-    assert "a million" in enough
+    assert "0.04 for a core and hour, of which follows the cost of a million requests" in enough.replace("  ", "")
     too_much = said(900.0)
     assert "nothing that was measured holds so much" in too_much
     assert "which was not measured" in too_much
